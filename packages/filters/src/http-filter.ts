@@ -1,0 +1,102 @@
+import type { Clock, Logger, Random } from '@xebec/core';
+import type { StatsScope, StreamInfo } from '@xebec/telemetry';
+import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
+
+/** `continue`: on to the next filter. `stop`: this filter will call `continueRequest`/`continueResponse`, or has replied. */
+export type FilterStatus = 'continue' | 'stop';
+
+/** What a filter may do with the stream it sits on. */
+export interface HttpFilterCallbacks {
+  readonly info: StreamInfo;
+  readonly request: RequestHead;
+  /** The matched route as the filter sees it, or undefined (404 to come). Resolved on first use; `clearRoute` forgets it. */
+  route(): RouteView | undefined;
+  clearRoute(): void;
+  /** The most specific `typed_per_filter_config` for this filter (route over virtual host over route configuration). */
+  perRouteConfig(filterName: string): unknown;
+  continueRequest(): void;
+  continueResponse(): void;
+  /** Answers from here: response filters still run. Body text is also the gRPC message when the request is gRPC. */
+  sendLocalReply(reply: LocalReply): void;
+  /** Runs `fn` later on this stream's thread unless the stream has ended; returns a cancel function. */
+  setTimeout(fn: () => void, delayMs: number): () => void;
+}
+
+export interface LocalReply {
+  readonly status: number;
+  readonly body: string;
+  /** Response code details, such as `rbac_access_denied_matched_policy[none]`. */
+  readonly details: string;
+  readonly flag?: import('@xebec/telemetry').ResponseFlag;
+  readonly headers?: HeaderList;
+  readonly grpcStatus?: number;
+}
+
+export interface RouteView {
+  readonly name: string;
+  readonly virtualHostName: string;
+  /** Undefined for redirects and direct responses. */
+  readonly clusterName: string | undefined;
+  /** `filter_metadata` of the route. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly decoratorOperation: string;
+}
+
+/** One per stream. Methods that are absent mean `continue`. */
+export interface HttpFilter {
+  onRequestHead?(head: RequestHead, endStream: boolean): FilterStatus;
+  onRequestData?(data: Buffer, endStream: boolean): FilterStatus;
+  onRequestTrailers?(trailers: HeaderList): FilterStatus;
+  /** In reverse order of the chain. */
+  onResponseHead?(head: ResponseHead, endStream: boolean): FilterStatus;
+  onResponseData?(data: Buffer, endStream: boolean): FilterStatus;
+  onResponseTrailers?(trailers: HeaderList): FilterStatus;
+  /** The stream is over (complete or reset); `info` is final. Called once, always. */
+  onComplete?(): void;
+}
+
+/** Compiled once per configuration update; `create` runs per stream and must be cheap. */
+export interface HttpFilterFactory {
+  create(callbacks: HttpFilterCallbacks): HttpFilter;
+  close?(): void;
+}
+
+/** What a filter gets when its configuration is compiled. */
+export interface FilterContext {
+  readonly stats: StatsScope;
+  /** HCM stat prefix, such as `inbound_0.0.0.0_9080`. */
+  readonly statPrefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The node of this proxy as xDS sends it: id, cluster, metadata. */
+  readonly node: NodeInfo;
+  readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  /** Calls to other clusters, for filters that ask someone. */
+  readonly upstream: FilterUpstream;
+}
+
+export interface NodeInfo {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface FilterUpstream {
+  /** Unary gRPC call by cluster name; `path` is `/package.Service/Method`. Rejects with XebecError. */
+  grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /** HTTP call by cluster name. */
+  http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }>;
+}
+
+/** One folder per filter exports one of these; the registry is a plain list built in the data plane. */
+export interface HttpFilterDefinition {
+  /** Canonical name, such as `envoy.filters.http.rbac`. */
+  readonly name: string;
+  /** Type URLs of its configuration, without `type.googleapis.com/`. */
+  readonly typeNames: readonly string[];
+  /** Compiles the configuration; throws XebecError with the field that is wrong. `config` is the Any's bytes. */
+  compile(config: Uint8Array, typeName: string, context: FilterContext): HttpFilterFactory;
+  /** Compiles a per-route configuration to what `perRouteConfig` then returns. */
+  compilePerRoute?(config: Uint8Array, typeName: string): unknown;
+}

@@ -1,0 +1,12 @@
+export type {
+  FilterContext,
+  FilterStatus,
+  FilterUpstream,
+  HttpFilter,
+  HttpFilterCallbacks,
+  HttpFilterDefinition,
+  HttpFilterFactory,
+  LocalReply,
+  NodeInfo,
+  RouteView,
+} from './http-filter.ts';

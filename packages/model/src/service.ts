@@ -1,0 +1,71 @@
+/** What a service port speaks. `auto` is sniffed; `udp` is ignored by the mesh. */
+export type Protocol = 'http' | 'http2' | 'grpc' | 'grpc-web' | 'https' | 'tls' | 'tcp' | 'mongo' | 'redis' | 'mysql' | 'auto' | 'udp';
+
+export interface ServicePort {
+  readonly name: string;
+  /** 1 to 65535. */
+  readonly number: number;
+  readonly protocol: Protocol;
+  /** Number or container port name; absent: same as `number`. */
+  readonly targetPort?: number | string;
+}
+
+/** How clients find the endpoints of a service. */
+export type Resolution = 'client-side' | 'dns' | 'dns-round-robin' | 'passthrough';
+
+/** A service of the mesh, from whichever registry it came. */
+export interface Service {
+  /** Fully qualified: `reviews.default.svc.cluster.local`, or an external host such as `*.example.com`. */
+  readonly hostname: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly registry: 'kubernetes' | 'external';
+  /** Virtual addresses; empty for headless services and hosts without address. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly resolution: Resolution;
+  /** Outside the mesh: never mTLS. */
+  readonly meshExternal: boolean;
+  readonly headless: boolean;
+  /** Namespaces that see it: `*`, `.`, `~` or names. */
+  readonly exportTo: readonly string[];
+  /** Pod labels it selects; absent when endpoints are listed by hand. */
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly creationTimestamp: string;
+  /** Names the endpoints' certificates may carry besides those inferred from service accounts. */
+  readonly subjectAltNames: readonly string[];
+}
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subzone: string;
+}
+
+export type EndpointHealth = 'healthy' | 'unhealthy' | 'draining';
+
+/** One address and port that serves one port of a service. */
+export interface Endpoint {
+  /** IP address, or host name for DNS services. */
+  readonly address: string;
+  readonly port: number;
+  readonly servicePortName: string;
+  /** Labels of the workload: what subsets match. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly workloadName: string;
+  readonly locality: Locality;
+  readonly weight: number;
+  readonly health: EndpointHealth;
+  /** `istio` where a sidecar terminates mTLS. */
+  readonly tlsMode: 'istio' | 'disabled';
+  readonly network: string;
+}
+
+/** Key of a service in the snapshot: one hostname may exist in several namespaces. */
+export function serviceKey(service: { hostname: string; namespace: string }): string {
+  return `${service.namespace}/${service.hostname}`;
+}

@@ -1,0 +1,1 @@
+export { type Encodable, methodDefinition, serviceDefinition } from './service-definition.ts';

@@ -1,0 +1,1 @@
+export type { ConfigObject, ObjectMeta, SourceReference } from './object.ts';

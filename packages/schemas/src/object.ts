@@ -1,0 +1,29 @@
+/** Where an object was read: what `explain`, `analyze` and error messages point at. Lines count from 1. */
+export interface SourceReference {
+  readonly file: string;
+  readonly line: number;
+  /** Line of each field path that was written, such as `spec.http[0].route`. */
+  readonly fieldLines?: Readonly<Record<string, number>>;
+}
+
+export interface ObjectMeta {
+  readonly name: string;
+  /** Empty for cluster-scoped objects. */
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** RFC 3339; decides "oldest wins". Empty when unknown: sorts last. */
+  readonly creationTimestamp: string;
+  readonly resourceVersion: string;
+  readonly uid: string;
+  readonly generation: number;
+}
+
+/** A configuration object after decoding: its spec has been validated and has its type. */
+export interface ConfigObject<Spec = unknown> {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+  readonly spec: Spec;
+  readonly source?: SourceReference;
+}

@@ -1,0 +1,99 @@
+/** Envoy's response flags in their short form, as access logs print them. */
+export type ResponseFlag =
+  | 'NR'
+  | 'NC'
+  | 'UH'
+  | 'UF'
+  | 'UO'
+  | 'UC'
+  | 'UR'
+  | 'LR'
+  | 'LH'
+  | 'UT'
+  | 'UMSDR'
+  | 'URX'
+  | 'DC'
+  | 'DR'
+  | 'SI'
+  | 'DT'
+  | 'DI'
+  | 'FI'
+  | 'RL'
+  | 'RLSE'
+  | 'UAEX'
+  | 'IH'
+  | 'DPE'
+  | 'UPE'
+  | 'DO'
+  | 'OM'
+  | 'DF'
+  | 'NFCF';
+
+export interface PeerCertificate {
+  readonly uriSans: readonly string[];
+  readonly dnsSans: readonly string[];
+  readonly subject: string;
+  /** SHA-256 of the DER, hex. */
+  readonly sha256: string;
+  readonly pem: string;
+}
+
+/** The downstream connection, as filters, matchers and logs see it. */
+export interface ConnectionInfo {
+  readonly id: number;
+  /** `address:port` of the peer, after PROXY protocol. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Where the client wanted to go: the original destination under REDIRECT. */
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly tls?: {
+    readonly version: string;
+    readonly cipher: string;
+    readonly alpn: string;
+    readonly peer?: PeerCertificate;
+    /** URI SAN of the certificate presented to the peer. */
+    readonly localUriSan?: string;
+  };
+  /** SNI from the inspector or the handshake; empty when none. */
+  readonly requestedServerName: string;
+  readonly listenerName: string;
+  readonly filterChainName: string;
+  readonly direction: 'inbound' | 'outbound' | 'unspecified';
+}
+
+/** Everything known of one request (or TCP connection): filled as it goes, read by logs, stats, traces and filters. */
+export interface StreamInfo {
+  readonly connection: ConnectionInfo;
+  /** Milliseconds since the epoch. */
+  readonly startTimeMs: number;
+  /** Monotonic milliseconds; `durationMs` values are differences to it. */
+  readonly startMonotonicMs: number;
+  protocol: string;
+  responseCode: number;
+  responseCodeDetails: string;
+  responseFlags: Set<ResponseFlag>;
+  connectionTerminationDetails: string;
+  bytesReceived: number;
+  bytesSent: number;
+  /** Milliseconds from start to the end of the stream; -1 while it runs. */
+  durationMs: number;
+  requestDurationMs: number;
+  responseDurationMs: number;
+  routeName: string;
+  virtualHostName: string;
+  upstreamCluster: string;
+  /** `address:port`. */
+  upstreamHost: string;
+  upstreamLocalAddress: string;
+  upstreamTransportFailureReason: string;
+  upstreamPeer: PeerCertificate | undefined;
+  upstreamTls: boolean;
+  attemptCount: number;
+  /** Time from the request's last byte upstream to the response's first, milliseconds; -1 when there was none. */
+  upstreamServiceTimeMs: number;
+  /** Filter metadata by filter name: `dynamicMetadata.get('envoy.filters.http.rbac')`. */
+  readonly dynamicMetadata: Map<string, Record<string, unknown>>;
+  /** Objects filters hand to each other and to logs. */
+  readonly filterState: Map<string, unknown>;
+}

@@ -1,0 +1,159 @@
+/**
+ * HTTP as the data plane sees it, whatever the version. Codecs do no I/O: bytes come in through `receive`, bytes go out
+ * through `output`.
+ */
+
+/** Names and values in turn: `['accept', '*\/*', 'cookie', 'a=1']`. Names are lower-case; order and repeats are kept. */
+export type HeaderList = string[];
+
+export interface RequestHead {
+  method: string;
+  /** Path with query, as it was sent; `*` for OPTIONS *; empty for CONNECT. */
+  path: string;
+  /** From `:authority` or Host; not repeated in `headers`. */
+  authority: string;
+  scheme: string;
+  headers: HeaderList;
+  readonly version: HttpVersion;
+  /** Wanted protocol of an upgrade: `websocket` from `Upgrade:` or from extended CONNECT's `:protocol`. */
+  upgrade?: string;
+}
+
+export interface ResponseHead {
+  status: number;
+  headers: HeaderList;
+}
+
+export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+
+/** Why a stream ended early; `remote-*` came from the peer. */
+export type ResetReason =
+  | 'local-reset'
+  | 'remote-reset'
+  | 'refused-stream'
+  | 'connection-termination'
+  | 'connection-failure'
+  | 'protocol-error'
+  | 'overflow';
+
+/** What a stream's owner hears. `endStream` is true on the last call; after `onReset` nothing follows. */
+export interface StreamReceiver {
+  onData(data: Buffer, endStream: boolean): void;
+  onTrailers(trailers: HeaderList): void;
+  onReset(reason: ResetReason, detail: string): void;
+  /** The peer takes bytes again after a `send*` returned false. */
+  onDrain(): void;
+}
+
+export interface RequestReceiver extends StreamReceiver {}
+
+export interface ResponseReceiver extends StreamReceiver {
+  /** Also called for 100 and 103 (`endStream` false); 101 hands over to the upgraded protocol: data flows raw from there. */
+  onHead(head: ResponseHead, endStream: boolean): void;
+}
+
+/** One request on a server connection, as its owner answers it. */
+export interface ServerStream {
+  readonly version: HttpVersion;
+  /** Once for the final response; before it any number of 1xx. */
+  sendHead(head: ResponseHead, endStream: boolean): void;
+  /** Returns false when the peer is slow: stop until `onDrain`. */
+  sendData(data: Buffer, endStream: boolean): boolean;
+  sendTrailers(trailers: HeaderList): void;
+  reset(reason: ResetReason): void;
+  /** Stops reading the request's body (flow control towards the client) until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** One request on a client connection. */
+export interface ClientStream {
+  sendHead(head: RequestHead, endStream: boolean): void;
+  sendData(data: Buffer, endStream: boolean): boolean;
+  sendTrailers(trailers: HeaderList): void;
+  reset(reason: ResetReason): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** What a codec asks of the socket that carries it. */
+export interface CodecOutput {
+  /** Returns false when the socket's buffer is full; the owner calls `onSocketDrain` later. */
+  write(bytes: Buffer): boolean;
+  /** No more bytes will be written: half-close after what is buffered. */
+  end(): void;
+  /** Tear the connection down now. */
+  destroy(detail: string): void;
+}
+
+export interface ServerConnectionHandler {
+  /** A request's head has arrived; `endStream` when it has no body. */
+  onRequest(stream: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver;
+  /** Protocol error: the codec has already answered (400, GOAWAY) and will end the connection. */
+  onProtocolError(detail: string): void;
+}
+
+export interface ServerConnection {
+  receive(bytes: Buffer): void;
+  /** The peer will send no more. */
+  receiveEnd(): void;
+  /** The socket is gone: every open stream is reset with `connection-termination`. */
+  closed(detail: string): void;
+  onSocketDrain(): void;
+  /** Graceful: GOAWAY, or `connection: close` on the next response; ends when the last stream has. */
+  drain(): void;
+  readonly activeStreams: number;
+}
+
+export interface ClientConnection {
+  /** Undefined when the connection takes no more streams (busy, draining, closed). */
+  openStream(receiver: ResponseReceiver): ClientStream | undefined;
+  receive(bytes: Buffer): void;
+  receiveEnd(): void;
+  closed(detail: string): void;
+  onSocketDrain(): void;
+  drain(): void;
+  readonly activeStreams: number;
+  /** Whether `openStream` would succeed now. */
+  readonly available: boolean;
+  /** Called when `available` may have changed; set by the pool. */
+  onAvailable: (() => void) | undefined;
+}
+
+/** The first value of a header (name in lower case), or undefined. */
+export function header(headers: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
+  return undefined;
+}
+
+/** All values joined with commas, as matchers see repeated headers. */
+export function headerJoined(headers: readonly string[], name: string): string | undefined {
+  let joined: string | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) joined = joined === undefined ? headers[i + 1] : `${joined},${headers[i + 1]}`;
+  }
+  return joined;
+}
+
+/** Removes every occurrence, in place. */
+export function removeHeader(headers: HeaderList, name: string): void {
+  let kept = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name) continue;
+    headers[kept] = headers[i] as string;
+    headers[kept + 1] = headers[i + 1] as string;
+    kept += 2;
+  }
+  headers.length = kept;
+}
+
+/** Replaces the first occurrence and removes the rest, or appends. */
+export function setHeader(headers: HeaderList, name: string, value: string): void {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    headers[i + 1] = value;
+    for (let j = headers.length - 2; j > i; j -= 2) if (headers[j] === name) headers.splice(j, 2);
+    return;
+  }
+  headers.push(name, value);
+}
