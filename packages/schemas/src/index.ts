@@ -1,1 +1,49 @@
+export type {
+  AuthorizationCondition,
+  AuthorizationOperation,
+  AuthorizationPolicySpec,
+  AuthorizationRule,
+  AuthorizationSource,
+} from './authorization-policy/spec.ts';
+export { decodeObject, isMeshGroup } from './decode.ts';
+export type {
+  ClientTls,
+  ConnectionPool,
+  DestinationRuleSpec,
+  LoadBalancer,
+  OutlierDetection,
+  PortTrafficPolicy,
+  Subset,
+  TrafficPolicy,
+} from './destination-rule/spec.ts';
+export type { EnvoyFilterPatch, EnvoyFilterSpec } from './envoy-filter/spec.ts';
+export { durationMs, type StringMatch } from './fields.ts';
+export type { GatewayServer, GatewaySpec, ServerTls } from './gateway/spec.ts';
+export type { KindDefinition, PrinterColumn } from './kind.ts';
+export { findKind, kinds } from './kinds.ts';
+export { decodeMeshConfig } from './mesh-config/decode.ts';
+export { defaultMeshConfig, type ExtensionProvider, type MeshConfig, type MeshProxyConfig } from './mesh-config/spec.ts';
+export type { AttributeManifestSpec, HandlerSpec, InstanceSpec, RuleSpec } from './mixer/spec.ts';
 export type { ConfigObject, ObjectMeta, SourceReference } from './object.ts';
+export type { MutualTlsMode, PeerAuthenticationSpec } from './peer-authentication/spec.ts';
+export type { ProxyConfigSpec } from './proxy-config/spec.ts';
+export type { JwtRule, RequestAuthenticationSpec } from './request-authentication/spec.ts';
+export type { ServiceEntrySpec } from './service-entry/spec.ts';
+export type { SidecarSpec } from './sidecar/spec.ts';
+export type { TelemetryAccessLogging, TelemetryMetrics, TelemetrySpec, TelemetryTracing } from './telemetry/spec.ts';
+export { formatPath, toViolations } from './violations.ts';
+export type {
+  Destination,
+  HeaderOperations,
+  HttpMatch,
+  HttpRoute,
+  HttpRouteDestination,
+  RouteDestination,
+  RouteHeaders,
+  TcpRoute,
+  TlsRoute,
+  VirtualServiceSpec,
+} from './virtual-service/spec.ts';
+export type { WasmPluginSpec } from './wasm-plugin/spec.ts';
+export type { WorkloadEntrySpec } from './workload-entry/spec.ts';
+export type { WorkloadGroupSpec } from './workload-group/spec.ts';

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { decodeObject, durationMs, kinds } from './index.ts';
+
+const virtualService = (spec: unknown, apiVersion = 'networking.istio.io/v1') => ({
+  apiVersion,
+  kind: 'VirtualService',
+  metadata: { name: 'reviews' },
+  spec,
+});
+
+describe('decodeObject', () => {
+  it('gives a typed object with metadata defaults', () => {
+    const result = decodeObject(
+      virtualService({ hosts: ['reviews'], http: [{ route: [{ destination: { host: 'reviews', subset: 'v1' } }] }] }),
+      {
+        defaultNamespace: 'default',
+      },
+    );
+    expect(result).toMatchObject({
+      ok: true,
+      value: { kind: 'VirtualService', metadata: { name: 'reviews', namespace: 'default', labels: {} } },
+    });
+  });
+
+  it('names every unknown field with its path and the nearest right spelling', () => {
+    const result = decodeObject(virtualService({ hosst: ['reviews'], http: [{ ruote: [], match: [{ headers: { a: { exakt: 'x' } } }] }] }));
+    expect(result.ok ? [] : result.error.map((violation) => [violation.path, violation.suggestion])).toEqual([
+      ['spec.http[0].match[0].headers.a.exakt', 'exact'],
+      ['spec.http[0].ruote', 'route'],
+      ['spec.hosst', 'hosts'],
+    ]);
+  });
+
+  it('says what a missing or mistyped field wants', () => {
+    const result = decodeObject(virtualService({ http: [{ route: [{ destination: {} }], timeout: '7 seconds' }], gateways: 'mesh' }));
+    expect(result.ok ? [] : result.error.map((violation) => `${violation.path}: ${violation.message}`)).toEqual([
+      'spec.gateways: Invalid input: expected array, received string',
+      'spec.http[0].route[0].destination.host: required field is missing',
+      'spec.http[0].timeout: "7 seconds" is not a duration: write a number and a unit, such as 500ms, 7s or 1h30m',
+    ]);
+  });
+
+  it('suggests the kind or the version that exists', () => {
+    expect(decodeObject({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualServise', metadata: { name: 'x' } })).toMatchObject({
+      error: [{ path: 'kind', suggestion: 'VirtualService' }],
+    });
+    expect(decodeObject(virtualService({}, 'networking.istio.io/v2'))).toMatchObject({ error: [{ path: 'apiVersion' }] });
+  });
+});
+
+it('reads durations as Go and protobuf JSON write them', () => {
+  expect(['7s', '100ms', '1h30m', '0.5s', '0s', '0'].map(durationMs)).toEqual([7000, 100, 5_400_000, 500, 0, 0]);
+  expect(['7', 's', '7 s', ''].map(durationMs)).toEqual([undefined, undefined, undefined, undefined]);
+});
+
+it('names every kind and collection once', () => {
+  expect(new Set(kinds.map((kind) => kind.kind)).size).toBe(kinds.length);
+  expect(new Set(kinds.map((kind) => kind.collection)).size).toBe(kinds.length);
+});

@@ -1,0 +1,134 @@
+import { authorizationPolicySpec } from './authorization-policy/spec.ts';
+import { destinationRuleSpec } from './destination-rule/spec.ts';
+import { envoyFilterSpec } from './envoy-filter/spec.ts';
+import { gatewaySpec } from './gateway/spec.ts';
+import type { KindDefinition, PrinterColumn } from './kind.ts';
+import { attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec } from './mixer/spec.ts';
+import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
+import { proxyConfigSpec } from './proxy-config/spec.ts';
+import { requestAuthenticationSpec } from './request-authentication/spec.ts';
+import { serviceEntrySpec } from './service-entry/spec.ts';
+import { sidecarSpec } from './sidecar/spec.ts';
+import { telemetrySpec } from './telemetry/spec.ts';
+import { virtualServiceSpec } from './virtual-service/spec.ts';
+import { wasmPluginSpec } from './wasm-plugin/spec.ts';
+import { workloadEntrySpec } from './workload-entry/spec.ts';
+import { workloadGroupSpec } from './workload-group/spec.ts';
+
+const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+const column = (name: string, jsonPath: string, description: string): PrinterColumn => ({ name, type: 'string', jsonPath, description });
+
+function networking(
+  kind: string,
+  plural: string,
+  shortNames: readonly string[],
+  spec: KindDefinition['spec'],
+  columns: readonly PrinterColumn[] = [],
+): KindDefinition {
+  return {
+    kind,
+    group: 'networking.istio.io',
+    versions: ['v1', 'v1beta1', 'v1alpha3'],
+    plural,
+    shortNames,
+    spec,
+    printerColumns: [...columns, age],
+    collection: `istio/networking/v1alpha3/${plural}`,
+  };
+}
+
+function security(
+  kind: string,
+  plural: string,
+  shortNames: readonly string[],
+  spec: KindDefinition['spec'],
+  columns: readonly PrinterColumn[] = [],
+): KindDefinition {
+  return {
+    kind,
+    group: 'security.istio.io',
+    versions: ['v1', 'v1beta1'],
+    plural,
+    shortNames,
+    spec,
+    printerColumns: [...columns, age],
+    collection: `istio/security/v1beta1/${plural}`,
+  };
+}
+
+function mixer(kind: string, plural: string, spec: KindDefinition['spec']): KindDefinition {
+  return {
+    kind,
+    group: 'config.istio.io',
+    versions: ['v1alpha2'],
+    plural,
+    shortNames: [],
+    spec,
+    printerColumns: [age],
+    collection: `istio/policy/v1beta1/${plural}`,
+  };
+}
+
+/** Every kind the mesh knows, in the order reference pages list them. */
+export const kinds: readonly KindDefinition[] = [
+  networking('VirtualService', 'virtualservices', ['vs'], virtualServiceSpec, [
+    column('Gateways', '.spec.gateways', 'The gateways and sidecars that apply these routes'),
+    column('Hosts', '.spec.hosts', 'The hosts traffic is sent to'),
+  ]),
+  networking('DestinationRule', 'destinationrules', ['dr'], destinationRuleSpec, [
+    column('Host', '.spec.host', 'The service of the registry'),
+  ]),
+  networking('Gateway', 'gateways', ['gw'], gatewaySpec),
+  networking('ServiceEntry', 'serviceentries', ['se'], serviceEntrySpec, [
+    column('Hosts', '.spec.hosts', 'The hosts of the entry'),
+    column('Location', '.spec.location', 'Inside or outside the mesh'),
+    column('Resolution', '.spec.resolution', 'How endpoints are found'),
+  ]),
+  networking('WorkloadEntry', 'workloadentries', ['we'], workloadEntrySpec, [
+    column('Address', '.spec.address', 'Address of the workload'),
+  ]),
+  networking('WorkloadGroup', 'workloadgroups', ['wg'], workloadGroupSpec),
+  networking('Sidecar', 'sidecars', [], sidecarSpec),
+  { ...networking('EnvoyFilter', 'envoyfilters', [], envoyFilterSpec), versions: ['v1alpha3'] },
+  {
+    ...networking('ProxyConfig', 'proxyconfigs', [], proxyConfigSpec),
+    versions: ['v1beta1'],
+    collection: 'istio/networking/v1beta1/proxyconfigs',
+  },
+  security('PeerAuthentication', 'peerauthentications', ['pa'], peerAuthenticationSpec, [column('Mode', '.spec.mtls.mode', 'mTLS mode')]),
+  security('RequestAuthentication', 'requestauthentications', ['ra'], requestAuthenticationSpec),
+  security('AuthorizationPolicy', 'authorizationpolicies', ['ap'], authorizationPolicySpec, [
+    column('Action', '.spec.action', 'What happens to a match'),
+  ]),
+  {
+    kind: 'Telemetry',
+    group: 'telemetry.istio.io',
+    versions: ['v1', 'v1alpha1'],
+    plural: 'telemetries',
+    shortNames: ['telemetry'],
+    spec: telemetrySpec,
+    printerColumns: [age],
+    collection: 'istio/telemetry/v1alpha1/telemetries',
+  },
+  {
+    kind: 'WasmPlugin',
+    group: 'extensions.istio.io',
+    versions: ['v1alpha1'],
+    plural: 'wasmplugins',
+    shortNames: [],
+    spec: wasmPluginSpec,
+    printerColumns: [age],
+    collection: 'istio/extensions/v1alpha1/wasmplugins',
+  },
+  mixer('handler', 'handlers', handlerSpec),
+  mixer('instance', 'instances', instanceSpec),
+  mixer('rule', 'rules', ruleSpec),
+  mixer('attributemanifest', 'attributemanifests', attributeManifestSpec),
+];
+
+/** The kind of an object by its `apiVersion` and `kind`, or undefined when the mesh does not know it. */
+export function findKind(apiVersion: string, kind: string): KindDefinition | undefined {
+  return kinds.find(
+    (definition) => definition.kind === kind && definition.versions.some((version) => `${definition.group}/${version}` === apiVersion),
+  );
+}

@@ -1,0 +1,18 @@
+import { err, ok, type Result } from '@xebec/core';
+import { toViolations } from '../violations.ts';
+import { defaultMeshConfig, type MeshConfig, meshConfig } from './spec.ts';
+
+/** Reads a MeshConfig and fills in Istio's defaults; `defaultConfig` and policies merge field by field, lists replace. */
+export function decodeMeshConfig(input: unknown): Result<MeshConfig> {
+  const parsed = meshConfig.safeParse(input ?? {}, { reportInput: true });
+  if (!parsed.success) return err(toViolations(parsed.error, [], meshConfig));
+  const given = parsed.data;
+  const providers = given.extensionProviders ?? [];
+  const named = new Set(providers.map((provider) => provider.name));
+  return ok({
+    ...defaultMeshConfig,
+    ...given,
+    defaultConfig: { ...defaultMeshConfig.defaultConfig, ...given.defaultConfig },
+    extensionProviders: [...providers, ...defaultMeshConfig.extensionProviders.filter((provider) => !named.has(provider.name))],
+  });
+}

@@ -1,0 +1,61 @@
+import { nearest, type Violation } from '@xebec/core';
+import type { z } from 'zod';
+
+/** `spec.http[0].route`: the path that users, `kubectl` and editors understand. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else text += text === '' ? String(step) : `.${String(step)}`;
+  }
+  return text;
+}
+
+/** Every issue of a failed parse (made with `reportInput`) as a violation; an unknown field brings the nearest known name. */
+export function toViolations(error: z.ZodError, prefix: readonly PropertyKey[], schema: z.ZodType): Violation[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...prefix, ...issue.path];
+    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(path), message: describe(issue) }];
+    return issue.keys.map((key) => {
+      const suggestion = nearest(key, knownFields(schema, issue.path));
+      const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+      return {
+        path: formatPath([...path, key]),
+        message: `unknown field "${key}"${hint}`,
+        ...(suggestion === undefined ? {} : { suggestion }),
+      };
+    });
+  });
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value')
+    return `${JSON.stringify(issue.input)} is not one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+  if (issue.code === 'invalid_type' && issue.input === undefined) return 'required field is missing';
+  return issue.message;
+}
+
+/** Walks the schema down an issue's path to the object whose field is unknown. */
+function knownFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let current: unknown = schema;
+  for (const step of path) current = child(unwrap(current), step);
+  const object = unwrap(current);
+  return isRecord(object) && isRecord(object['shape']) ? Object.keys(object['shape']) : [];
+}
+
+function child(schema: unknown, step: PropertyKey): unknown {
+  if (!isRecord(schema)) return undefined;
+  if (isRecord(schema['shape'])) return schema['shape'][String(step)];
+  if ('element' in schema) return schema['element'];
+  return schema['valueType'];
+}
+
+function unwrap(schema: unknown): unknown {
+  let current = schema;
+  while (isRecord(current) && typeof current['unwrap'] === 'function' && !('element' in current)) current = current['unwrap']();
+  return current;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
