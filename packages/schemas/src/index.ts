@@ -5,6 +5,7 @@ export type {
   AuthorizationRule,
   AuthorizationSource,
 } from './authorization-policy/spec.ts';
+export { type CustomResourceDefinition, toCustomResourceDefinition } from './crd.ts';
 export { decodeObject, isMeshGroup } from './decode.ts';
 export type {
   ClientTls,
