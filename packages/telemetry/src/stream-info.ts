@@ -36,6 +36,10 @@ export interface PeerCertificate {
   /** SHA-256 of the DER, hex. */
   readonly sha256: string;
   readonly pem: string;
+  readonly issuer?: string;
+  readonly serial?: string;
+  readonly notBeforeMs?: number;
+  readonly notAfterMs?: number;
 }
 
 /** The downstream connection, as filters, matchers and logs see it. */
@@ -44,6 +48,9 @@ export interface ConnectionInfo {
   /** `address:port` of the peer, after PROXY protocol. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** The peer itself, before x-forwarded-for or PROXY protocol changed `remoteAddress`; absent when they are the same. */
+  readonly directRemoteAddress?: string;
+  readonly directRemotePort?: number;
   /** Where the client wanted to go: the original destination under REDIRECT. */
   readonly localAddress: string;
   readonly localPort: number;
@@ -96,4 +103,8 @@ export interface StreamInfo {
   readonly dynamicMetadata: Map<string, Record<string, unknown>>;
   /** Objects filters hand to each other and to logs. */
   readonly filterState: Map<string, unknown>;
+  /** `filter_metadata` of the chosen cluster, route and upstream host. */
+  clusterMetadata?: Readonly<Record<string, unknown>>;
+  routeMetadata?: Readonly<Record<string, unknown>>;
+  upstreamHostMetadata?: Readonly<Record<string, unknown>>;
 }
