@@ -1,0 +1,247 @@
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import { applyDeltaRequest, applySotwRequest, type Interpretation, isWholeSetType } from './requests.ts';
+import type { EncodedResource, ResourceMap } from './resource.ts';
+import { type EncodedResponse, encodeDeltaResponse, encodeSotwResponse } from './responses.ts';
+import { ABSENT, type Difference, Subscription } from './subscription.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, PUSH_ORDER, ROUTE_TYPE } from './type-url.ts';
+
+/** Everything one proxy should have. Reusing a map object between views says that nothing in it changed. */
+export interface ProxyView {
+  /** Shown as version_info; equal views may carry different versions. */
+  readonly version: string;
+  resources(typeUrl: string): ResourceMap;
+}
+
+export interface AdsStreamOptions {
+  readonly variant: 'sotw' | 'delta';
+  /** Starts every nonce, so that nonces of two streams differ. */
+  readonly noncePrefix: string;
+  /** What stands for a resource that was asked for by name and does not exist; undefined: say that it does not exist. */
+  readonly placeholder?: (typeUrl: string, name: string) => EncodedResource | undefined;
+}
+
+export interface RequestResult extends Omit<Interpretation, 'answer'> {
+  readonly typeUrl: string;
+  readonly responses: readonly EncodedResponse[];
+}
+
+/** How far a proxy is with one type: what `proxy-status` shows. */
+export interface TypeStatus {
+  readonly typeUrl: string;
+  readonly sentNonce: string;
+  readonly ackedNonce: string;
+  readonly state: 'synced' | 'pending' | 'rejected' | 'not-sent';
+  readonly lastError: string | undefined;
+  readonly resourceCount: number;
+}
+
+/**
+ * The server's half of one ADS stream, without I/O: requests and views go in, encoded responses come out. At most one pushed
+ * response per type waits for its ACK; what changes meanwhile is gathered into the next.
+ *
+ * Make before break: listeners and routes of a new view wait until the proxy has accepted its clusters and their endpoints,
+ * and clusters leave only after the listeners and routes that named them have been replaced. A proxy that answers nothing
+ * would hold this up for ever, so the owner calls `proceed` when `waiting` has been true for too long.
+ */
+export class AdsStream {
+  readonly #options: AdsStreamOptions;
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** Clusters that were sent and whose endpoints the proxy has not accepted yet. */
+  readonly #warming = new Set<string>();
+  #view: ProxyView;
+  #nonces = 0;
+  /** The proxy brought clusters from an earlier stream but has not asked for its listeners yet. */
+  #awaitingListeners = false;
+
+  constructor(options: AdsStreamOptions, view: ProxyView) {
+    this.#options = options;
+    this.#view = view;
+  }
+
+  onSotwRequest(request: DiscoveryRequest): RequestResult {
+    const { subscription, first } = this.#subscriptionFor(request.typeUrl);
+    return this.#respond(subscription, applySotwRequest(subscription, request, first));
+  }
+  onDeltaRequest(request: DeltaDiscoveryRequest): RequestResult {
+    const { subscription, first } = this.#subscriptionFor(request.typeUrl);
+    return this.#respond(subscription, applyDeltaRequest(subscription, request, first));
+  }
+  /** A new view of the mesh; what the proxy lacks comes back in push order, as far as order allows now. */
+  update(view: ProxyView): readonly EncodedResponse[] {
+    this.#view = view;
+    return this.#advance();
+  }
+  /** Stops waiting for answers and goes on. */
+  proceed(): readonly EncodedResponse[] {
+    for (const subscription of this.#subscriptions.values()) subscription.inFlight.clear();
+    this.#warming.clear();
+    this.#awaitingListeners = false;
+    return this.#advance();
+  }
+  /** Whether something is due that waits for the proxy's answer. */
+  get waiting(): boolean {
+    return PUSH_ORDER.some((typeUrl) => {
+      const subscription = this.#subscriptions.get(typeUrl);
+      return subscription !== undefined && (subscription.owesFirst || !isEmpty(this.#difference(subscription)));
+    });
+  }
+  subscribedNames(typeUrl: string): ReadonlySet<string> {
+    return this.#subscriptions.get(typeUrl)?.names ?? new Set();
+  }
+  status(): readonly TypeStatus[] {
+    return [...this.#subscriptions.values()].map((subscription) => ({
+      typeUrl: subscription.typeUrl,
+      sentNonce: subscription.lastNonce,
+      ackedNonce: subscription.ackedNonce,
+      state: statusOf(subscription),
+      lastError: subscription.lastError,
+      resourceCount: subscription.sent.size,
+    }));
+  }
+
+  #subscriptionFor(typeUrl: string): { subscription: Subscription; first: boolean } {
+    const known = this.#subscriptions.get(typeUrl);
+    if (known !== undefined) return { subscription: known, first: false };
+    const subscription = new Subscription(typeUrl);
+    this.#subscriptions.set(typeUrl, subscription);
+    return { subscription, first: true };
+  }
+  #respond(subscription: Subscription, interpretation: Interpretation): RequestResult {
+    const { answer, ...rest } = interpretation;
+    if (subscription.typeUrl === CLUSTER_TYPE && rest.resumed) this.#awaitingListeners = true;
+    if (subscription.typeUrl === LISTENER_TYPE) this.#awaitingListeners = false;
+    if (answer === 'all') {
+      subscription.owesFirst = isWholeSetType(subscription.typeUrl) && !(rest.resumed && this.#options.variant === 'delta');
+    }
+    const responses = [...this.#answer(subscription, answer), ...this.#advance()];
+    return { ...rest, typeUrl: subscription.typeUrl, responses };
+  }
+  /** What was asked for is answered although an earlier response waits for its ACK, but not before what it builds on. */
+  #answer(subscription: Subscription, answer: 'all' | ReadonlySet<string>): readonly EncodedResponse[] {
+    if (answer !== 'all' && answer.size === 0) return [];
+    if (!this.#mayPush(subscription.typeUrl)) return [];
+    const whole = this.#difference(subscription);
+    if (answer === 'all') return isEmpty(whole) && !subscription.owesFirst ? [] : this.#send(subscription, whole);
+    const asked = { changed: whole.changed.filter(({ name }) => answer.has(name)), gone: whole.gone.filter((name) => answer.has(name)) };
+    return isEmpty(asked) ? [] : this.#send(subscription, asked);
+  }
+  #advance(): readonly EncodedResponse[] {
+    this.#endWarming();
+    const responses: EncodedResponse[] = [];
+    const extra = [...this.#subscriptions.keys()].filter((typeUrl) => !PUSH_ORDER.includes(typeUrl));
+    for (const typeUrl of [...PUSH_ORDER, ...extra]) {
+      const subscription = this.#subscriptions.get(typeUrl);
+      if (subscription === undefined || subscription.inFlight.size > 0 || !this.#mayPush(typeUrl)) continue;
+      const difference = this.#difference(subscription);
+      if (!isEmpty(difference) || subscription.owesFirst) responses.push(...this.#send(subscription, difference));
+    }
+    return responses;
+  }
+  #difference(subscription: Subscription): Difference {
+    const placeholder = (name: string) =>
+      // What was there and left is told by its absence; a placeholder is for what never was.
+      subscription.sent.has(name) && !this.#isPlaceholder(subscription, name)
+        ? undefined
+        : this.#options.placeholder?.(subscription.typeUrl, name);
+    return subscription.compare(this.#view.resources(subscription.typeUrl), placeholder);
+  }
+  #isPlaceholder(subscription: Subscription, name: string): boolean {
+    return this.#options.placeholder?.(subscription.typeUrl, name)?.version === subscription.sent.get(name);
+  }
+  /** Listeners and routes follow clusters and endpoints; the other types wait for nothing. */
+  #mayPush(typeUrl: string): boolean {
+    if (typeUrl !== LISTENER_TYPE && typeUrl !== ROUTE_TYPE) return true;
+    const clusters = this.#subscriptions.get(CLUSTER_TYPE);
+    if (clusters === undefined) return true;
+    if (clusters.inFlight.size > 0 || this.#difference(clusters).changed.length > 0) return false;
+    if (typeUrl === ROUTE_TYPE && (this.#subscriptions.get(LISTENER_TYPE)?.inFlight.size ?? 0) > 0) return false;
+    return this.#warming.size === 0;
+  }
+  /** Whether what left the view may leave the proxy: not while something there may still name it. */
+  #mayRemove(typeUrl: string): boolean {
+    switch (typeUrl) {
+      case CLUSTER_TYPE:
+        return !this.#awaitingListeners && this.#isSettled(LISTENER_TYPE) && this.#isSettled(ROUTE_TYPE);
+      case ENDPOINT_TYPE:
+        return this.#isSettled(CLUSTER_TYPE);
+      case ROUTE_TYPE:
+        return this.#isSettled(LISTENER_TYPE);
+      default:
+        return true;
+    }
+  }
+  /** Accepted in full: nothing due, nothing on the way, nothing refused. */
+  #isSettled(typeUrl: string): boolean {
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (subscription === undefined) return true;
+    if (subscription.inFlight.size > 0 || subscription.rejected.size > 0) return false;
+    const { changed, gone } = this.#difference(subscription);
+    return changed.length === 0 && (gone.length === 0 || typeUrl === ROUTE_TYPE);
+  }
+  #send(subscription: Subscription, difference: Difference): readonly EncodedResponse[] {
+    const { typeUrl } = subscription;
+    const removing = this.#mayRemove(typeUrl);
+    const gone = removing ? difference.gone : difference.gone.filter((name) => !subscription.sent.has(name));
+    if (difference.changed.length === 0 && gone.length === 0 && !subscription.owesFirst) return [];
+    const { variant } = this.#options;
+    const wholeSet = variant === 'sotw' && isWholeSetType(typeUrl);
+    for (const name of gone) subscription.markSent(name, ABSENT);
+    if (variant === 'sotw' && !wholeSet && difference.changed.length === 0) return [];
+    const nonce = `${this.#options.noncePrefix}${++this.#nonces}`;
+    const resources = wholeSet ? this.#wholeSet(subscription) : difference.changed;
+    if (variant === 'sotw') subscription.inFlight.clear();
+    subscription.inFlight.set(nonce, new Map(resources.map(({ name, version }) => [name, version])));
+    subscription.lastNonce = nonce;
+    subscription.owesFirst = false;
+    for (const { name, version } of resources) subscription.markSent(name, version);
+    for (const name of gone) if (!subscription.names.has(name)) subscription.forget(name);
+    if (typeUrl === CLUSTER_TYPE) this.#beginWarming(difference.changed);
+    return variant === 'sotw'
+      ? [encodeSotwResponse(typeUrl, nonce, this.#view.version, resources)]
+      : [encodeDeltaResponse(typeUrl, nonce, this.#view.version, resources, gone)];
+  }
+  /** All that a SotW proxy should hold now: the view, and what has left it but must stay a little. */
+  #wholeSet(subscription: Subscription): readonly EncodedResource[] {
+    const view = this.#view.resources(subscription.typeUrl);
+    const content = new Map<string, EncodedResource>();
+    for (const [name, resource] of view) if (subscription.wants(name)) content.set(name, resource);
+    for (const [name, version] of subscription.sent) {
+      const held = version === ABSENT || content.has(name) ? undefined : subscription.content.get(name);
+      if (held !== undefined) content.set(name, held);
+    }
+    subscription.content = content;
+    return [...content.values()];
+  }
+  /**
+   * A cluster that is new or changed warms until its endpoints arrive, even when they are the same as before (Envoy docs,
+   * "Cluster warming"), so they become due again.
+   */
+  #beginWarming(changed: readonly EncodedResource[]): void {
+    const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
+    if (endpoints === undefined) return;
+    const view = this.#view.resources(ENDPOINT_TYPE);
+    for (const { name } of changed) {
+      if (!view.has(name)) continue;
+      this.#warming.add(name);
+      if (endpoints.wants(name)) endpoints.forget(name);
+    }
+  }
+  #endWarming(): void {
+    const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
+    const view = this.#view.resources(ENDPOINT_TYPE);
+    const inFlight = new Set([...(endpoints?.inFlight.values() ?? [])].flatMap((names) => [...names.keys()]));
+    for (const name of this.#warming) {
+      if (!view.has(name) || (endpoints?.sent.has(name) === true && !inFlight.has(name))) this.#warming.delete(name);
+    }
+  }
+}
+
+function isEmpty(difference: Difference): boolean {
+  return difference.changed.length === 0 && difference.gone.length === 0;
+}
+
+function statusOf(subscription: Subscription): TypeStatus['state'] {
+  if (subscription.lastNonce === '') return 'not-sent';
+  if (subscription.lastNonce !== subscription.answeredNonce) return 'pending';
+  return subscription.lastError === undefined ? 'synced' : 'rejected';
+}

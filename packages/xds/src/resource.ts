@@ -1,0 +1,62 @@
+import { hash } from 'node:crypto';
+import { bytesField, concatenate, stringField } from './protobuf-frames.ts';
+
+/** A resource encoded once: every proxy that gets the same content is sent these same bytes. */
+export interface EncodedResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  /** Hash of type, name and content: equal exactly when the content is equal. */
+  readonly version: string;
+  /** Field `resources` of a DiscoveryResponse: the resource in an Any. */
+  readonly sotwFrame: Uint8Array;
+  /** Field `resources` of a DeltaDiscoveryResponse: name, version and the resource in an Any. */
+  readonly deltaFrame: Uint8Array;
+  /** Bytes of the resource message itself. */
+  readonly value: Uint8Array;
+}
+
+/** Resources of one type by name: what one proxy, or many with the same view, should have. */
+export type ResourceMap = ReadonlyMap<string, EncodedResource>;
+
+function encodeResource(typeUrl: string, name: string, version: string, value: Uint8Array): EncodedResource {
+  const any = concatenate([stringField(1, typeUrl), bytesField(2, value)]);
+  return {
+    typeUrl,
+    name,
+    version,
+    value,
+    sotwFrame: bytesField(2, any),
+    // envoy.service.discovery.v3.Resource: version = 1, resource = 2, name = 3.
+    deltaFrame: bytesField(2, concatenate([stringField(1, version), bytesField(2, any), stringField(3, name)])),
+  };
+}
+
+/**
+ * Content-addressed store of encoded resources. Asking twice for the same content gives the same object; an entry lives as
+ * long as somebody holds the resource.
+ */
+export class ResourceCache {
+  readonly #entries = new Map<string, WeakRef<EncodedResource>>();
+  readonly #collected = new FinalizationRegistry<string>((key) => {
+    if (this.#entries.get(key)?.deref() === undefined) this.#entries.delete(key);
+  });
+  #hits = 0;
+  #misses = 0;
+
+  intern(typeUrl: string, name: string, value: Uint8Array): EncodedResource {
+    const digest = hash('sha256', concatenate([stringField(1, typeUrl), stringField(2, name), value]), 'base64url').slice(0, 22);
+    const known = this.#entries.get(digest)?.deref();
+    if (known !== undefined) {
+      this.#hits++;
+      return known;
+    }
+    this.#misses++;
+    const resource = encodeResource(typeUrl, name, digest, value);
+    this.#entries.set(digest, new WeakRef(resource));
+    this.#collected.register(resource, digest);
+    return resource;
+  }
+  get stats(): { readonly hits: number; readonly misses: number; readonly size: number } {
+    return { hits: this.#hits, misses: this.#misses, size: this.#entries.size };
+  }
+}

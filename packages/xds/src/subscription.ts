@@ -1,0 +1,120 @@
+import type { EncodedResource, ResourceMap } from './resource.ts';
+
+/** The version of a name that the proxy was told does not exist. */
+export const ABSENT = '';
+
+/** What stands between what a proxy was sent and what it should have. */
+export interface Difference {
+  /** To send: new or changed. */
+  readonly changed: readonly EncodedResource[];
+  /** Names that were sent and are gone, or were asked for and never existed. */
+  readonly gone: readonly string[];
+}
+
+const NOTHING: Difference = { changed: [], gone: [] };
+
+/** What one stream wants of one type, has been sent, and has accepted. */
+export class Subscription {
+  readonly typeUrl: string;
+  wildcard = false;
+  readonly names = new Set<string>();
+  /** Version by name of everything that was sent and is still of interest. */
+  readonly sent = new Map<string, string>();
+  /** Responses that wait for their ACK: nonce → name → version. */
+  readonly inFlight = new Map<string, ReadonlyMap<string, string>>();
+  /** Names and versions of refused responses: sent again only together with a change to one of them. */
+  readonly rejected = new Map<string, string>();
+  /** What the last response that replaces everything contained (SotW CDS and LDS). */
+  content: ResourceMap = new Map();
+  lastNonce = '';
+  ackedNonce = '';
+  /** The last nonce that was accepted or refused. */
+  answeredNonce = '';
+  /** The first response must come even when it is empty: the proxy waits for it. */
+  owesFirst = false;
+  lastError: string | undefined;
+  /** The map that was compared last with nothing left to send: an identity check then spares the comparison. */
+  #settledWith: ResourceMap | undefined;
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl;
+  }
+  /** Whether a request with this nonce answers a response that has no answer yet. */
+  awaits(nonce: string): boolean {
+    return this.inFlight.has(nonce) || (nonce !== '' && nonce === this.lastNonce && nonce !== this.answeredNonce);
+  }
+  wants(name: string): boolean {
+    return this.wildcard || this.names.has(name);
+  }
+  subscribe(name: string): void {
+    this.names.add(name);
+    this.#settledWith = undefined;
+  }
+  unsubscribe(name: string): void {
+    this.names.delete(name);
+    if (!this.wildcard) this.forget(name);
+    this.#settledWith = undefined;
+  }
+  /** Makes `name` due again although its content is the same. */
+  forget(name: string): void {
+    this.sent.delete(name);
+    this.#settledWith = undefined;
+  }
+  markSent(name: string, version: string): void {
+    this.sent.set(name, version);
+    if (this.rejected.get(name) !== version) this.rejected.delete(name);
+    this.#settledWith = undefined;
+  }
+  accept(nonce: string): void {
+    this.ackedNonce = nonce;
+    this.answeredNonce = nonce;
+    this.lastError = undefined;
+    for (const [name, version] of this.inFlight.get(nonce) ?? []) if (this.rejected.get(name) === version) this.rejected.delete(name);
+    this.inFlight.delete(nonce);
+  }
+  refuse(nonce: string, error: string): void {
+    this.lastError = error;
+    this.answeredNonce = nonce;
+    for (const [name, version] of this.inFlight.get(nonce) ?? []) this.rejected.set(name, version);
+    this.inFlight.delete(nonce);
+  }
+  compare(view: ResourceMap, placeholder: (name: string) => EncodedResource | undefined): Difference {
+    if (this.#settledWith === view) return NOTHING;
+    const changed: EncodedResource[] = [];
+    const gone: string[] = [];
+    const consider = (name: string, resource: EncodedResource | undefined) => {
+      const version = this.sent.get(name);
+      if (resource === undefined) {
+        if (version !== ABSENT) gone.push(name);
+      } else if (version !== resource.version) {
+        changed.push(resource);
+      }
+    };
+    if (this.wildcard) {
+      for (const [name, resource] of view) consider(name, resource);
+      for (const name of this.sent.keys()) if (!view.has(name) && !this.names.has(name)) consider(name, undefined);
+    }
+    for (const name of this.names) {
+      const resource = view.get(name);
+      if (resource === undefined) consider(name, placeholder(name));
+      else if (!this.wildcard) consider(name, resource);
+    }
+    this.#addRejected(view, changed, gone);
+    if (changed.length === 0 && gone.length === 0) this.#settledWith = view;
+    return { changed, gone };
+  }
+  /**
+   * A refused response may have been applied in part, so when one of its resources changes all of them go again. Until then
+   * nothing is sent: a proxy that refused would refuse once more.
+   */
+  #addRejected(view: ResourceMap, changed: EncodedResource[], gone: readonly string[]): void {
+    if (this.rejected.size === 0) return;
+    const sending = new Set(changed.map((resource) => resource.name));
+    const leaving = new Set(gone);
+    if (![...this.rejected.keys()].some((name) => sending.has(name) || leaving.has(name))) return;
+    for (const name of this.rejected.keys()) {
+      const resource = view.get(name);
+      if (resource !== undefined && this.wants(name) && !sending.has(name)) changed.push(resource);
+    }
+  }
+}
