@@ -1,0 +1,12 @@
+import { type FractionalPercent, FractionalPercent_DenominatorType } from '@xebec/protos/envoy/type/v3/percent';
+
+/** The share of 1 that a FractionalPercent stands for; undefined stands for everything. */
+export function fractionOf(percent: FractionalPercent | undefined): number {
+  if (percent === undefined) return 1;
+  const denominators: Record<FractionalPercent_DenominatorType, number> = {
+    [FractionalPercent_DenominatorType.HUNDRED]: 100,
+    [FractionalPercent_DenominatorType.TEN_THOUSAND]: 10_000,
+    [FractionalPercent_DenominatorType.MILLION]: 1_000_000,
+  };
+  return Math.min(1, percent.numerator / denominators[percent.denominator]);
+}

@@ -1,0 +1,32 @@
+import { header, headerJoined, type RequestHead } from '@xebec/wire';
+
+/** What matchers call a header, pseudo-headers and host included; repeated headers are joined with commas. */
+export function requestHeader(request: RequestHead, name: string): string | undefined {
+  if (name.charCodeAt(0) !== 58) return name === 'host' ? request.authority : headerJoined(request.headers, name);
+  switch (name) {
+    case ':method':
+      return request.method;
+    case ':path':
+      return request.path;
+    case ':authority':
+      return request.authority;
+    case ':scheme':
+      return request.scheme;
+    default:
+      return undefined;
+  }
+}
+
+/** The path without query and fragment. */
+export function pathOnly(path: string): string {
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i);
+    if (code === 63 || code === 35) return path.slice(0, i);
+  }
+  return path;
+}
+
+/** The `x-forwarded-proto` of a request, else its scheme. */
+export function forwardedProto(request: RequestHead): string {
+  return header(request.headers, 'x-forwarded-proto') ?? request.scheme;
+}

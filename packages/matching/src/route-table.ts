@@ -1,0 +1,144 @@
+import { create } from '@bufbuild/protobuf';
+import { XebecError } from '@xebec/core';
+import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
+import {
+  RouteSchema,
+  VirtualHost_TlsRequirementType as TlsRequirement,
+  type VirtualHost,
+} from '@xebec/protos/envoy/config/route/v3/route_components';
+import type { RequestHead } from '@xebec/wire';
+import { compileLevel, compileRoute, type Level, type RouteTableOptions, type RouteWithMatch } from './compile-route.ts';
+import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
+import { forwardedProto, pathOnly } from './request-header.ts';
+import type { MatchContext } from './route-match.ts';
+import { VirtualHostIndex } from './virtual-host-index.ts';
+
+/** One route that was tried, for `explain`. */
+export interface RouteTrial {
+  readonly route: CompiledRoute;
+  /** Position in its virtual host, from 0. */
+  readonly index: number;
+  /** The first condition that did not hold; undefined when all did. */
+  readonly failed: string | undefined;
+}
+
+export interface RouteExplanation {
+  readonly virtualHost: CompiledVirtualHost | undefined;
+  /** In order, up to and including the match. */
+  readonly trials: readonly RouteTrial[];
+  readonly route: CompiledRoute | undefined;
+}
+
+/** A RouteConfiguration, compiled once: lookups allocate nothing but a lower-cased host. */
+export interface CompiledRouteTable {
+  readonly name: string;
+  readonly virtualHosts: readonly CompiledVirtualHost[];
+  /** Clusters that the routes name, for `validate_clusters` and warming. */
+  readonly clusterNames: ReadonlySet<string>;
+  readonly internalOnlyHeaders: readonly string[];
+  findVirtualHost(authority: string): CompiledVirtualHost | undefined;
+  /** The route of a request, or undefined (404, flag NR). */
+  route(request: RequestHead, context: MatchContext): CompiledRoute | undefined;
+  /** The same decision with its reasons. */
+  explain(request: RequestHead, context: MatchContext): RouteExplanation;
+}
+
+interface Entry {
+  readonly virtualHost: CompiledVirtualHost;
+  readonly routes: readonly RouteWithMatch[];
+  /** The redirect to https that stands before the routes when the virtual host requires TLS. */
+  readonly tlsRedirect: CompiledRoute | undefined;
+}
+
+const httpsRedirect = create(RouteSchema, {
+  match: { pathSpecifier: { case: 'prefix', value: '' } },
+  action: { case: 'redirect', value: { schemeRewriteSpecifier: { case: 'httpsRedirect', value: true } } },
+});
+
+/** Compiles a RouteConfiguration; throws XebecError `E_ROUTE` naming virtual host and route. */
+export function compileRouteTable(config: RouteConfiguration, options: RouteTableOptions = {}): CompiledRouteTable {
+  const index = new VirtualHostIndex<Entry>(config.ignorePortInHostMatching);
+  const configLevel = compileLevel(config, options);
+  const entries = config.virtualHosts.map((virtualHost) => {
+    const entry = compileVirtualHost(virtualHost, config, configLevel, options);
+    for (const domain of virtualHost.domains) {
+      if (!index.add(domain, entry)) {
+        throw new XebecError(
+          'E_ROUTE',
+          `route configuration "${config.name}": domain "${domain}" of virtual host "${virtualHost.name}" is there twice`,
+        );
+      }
+    }
+    return entry;
+  });
+  const clusterNames = new Set<string>();
+  for (const { routes } of entries) {
+    for (const { route } of routes)
+      if (route.action.kind === 'forward') for (const name of route.action.clusterNames) clusterNames.add(name);
+  }
+  const pathOf = (request: RequestHead): string => {
+    const path = pathOnly(request.path);
+    const semicolon = config.ignorePathParametersInPathMatching ? path.indexOf(';') : -1;
+    return semicolon === -1 ? path : path.slice(0, semicolon);
+  };
+  return {
+    name: config.name,
+    virtualHosts: entries.map((entry) => entry.virtualHost),
+    clusterNames,
+    internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
+    findVirtualHost: (authority) => index.find(authority)?.virtualHost,
+    route(request, context) {
+      const entry = index.find(request.authority);
+      if (entry === undefined) return undefined;
+      if (entry.tlsRedirect !== undefined && forwardedProto(request) !== 'https') return entry.tlsRedirect;
+      const path = pathOf(request);
+      next: for (const { route, match } of entry.routes) {
+        for (const predicate of match.predicates) if (!predicate.holds(request, path, context)) continue next;
+        return route;
+      }
+      return undefined;
+    },
+    explain(request, context) {
+      const entry = index.find(request.authority);
+      if (entry === undefined) return { virtualHost: undefined, trials: [], route: undefined };
+      const path = pathOf(request);
+      const trials: RouteTrial[] = [];
+      for (const [position, { route, match }] of entry.routes.entries()) {
+        const failed = match.predicates.find((predicate) => !predicate.holds(request, path, context))?.description;
+        trials.push({ route, index: position, failed });
+        if (failed === undefined) return { virtualHost: entry.virtualHost, trials, route };
+      }
+      return { virtualHost: entry.virtualHost, trials, route: undefined };
+    },
+  };
+}
+
+function compileVirtualHost(proto: VirtualHost, config: RouteConfiguration, configLevel: Level, options: RouteTableOptions): Entry {
+  if (proto.matcher !== undefined) throw new XebecError('E_ROUTE', `virtual host "${proto.name}": matcher is not supported; use routes`);
+  const routes: RouteWithMatch[] = [];
+  const compiled: CompiledRoute[] = [];
+  const virtualHost: CompiledVirtualHost = {
+    name: proto.name,
+    domains: proto.domains,
+    metadata: proto.metadata?.filterMetadata ?? {},
+    includeRequestAttemptCount: proto.includeRequestAttemptCount,
+    includeAttemptCountInResponse: proto.includeAttemptCountInResponse,
+    includeIsTimeoutRetryHeader: proto.includeIsTimeoutRetryHeader,
+    rateLimits: proto.rateLimits,
+    routes: compiled,
+  };
+  const parents = {
+    config,
+    virtualHost: proto,
+    compiledVirtualHost: virtualHost,
+    levels: [configLevel, compileLevel(proto, options)] as const,
+  };
+  for (const [index, route] of proto.routes.entries()) {
+    const entry = compileRoute(route, index, parents, options);
+    routes.push(entry);
+    compiled.push(entry.route);
+  }
+  const tls = proto.requireTls;
+  const requiresTls = tls === TlsRequirement.ALL || tls === TlsRequirement.EXTERNAL_ONLY;
+  return { virtualHost, routes, tlsRedirect: requiresTls ? compileRoute(httpsRedirect, -1, parents, options).route : undefined };
+}
