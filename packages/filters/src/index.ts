@@ -10,3 +10,11 @@ export type {
   NodeInfo,
   RouteView,
 } from './http-filter.ts';
+export {
+  type NetworkFilter,
+  type NetworkFilterCallbacks,
+  type NetworkFilterDefinition,
+  type NetworkFilterFactory,
+  tcpProxyClusterKey,
+  upstreamAlpnKey,
+} from './network-filter.ts';
