@@ -84,6 +84,12 @@ export interface CodecOutput {
   end(): void;
   /** Tear the connection down now. */
   destroy(detail: string): void;
+  /**
+   * Stop and start reading from the socket: HTTP/1's only way to slow a peer. Owners should have both; without them a paused
+   * HTTP/1 stream buffers up to its limit and then loses the connection. HTTP/2 needs neither.
+   */
+  pauseReading?(): void;
+  resumeReading?(): void;
 }
 
 export interface ServerConnectionHandler {
@@ -94,6 +100,7 @@ export interface ServerConnectionHandler {
 }
 
 export interface ServerConnection {
+  /** Bytes from the socket. The codec keeps slices of `bytes`: the caller must not write to it again. */
   receive(bytes: Buffer): void;
   /** The peer will send no more. */
   receiveEnd(): void;
@@ -108,6 +115,7 @@ export interface ServerConnection {
 export interface ClientConnection {
   /** Undefined when the connection takes no more streams (busy, draining, closed). */
   openStream(receiver: ResponseReceiver): ClientStream | undefined;
+  /** Bytes from the socket. The codec keeps slices of `bytes`: the caller must not write to it again. */
   receive(bytes: Buffer): void;
   receiveEnd(): void;
   closed(detail: string): void;

@@ -18,3 +18,6 @@ export {
   type StreamReceiver,
   setHeader,
 } from './http.ts';
+export { createHttp1ClientConnection } from './http1/client-connection.ts';
+export { type Http1ClientOptions, type Http1Options, type Http1ServerOptions, properCaseWords } from './http1/options.ts';
+export { createHttp1ServerConnection } from './http1/server-connection.ts';

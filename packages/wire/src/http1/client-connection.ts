@@ -1,0 +1,329 @@
+import { safeFieldValue } from '../field-name.ts';
+import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHead, ResetReason, ResponseReceiver } from '../http.ts';
+import { OutputBuffer } from '../output-buffer.ts';
+import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
+import { announcedLength, BodyEncoder, fieldLines } from './body-encoder.ts';
+import { InputWindow } from './input-window.ts';
+import { type Http1ClientOptions, type Http1Limits, http1Limits } from './options.ts';
+import { parseResponseHead } from './response-head.ts';
+
+/** A client's side of HTTP/1.1: one exchange at a time. */
+export function createHttp1ClientConnection(output: CodecOutput, options: Http1ClientOptions = {}): ClientConnection {
+  return new Http1ClientConnection(output, options);
+}
+
+/** `idle`: no exchange, or its request has not begun; `head`: a response is awaited; `raw`: after 101 or CONNECT's 2xx. */
+type Phase = 'idle' | 'head' | 'body' | 'raw' | 'closed';
+
+class Http1ClientConnection implements ClientConnection, BodySink {
+  readonly #output: CodecOutput;
+  readonly #limits: Http1Limits;
+  readonly #input = new InputWindow();
+  readonly #decoder: BodyDecoder;
+  readonly formatName: ((name: string) => string) | undefined;
+  readonly out: OutputBuffer;
+  #phase: Phase = 'idle';
+  #stream: Http1ClientStream | undefined;
+  #processing = false;
+  #readingPaused = false;
+  #reusable = true;
+  onAvailable: (() => void) | undefined;
+
+  constructor(output: CodecOutput, options: Http1ClientOptions) {
+    this.#output = output;
+    this.#limits = http1Limits(options);
+    this.formatName = options.formatName;
+    this.out = new OutputBuffer(output);
+    this.#decoder = new BodyDecoder(this.#limits, this);
+  }
+  get activeStreams(): number {
+    return this.#stream === undefined ? 0 : 1;
+  }
+  get available(): boolean {
+    return this.#stream === undefined && this.#reusable && this.#phase === 'idle';
+  }
+  get paused(): boolean {
+    return this.#stream?.paused ?? false;
+  }
+  openStream(receiver: ResponseReceiver): ClientStream | undefined {
+    if (!this.available) return undefined;
+    this.#stream = new Http1ClientStream(this, receiver);
+    return this.#stream;
+  }
+  receive(bytes: Buffer): void {
+    if (this.#phase === 'closed' || bytes.length === 0) return;
+    if (this.#phase === 'idle') {
+      // An answer nobody asked for, e.g. 408 before the peer closes an idle connection.
+      this.#abort('protocol-error', 'the server sent bytes before a request');
+      return;
+    }
+    this.#input.append(bytes);
+    this.process();
+  }
+  receiveEnd(): void {
+    const stream = this.#stream;
+    if (this.#phase === 'closed') return;
+    if (stream !== undefined && (this.#phase === 'raw' || (this.#phase === 'body' && this.#decoder.untilClose))) {
+      if (this.#phase === 'raw') stream.receiveRaw(Buffer.alloc(0), true);
+      else {
+        this.#reusable = false;
+        this.#decoder.abandon();
+        this.onBody(Buffer.alloc(0), true);
+      }
+      return;
+    }
+    this.#abort('connection-termination', 'the server closed the connection');
+  }
+  closed(detail: string): void {
+    this.out.abandon();
+    const stream = this.#stream;
+    const wasAvailable = this.available;
+    const endsBody = this.#phase === 'body' && this.#decoder.untilClose;
+    this.#phase = 'closed';
+    this.#stream = undefined;
+    stream?.fail('connection-termination', endsBody ? `response cut short: ${detail}` : detail);
+    if (wasAvailable) this.onAvailable?.();
+  }
+  onSocketDrain(): void {
+    this.out.drained();
+    this.#stream?.drained();
+  }
+  drain(): void {
+    this.#reusable = false;
+    if (this.#stream === undefined) this.#close();
+  }
+  process(): void {
+    if (this.#processing) return;
+    this.#processing = true;
+    this.out.hold();
+    try {
+      while (this.#input.size > 0 && this.#step());
+      if (this.#phase === 'closed') this.#input.clear();
+    } finally {
+      this.#processing = false;
+      this.#updateReading();
+      this.out.release();
+    }
+  }
+  #step(): boolean {
+    if (this.#phase === 'closed' || this.paused) return false;
+    const input = this.#input;
+    if (this.#phase === 'head') return this.#readHead();
+    if (this.#phase === 'body') {
+      input.at = this.#decoder.decode(input.bytes, input.at);
+      if (this.#decoder.error !== undefined) this.#abort('protocol-error', this.#decoder.error);
+      return true;
+    }
+    if (this.#phase === 'raw') {
+      const bytes = input.bytes.subarray(input.at);
+      input.clear();
+      this.#stream?.receiveRaw(bytes, false);
+      return true;
+    }
+    this.#abort('protocol-error', 'the server sent bytes after its response');
+    return false;
+  }
+  #readHead(): boolean {
+    const stream = this.#stream;
+    if (stream === undefined) return false;
+    const taken = this.#input.takeHead(this.#limits.maxHeadersBytes);
+    if (taken === undefined) return false;
+    if ('error' in taken) {
+      this.#abort('protocol-error', taken.error === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
+      return true;
+    }
+    const parsed = parseResponseHead(taken.text, this.#limits.maxHeadersCount, stream.method);
+    if (typeof parsed === 'string') {
+      this.#abort('protocol-error', parsed);
+      return true;
+    }
+    if (parsed.interim) {
+      stream.receiver.onHead(parsed.head, false);
+      return true;
+    }
+    if (!parsed.keepAlive) this.#reusable = false;
+    if (parsed.tunnel) {
+      this.#reusable = false;
+      this.#phase = 'raw';
+      stream.raw = true;
+      stream.receiver.onHead(parsed.head, false);
+      return true;
+    }
+    const endStream = parsed.framing === 0;
+    if (endStream) {
+      this.#phase = 'head';
+      stream.responseDone = true;
+      stream.receiver.onHead(parsed.head, true);
+      this.exchangeProgress(stream);
+      return true;
+    }
+    this.#phase = 'body';
+    this.#decoder.start(parsed.framing);
+    if (parsed.framing === 'until-close') this.#reusable = false;
+    stream.receiver.onHead(parsed.head, false);
+    return true;
+  }
+  onBody(data: Buffer, end: boolean): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    if (end) stream.responseDone = true;
+    stream.receiver.onData(data, end);
+    if (end) this.exchangeProgress(stream);
+  }
+  onBodyTrailers(trailers: HeaderList): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    stream.responseDone = true;
+    stream.receiver.onTrailers(trailers);
+    this.exchangeProgress(stream);
+  }
+  beginResponse(): void {
+    this.#phase = 'head';
+  }
+  /** After the response's end: the connection is free again, or of no more use when the request was not read to its end. */
+  exchangeProgress(stream: Http1ClientStream): void {
+    if (this.#stream !== stream || !stream.responseDone) return;
+    this.#stream = undefined;
+    if (!stream.requestDone || !this.#reusable || this.#input.size > 0) {
+      this.#reusable = false;
+      this.#close();
+      this.onAvailable?.();
+      return;
+    }
+    this.#phase = 'idle';
+    this.onAvailable?.();
+  }
+  resetStream(stream: Http1ClientStream, detail: string): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#reusable = false;
+    this.#phase = 'closed';
+    this.out.destroy(detail);
+    this.onAvailable?.();
+  }
+  /** A stream given back before its request began: nothing was written, the connection stays. */
+  giveBack(stream: Http1ClientStream): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.onAvailable?.();
+  }
+  #abort(reason: ResetReason, detail: string): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#reusable = false;
+    this.#phase = 'closed';
+    this.#input.clear();
+    this.out.destroy(detail);
+    stream?.fail(reason, detail);
+    this.onAvailable?.();
+  }
+  #close(): void {
+    this.#phase = 'closed';
+    this.#input.clear();
+    this.out.end();
+  }
+  #updateReading(): void {
+    const wants = this.#phase !== 'closed' && this.paused;
+    if (wants !== this.#readingPaused) {
+      this.#readingPaused = wants;
+      if (wants) this.#output.pauseReading?.();
+      else this.#output.resumeReading?.();
+    }
+    if (wants && this.#input.size > 16 * this.#limits.maxPipelinedBytes) {
+      this.#abort('overflow', 'more bytes arrived while paused than may be kept');
+    }
+  }
+}
+
+class Http1ClientStream implements ClientStream {
+  readonly #connection: Http1ClientConnection;
+  readonly #encoder: BodyEncoder;
+  readonly receiver: ResponseReceiver;
+  method = 'GET';
+  paused = false;
+  raw = false;
+  requestDone = false;
+  responseDone = false;
+  #headSent = false;
+  #wantsDrain = false;
+
+  constructor(connection: Http1ClientConnection, receiver: ResponseReceiver) {
+    this.#connection = connection;
+    this.receiver = receiver;
+    this.#encoder = new BodyEncoder(connection.out);
+  }
+  sendHead(head: RequestHead, endStream: boolean): void {
+    if (this.#headSent || this.responseDone) return;
+    this.#headSent = true;
+    this.method = head.method;
+    const tunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
+    const target = head.method === 'CONNECT' ? head.authority : head.path;
+    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\nhost: ${safeFieldValue(head.authority)}\r\n`;
+    text += fieldLines(head.headers, this.#connection.formatName);
+    let framing: BodyFraming = 0;
+    const length = announcedLength(head.headers);
+    if (tunnel) {
+      framing = 'until-close';
+      if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${safeFieldValue(head.upgrade)}\r\n`;
+    } else if (length !== undefined) {
+      framing = length;
+      text += `content-length: ${length}\r\n`;
+    } else if (!endStream) {
+      framing = 'chunked';
+      text += 'transfer-encoding: chunked\r\n';
+    } else if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH') text += 'content-length: 0\r\n';
+    this.#encoder.start(framing);
+    this.#connection.beginResponse();
+    this.#connection.out.push(`${text}\r\n`);
+    if (endStream) this.#finish(this.#encoder.data(Buffer.alloc(0), true));
+  }
+  sendData(data: Buffer, endStream: boolean): boolean {
+    if (!this.#headSent || this.requestDone || this.responseDone) return true;
+    const wrong = this.#encoder.data(data, endStream);
+    if (endStream || wrong !== undefined) this.#finish(wrong);
+    this.#wantsDrain = this.#connection.out.congested;
+    return !this.#wantsDrain;
+  }
+  sendTrailers(trailers: HeaderList): void {
+    if (!this.#headSent || this.requestDone || this.responseDone) return;
+    this.#finish(this.#encoder.trailers(trailers, this.#connection.formatName));
+  }
+  #finish(wrong: string | undefined): void {
+    this.requestDone = true;
+    if (wrong !== undefined) {
+      this.#connection.resetStream(this, `request ${wrong}`);
+      this.fail('protocol-error', `request ${wrong}`);
+    } else if (this.raw) this.#connection.out.end();
+  }
+  reset(reason: ResetReason): void {
+    this.paused = false;
+    if (this.#headSent) this.#connection.resetStream(this, `stream reset: ${reason}`);
+    else this.#connection.giveBack(this);
+    this.responseDone = true;
+  }
+  pause(): void {
+    this.paused = true;
+    this.#connection.process();
+  }
+  resume(): void {
+    this.paused = false;
+    this.#connection.process();
+  }
+  receiveRaw(data: Buffer, end: boolean): void {
+    this.receiver.onData(data, end);
+  }
+  drained(): void {
+    if (!this.#wantsDrain) return;
+    this.#wantsDrain = false;
+    this.receiver.onDrain();
+  }
+  fail(reason: ResetReason, detail: string): void {
+    this.responseDone = true;
+    this.receiver.onReset(reason, detail);
+  }
+}
+
+/** A request target cannot end the request line early: white space and controls are percent-encoded. */
+function safeTarget(target: string): string {
+  return target.replace(/[\0-\x20\x7f]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
+}

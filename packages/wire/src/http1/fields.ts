@@ -1,0 +1,120 @@
+import { lowerCaseFieldName } from '../field-name.ts';
+import type { HeaderList } from '../http.ts';
+
+/** The header section of one message, with what frames it taken out. */
+export interface Fields {
+  /** Without host, connection, keep-alive, proxy-connection, transfer-encoding and upgrade. */
+  headers: HeaderList;
+  /** -1 without content-length. */
+  contentLength: number;
+  chunked: boolean;
+  host: string | undefined;
+  /** Lower-case; values of all `connection` fields joined. */
+  connection: string;
+  upgrade: string | undefined;
+}
+
+/** CR, LF, NUL and controls where they must not be, and folded lines (RFC 9112 section 5.2). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\r\n[ \t]/;
+const decimal = /^[0-9]{1,15}$/;
+
+/**
+ * Parses lines `name: value` of `text` from `at`, without the empty line. Returns what is wrong as text. Strict where a lenient
+ * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2).
+ */
+export function parseFields(text: string, at: number, maxCount: number): Fields | string {
+  const fields: Fields = { headers: [], contentLength: -1, chunked: false, host: undefined, connection: '', upgrade: undefined };
+  if (forbidden.test(text)) return 'control character, bare CR or LF, or folded line in the header section';
+  let hasTransferEncoding = false;
+  let count = 0;
+  const headers = fields.headers;
+  for (let i = at; i < text.length; ) {
+    let end = text.indexOf('\r\n', i);
+    if (end < 0) end = text.length;
+    const colon = text.indexOf(':', i);
+    if (colon < 0 || colon >= end) return 'header line without colon';
+    if (++count > maxCount) return tooManyHeaders;
+    const name = lowerCaseFieldName(text.slice(i, colon));
+    if (name === undefined) return 'invalid character in header name';
+    const value = trimmed(text, colon + 1, end);
+    i = end + 2;
+    switch (name) {
+      case 'host':
+        if (fields.host !== undefined) return 'more than one host header';
+        fields.host = value;
+        continue;
+      case 'content-length':
+        if (fields.contentLength >= 0) return 'more than one content-length';
+        if (!decimal.test(value)) return 'invalid content-length';
+        fields.contentLength = Number(value);
+        break;
+      case 'transfer-encoding':
+        if (hasTransferEncoding) return 'more than one transfer-encoding';
+        if (value.toLowerCase() !== 'chunked') return 'transfer-encoding other than chunked';
+        hasTransferEncoding = true;
+        fields.chunked = true;
+        continue;
+      case 'connection':
+        fields.connection = fields.connection === '' ? value.toLowerCase() : `${fields.connection},${value.toLowerCase()}`;
+        continue;
+      case 'upgrade':
+        fields.upgrade = fields.upgrade === undefined ? value : `${fields.upgrade},${value}`;
+        continue;
+      case 'keep-alive':
+      case 'proxy-connection':
+        continue;
+    }
+    headers.push(name, value);
+  }
+  if (hasTransferEncoding && fields.contentLength >= 0) return 'both content-length and transfer-encoding';
+  return fields;
+}
+
+export const tooManyHeaders = 'too many headers';
+
+/** Whether the comma-separated, lower-case `list` has `token`. */
+export function hasToken(list: string, token: string): boolean {
+  if (list === token) return true;
+  if (list.indexOf(token) < 0) return false;
+  return list.split(',').some((item) => item.trim() === token);
+}
+
+/**
+ * Removes the fields that `connection` names (RFC 9110 section 7.6.1), but never those that carry identity, routing or framing:
+ * naming them is how a client would make a proxy drop what the next hop relies on.
+ */
+export function removeConnectionNamed(fields: Fields): void {
+  const connection = fields.connection;
+  if (connection === '' || connection === 'close' || connection === 'keep-alive' || connection === 'upgrade') return;
+  const named = connection
+    .split(',')
+    .map((item) => item.trim())
+    .filter((name) => name !== '' && name !== 'close' && name !== 'keep-alive' && name !== 'upgrade' && !protectedName(name));
+  if (named.length === 0) return;
+  const kept: HeaderList = [];
+  for (let i = 0; i < fields.headers.length; i += 2) {
+    const name = fields.headers[i] as string;
+    if (!named.includes(name)) kept.push(name, fields.headers[i + 1] as string);
+  }
+  fields.headers = kept;
+}
+
+function protectedName(name: string): boolean {
+  return (
+    name.startsWith('x-forwarded-') ||
+    name.startsWith('x-envoy-') ||
+    name === 'content-length' ||
+    name === 'authorization' ||
+    name === 'cookie' ||
+    name === 'x-request-id'
+  );
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  for (let code = text.charCodeAt(start); start < end && (code === 32 || code === 9); code = text.charCodeAt(start)) start++;
+  for (let code = text.charCodeAt(end - 1); end > start && (code === 32 || code === 9); code = text.charCodeAt(end - 1)) end--;
+  return text.slice(start, end);
+}

@@ -1,0 +1,400 @@
+import { STATUS_CODES } from 'node:http';
+import type {
+  CodecOutput,
+  HeaderList,
+  HttpVersion,
+  RequestReceiver,
+  ResetReason,
+  ResponseHead,
+  ServerConnection,
+  ServerConnectionHandler,
+  ServerStream,
+} from '../http.ts';
+import { header } from '../http.ts';
+import { OutputBuffer } from '../output-buffer.ts';
+import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
+import { announcedLength, BodyEncoder, fieldLines } from './body-encoder.ts';
+import { hasToken } from './fields.ts';
+import { InputWindow } from './input-window.ts';
+import { type Http1Limits, type Http1ServerOptions, http1Limits } from './options.ts';
+import { type ParsedRequest, parseRequestHead } from './request-head.ts';
+
+/** A server's side of HTTP/1.0 and HTTP/1.1: requests go up one at a time, pipelined ones wait in the input. */
+export function createHttp1ServerConnection(
+  output: CodecOutput,
+  handler: ServerConnectionHandler,
+  options: Http1ServerOptions = {},
+): ServerConnection {
+  return new Http1ServerConnection(output, handler, options);
+}
+
+/**
+ * - `head`: between requests, or inside a head.
+ * - `body`: a request's body arrives.
+ * - `wait`: the request is complete, its response is not.
+ * - `tunnel-wait`: an upgrade or CONNECT waits for its grant; bytes stay in the input.
+ * - `raw`: bytes flow as they are.
+ * - `closed`: input is dropped.
+ */
+type Phase = 'head' | 'body' | 'wait' | 'tunnel-wait' | 'raw' | 'closed';
+
+class Http1ServerConnection implements ServerConnection, BodySink {
+  readonly #output: CodecOutput;
+  readonly #handler: ServerConnectionHandler;
+  readonly #options: Http1ServerOptions;
+  readonly #limits: Http1Limits;
+  readonly #input = new InputWindow();
+  readonly #decoder: BodyDecoder;
+  readonly out: OutputBuffer;
+  #phase: Phase = 'head';
+  #stream: Http1ServerStream | undefined;
+  #processing = false;
+  #readingPaused = false;
+  #discarded = 0;
+  draining = false;
+
+  constructor(output: CodecOutput, handler: ServerConnectionHandler, options: Http1ServerOptions) {
+    this.#output = output;
+    this.#handler = handler;
+    this.#options = options;
+    this.#limits = http1Limits(options);
+    this.out = new OutputBuffer(output);
+    this.#decoder = new BodyDecoder(this.#limits, this);
+  }
+  get activeStreams(): number {
+    return this.#stream === undefined ? 0 : 1;
+  }
+  get formatName(): ((name: string) => string) | undefined {
+    return this.#options.formatName;
+  }
+  get paused(): boolean {
+    return this.#stream?.paused ?? false;
+  }
+  receive(bytes: Buffer): void {
+    if (this.#phase === 'closed' || bytes.length === 0) return;
+    this.#input.append(bytes);
+    this.process();
+  }
+  receiveEnd(): void {
+    const stream = this.#stream;
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'raw') {
+      stream?.receiveRaw(Buffer.alloc(0), true);
+      if (stream?.responseDone === true) this.#stream = undefined;
+      return;
+    }
+    if (stream === undefined) {
+      this.#close();
+      return;
+    }
+    if (this.#phase === 'wait' && this.#options.allowHalfClose === true) {
+      stream.keepAlive = false;
+      return;
+    }
+    this.#phase = 'closed';
+    this.#stream = undefined;
+    stream.fail('connection-termination', 'the client closed its side of the connection');
+    this.out.destroy('the client closed its side of the connection');
+  }
+  closed(detail: string): void {
+    this.out.abandon();
+    this.#phase = 'closed';
+    const stream = this.#stream;
+    this.#stream = undefined;
+    stream?.fail('connection-termination', detail);
+  }
+  onSocketDrain(): void {
+    this.out.drained();
+    this.#stream?.drained();
+  }
+  drain(): void {
+    this.draining = true;
+    if (this.#stream === undefined && this.#phase === 'head' && this.#input.size === 0) this.#close();
+  }
+  /** Takes from the input what can be taken now; one write at its end carries all answers given meanwhile. */
+  process(): void {
+    if (this.#processing) return;
+    this.#processing = true;
+    this.out.hold();
+    try {
+      while (this.#input.size > 0 && this.#step());
+      if (this.#phase === 'closed') this.#input.clear();
+    } finally {
+      this.#processing = false;
+      this.#updateReading();
+      this.out.release();
+    }
+  }
+  #step(): boolean {
+    const input = this.#input;
+    switch (this.#phase) {
+      case 'head':
+        return this.#readHead();
+      case 'body': {
+        if (this.paused) return false;
+        const before = input.at;
+        input.at = this.#decoder.decode(input.bytes, before);
+        if (this.#decoder.error !== undefined) this.#refuse(400, this.#decoder.error);
+        else if (this.#stream === undefined) this.#countDiscarded(input.at - before);
+        return true;
+      }
+      case 'raw': {
+        if (this.paused) return false;
+        const bytes = input.bytes.subarray(input.at);
+        input.clear();
+        this.#stream?.receiveRaw(bytes, false);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+  #readHead(): boolean {
+    this.#input.skipEmptyLines();
+    if (this.#input.size === 0 || (this.#input.size === 1 && this.#input.bytes[this.#input.at] === 13)) return false;
+    const taken = this.#input.takeHead(this.#limits.maxHeadersBytes);
+    if (taken === undefined) return false;
+    if ('error' in taken) {
+      if (taken.error === 'too-large') this.#refuse(431, 'request headers too large');
+      else this.#refuse(400, 'line ends in a bare LF');
+      return true;
+    }
+    const options = this.#options;
+    const parsed = parseRequestHead(taken.text, this.#limits.maxHeadersCount, options.scheme ?? 'http', options.acceptHttp10 === true);
+    if ('status' in parsed) {
+      this.#refuse(parsed.status, parsed.detail);
+      return true;
+    }
+    const stream = new Http1ServerStream(this, parsed);
+    this.#stream = stream;
+    const endStream = !parsed.tunnel && parsed.framing === 0;
+    if (parsed.tunnel) this.#phase = 'tunnel-wait';
+    else if (endStream) this.#phase = 'wait';
+    else {
+      this.#phase = 'body';
+      this.#decoder.start(parsed.framing);
+    }
+    stream.start(this.#handler.onRequest(stream, parsed.head, endStream));
+    return true;
+  }
+  onBody(data: Buffer, end: boolean): void {
+    if (end) this.#requestComplete();
+    this.#stream?.receiver?.onData(data, end);
+    if (end) this.#settle();
+  }
+  onBodyTrailers(trailers: HeaderList): void {
+    this.#requestComplete();
+    this.#stream?.receiver?.onTrailers(trailers);
+    this.#settle();
+  }
+  #requestComplete(): void {
+    this.#phase = this.#stream === undefined ? 'head' : 'wait';
+  }
+  /** A stream without owner any more: its rest is read and dropped, up to a limit. */
+  #countDiscarded(bytes: number): void {
+    this.#discarded += bytes;
+    if (this.#discarded > this.#limits.maxPipelinedBytes) this.#close();
+  }
+  #settle(): void {
+    if (this.#stream?.responseDone === true && this.#phase === 'wait') this.responseComplete(this.#stream);
+  }
+  /** The response has been written; called again when the request's end comes later. */
+  responseComplete(stream: Http1ServerStream): void {
+    if (this.#stream !== stream) return;
+    const requestComplete = this.#phase === 'wait' || this.#phase === 'tunnel-wait';
+    this.#stream = undefined;
+    if (!stream.keepAlive || this.#phase === 'raw' || (this.draining && requestComplete)) {
+      this.#close();
+      return;
+    }
+    this.#discarded = 0;
+    if (requestComplete) this.#phase = 'head';
+    this.process();
+  }
+  /** A tunnel was granted: what waits in the input flows. */
+  enterRaw(): void {
+    this.#phase = 'raw';
+    this.process();
+  }
+  get awaitsTunnel(): boolean {
+    return this.#phase === 'tunnel-wait';
+  }
+  /** HTTP/1 knows no reset of a stream: the connection goes. */
+  resetStream(stream: Http1ServerStream, detail: string): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#phase = 'closed';
+    this.out.destroy(detail);
+  }
+  updateFlow(): void {
+    this.process();
+  }
+  #updateReading(): void {
+    const wants =
+      this.#phase !== 'closed' && (this.paused || (this.#phase !== 'head' && this.#input.size > this.#limits.maxPipelinedBytes));
+    if (wants !== this.#readingPaused) {
+      this.#readingPaused = wants;
+      if (wants) this.#output.pauseReading?.();
+      else this.#output.resumeReading?.();
+    }
+    // The owner goes on delivering although reading is paused.
+    if (wants && this.#input.size > 16 * this.#limits.maxPipelinedBytes) {
+      const stream = this.#stream;
+      this.#stream = undefined;
+      this.#phase = 'closed';
+      stream?.fail('overflow', 'more bytes arrived while paused than may be kept');
+      this.out.destroy('more bytes arrived while paused than may be kept');
+    }
+  }
+  #refuse(status: number, detail: string): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#phase = 'closed';
+    this.#input.clear();
+    if (stream === undefined || !stream.finalHeadSent) {
+      const upgrade = status === 426 ? 'upgrade: HTTP/1.1\r\n' : '';
+      const connection = status === 426 ? 'close, upgrade' : 'close';
+      this.out.push(`${statusLine(status)}${upgrade}content-length: 0\r\nconnection: ${connection}\r\n\r\n`);
+      this.out.end();
+    } else this.out.destroy(detail);
+    stream?.fail('protocol-error', detail);
+    this.#handler.onProtocolError(detail);
+  }
+  #close(): void {
+    this.#phase = 'closed';
+    this.#input.clear();
+    this.out.end();
+  }
+}
+
+class Http1ServerStream implements ServerStream {
+  readonly #connection: Http1ServerConnection;
+  readonly #request: ParsedRequest;
+  readonly #encoder: BodyEncoder;
+  receiver: RequestReceiver | undefined;
+  keepAlive: boolean;
+  paused = false;
+  finalHeadSent = false;
+  responseDone = false;
+  #bodyless = false;
+  #raw = false;
+  #wantsDrain = false;
+  #continued = false;
+  #ended: { reason: ResetReason; detail: string } | undefined;
+
+  constructor(connection: Http1ServerConnection, request: ParsedRequest) {
+    this.#connection = connection;
+    this.#request = request;
+    this.keepAlive = request.keepAlive;
+    this.#encoder = new BodyEncoder(connection.out);
+  }
+  get version(): HttpVersion {
+    return this.#request.head.version;
+  }
+  start(receiver: RequestReceiver): void {
+    this.receiver = receiver;
+    if (this.#ended !== undefined) receiver.onReset(this.#ended.reason, this.#ended.detail);
+  }
+  sendHead(head: ResponseHead, endStream: boolean): void {
+    if (this.finalHeadSent || this.responseDone) return;
+    if (head.status < 200 && head.status !== 101) {
+      if (this.version === 'HTTP/1.0') return;
+      if (head.status === 100) this.#continued = true;
+      this.#connection.out.push(`${statusLine(head.status)}${fieldLines(head.headers, this.#connection.formatName)}\r\n`);
+      return;
+    }
+    this.finalHeadSent = true;
+    if (this.#connection.awaitsTunnel && this.#grants(head.status)) this.#sendGrant(head);
+    else this.#sendFinalHead(head, endStream);
+  }
+  #grants(status: number): boolean {
+    return this.#request.head.method === 'CONNECT' ? status >= 200 && status < 300 : status === 101;
+  }
+  #sendGrant(head: ResponseHead): void {
+    this.#raw = true;
+    this.keepAlive = false;
+    this.#encoder.start('until-close');
+    let text = statusLine(head.status) + fieldLines(head.headers, this.#connection.formatName);
+    if (head.status === 101) {
+      text += `connection: upgrade\r\nupgrade: ${header(head.headers, 'upgrade') ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
+    }
+    this.#connection.out.push(`${text}\r\n`);
+    this.#connection.enterRaw();
+  }
+  #sendFinalHead(head: ResponseHead, endStream: boolean): void {
+    const { status, headers } = head;
+    const length = announcedLength(headers);
+    let text = statusLine(status) + fieldLines(headers, this.#connection.formatName);
+    let framing: BodyFraming = 0;
+    this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
+    if (this.#bodyless) {
+      if (length !== undefined && status !== 204) text += `content-length: ${length}\r\n`;
+    } else if (length !== undefined) {
+      framing = length;
+      text += `content-length: ${length}\r\n`;
+    } else if (endStream) text += 'content-length: 0\r\n';
+    else if (this.version === 'HTTP/1.0') {
+      framing = 'until-close';
+      this.keepAlive = false;
+    } else {
+      framing = 'chunked';
+      text += 'transfer-encoding: chunked\r\n';
+    }
+    // A client that still waits for 100 may send its body or not: only closing makes the next request unambiguous.
+    if (this.#request.expectsContinue && !this.#continued) this.keepAlive = false;
+    if (this.#connection.draining || hasToken(header(headers, 'connection')?.toLowerCase() ?? '', 'close')) this.keepAlive = false;
+    if (!this.keepAlive) text += 'connection: close\r\n';
+    else if (this.version === 'HTTP/1.0') text += 'connection: keep-alive\r\n';
+    this.#connection.out.push(`${text}\r\n`);
+    this.#encoder.start(framing);
+    if (endStream) this.#finish(this.#bodyless ? undefined : this.#encoder.data(Buffer.alloc(0), true));
+  }
+  sendData(data: Buffer, endStream: boolean): boolean {
+    if (this.responseDone || !this.finalHeadSent) return true;
+    const wrong = this.#bodyless ? undefined : this.#encoder.data(data, endStream);
+    if (endStream || wrong !== undefined) this.#finish(wrong);
+    this.#wantsDrain = this.#connection.out.congested;
+    return !this.#wantsDrain;
+  }
+  sendTrailers(trailers: HeaderList): void {
+    if (this.responseDone || !this.finalHeadSent) return;
+    this.#finish(this.#bodyless ? undefined : this.#encoder.trailers(trailers, this.#connection.formatName));
+  }
+  #finish(wrong: string | undefined): void {
+    this.responseDone = true;
+    this.paused = false;
+    if (wrong !== undefined) this.#connection.resetStream(this, wrong);
+    else if (this.#raw) this.#connection.out.end();
+    else this.#connection.responseComplete(this);
+  }
+  reset(reason: ResetReason): void {
+    this.responseDone = true;
+    this.paused = false;
+    this.#connection.resetStream(this, `stream reset: ${reason}`);
+  }
+  pause(): void {
+    this.paused = true;
+    this.#connection.updateFlow();
+  }
+  resume(): void {
+    this.paused = false;
+    this.#connection.updateFlow();
+  }
+  receiveRaw(data: Buffer, end: boolean): void {
+    this.receiver?.onData(data, end);
+  }
+  drained(): void {
+    if (!this.#wantsDrain) return;
+    this.#wantsDrain = false;
+    this.receiver?.onDrain();
+  }
+  fail(reason: ResetReason, detail: string): void {
+    this.responseDone = true;
+    if (this.receiver === undefined) this.#ended = { reason, detail };
+    else this.receiver.onReset(reason, detail);
+  }
+}
+
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+}
