@@ -1,10 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** `.ci/run` sets the file for the machine-readable report that its totals come from. */
+const report = process.env['XEBEC_TEST_REPORT'];
+
 export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.spec.ts', 'apps/**/*.spec.ts', 'tools/**/*.spec.ts'],
     exclude: ['**/node_modules/**'],
     testTimeout: 20_000,
     pool: 'threads',
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

@@ -6,14 +6,21 @@ const MAX_BYTES = 1 << 20;
 const MAX_DELAY_S = 10;
 const MAX_REDIRECTS = 20;
 
+/** Every name with the list of its values, in order. */
+function grouped(pairs: Iterable<[string, string]>): Record<string, string[]> {
+  const groups: Record<string, string[]> = {};
+  for (const [name, value] of pairs) groups[name] = [...(groups[name] ?? []), value];
+  return groups;
+}
+
 /** Header values as go-httpbin shows them: canonical names, each with a list. */
 function canonicalHeaders(request: Request): Record<string, string[]> {
-  const found: Record<string, string[]> = {};
+  const pairs: [string, string][] = [];
   for (let i = 0; i + 1 < request.raw.rawHeaders.length; i += 2) {
     const name = (request.raw.rawHeaders[i] ?? '').toLowerCase().replaceAll(/(^|-)([a-z])/g, (part) => part.toUpperCase());
-    (found[name] ??= []).push(request.raw.rawHeaders[i + 1] ?? '');
+    pairs.push([name, request.raw.rawHeaders[i + 1] ?? '']);
   }
-  return found;
+  return grouped(pairs);
 }
 
 function origin(request: Request): string {
@@ -24,10 +31,8 @@ function origin(request: Request): string {
 }
 
 function describeRequest(request: Request): Record<string, unknown> {
-  const args: Record<string, string[]> = {};
-  for (const [name, value] of request.query) (args[name] ??= []).push(value);
   return {
-    args,
+    args: grouped(request.query),
     headers: canonicalHeaders(request),
     method: request.method,
     origin: origin(request),
@@ -38,15 +43,13 @@ function describeRequest(request: Request): Record<string, unknown> {
 function describeBody(request: Request): Record<string, unknown> {
   const type = request.headers['content-type'] ?? '';
   const form = type.startsWith('application/x-www-form-urlencoded') ? new URLSearchParams(request.body) : new URLSearchParams();
-  const fields: Record<string, string[]> = {};
-  for (const [name, value] of form) (fields[name] ??= []).push(value);
   let parsed: unknown = null;
   try {
     if (type.includes('json')) parsed = JSON.parse(request.body);
   } catch {
     parsed = null;
   }
-  return { ...describeRequest(request), data: request.body, files: {}, form: fields, json: parsed };
+  return { ...describeRequest(request), data: request.body, files: {}, form: grouped(form), json: parsed };
 }
 
 function number(textValue: string | undefined, max: number): number | undefined {
