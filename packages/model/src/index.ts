@@ -1,4 +1,23 @@
-export type { Proxy } from './proxy.ts';
+export { ConfigIndex, type KnownKind, type KnownKinds } from './config-index.ts';
+export { type DestinationRuleViewer, destinationRuleOf, type ResolvedDestinationRule, trafficPolicyOf } from './destination-rule.ts';
+export {
+  dnsName,
+  type GatewayListener,
+  type GatewayServerOf,
+  gatewayKey,
+  type MergedGateways,
+  mergeGateways,
+  type RejectedServer,
+  serverAdmits,
+} from './gateway.ts';
+export { compareHosts, hostCovers, hostsOverlap, intersectHosts, resolveHost } from './host.ts';
+export { serviceIdentities, spiffeId } from './identity.ts';
+export { isNarrow, type Labels, selects } from './labels.ts';
+export { type InboundMutualTls, type PeerAuthentication, peerAuthenticationOf } from './peer-authentication.ts';
+export { byAge } from './precedence.ts';
+export { isHttp, isHttp2, isTcp, isTls, type PortNaming, parseProtocol, protocolOfPort } from './protocol.ts';
+export type { MeshProxy, MeshProxy as Proxy } from './proxy.ts';
+export { proxyFromNode, type XdsNode } from './proxy-from-node.ts';
 export {
   type Endpoint,
   type EndpointHealth,
@@ -9,3 +28,20 @@ export {
   type ServicePort,
   serviceKey,
 } from './service.ts';
+export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts';
+export { type ServiceInstance, serviceInstances } from './service-instances.ts';
+export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
+export { createSnapshot, type EndpointOfService, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
+export { telemetriesOf } from './telemetry.ts';
+export {
+  MESH_GATEWAY,
+  qualifyGateway,
+  type VirtualService,
+  virtualServiceGateways,
+  virtualServiceHosts,
+  virtualServiceOf,
+  virtualServicesFor,
+} from './virtual-service.ts';
+export { isVisible } from './visibility.ts';
+export { parseLocality, type Workload } from './workload.ts';
+export { type AuthorizationAction, authorizationPoliciesOf, requestAuthenticationsOf } from './workload-policies.ts';

@@ -1,7 +1,7 @@
 import type { Locality } from './service.ts';
 
 /** A data-plane instance as its xDS node describes it. */
-export interface Proxy {
+export interface MeshProxy {
   /** `sidecar~10.1.2.3~reviews-v1-abc.default~default.svc.cluster.local`. */
   readonly id: string;
   readonly type: 'sidecar' | 'router';

@@ -1,0 +1,105 @@
+import type { ConfigObject, DestinationRuleSpec, Subset, TrafficPolicy } from '@xebec/schemas';
+import { compareHosts, hostCovers, resolveHost } from './host.ts';
+import { isNarrow, selects } from './labels.ts';
+import type { MeshProxy } from './proxy.ts';
+import type { Service } from './service.ts';
+import type { MeshSnapshot } from './snapshot.ts';
+import { isVisible } from './visibility.ts';
+
+type DestinationRule = ConfigObject<DestinationRuleSpec>;
+
+/** DestinationRules of one host after merging. */
+export interface ResolvedDestinationRule {
+  readonly trafficPolicy?: TrafficPolicy;
+  readonly subsets: readonly Subset[];
+  /** Every object that took part, the deciding one first. */
+  readonly sources: readonly [DestinationRule, ...DestinationRule[]];
+}
+
+/** What the lookup needs to know of the client. */
+export type DestinationRuleViewer = Pick<MeshProxy, 'namespace' | 'labels'>;
+
+/**
+ * The rule a client applies to a service: from its own namespace, else the service's, else the root namespace; in each,
+ * the most specific host. Rules of the same host in one namespace merge: subsets add up, the oldest traffic policy stays.
+ */
+export function destinationRuleOf(
+  snapshot: MeshSnapshot,
+  viewer: DestinationRuleViewer,
+  service: Pick<Service, 'hostname' | 'namespace'>,
+): ResolvedDestinationRule | undefined {
+  const places = [viewer.namespace, service.namespace, snapshot.rootNamespace];
+  // A client in the root namespace takes the service's own rule before the mesh-wide one.
+  if (viewer.namespace === snapshot.rootNamespace) places.shift();
+  for (const place of new Set(places)) {
+    const found = mostSpecific(snapshot, viewer, place, service.hostname);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function mostSpecific(
+  snapshot: MeshSnapshot,
+  viewer: DestinationRuleViewer,
+  place: string,
+  hostname: string,
+): ResolvedDestinationRule | undefined {
+  const fallback = snapshot.mesh.defaultDestinationRuleExportTo ?? ['*'];
+  let bestHost: string | undefined;
+  let rules: DestinationRule[] = [];
+  for (const rule of snapshot.config.in('DestinationRule', place)) {
+    if (!isVisible(rule.spec.exportTo, place, viewer.namespace, fallback)) continue;
+    const selector = rule.spec.workloadSelector?.matchLabels;
+    if (isNarrow(selector) && !(place === viewer.namespace && selects(selector, viewer.labels))) continue;
+    const host = resolveHost(rule.spec.host, place, snapshot.domain);
+    if (!hostCovers(host, hostname)) continue;
+    const order = bestHost === undefined ? -1 : compareHosts(host, bestHost);
+    if (order < 0) {
+      bestHost = host;
+      rules = [rule];
+    } else if (order === 0) rules.push(rule);
+  }
+  return merge(rules);
+}
+
+function merge(rules: readonly DestinationRule[]): ResolvedDestinationRule | undefined {
+  // Rules that select the workload come over those for everybody.
+  const narrow = (rule: DestinationRule) => isNarrow(rule.spec.workloadSelector?.matchLabels);
+  const [first, ...rest] = [...rules.filter(narrow), ...rules.filter((rule) => !narrow(rule))];
+  if (first === undefined) return undefined;
+  const subsets = new Map<string, Subset>();
+  for (const rule of [first, ...rest])
+    for (const subset of rule.spec.subsets ?? []) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
+  const withPolicy = [first, ...rest].filter((rule) => rule.spec.trafficPolicy !== undefined);
+  const base = withPolicy[0]?.spec.trafficPolicy;
+  const broader = withPolicy.find((rule) => !narrow(rule))?.spec.trafficPolicy;
+  const trafficPolicy = base === undefined ? undefined : narrow(first) ? { ...broader, ...base } : base;
+  return { ...(trafficPolicy === undefined ? {} : { trafficPolicy }), subsets: [...subsets.values()], sources: [first, ...rest] };
+}
+
+/**
+ * The traffic policy of one port of a service or subset: port level replaces wholesale, subset comes over the rule's own,
+ * the mesh's default fills in connection pool and outlier detection where nothing is said.
+ */
+export function trafficPolicyOf(
+  rule: Pick<ResolvedDestinationRule, 'trafficPolicy'> | undefined,
+  subset: Subset | undefined,
+  port: number,
+  meshDefault: TrafficPolicy | undefined,
+): TrafficPolicy {
+  const top = atPort(rule?.trafficPolicy, port);
+  const own = atPort(subset?.trafficPolicy, port);
+  const { portLevelSettings: _, ...filled } = meshDefault ?? {};
+  return { ...filled, ...top, ...own };
+}
+
+function atPort(policy: TrafficPolicy | undefined, port: number): TrafficPolicy {
+  if (policy === undefined) return {};
+  const { portLevelSettings, ...general } = policy;
+  const settings = portLevelSettings?.find((entry) => entry.port?.number === port);
+  if (settings === undefined) return general;
+  const { port: _, ...own } = settings;
+  // Port level settings replace the four blocks they can carry, also those they leave out; the rest stays.
+  const { loadBalancer: _l, connectionPool: _c, outlierDetection: _o, tls: _t, ...rest } = general;
+  return { ...rest, ...own };
+}

@@ -1,0 +1,107 @@
+import type { ConfigObject, ServiceEntrySpec, WorkloadEntrySpec } from '@xebec/schemas';
+import { selects } from './labels.ts';
+import { parseProtocol } from './protocol.ts';
+import type { Endpoint, Resolution, Service, ServicePort } from './service.ts';
+import { parseLocality, type Workload } from './workload.ts';
+
+export interface ServiceWithEndpoints {
+  readonly service: Service;
+  readonly endpoints: readonly Endpoint[];
+}
+
+const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
+
+/** The services, one a host, that a ServiceEntry describes, with the endpoints it lists or selects among `workloads`. */
+export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloads: readonly Workload[]): ServiceWithEndpoints[] {
+  const { spec, metadata } = entry;
+  const ports = (spec.ports ?? []).map(
+    (port): ServicePort => ({
+      name: port.name ?? `port-${port.number}`,
+      number: port.number,
+      protocol: parseProtocol(port.protocol),
+      ...(port.targetPort === undefined ? {} : { targetPort: port.targetPort }),
+    }),
+  );
+  const resolution = resolutionOf(spec);
+  const selector = spec.workloadSelector?.labels;
+  const chosen = selector === undefined ? [] : workloads.filter((w) => w.namespace === metadata.namespace && selects(selector, w.labels));
+  return spec.hosts.map((host) => {
+    const service: Service = {
+      hostname: host,
+      name: metadata.name,
+      namespace: metadata.namespace,
+      registry: 'external',
+      addresses: spec.addresses ?? [],
+      ports,
+      resolution,
+      meshExternal: spec.location !== 'MESH_INTERNAL',
+      headless: false,
+      exportTo: spec.exportTo ?? [],
+      ...(selector === undefined ? {} : { selector }),
+      labels: metadata.labels,
+      creationTimestamp: metadata.creationTimestamp,
+      subjectAltNames: spec.subjectAltNames ?? [],
+    };
+    return { service, endpoints: endpointsOf(host, spec, metadata.namespace, ports, resolution, chosen) };
+  });
+}
+
+function resolutionOf(spec: ServiceEntrySpec): Resolution {
+  if (spec.resolution === 'STATIC') return 'client-side';
+  if (spec.resolution === 'DNS' || spec.resolution === 'DYNAMIC_DNS') return 'dns';
+  if (spec.resolution === 'DNS_ROUND_ROBIN') return 'dns-round-robin';
+  return 'passthrough';
+}
+
+function endpointsOf(
+  host: string,
+  spec: ServiceEntrySpec,
+  namespace: string,
+  ports: readonly ServicePort[],
+  resolution: Resolution,
+  chosen: readonly Workload[],
+): Endpoint[] {
+  if (resolution === 'passthrough') return [];
+  const listed = (spec.endpoints ?? []).map((endpoint, index) => toWorkload(endpoint, `${host}-${index}`, namespace));
+  const members = [...listed, ...chosen];
+  // A DNS service without endpoints resolves its own host name.
+  if (members.length === 0 && resolution !== 'client-side' && spec.workloadSelector === undefined)
+    members.push(toWorkload({ address: host }, host, namespace));
+  return members.flatMap((member) => ports.map((port) => toEndpoint(member, port)));
+}
+
+function toEndpoint(workload: Workload, port: ServicePort): Endpoint {
+  const target = typeof port.targetPort === 'number' ? port.targetPort : port.number;
+  return {
+    address: workload.address,
+    port: workload.ports[port.name] ?? target,
+    servicePortName: port.name,
+    labels: workload.labels,
+    namespace: workload.namespace,
+    serviceAccount: workload.serviceAccount,
+    workloadName: workload.workloadName,
+    locality: workload.locality,
+    weight: workload.weight,
+    health: 'healthy',
+    tlsMode: workload.tlsMode,
+    network: workload.network,
+  };
+}
+
+/** A WorkloadEntry, or an endpoint written inside a ServiceEntry, as a workload. */
+export function toWorkload(spec: WorkloadEntrySpec, name: string, namespace: string): Workload {
+  const labels = spec.labels ?? {};
+  return {
+    name,
+    namespace,
+    address: spec.address ?? '',
+    labels,
+    serviceAccount: spec.serviceAccount ?? '',
+    workloadName: labels['service.istio.io/workload-name'] ?? name,
+    locality: parseLocality(spec.locality),
+    weight: spec.weight ?? 1,
+    tlsMode: labels[TLS_MODE_LABEL] === 'istio' ? 'istio' : 'disabled',
+    network: spec.network ?? '',
+    ports: spec.ports ?? {},
+  };
+}

@@ -1,0 +1,74 @@
+import { selects } from './labels.ts';
+import type { MeshProxy } from './proxy.ts';
+import type { Service, ServicePort } from './service.ts';
+import type { MeshSnapshot } from './snapshot.ts';
+
+/** A port of a service that a proxy's own workload serves. */
+export interface ServiceInstance {
+  readonly service: Service;
+  readonly port: ServicePort;
+  /** Where the workload listens. */
+  readonly targetPort: number;
+}
+
+/**
+ * What the workload beside a proxy serves: services that select its labels in its namespace, and services that list its
+ * address. Ready or not: a workload that is not yet ready still needs its inbound listeners. Ordered oldest service first,
+ * since the oldest wins a port.
+ */
+export function serviceInstances(snapshot: MeshSnapshot, proxy: MeshProxy): ServiceInstance[] {
+  const out = new Map<string, ServiceInstance>();
+  const add = (service: Service, port: ServicePort, targetPort: number) => {
+    if (port.protocol === 'udp') return;
+    out.set(`${service.namespace}/${service.hostname}/${port.number}/${targetPort}`, { service, port, targetPort });
+  };
+  for (const service of snapshot.services) {
+    if (service.namespace !== proxy.namespace || service.selector === undefined) continue;
+    if (Object.keys(service.selector).length === 0 || Object.keys(proxy.labels).length === 0) continue;
+    if (!selects(service.selector, proxy.labels)) continue;
+    for (const port of service.ports) {
+      const target = targetPortOf(port, proxy);
+      if (target !== undefined) add(service, port, target);
+    }
+  }
+  for (const address of proxy.addresses) {
+    for (const { service, endpoint } of snapshot.endpointsAt(address)) {
+      const port = service.ports.find((candidate) => candidate.name === endpoint.servicePortName);
+      if (port !== undefined) add(service, port, endpoint.port);
+    }
+  }
+  return [...out.values()].sort((a, b) => bySeniority(a.service, b.service) || a.port.number - b.port.number);
+}
+
+function bySeniority(a: Service, b: Service): number {
+  if (a.creationTimestamp !== b.creationTimestamp) {
+    if (a.creationTimestamp === '') return 1;
+    if (b.creationTimestamp === '') return -1;
+    return a.creationTimestamp < b.creationTimestamp ? -1 : 1;
+  }
+  return a.hostname < b.hostname ? -1 : a.hostname > b.hostname ? 1 : 0;
+}
+
+function targetPortOf(port: ServicePort, proxy: MeshProxy): number | undefined {
+  if (typeof port.targetPort === 'number') return port.targetPort;
+  if (port.targetPort === undefined) return port.number;
+  const name = port.targetPort;
+  return podPorts(proxy.metadata.POD_PORTS).find((podPort) => podPort.name === name)?.containerPort;
+}
+
+function podPorts(raw: unknown): { name: string; containerPort: number }[] {
+  let value = raw;
+  if (typeof raw === 'string') {
+    try {
+      value = JSON.parse(raw);
+    } catch {
+      return [];
+    }
+  }
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown) => {
+    if (typeof entry !== 'object' || entry === null || !('containerPort' in entry)) return [];
+    const name = 'name' in entry && typeof entry.name === 'string' ? entry.name : '';
+    return typeof entry.containerPort === 'number' ? [{ name, containerPort: entry.containerPort }] : [];
+  });
+}

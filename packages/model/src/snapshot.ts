@@ -1,0 +1,138 @@
+import type { ConfigObject, MeshConfig } from '@xebec/schemas';
+import { ConfigIndex } from './config-index.ts';
+import type { Labels } from './labels.ts';
+import { type Endpoint, type Service, serviceKey } from './service.ts';
+import { servicesFromEntry, toWorkload } from './service-entry.ts';
+import type { Workload } from './workload.ts';
+
+export interface SnapshotInput {
+  /** What changes with every snapshot; it becomes the version of the resources. */
+  readonly version: string;
+  readonly mesh: MeshConfig;
+  /** DNS domain of the cluster; `cluster.local` when absent. */
+  readonly domain?: string;
+  /** Labels of each namespace. */
+  readonly namespaces?: ReadonlyMap<string, Labels>;
+  /** Services of the platforms; those of ServiceEntries are added from `config`. */
+  readonly services: readonly Service[];
+  /** Endpoints by `serviceKey`, all ports of a service together. */
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Decoded objects of every kind. */
+  readonly config: readonly ConfigObject[];
+  /** Pods that a ServiceEntry's workloadSelector may choose. */
+  readonly workloads?: readonly Workload[];
+}
+
+/** Everything the control plane knows at one moment. Nothing in it changes once it exists. */
+export interface MeshSnapshot {
+  readonly version: string;
+  readonly domain: string;
+  readonly rootNamespace: string;
+  readonly mesh: MeshConfig;
+  readonly namespaces: ReadonlyMap<string, Labels>;
+  /** Platform services and those of ServiceEntries, by hostname, then namespace. */
+  readonly services: readonly Service[];
+  readonly config: ConfigIndex;
+  /** Endpoints of one port of a service. */
+  endpoints(service: Service, portName: string): readonly Endpoint[];
+  /** Endpoints of all ports of a service. */
+  allEndpoints(service: Service): readonly Endpoint[];
+  /** The services of a hostname: several namespaces may define it. */
+  servicesByHostname(hostname: string): readonly Service[];
+  /** Every endpoint at an address with the service it belongs to. */
+  endpointsAt(address: string): readonly EndpointOfService[];
+  /** The object that made a service, for provenance; platform services have none. */
+  sourceOf(service: Service): ConfigObject | undefined;
+}
+
+export interface EndpointOfService {
+  readonly service: Service;
+  readonly endpoint: Endpoint;
+}
+
+/** Builds a snapshot with its indexes. */
+export function createSnapshot(input: SnapshotInput): MeshSnapshot {
+  const config = new ConfigIndex(input.config);
+  const workloads = [
+    ...(input.workloads ?? []),
+    ...config.all('WorkloadEntry').map((entry) => toWorkload(entry.spec, entry.metadata.name, entry.metadata.namespace)),
+  ];
+  const endpoints = new Map(input.endpoints);
+  const sources = new Map<string, ConfigObject>();
+  const external: Service[] = [];
+  for (const entry of config.all('ServiceEntry')) {
+    for (const { service, endpoints: own } of servicesFromEntry(entry, workloads)) {
+      const key = serviceKey(service);
+      endpoints.set(key, [...(endpoints.get(key) ?? []), ...own]);
+      const earlier = sources.get(key);
+      sources.set(key, earlier ?? entry);
+      if (earlier === undefined) external.push(service);
+      else mergePorts(external, service);
+    }
+  }
+  const services = [...input.services, ...external].sort(byHostname);
+  return freeze({ ...input, services, config, sources }, endpoints);
+}
+
+interface Parts extends Omit<SnapshotInput, 'config' | 'services' | 'endpoints'> {
+  readonly services: readonly Service[];
+  readonly config: ConfigIndex;
+  readonly sources: ReadonlyMap<string, ConfigObject>;
+}
+
+function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]>): MeshSnapshot {
+  const byHost = new Map<string, Service[]>();
+  for (const service of parts.services) {
+    const list = byHost.get(service.hostname);
+    if (list === undefined) byHost.set(service.hostname, [service]);
+    else list.push(service);
+  }
+  let byAddress: Map<string, EndpointOfService[]> | undefined;
+  const indexAddresses = () => {
+    const index = new Map<string, EndpointOfService[]>();
+    for (const service of parts.services) {
+      for (const endpoint of endpoints.get(serviceKey(service)) ?? []) {
+        const list = index.get(endpoint.address);
+        if (list === undefined) index.set(endpoint.address, [{ service, endpoint }]);
+        else list.push({ service, endpoint });
+      }
+    }
+    return index;
+  };
+  return Object.freeze({
+    version: parts.version,
+    domain: parts.domain ?? 'cluster.local',
+    rootNamespace: parts.mesh.rootNamespace ?? 'istio-system',
+    mesh: parts.mesh,
+    namespaces: parts.namespaces ?? new Map<string, Labels>(),
+    services: parts.services,
+    config: parts.config,
+    endpoints: (service: Service, portName: string) =>
+      (endpoints.get(serviceKey(service)) ?? []).filter((endpoint) => endpoint.servicePortName === portName),
+    allEndpoints: (service: Service) => endpoints.get(serviceKey(service)) ?? [],
+    servicesByHostname: (hostname: string) => byHost.get(hostname) ?? [],
+    endpointsAt: (address: string) => {
+      byAddress ??= indexAddresses();
+      return byAddress.get(address) ?? [];
+    },
+    sourceOf: (service: Service) => parts.sources.get(serviceKey(service)),
+  });
+}
+
+function byHostname(a: Service, b: Service): number {
+  if (a.hostname !== b.hostname) return a.hostname < b.hostname ? -1 : 1;
+  return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : 0;
+}
+
+/** Several ServiceEntries of one namespace may each add ports to the same host. */
+function mergePorts(services: Service[], addition: Service): void {
+  const index = services.findIndex((service) => serviceKey(service) === serviceKey(addition));
+  const service = services[index];
+  if (service === undefined) return;
+  const known = new Set(service.ports.map((port) => port.number));
+  services[index] = {
+    ...service,
+    ports: [...service.ports, ...addition.ports.filter((port) => !known.has(port.number))],
+    addresses: [...new Set([...service.addresses, ...addition.addresses])],
+  };
+}
