@@ -35,6 +35,7 @@ export { compileMetadataMatcher, compileValueMatcher, type MetadataLookup, type 
 export type { PathRewrite } from './path-rewrite.ts';
 export { compilePathTemplate, compilePathTemplateRewrite, type PathTemplate } from './path-template.ts';
 export { compileQueryMatcher, queryParameters } from './query-matcher.ts';
+export { type CompiledRbac, compileRbac, type RbacDecision } from './rbac/rbac.ts';
 export type { CompiledRedirect } from './redirect.ts';
 export { type CompiledRegex, compileRegex } from './regex.ts';
 export { forwardedProto, pathOnly, requestHeader } from './request-header.ts';

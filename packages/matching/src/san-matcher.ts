@@ -10,12 +10,7 @@ export function matchesSan(peer: PeerCertificate, kind: SanKind, matches: String
   return kind !== 'uri' && peer.dnsSans.some(matches);
 }
 
-/**
- * The name that Envoy takes for a peer's principal: URI SANs first, then DNS SANs, then the subject
- * (envoy.config.rbac.v3.Principal.Authenticated).
- */
+/** Whether one of the names that Envoy takes for a principal matches: URI SANs, DNS SANs, then the subject. */
 export function matchesPrincipal(peer: PeerCertificate, matches: StringPredicate): boolean {
-  if (peer.uriSans.length > 0) return peer.uriSans.some(matches);
-  if (peer.dnsSans.length > 0) return peer.dnsSans.some(matches);
-  return matches(peer.subject);
+  return peer.uriSans.some(matches) || peer.dnsSans.some(matches) || matches(peer.subject);
 }
