@@ -1,0 +1,71 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startUp, type UpProcess } from '../src/up-process.ts';
+import { startZipkin, type Zipkin } from '../src/zipkin.ts';
+import { type ConsoleStep, isChange, outputMatches, parseConsolePage } from './console-page.ts';
+import { Shell } from './shell.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const page = readFileSync(join(root, 'docs/walkthrough.md'), 'utf8');
+const istioSamples = process.env['XEBEC_ISTIO_SAMPLES'];
+
+/** The project's own samples, and, where CI has them, the files that users bring, unmodified. */
+const sources = [['samples', join(root, 'samples')], ...(istioSamples === undefined ? [] : [['istio-samples', resolve(istioSamples)]])] as [
+  string,
+  string,
+][];
+
+const EVENTUALLY_MS = 20_000;
+const COMMAND_MS = 70_000;
+
+async function runStep(shell: Shell, step: ConsoleStep): Promise<void> {
+  const deadline = performance.now() + (isChange(step.command) ? 0 : EVENTUALLY_MS);
+  for (;;) {
+    const output = await shell.run(step.command, COMMAND_MS);
+    if (outputMatches(step.expected, output)) return;
+    if (performance.now() > deadline) {
+      expect(output.trim(), `docs/walkthrough.md:${step.line}: $ ${step.command}`).toBe(step.expected.join('\n'));
+      throw new Error('unreachable: the texts differ');
+    }
+  }
+}
+
+describe.each(sources)('walkthrough on %s', (_name, samples) => {
+  let folder: string;
+  let up: UpProcess;
+  let shell: Shell;
+  let zipkin: Zipkin;
+  let outside: Server;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'xw-'));
+    symlinkSync(samples, join(folder, 'samples'));
+    outside = createServer((_request, response) => response.end('hello from outside\n'));
+    await new Promise<void>((done) => outside.listen(0, '0.0.0.0', done));
+    zipkin = await startZipkin('0.0.0.0');
+    up = await startUp(folder, ['--demo', '--samples', samples]);
+    shell = new Shell(folder, {
+      ...process.env,
+      PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`,
+      EXTERNAL_PORT: String((outside.address() as AddressInfo).port),
+      ZIPKIN_PORT: String(zipkin.port),
+    });
+  }, 180_000);
+
+  afterAll(async () => {
+    shell?.close();
+    await up?.stop();
+    await zipkin?.stop();
+    outside?.close();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  describe.each(parseConsolePage(page).map((section) => [section.title, section.steps] as const))('%s', (_title, steps) => {
+    for (const step of steps)
+      it(`line ${step.line}: ${step.command.split('\n')[0]}`, () => runStep(shell, step), COMMAND_MS + EVENTUALLY_MS);
+  });
+});
