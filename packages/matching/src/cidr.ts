@@ -1,5 +1,4 @@
 import { XebecError } from '@xebec/core';
-import type { CidrRange } from '@xebec/protos/envoy/config/core/v3/address';
 import ipaddr from 'ipaddr.js';
 
 export type AddressPredicate = (address: string) => boolean;
@@ -25,7 +24,8 @@ export function compileCidrs(ranges: readonly { addressPrefix: string; prefixLen
   };
 }
 
-export function compileCidr(range: CidrRange): AddressPredicate {
+/** Takes Envoy's CidrRange and xDS's. */
+export function compileCidr(range: { readonly addressPrefix: string; readonly prefixLen?: number | undefined }): AddressPredicate {
   return compileCidrs([{ addressPrefix: range.addressPrefix, prefixLen: range.prefixLen ?? 0 }]);
 }
 

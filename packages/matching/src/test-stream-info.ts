@@ -1,46 +1,20 @@
-import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
+import { type ConnectionInfo, createStreamInfo, type StreamInfo } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
 
 /** A StreamInfo for specs: a plain connection from 127.0.0.1. */
 export function testStreamInfo(connection: Partial<ConnectionInfo> = {}): StreamInfo {
-  return {
-    connection: {
-      id: 1,
-      remoteAddress: '127.0.0.1',
-      remotePort: 40000,
-      localAddress: '127.0.0.1',
-      localPort: 8080,
-      requestedServerName: '',
-      listenerName: 'listener',
-      filterChainName: '',
-      direction: 'unspecified',
-      ...connection,
-    },
-    startTimeMs: 0,
-    startMonotonicMs: 0,
-    protocol: 'HTTP/1.1',
-    responseCode: 0,
-    responseCodeDetails: '',
-    responseFlags: new Set(),
-    connectionTerminationDetails: '',
-    bytesReceived: 0,
-    bytesSent: 0,
-    durationMs: -1,
-    requestDurationMs: -1,
-    responseDurationMs: -1,
-    routeName: '',
-    virtualHostName: '',
-    upstreamCluster: '',
-    upstreamHost: '',
-    upstreamLocalAddress: '',
-    upstreamTransportFailureReason: '',
-    upstreamPeer: undefined,
-    upstreamTls: false,
-    attemptCount: 0,
-    upstreamServiceTimeMs: -1,
-    dynamicMetadata: new Map(),
-    filterState: new Map(),
+  const base: ConnectionInfo = {
+    id: 1,
+    remoteAddress: '127.0.0.1',
+    remotePort: 40000,
+    localAddress: '127.0.0.1',
+    localPort: 8080,
+    requestedServerName: '',
+    listenerName: 'listener',
+    filterChainName: '',
+    direction: 'unspecified',
   };
+  return createStreamInfo({ ...base, ...connection }, 0, 0);
 }
 
 /** `GET http://host/path` with headers given as names and values in turn. */

@@ -26,6 +26,10 @@ export interface FormatContext {
   /** `%ACCESS_LOG_TYPE%`: `DownstreamEnd`, `TcpConnectionEnd`... */
   readonly accessLogType?: string | undefined;
   readonly localReplyBody?: string | undefined;
+  /** The health-check filter recognised the request: `not_health_check_filter` drops it. */
+  readonly healthCheck?: boolean | undefined;
+  /** The request is traced: `traceable_filter` keeps it. */
+  readonly traced?: boolean | undefined;
 }
 
 /** What an operator yields: numbers stay numbers in JSON logs; undefined is `-` in text and `null` in JSON. */

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { createStats, formatPrometheus, formatStatsJson, formatStatsText, mergeSamples } from '../index.ts';
+
+const cluster = 'cluster.outbound|9080||reviews.default.svc.cluster.local';
+
+describe('stats', () => {
+  it('hands out the same cell for the same name, through scopes or whole', () => {
+    const stats = createStats();
+    stats.scope(cluster).counter('upstream_rq_total').add(2);
+    stats.scope(cluster).counter('upstream_rq_total').add(3);
+    expect(formatStatsText(stats.collect())).toBe(`${cluster}.upstream_rq_total: 5\n`);
+  });
+  it('keeps handles valid when the store grows', () => {
+    const stats = createStats();
+    const first = stats.counter('first');
+    for (let i = 0; i < 5000; i++) stats.counter(`c${i}`).add(1);
+    first.add(7);
+    expect(first.value).toBe(7);
+    expect(stats.collect()).toHaveLength(5001);
+  });
+  it('shows Prometheus names with tags taken out', () => {
+    const stats = createStats();
+    stats.scope(cluster).counter('upstream_rq_200').add(1);
+    stats.scope(cluster).counter('upstream_rq_2xx').add(1);
+    stats.scope('listener.0.0.0.0_8080').scope('http.ingress').counter('downstream_rq_5xx').add(1);
+    stats.counter('http.inbound_0.0.0.0_9080.rbac.allowed').add(1);
+    stats.labelled('counter', 'istio_requests_total', { reporter: 'source', path: 'a"b\\' }).add(4);
+    const text = formatPrometheus(stats.collect());
+    const name = 'cluster_name="outbound|9080||reviews.default.svc.cluster.local"';
+    expect(text).toContain(`# TYPE envoy_cluster_upstream_rq counter\nenvoy_cluster_upstream_rq{${name},response_code="200"} 1\n`);
+    expect(text).toContain(`envoy_cluster_upstream_rq_xx{${name},response_code_class="2"} 1\n`);
+    expect(text).toContain(
+      'envoy_listener_http_downstream_rq_xx{listener_address="0.0.0.0_8080",http_conn_manager_prefix="ingress",response_code_class="5"} 1\n',
+    );
+    expect(text).toContain('envoy_http_rbac_allowed{http_conn_manager_prefix="inbound_0.0.0.0_9080"} 1\n');
+    expect(text).toContain('istio_requests_total{reporter="source",path="a\\"b\\\\"} 4\n');
+  });
+  it('counts histograms in buckets and prints quantiles', () => {
+    const stats = createStats();
+    const time = stats.histogram('time');
+    for (const value of [1, 5, 6, 4000, 10_000_000]) time.record(value);
+    const text = formatPrometheus(stats.collect());
+    expect(text).toContain('envoy_time_bucket{le="1"} 1\nenvoy_time_bucket{le="5"} 2\nenvoy_time_bucket{le="10"} 3\n');
+    expect(text).toContain('envoy_time_bucket{le="+Inf"} 5\nenvoy_time_sum{} 10004012\nenvoy_time_count{} 5\n');
+    expect(formatStatsText(stats.collect())).toMatch(/^time: P0\(nan,.*P100\(nan,3\.6e\+0?6|3600000\)/);
+    expect(JSON.parse(formatStatsJson(stats.collect()))).toMatchObject({
+      stats: [{ histograms: { computed_quantiles: [{ name: 'time' }] } }],
+    });
+  });
+  it('bounds the series of a labelled name', () => {
+    const stats = createStats({ maxSeriesPerName: 2 });
+    for (let i = 0; i < 10; i++) stats.labelled('counter', 'x_total', { id: `${i}` }).add(1);
+    expect(formatPrometheus(stats.collect())).toBe(
+      '# TYPE x_total counter\nx_total{id="0"} 1\nx_total{id="1"} 1\nx_total{id="overflow"} 8\n',
+    );
+  });
+  it('adds up workers', () => {
+    const [a, b] = [createStats(), createStats()];
+    a.counter('n').add(1);
+    b.counter('n').add(2);
+    b.histogram('h').record(3);
+    a.histogram('h').record(4);
+    const merged = mergeSamples([a.collect(), b.collect()]);
+    expect(merged.map((sample) => (sample.kind === 'histogram' ? sample.data.sum : sample.value))).toEqual([7, 3]);
+  });
+  it('forgets counts on reset but not gauges, and hides what was never used', () => {
+    const stats = createStats();
+    stats.counter('c').add(3);
+    stats.gauge('g').set(4);
+    stats.counter('unused');
+    stats.resetCounters();
+    expect(formatStatsText(stats.collect(), { filter: /^[cg]$/ })).toBe('c: 0\ng: 4\n');
+    expect(formatStatsText(stats.collect(), { usedOnly: true })).not.toContain('unused');
+  });
+});

@@ -1,0 +1,91 @@
+import type { Label } from './sample.ts';
+
+/** Scope kinds whose next name part is a tag: `cluster.<name>.x` becomes `cluster_x{cluster_name="<name>"}`. */
+const scopeTags: Readonly<Record<string, string>> = {
+  cluster: 'cluster_name',
+  http: 'http_conn_manager_prefix',
+  listener: 'listener_address',
+  tcp: 'tcp_prefix',
+  mongo: 'mongo_prefix',
+  vhost: 'virtual_host_name',
+  http_local_rate_limit: 'local_http_ratelimit_prefix',
+  connection_limit: 'connection_limit_prefix',
+};
+
+interface TailRule {
+  readonly tag: string;
+  readonly pattern: RegExp;
+  /** What stays of the name. */
+  readonly rest: string;
+}
+
+const tailRules: readonly TailRule[] = [
+  { tag: 'response_code', pattern: /_rq_(\d{3})$/, rest: '_rq' },
+  { tag: 'response_code_class', pattern: /_rq_(\d)xx$/, rest: '_rq_xx' },
+  { tag: 'ssl_cipher', pattern: /ssl\.ciphers\.(.+)$/, rest: 'ssl.ciphers' },
+  { tag: 'ssl_version', pattern: /ssl\.versions\.(.+)$/, rest: 'ssl.versions' },
+  { tag: 'ssl_curve', pattern: /ssl\.curves\.(.+)$/, rest: 'ssl.curves' },
+  { tag: 'authz_dry_run_action', pattern: /istio_dry_run_(allow|deny)_/, rest: '' },
+];
+
+/** A stretch of a metric's name with the tags taken out of it. */
+export interface NamePart {
+  readonly dotted: string;
+  /** The dotted name without tag values. */
+  readonly stem: string;
+  readonly labels: readonly Label[];
+}
+
+export const emptyPart: NamePart = { dotted: '', stem: '', labels: [] };
+
+const join = (a: string, b: string) => (a === '' ? b : b === '' ? a : `${a}.${b}`);
+
+/**
+ * Extends a scope's name. A prefix `cluster.outbound|80||a.b` is one tag whatever dots the name has: scopes know what a text
+ * could only guess, so no expression has to find the end of a cluster's name.
+ */
+export function scopePart(parent: NamePart, prefix: string): NamePart {
+  const dot = prefix.indexOf('.');
+  const kind = dot === -1 ? prefix : prefix.slice(0, dot);
+  const tag = Object.hasOwn(scopeTags, kind) ? scopeTags[kind] : undefined;
+  if (tag === undefined || dot === -1)
+    return { dotted: join(parent.dotted, prefix), stem: join(parent.stem, prefix), labels: parent.labels };
+  return {
+    dotted: join(parent.dotted, prefix),
+    stem: join(parent.stem, kind),
+    labels: [...parent.labels, [tag, prefix.slice(dot + 1)]],
+  };
+}
+
+/** Completes a metric's name within its scope. */
+export function metricPart(scope: NamePart, name: string): NamePart {
+  const full = scope.dotted === '' ? splitFullName(name) : { scope, rest: name };
+  let { rest } = full;
+  const labels = [...full.scope.labels];
+  for (const rule of tailRules) {
+    const match = rule.pattern.exec(rest);
+    if (match === null) continue;
+    labels.push([rule.tag, match[1] ?? '']);
+    rest = rest.slice(0, match.index) + rule.rest + rest.slice(match.index + match[0].length);
+  }
+  return { dotted: join(scope.dotted, name), stem: join(full.scope.stem, rest), labels };
+}
+
+/** For names given whole: takes Istio's cluster names with their dots, other names up to the next dot. */
+function splitFullName(name: string): { scope: NamePart; rest: string } {
+  const match =
+    /^(cluster|http|listener|tcp)\.((?:[a-z]+\|\d*\|[^|]*\|.+?\.svc\.[^.]+\.[^.]+)|(?:\[[^\]]*\]|\d+\.\d+\.\d+\.\d+)_\d+|(?:(?:in|out)bound_[^;]*?_\d+;?)|[^.]+)\.(.+)$/.exec(
+      name,
+    );
+  if (match === null) return { scope: emptyPart, rest: name };
+  const [, kind = '', value = '', rest = ''] = match;
+  return { scope: scopePart(emptyPart, `${kind}.${value}`), rest };
+}
+
+/** `cluster.upstream_rq_total` → `envoy_cluster_upstream_rq_total`. */
+export function prometheusName(stem: string): string {
+  const name = stem.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+  return name.startsWith('istio_') || name.startsWith('pilot_') || name.startsWith('citadel_') || name.startsWith('mixer_')
+    ? name
+    : `envoy_${name}`;
+}
