@@ -21,3 +21,6 @@ export {
 export { createHttp1ClientConnection } from './http1/client-connection.ts';
 export { type Http1ClientOptions, type Http1Options, type Http1ServerOptions, properCaseWords } from './http1/options.ts';
 export { createHttp1ServerConnection } from './http1/server-connection.ts';
+export { createHttp2ClientConnection } from './http2/client-connection.ts';
+export type { Http2ClientOptions, Http2Options, Http2ServerOptions } from './http2/options.ts';
+export { createHttp2ServerConnection } from './http2/server-connection.ts';

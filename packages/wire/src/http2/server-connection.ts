@@ -1,0 +1,178 @@
+import type {
+  CodecOutput,
+  HeaderList,
+  RequestHead,
+  RequestReceiver,
+  ResetReason,
+  ResponseHead,
+  ServerConnection,
+  ServerConnectionHandler,
+  ServerStream,
+} from '../http.ts';
+import type { InputWindow } from '../http1/input-window.ts';
+import { Http2Connection } from './connection.ts';
+import { errorCode, maxStreamId, maxWindowBytes, preface, setting, settingEntry } from './constants.ts';
+import { FloodGuard } from './flood-guard.ts';
+import { encodeFields, requestFromFields } from './header-block.ts';
+import { type Http2ServerOptions, http2Limits } from './options.ts';
+import { Http2Stream } from './stream.ts';
+
+const resetsLimit = 500;
+
+/** A server's side of HTTP/2, with the connection preface (RFC 9113 section 3.4). */
+export function createHttp2ServerConnection(
+  output: CodecOutput,
+  handler: ServerConnectionHandler,
+  options: Http2ServerOptions = {},
+): ServerConnection {
+  return new Http2ServerConnection(output, handler, options);
+}
+
+class Http2ServerConnection extends Http2Connection implements ServerConnection {
+  readonly #handler: ServerConnectionHandler;
+  readonly #resets: FloodGuard;
+  #prefaceRead = 0;
+  #drainStarted = false;
+  #finalGoawaySent = false;
+
+  constructor(output: CodecOutput, handler: ServerConnectionHandler, options: Http2ServerOptions) {
+    super(output, http2Limits(options));
+    this.#handler = handler;
+    this.#resets = new FloodGuard(resetsLimit, options.now);
+    let settings = this.limits.allowExtendedConnect ? settingEntry(setting.enableConnectProtocol, 1) : '';
+    if (this.limits.maxConcurrentStreams < maxWindowBytes) {
+      settings += settingEntry(setting.maxConcurrentStreams, this.limits.maxConcurrentStreams);
+    }
+    this.sendSettings(settings);
+  }
+  protected override readPreface(input: InputWindow): boolean {
+    while (this.#prefaceRead < preface.length) {
+      if (input.size === 0) return false;
+      if (input.bytes[input.at] !== preface.charCodeAt(this.#prefaceRead)) {
+        this.connectionError(errorCode.protocolError, 'wrong connection preface');
+        return false;
+      }
+      input.at++;
+      this.#prefaceRead++;
+    }
+    return true;
+  }
+  protected isIdle(streamId: number): boolean {
+    return streamId > this.lastPeerStream;
+  }
+  protected onHeaders(streamId: number, fields: HeaderList, tooLarge: boolean, endStream: boolean): void {
+    const open = this.streams.get(streamId);
+    if (open !== undefined) {
+      this.receiveTrailers(open, fields, tooLarge, endStream);
+      return;
+    }
+    if (streamId % 2 === 0) {
+      this.connectionError(errorCode.protocolError, 'a client opened an even stream');
+      return;
+    }
+    this.lastPeerStream = streamId;
+    if (this.#finalGoawaySent || this.streams.size >= this.limits.maxConcurrentStreams) {
+      if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams past the limit');
+      else this.writeReset(streamId, errorCode.refusedStream);
+      return;
+    }
+    const received = tooLarge ? undefined : requestFromFields(fields, this.limits.allowExtendedConnect);
+    if (typeof received === 'string') {
+      this.writeReset(streamId, errorCode.protocolError);
+      return;
+    }
+    this.#resets.relieve();
+    const { initialStreamWindowBytes, maxSendBufferBytes } = this.limits;
+    const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, initialStreamWindowBytes, maxSendBufferBytes);
+    this.streams.set(streamId, stream);
+    stream.remoteClosed = endStream;
+    if (received === undefined) {
+      stream.sendHead({ status: 431, headers: ['content-length', '0'] }, true);
+      return;
+    }
+    if (received.contentLength > 0 && endStream) {
+      stream.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
+      return;
+    }
+    stream.expectedBytes = received.contentLength;
+    stream.head = received.head;
+    stream.start(this.#handler.onRequest(stream, received.head, endStream));
+  }
+  sendResponseHead(stream: Http2ServerStream, status: number, headers: HeaderList, endStream: boolean): void {
+    this.encoder.begin();
+    this.encoder.field(':status', String(status));
+    encodeFields(this.encoder, headers);
+    this.writeHeaders(stream.id, endStream);
+  }
+  writeTrailers(id: number, trailers: HeaderList): void {
+    this.encoder.begin();
+    encodeFields(this.encoder, trailers);
+    this.writeHeaders(id, true);
+  }
+  protected onPeerReset(stream: Http2Stream, code: number): void {
+    if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams reset');
+    else stream.fail(code === errorCode.refusedStream ? 'refused-stream' : 'remote-reset', `the client reset the stream (${code})`);
+  }
+  protected onGoaway(): void {
+    this.draining = true;
+    this.finishIfDrained();
+  }
+  /** Two steps, so that streams already on their way are served: the PING's answer tells when they have arrived. */
+  drain(): void {
+    if (this.#drainStarted || this.isClosed) return;
+    this.#drainStarted = true;
+    this.writeGoaway(maxStreamId, errorCode.noError, '');
+    this.writePing();
+  }
+  protected onPingAck(): void {
+    if (!this.#drainStarted || this.#finalGoawaySent || this.isClosed) return;
+    this.#finalGoawaySent = true;
+    this.draining = true;
+    this.writeGoaway(this.lastPeerStream, errorCode.noError, '');
+    this.finishIfDrained();
+  }
+  protected onConnectionError(detail: string): void {
+    this.#handler.onProtocolError(detail);
+  }
+  protected onStreamsChanged(): void {}
+}
+
+class Http2ServerStream extends Http2Stream implements ServerStream {
+  readonly #connection: Http2ServerConnection;
+  head: RequestHead | undefined;
+  #receiver: RequestReceiver | undefined;
+  #ended: { reason: ResetReason; detail: string } | undefined;
+  protected readonly resetCode = errorCode.internalError;
+
+  constructor(connection: Http2ServerConnection, id: number, sendWindow: number, receiveWindow: number, maxSendBufferBytes: number) {
+    super(connection, id, sendWindow, receiveWindow, maxSendBufferBytes);
+    this.#connection = connection;
+  }
+  protected get owner(): RequestReceiver | undefined {
+    return this.#receiver;
+  }
+  start(receiver: RequestReceiver): void {
+    this.#receiver = receiver;
+    if (this.#ended !== undefined) receiver.onReset(this.#ended.reason, this.#ended.detail);
+  }
+  override fail(reason: ResetReason, detail: string, code?: number): void {
+    if (!this.dead && this.#receiver === undefined) this.#ended = { reason, detail };
+    super.fail(reason, detail, code);
+  }
+  sendHead(head: ResponseHead, endStream: boolean): void {
+    if (this.dead || this.headSent) return;
+    const upgraded = head.status === 101 && this.head?.upgrade !== undefined;
+    if (head.status === 101 && !upgraded) return;
+    const final = head.status >= 200 || upgraded;
+    this.headSent = final;
+    this.#connection.sendResponseHead(this, upgraded ? 200 : head.status, head.headers, final && endStream);
+    if (final && endStream) this.closeLocal();
+  }
+  /** The response is complete: what the client still sends is not wanted (RFC 9113 section 8.1). */
+  protected override settle(): void {
+    if (this.localClosed && !this.remoteClosed && !this.dead) {
+      this.carrier.writeReset(this.id, errorCode.noError);
+      this.retire();
+    } else if (this.localClosed) this.retire();
+  }
+}
