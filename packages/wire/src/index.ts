@@ -1,3 +1,5 @@
+export { type ClientHello, parseClientHello } from './client-hello.ts';
+export { encodeGrpcFrame, type GrpcFrame, GrpcFrameReader } from './grpc-frames.ts';
 export {
   type ClientConnection,
   type ClientStream,
@@ -24,3 +26,4 @@ export { createHttp1ServerConnection } from './http1/server-connection.ts';
 export { createHttp2ClientConnection } from './http2/client-connection.ts';
 export type { Http2ClientOptions, Http2Options, Http2ServerOptions } from './http2/options.ts';
 export { createHttp2ServerConnection } from './http2/server-connection.ts';
+export { type SniffedProtocol, sniffProtocol } from './sniff-protocol.ts';

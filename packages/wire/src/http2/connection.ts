@@ -358,10 +358,11 @@ export abstract class Http2Connection implements StreamCarrier {
       return;
     }
     this.#countControl('SETTINGS');
+    // Before anything that the new values let out.
+    this.out.push(frameHeader(0, frameType.settings, flag.ack, 0));
     for (let at = 0; at < payload.length && !this.isClosed; at += 6)
       this.#applySetting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     if (this.isClosed) return;
-    this.out.push(frameHeader(0, frameType.settings, flag.ack, 0));
     let maxStreamsGiven = false;
     for (let at = 0; at < payload.length; at += 6) maxStreamsGiven ||= payload.readUInt16BE(at) === setting.maxConcurrentStreams;
     this.onSettingsApplied(maxStreamsGiven);
