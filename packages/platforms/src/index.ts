@@ -1,1 +1,1 @@
-export {};
+export { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange, type RegistryDelta } from './kubernetes/registry.ts';

@@ -15,8 +15,14 @@ export interface EncodedResource {
   readonly value: Uint8Array;
 }
 
-/** Resources of one type by name: what one proxy, or many with the same view, should have. */
-export type ResourceMap = ReadonlyMap<string, EncodedResource>;
+/**
+ * Resources of one type by name: what one proxy, or many with the same view, should have. A Map is one; so is an object that
+ * makes resources when they are asked for, as long as the same name keeps giving the same resource.
+ */
+export interface ResourceMap extends Iterable<readonly [string, EncodedResource]> {
+  get(name: string): EncodedResource | undefined;
+  has(name: string): boolean;
+}
 
 function encodeResource(typeUrl: string, name: string, version: string, value: Uint8Array): EncodedResource {
   const any = concatenate([stringField(1, typeUrl), bytesField(2, value)]);

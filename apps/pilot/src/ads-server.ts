@@ -1,0 +1,201 @@
+import type { JsonObject } from '@bufbuild/protobuf';
+import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { errorText } from '@xebec/core';
+import { type MeshSnapshot, proxyFromNode, type XdsNode } from '@xebec/model';
+import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
+import { AggregatedDiscoveryService } from '@xebec/protos/envoy/service/discovery/v3/ads';
+import { serviceDefinition } from '@xebec/rpc';
+import type { Authenticate, Caller } from './authenticate.ts';
+import { Connection, type ConnectionContext, type XdsRequest } from './connection.ts';
+import type { MeshState, MeshUpdate } from './mesh-state.ts';
+import { PushQueue } from './push-queue.ts';
+
+export const adsService: ServiceDefinition = serviceDefinition(AggregatedDiscoveryService);
+
+/** Requests that a stream may send before it is served: more than a proxy needs for all its types. */
+const MAX_EARLY_REQUESTS = 64;
+
+type Call = ServerDuplexStream<XdsRequest, Uint8Array>;
+
+/** All connected proxies: takes their streams, and pushes to them what each new snapshot changes. */
+export class AdsServer {
+  readonly #context: ConnectionContext;
+  readonly #state: MeshState;
+  readonly #connections = new Map<string, Connection>();
+  readonly #calls = new Set<Call>();
+  readonly #queue: PushQueue<Connection>;
+  /** Services whose endpoints changed since a waiting proxy was last pushed to. */
+  readonly #endpointsDue = new Map<Connection, Set<string>>();
+  #waitingForSync: (() => void)[] = [];
+  #sequence = 0;
+  #pushedAt = 0;
+
+  constructor(context: ConnectionContext, state: MeshState) {
+    this.#context = context;
+    this.#state = state;
+    this.#queue = new PushQueue(context.clock, (connection, request) => this.#push(connection, request));
+    state.subscribe((snapshot, update) => this.#onUpdate(snapshot, update));
+  }
+  connections(): readonly Connection[] {
+    return [...this.#connections.values()];
+  }
+  get pushedAt(): number {
+    return this.#pushedAt;
+  }
+  /** The handlers for one listener, whose callers are asked for their identity in one way. */
+  implementation(authenticate: Authenticate): UntypedServiceImplementation {
+    return {
+      StreamAggregatedResources: (call: Call) => this.#accept(call, 'sotw', authenticate),
+      DeltaAggregatedResources: (call: Call) => this.#accept(call, 'delta', authenticate),
+    };
+  }
+  /** Pushes to everybody as after a change. */
+  pushAll(): void {
+    const since = this.#context.clock.monotonic();
+    for (const connection of this.#connections.values()) this.#queue.add(connection, { full: true, since });
+  }
+  close(): void {
+    this.#queue.close();
+    for (const call of this.#calls) call.end();
+  }
+
+  #accept(call: Call, variant: 'sotw' | 'delta', authenticate: Authenticate): void {
+    this.#calls.add(call);
+    const early: XdsRequest[] = [];
+    let connection: Connection | undefined;
+    let over = false;
+    const end = () => {
+      over = true;
+      this.#calls.delete(call);
+      if (connection === undefined) return;
+      connection.close();
+      this.#connections.delete(connection.id);
+      this.#endpointsDue.delete(connection);
+      this.#queue.remove(connection);
+      this.#context.metrics.connections.set(this.#connections.size);
+      this.#context.logger.info({ proxy: connection.proxy.id, connection: connection.id }, 'ADS: terminated');
+      connection = undefined;
+    };
+    const refuse = (code: status, message: string) => {
+      if (over) return;
+      this.#context.logger.warn({ peer: call.getPeer() }, message);
+      call.emit('error', { code, details: message });
+      end();
+    };
+    call.on('data', (request: XdsRequest) => {
+      if (connection !== undefined) {
+        this.#guard(connection, () => connection?.onRequest(request), refuse);
+        return;
+      }
+      early.push(request);
+      if (early.length > MAX_EARLY_REQUESTS)
+        return refuse(status.RESOURCE_EXHAUSTED, `more than ${MAX_EARLY_REQUESTS} requests before the first response`);
+      if (early.length > 1) return;
+      this.#identify(call, request, authenticate).then(
+        ({ node, caller }) => {
+          this.#whenSynced((snapshot) => {
+            if (over) return;
+            const proxy = proxyFromNode(node);
+            if (!proxy.ok) return refuse(status.INVALID_ARGUMENT, proxy.error);
+            if (caller !== undefined && caller.namespace !== proxy.value.namespace) {
+              return refuse(
+                status.PERMISSION_DENIED,
+                `node ${proxy.value.id} says it is in namespace "${proxy.value.namespace}" but its credentials are of namespace "${caller.namespace}"`,
+              );
+            }
+            const id = `${proxy.value.name}.${proxy.value.namespace}-${++this.#sequence}`;
+            try {
+              connection = new Connection(
+                this.#context,
+                call,
+                { id, proxy: proxy.value, variant, userAgent: node.userAgentName ?? '' },
+                snapshot,
+              );
+            } catch (error) {
+              this.#context.metrics.internalErrors.inc();
+              return refuse(status.INTERNAL, `building the configuration of ${proxy.value.id} failed: ${errorText(error)}`);
+            }
+            this.#connections.set(id, connection);
+            this.#context.metrics.connections.set(this.#connections.size);
+            this.#context.logger.info({ proxy: proxy.value.id, connection: id, variant, peer: call.getPeer() }, 'ADS: new connection');
+            const opened = connection;
+            for (const waiting of early) this.#guard(opened, () => opened.onRequest(waiting), refuse);
+          });
+        },
+        (error: unknown) => refuse(status.UNAUTHENTICATED, errorText(error)),
+      );
+    });
+    call.on('end', () => {
+      if (!over) call.end();
+      end();
+    });
+    call.on('cancelled', end);
+    call.on('close', end);
+    call.on('error', end);
+  }
+  async #identify(call: Call, first: XdsRequest, authenticate: Authenticate): Promise<{ node: XdsNode; caller: Caller | undefined }> {
+    if (first.node === undefined) throw new Error('the first request of a stream must carry the node');
+    return { node: toXdsNode(first.node), caller: await authenticate(call.metadata) };
+  }
+  #whenSynced(run: (snapshot: MeshSnapshot) => void): void {
+    const { snapshot } = this.#state;
+    if (snapshot !== undefined) run(snapshot);
+    else this.#waitingForSync.push(() => this.#whenSynced(run));
+  }
+  #onUpdate(_snapshot: MeshSnapshot, update: MeshUpdate): void {
+    const { metrics, clock } = this.#context;
+    metrics.triggers.inc({ type: update.kind === 'full' ? 'config' : 'endpoint' });
+    metrics.debounceTime.observe((clock.monotonic() - update.since) / 1000);
+    const waiting = this.#waitingForSync;
+    this.#waitingForSync = [];
+    for (const run of waiting) run();
+    for (const connection of this.#connections.values()) {
+      if (update.kind === 'endpoints') {
+        const due = this.#endpointsDue.get(connection) ?? new Set();
+        for (const service of update.services) due.add(service);
+        this.#endpointsDue.set(connection, due);
+      }
+      this.#queue.add(connection, { full: update.kind === 'full', since: update.since });
+    }
+  }
+  #push(connection: Connection, request: { readonly full: boolean; readonly since: number; readonly queuedAt: number }): void {
+    const { snapshot } = this.#state;
+    const { metrics, clock, logger } = this.#context;
+    if (snapshot === undefined) return;
+    const start = clock.monotonic();
+    metrics.queueTime.observe((start - request.queuedAt) / 1000);
+    const services = request.full ? undefined : this.#endpointsDue.get(connection);
+    this.#endpointsDue.delete(connection);
+    try {
+      const sent = connection.push(snapshot, services);
+      const end = clock.monotonic();
+      metrics.pushTime.observe((end - start) / 1000);
+      if (sent > 0) metrics.convergence.observe((end - request.since) / 1000);
+      this.#pushedAt = clock.now();
+    } catch (error) {
+      // The proxy keeps what it has: a view that cannot be built must not cost it its connection.
+      metrics.internalErrors.inc();
+      logger.error({ proxy: connection.proxy.id }, `building the configuration failed, the proxy keeps what it has: ${errorText(error)}`);
+    }
+  }
+  #guard(connection: Connection, run: () => void, refuse: (code: status, message: string) => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#context.metrics.internalErrors.inc();
+      refuse(status.INTERNAL, `answering ${connection.proxy.id} failed: ${errorText(error)}`);
+    }
+  }
+}
+
+function toXdsNode(node: Node): XdsNode {
+  const metadata: JsonObject | undefined = node.metadata;
+  return {
+    id: node.id,
+    cluster: node.cluster,
+    metadata,
+    locality: node.locality,
+    extensions: node.extensions,
+    userAgentName: node.userAgentName,
+  };
+}

@@ -1,0 +1,122 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock, Logger } from '@xebec/core';
+import type { MeshProxy, MeshSnapshot } from '@xebec/model';
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import { AdsStream, ENDPOINT_TYPE, type EncodedResponse, type RequestResult, shortTypeName, type TypeStatus } from '@xebec/xds';
+import type { PilotMetrics } from './metrics.ts';
+import type { BuiltView, ProxyViews } from './proxy-views.ts';
+
+/** How long listeners and routes wait for a proxy's answer about clusters and endpoints before they go anyway. */
+const HOLD_MAX_MS = 2_000;
+
+export type XdsRequest = DiscoveryRequest | DeltaDiscoveryRequest;
+
+export interface ConnectionContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: PilotMetrics;
+  readonly views: ProxyViews;
+}
+
+/** One proxy on one stream: its view of the mesh, what it has been sent, and how far it is. */
+export class Connection {
+  readonly id: string;
+  readonly proxy: MeshProxy;
+  readonly variant: 'sotw' | 'delta';
+  readonly connectedAt: number;
+  readonly userAgent: string;
+  readonly #context: ConnectionContext;
+  readonly #call: ServerDuplexStream<XdsRequest, Uint8Array>;
+  readonly #stream: AdsStream;
+  readonly #sentAt = new Map<string, number>();
+  #view: BuiltView;
+  #snapshot: MeshSnapshot;
+  #holdTimer: (() => void) | undefined;
+
+  constructor(
+    context: ConnectionContext,
+    call: ServerDuplexStream<XdsRequest, Uint8Array>,
+    identity: { readonly id: string; readonly proxy: MeshProxy; readonly variant: 'sotw' | 'delta'; readonly userAgent: string },
+    snapshot: MeshSnapshot,
+  ) {
+    this.id = identity.id;
+    this.proxy = identity.proxy;
+    this.variant = identity.variant;
+    this.userAgent = identity.userAgent;
+    this.connectedAt = context.clock.now();
+    this.#context = context;
+    this.#call = call;
+    this.#snapshot = snapshot;
+    this.#view = context.views.build(snapshot, identity.proxy);
+    this.#stream = new AdsStream(
+      {
+        variant: identity.variant,
+        noncePrefix: `${identity.id}/`,
+        placeholder: (typeUrl, name) =>
+          typeUrl === ENDPOINT_TYPE ? context.views.noEndpoints(this.#snapshot, this.proxy, name) : undefined,
+      },
+      this.#view,
+    );
+  }
+  get view(): BuiltView {
+    return this.#view;
+  }
+  onRequest(request: XdsRequest): void {
+    const result = isDelta(request) ? this.#stream.onDeltaRequest(request) : this.#stream.onSotwRequest(request);
+    this.#note(result);
+    this.#send(result.responses);
+  }
+  /** Gives the proxy what a new snapshot changes for it; `services`: only their endpoints changed. */
+  push(snapshot: MeshSnapshot, services: ReadonlySet<string> | undefined): number {
+    const { views } = this.#context;
+    this.#view =
+      services === undefined ? views.build(snapshot, this.proxy) : views.withEndpoints(this.#view, snapshot, this.proxy, services);
+    this.#snapshot = snapshot;
+    return this.#send(this.#stream.update(this.#view));
+  }
+  status(): readonly (TypeStatus & { readonly sentAt: number | undefined })[] {
+    return this.#stream.status().map((status) => ({ ...status, sentAt: this.#sentAt.get(status.typeUrl) }));
+  }
+  close(): void {
+    this.#holdTimer?.();
+    this.#holdTimer = undefined;
+  }
+
+  #note({ meaning, error, typeUrl }: RequestResult): void {
+    const { logger, metrics } = this.#context;
+    const type = shortTypeName(typeUrl);
+    if (meaning === 'nack') {
+      metrics.rejects.inc({ type: type.toLowerCase() });
+      logger.warn({ proxy: this.proxy.id, type, error }, `ADS:${type}: ACK ERROR ${this.proxy.id}: ${error ?? ''}`);
+    } else {
+      logger.debug({ proxy: this.proxy.id, type, meaning }, `ADS:${type}: ${meaning}`);
+    }
+  }
+  #send(responses: readonly EncodedResponse[]): number {
+    const { clock, metrics, logger } = this.#context;
+    for (const response of responses) {
+      const type = shortTypeName(response.typeUrl);
+      this.#call.write(response.bytes);
+      this.#sentAt.set(response.typeUrl, clock.now());
+      metrics.pushes.inc({ type: type.toLowerCase() });
+      metrics.configSize.observe(response.bytes.length);
+      logger.debug(
+        { proxy: this.proxy.id, type, resources: response.resourceCount, removed: response.removedCount, bytes: response.bytes.length },
+        `${type}: PUSH`,
+      );
+    }
+    this.#watchHold();
+    return responses.length;
+  }
+  /** A proxy that answers too late does not hold up its own listeners and routes for ever. */
+  #watchHold(): void {
+    this.#holdTimer?.();
+    this.#holdTimer = this.#stream.waiting
+      ? this.#context.clock.setTimeout(() => this.#send(this.#stream.proceed()), HOLD_MAX_MS)
+      : undefined;
+  }
+}
+
+function isDelta(request: XdsRequest): request is DeltaDiscoveryRequest {
+  return request.$typeName === 'envoy.service.discovery.v3.DeltaDiscoveryRequest';
+}

@@ -1,0 +1,24 @@
+import { type ConfigProblem, lineOfField, readYamlObjects } from '@xebec/config';
+import { err, ok, type Result } from '@xebec/core';
+import { decodeMeshConfig, type MeshConfig } from '@xebec/schemas';
+
+export interface MeshConfigOrigin {
+  /** File or ConfigMap, for messages. */
+  readonly origin: string;
+}
+
+/** Reads a MeshConfig in YAML, with the line of everything that is wrong; empty text means the defaults. */
+export function decodeMesh(text: string, { origin }: MeshConfigOrigin): Result<MeshConfig, ConfigProblem[]> {
+  const { objects, problems } = readYamlObjects(text);
+  if (problems.length > 0) return err(problems.map(({ line, message }) => ({ origin, line, message })));
+  const [object] = objects;
+  const decoded = decodeMeshConfig(object?.value ?? {});
+  if (decoded.ok) return ok(decoded.value);
+  return err(
+    decoded.error.map(({ path, message }) => ({
+      origin,
+      line: object === undefined ? 0 : lineOfField(object, path),
+      message: `${path}: ${message}`,
+    })),
+  );
+}

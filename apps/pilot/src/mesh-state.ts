@@ -1,0 +1,190 @@
+import { type ConfigChange, type ConfigProblem, type ConfigSource, problemText } from '@xebec/config';
+import { type Clock, Debounce, type Logger } from '@xebec/core';
+import { createSnapshot, type Endpoint, type MeshSnapshot, type Service, serviceKey } from '@xebec/model';
+import { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
+import { type ConfigObject, defaultMeshConfig, type MeshConfig } from '@xebec/schemas';
+import { decodeMesh, type MeshConfigOrigin } from './mesh-config.ts';
+
+/** Everything may differ, or only the endpoints of some services. */
+export type MeshUpdate =
+  | { readonly kind: 'full'; readonly since: number }
+  | { readonly kind: 'endpoints'; readonly services: ReadonlySet<string>; readonly since: number };
+
+export interface MeshStateOptions {
+  readonly sources: readonly ConfigSource[];
+  readonly domain: string;
+  /** From `--mesh-config`; the ConfigMap `istio` goes before it. */
+  readonly mesh: MeshConfig | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly debounce: { readonly quietMs: number; readonly maxMs: number };
+  /** Told of each change before anything is rebuilt. */
+  readonly onChange?: (type: 'config' | 'services' | 'endpoints') => void;
+}
+
+const MESH_CONFIG_MAP = 'istio';
+
+/** Gathers all sources into one snapshot after another. Until every source is synced there is none. */
+export class MeshState {
+  readonly #options: MeshStateOptions;
+  readonly #registry: KubernetesRegistry;
+  readonly #debounce: Debounce;
+  readonly #listeners = new Set<(snapshot: MeshSnapshot, update: MeshUpdate) => void>();
+  readonly #started: string;
+  #snapshot: MeshSnapshot | undefined;
+  #versions = 0;
+  #firstChangeAt: number | undefined;
+  #mesh: MeshConfig;
+  #problems: ConfigProblem[] = [];
+
+  constructor(options: MeshStateOptions) {
+    this.#options = options;
+    this.#registry = new KubernetesRegistry(options.domain);
+    this.#mesh = options.mesh ?? defaultMeshConfig;
+    this.#started = new Date(options.clock.now()).toISOString();
+    this.#debounce = new Debounce(options.debounce, options.clock, () => this.#rebuild());
+    for (const source of options.sources) {
+      source.subscribe((changes) => this.#onChanges(changes));
+      source.onSynced(() => this.#onSynced());
+    }
+    if (options.sources.length === 0) this.#onSynced();
+  }
+  /** Undefined until all sources are synced: a proxy must not be told that there is nothing. */
+  get snapshot(): MeshSnapshot | undefined {
+    return this.#snapshot;
+  }
+  subscribe(listener: (snapshot: MeshSnapshot, update: MeshUpdate) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+  /** The configuration objects of the mesh's own kinds, from all sources. */
+  config(): readonly ConfigObject[] {
+    return this.#options.sources.flatMap((source) => source.list()).filter((object) => !isPlatformKind(object));
+  }
+  problems(): readonly ConfigProblem[] {
+    return [...this.#problems, ...this.#options.sources.flatMap((source) => source.problems())];
+  }
+  unsynced(): readonly string[] {
+    return this.#options.sources.filter((source) => !source.synced).map((source) => source.name);
+  }
+  close(): void {
+    this.#debounce.close();
+    this.#listeners.clear();
+  }
+
+  #onSynced(): void {
+    if (this.unsynced().length > 0 || this.#snapshot !== undefined) return;
+    this.#firstChangeAt ??= this.#options.clock.monotonic();
+    this.#rebuild();
+  }
+  #onChanges(changes: readonly ConfigChange[]): void {
+    const registry: RegistryChange[] = [];
+    let full = false;
+    for (const change of changes) {
+      const object = change.type === 'upsert' ? change.object : change.previous;
+      if (REGISTRY_KINDS.has(object.kind)) {
+        const { namespace, name } = object.metadata;
+        registry.push({ kind: object.kind, namespace, name, raw: change.type === 'upsert' ? object.spec : undefined });
+      } else if (object.kind === 'ConfigMap') {
+        full = this.#onConfigMap(change) || full;
+      } else {
+        full = true;
+        this.#options.onChange?.('config');
+      }
+    }
+    const endpointsBefore = new Map(this.#registry.endpoints());
+    const delta = this.#registry.apply(registry);
+    if (delta.full) this.#options.onChange?.('services');
+    if (delta.endpoints.size > 0) this.#options.onChange?.('endpoints');
+    if (this.#snapshot === undefined) return;
+    const changed = this.#registry.services().filter((service) => delta.endpoints.has(serviceKey(service)));
+    const after = this.#registry.endpoints();
+    const structural = changed.some((service) =>
+      isStructural(service, endpointsBefore.get(serviceKey(service)), after.get(serviceKey(service))),
+    );
+    if (full || delta.full || structural || (delta.workloads && this.#selectsWorkloads())) this.#triggerFull();
+    if (delta.endpoints.size > 0) this.#publishEndpoints(delta.endpoints);
+  }
+  /** Takes mesh configuration from ConfigMap `istio` of the root namespace; a wrong one leaves the last good one in force. */
+  #onConfigMap(change: ConfigChange): boolean {
+    const object = change.type === 'upsert' ? change.object : change.previous;
+    const root = this.#mesh.rootNamespace ?? 'istio-system';
+    if (object.metadata.name !== MESH_CONFIG_MAP || object.metadata.namespace !== root) return false;
+    const origin: MeshConfigOrigin = { origin: `ConfigMap ${root}/${MESH_CONFIG_MAP}, key mesh` };
+    if (change.type === 'delete') {
+      this.#mesh = this.#options.mesh ?? defaultMeshConfig;
+      this.#problems = [];
+      return true;
+    }
+    const decoded = decodeMesh(meshKey(object), origin);
+    if (!decoded.ok) {
+      this.#problems = decoded.error;
+      for (const problem of decoded.error) this.#options.logger.error({}, problemText(problem));
+      return false;
+    }
+    this.#problems = [];
+    this.#mesh = decoded.value;
+    return true;
+  }
+  /** Whether pods matter beyond the services of the platform. */
+  #selectsWorkloads(): boolean {
+    return this.#snapshot?.config.all('ServiceEntry').some((entry) => entry.spec.workloadSelector !== undefined) ?? false;
+  }
+  #triggerFull(): void {
+    this.#firstChangeAt ??= this.#options.clock.monotonic();
+    this.#debounce.trigger();
+  }
+  /** The fast lane: new endpoints go out at once, and nothing but endpoints is generated again. */
+  #publishEndpoints(services: ReadonlySet<string>): void {
+    const snapshot = this.#createSnapshot();
+    this.#snapshot = snapshot;
+    const since = this.#options.clock.monotonic();
+    for (const listener of this.#listeners) listener(snapshot, { kind: 'endpoints', services, since });
+  }
+  #rebuild(): void {
+    const since = this.#firstChangeAt ?? this.#options.clock.monotonic();
+    this.#firstChangeAt = undefined;
+    const snapshot = this.#createSnapshot();
+    this.#snapshot = snapshot;
+    for (const listener of this.#listeners) listener(snapshot, { kind: 'full', since });
+  }
+  #createSnapshot(): MeshSnapshot {
+    return createSnapshot({
+      version: `${this.#started}/${++this.#versions}`,
+      mesh: this.#mesh,
+      domain: this.#options.domain,
+      namespaces: this.#registry.namespaces(),
+      services: this.#registry.services(),
+      endpoints: this.#registry.endpoints(),
+      config: this.config(),
+      workloads: this.#registry.workloads(),
+    });
+  }
+}
+
+function isPlatformKind(object: ConfigObject): boolean {
+  return REGISTRY_KINDS.has(object.kind) || object.kind === 'ConfigMap';
+}
+
+function meshKey(object: ConfigObject): string {
+  const spec = object.spec;
+  if (typeof spec !== 'object' || spec === null || !('data' in spec)) return '';
+  const data = spec.data;
+  return typeof data === 'object' && data !== null && 'mesh' in data && typeof data.mesh === 'string' ? data.mesh : '';
+}
+
+/**
+ * Whether a change of endpoints shows beyond EDS: who the endpoints are decides on certificates' names and on mTLS, which are
+ * parts of clusters; where they stand decides on listeners, for headless services and those without selector.
+ */
+function isStructural(service: Service, before: readonly Endpoint[] = [], after: readonly Endpoint[] = []): boolean {
+  const traits = (endpoints: readonly Endpoint[]) => setText(endpoints.map((endpoint) => `${endpoint.serviceAccount} ${endpoint.tlsMode}`));
+  if (traits(before) !== traits(after)) return true;
+  if (!service.headless && service.selector !== undefined) return false;
+  const addresses = (endpoints: readonly Endpoint[]) => setText(endpoints.map(({ address, port }) => `${address} ${port}`));
+  return addresses(before) !== addresses(after);
+}
+
+function setText(values: readonly string[]): string {
+  return [...new Set(values)].sort().join('\n');
+}

@@ -1,0 +1,112 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { systemClock, XebecError } from '@xebec/core';
+import { type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
+import { ResourceCache } from '@xebec/xds';
+import { AdsServer, adsService } from './ads-server.ts';
+import { trustEveryone } from './authenticate.ts';
+import { registerDebug } from './debug/routes.ts';
+import { MeshState } from './mesh-state.ts';
+import { createPilotMetrics } from './metrics.ts';
+import { ProxyViews } from './proxy-views.ts';
+import { createSources, readMeshConfig } from './sources.ts';
+import { translator } from './translator.ts';
+
+/** Configuration waits for a short quiet moment only: `kubectl apply` of one file arrives within a few milliseconds. */
+const DEBOUNCE = { quietMs: 10, maxMs: 1_000 };
+
+const REGISTRIES = new Set(['Kubernetes']);
+
+export const pilot: DaemonSpec = {
+  name: 'xebec-pilot',
+  summary: "The mesh's xDS server: turns services and configuration into what each proxy needs.",
+  defaultHttpAddr: '0.0.0.0:15014',
+  options: [
+    { flags: '--grpc-addr <host:port>', description: 'xDS in plaintext', default: '0.0.0.0:15010' },
+    { flags: '--secure-grpc-addr <host:port>', description: 'xDS over TLS; empty: not served', default: '' },
+    { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
+    { flags: '--registries [names]', description: 'where services come from: Kubernetes, or empty for none', default: 'Kubernetes' },
+    { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
+    { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
+    { flags: '--mesh-config <file>', description: 'MeshConfig to start with', default: '' },
+    { flags: '--domain <name>', description: 'DNS domain of the cluster', default: 'cluster.local' },
+  ],
+  async start({ options, logger, metrics: registry, health }) {
+    const clock = systemClock;
+    const metrics = createPilotMetrics(registry);
+    metrics.info.set({ version: version() }, 1);
+    const registries = listOption(options['registries']);
+    for (const name of registries) {
+      if (!REGISTRIES.has(name)) throw new XebecError('E_FLAG', `--registries knows Kubernetes and nothing else, but got "${name}"`);
+    }
+    const grpcAddr = hostPortOption(options, 'grpcAddr');
+    const sources = createSources({
+      configDir: options['configDir'] ?? '',
+      registries,
+      mcpAddr: options['mcpAddr'] ?? '',
+      kubeconfig: options['kubeconfig'] ?? '',
+      clock,
+      logger,
+    });
+    const state = new MeshState({
+      sources,
+      domain: options['domain'] ?? 'cluster.local',
+      mesh: await readMeshConfig(options['meshConfig'] ?? ''),
+      clock,
+      logger,
+      debounce: DEBOUNCE,
+      onChange: (type) => metrics.inboundUpdates.inc({ type }),
+    });
+    state.subscribe((snapshot) => {
+      metrics.services.set(snapshot.services.length);
+      metrics.virtualServices.set(snapshot.config.all('VirtualService').length);
+    });
+    const cache = new ResourceCache();
+    const ads = new AdsServer({ clock, logger, metrics, views: new ProxyViews(cache, translator) }, state);
+    health.addReadiness('sources', () => (state.snapshot === undefined ? `not synced: ${state.unsynced().join(', ')}` : undefined));
+    registerDebug(health.http, { ads, state, cache, version: version() });
+
+    const plaintext = createGrpcServer();
+    plaintext.addService(adsService, ads.implementation(trustEveryone));
+    const bound = await listen(plaintext, grpcAddr, ServerCredentials.createInsecure(), 'grpcAddr');
+    logger.info({ grpcAddr: `${grpcAddr.host}:${bound}` }, 'serving xDS');
+    for (const source of sources) await source.start();
+    return {
+      close: async () => {
+        ads.close();
+        state.close();
+        await Promise.all(sources.map((source) => source.close()));
+        await new Promise<void>((resolve) => plaintext.tryShutdown(() => resolve()));
+      },
+    };
+  },
+};
+
+function listOption(text: string | undefined): readonly string[] {
+  // Commander gives `true` for an optional value that was left out.
+  if (text === undefined || text === 'true') return [];
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+function createGrpcServer(): Server {
+  return new Server({
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    'grpc.max_send_message_length': -1,
+  });
+}
+
+function listen(server: Server, { host, port }: HostPort, credentials: ServerCredentials, flag: string): Promise<number> {
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Promise((resolve, reject) =>
+    server.bindAsync(address, credentials, (error, bound) => {
+      if (error === null) return resolve(bound);
+      const name = `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      reject(new XebecError('E_LISTEN', `${name} ${address}: cannot listen; is another process using the port?`, { cause: error }));
+    }),
+  );
+}

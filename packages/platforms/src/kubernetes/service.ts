@@ -1,0 +1,77 @@
+import { type Endpoint, protocolOfPort, type Resolution, type Service, type ServicePort } from '@xebec/model';
+import type { KubernetesService, KubernetesServicePort } from './objects.ts';
+
+const EXPORT_TO_ANNOTATION = 'networking.istio.io/exportTo';
+
+/** The mesh's service for a Kubernetes Service. `domain` is the cluster's DNS domain. */
+export function toService(raw: KubernetesService, domain: string): Service {
+  const { metadata = {}, spec = {} } = raw;
+  const name = metadata.name ?? '';
+  const namespace = metadata.namespace ?? 'default';
+  const external = isExternalName(raw);
+  const addresses = (spec.clusterIPs ?? [spec.clusterIP ?? '']).filter((address) => address !== '' && address !== 'None');
+  const headless = !external && spec.clusterIP === 'None';
+  const resolution: Resolution = external ? 'dns' : headless ? 'passthrough' : 'client-side';
+  return {
+    hostname: `${name}.${namespace}.svc.${domain}`,
+    name,
+    namespace,
+    registry: 'kubernetes',
+    addresses: external || headless ? [] : addresses,
+    ports: (spec.ports ?? []).map(toServicePort),
+    resolution,
+    meshExternal: external,
+    headless,
+    exportTo: exportTo(metadata.annotations?.[EXPORT_TO_ANNOTATION]),
+    ...(spec.selector === undefined || spec.selector === null ? {} : { selector: spec.selector }),
+    labels: metadata.labels ?? {},
+    creationTimestamp: metadata.creationTimestamp ?? '',
+    subjectAltNames: [],
+  };
+}
+
+export function isExternalName(raw: KubernetesService): boolean {
+  return raw.spec?.type === 'ExternalName' && (raw.spec.externalName ?? '') !== '';
+}
+
+/** The one endpoint of each port of an ExternalName service: the name it stands for. */
+export function externalNameEndpoints(raw: KubernetesService, service: Service): readonly Endpoint[] {
+  const address = raw.spec?.externalName ?? '';
+  return service.ports.map((port) => ({
+    address,
+    port: typeof port.targetPort === 'number' ? port.targetPort : port.number,
+    servicePortName: port.name,
+    labels: service.labels,
+    namespace: service.namespace,
+    serviceAccount: '',
+    workloadName: service.name,
+    locality: { region: '', zone: '', subzone: '' },
+    weight: 1,
+    health: 'healthy',
+    tlsMode: 'disabled',
+    network: '',
+  }));
+}
+
+function toServicePort(port: KubernetesServicePort): ServicePort {
+  const number = port.port ?? 0;
+  const transport = port.protocol === 'UDP' || port.protocol === 'SCTP' ? port.protocol : 'TCP';
+  return {
+    name: port.name ?? '',
+    number,
+    protocol: protocolOfPort({
+      number,
+      transport,
+      ...(port.name === undefined ? {} : { name: port.name }),
+      ...(port.appProtocol === undefined ? {} : { appProtocol: port.appProtocol }),
+    }),
+    ...(port.targetPort === undefined ? {} : { targetPort: port.targetPort }),
+  };
+}
+
+function exportTo(annotation: string | undefined): readonly string[] {
+  return (annotation ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
