@@ -18,3 +18,4 @@ export {
   tcpProxyClusterKey,
   upstreamAlpnKey,
 } from './network-filter.ts';
+export { httpFilterDefinitions, networkFilterDefinitions } from './registry.ts';

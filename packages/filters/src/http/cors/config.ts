@@ -1,0 +1,41 @@
+import { compileStringMatcher, fractionOf } from '@xebec/matching';
+import { CorsPolicySchema, CorsSchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
+import { decodeConfig } from '../../decode.ts';
+import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { type CorsPolicy, createCorsFilter } from './filter.ts';
+
+const name = 'envoy.filters.http.cors';
+
+export const corsDefinition: HttpFilterDefinition = {
+  name,
+  typeNames: [CorsSchema.typeName, CorsPolicySchema.typeName],
+  compile(bytes, _, context) {
+    decodeConfig(CorsSchema, bytes);
+    const scope = context.stats.scope(`http.${context.statPrefix}`);
+    const stats = { valid: scope.counter('cors.origin_valid'), invalid: scope.counter('cors.origin_invalid') };
+    return {
+      create: (callbacks) => {
+        const policy = callbacks.perRouteConfig(name) as CorsPolicy | undefined; // what compilePerRoute below returned
+        return policy === undefined ? {} : createCorsFilter(policy, stats, context.random, callbacks);
+      },
+    };
+  },
+  compilePerRoute(bytes): CorsPolicy {
+    const policy = decodeConfig(CorsPolicySchema, bytes);
+    const origins = policy.allowOriginStringMatch.map(compileStringMatcher);
+    const enabled = policy.filterEnabled === undefined ? 1 : fractionOf(policy.filterEnabled.defaultValue);
+    const shadow = policy.shadowEnabled === undefined ? 0 : fractionOf(policy.shadowEnabled.defaultValue);
+    return {
+      allows: (origin) => origins.some((matches) => matches('*') || matches(origin)),
+      allowMethods: policy.allowMethods,
+      allowHeaders: policy.allowHeaders,
+      exposeHeaders: policy.exposeHeaders,
+      maxAge: policy.maxAge,
+      allowCredentials: policy.allowCredentials ?? false,
+      allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess ?? false,
+      forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights ?? true,
+      enabled,
+      shadow,
+    };
+  },
+};

@@ -1,0 +1,59 @@
+import { XebecError } from '@xebec/core';
+import { compileHeaderMatcher, durationMs, fractionOf } from '@xebec/matching';
+import { type HTTPFault, HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
+import { decodeConfig } from '../../decode.ts';
+import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { createFaultFilter, type FaultConfig } from './filter.ts';
+
+const name = 'envoy.filters.http.fault';
+
+function compileFault(fault: HTTPFault): FaultConfig {
+  const delay = fault.delay?.faultDelaySecifier;
+  const abort = fault.abort?.errorType;
+  if (abort?.case === 'httpStatus' && (abort.value < 200 || abort.value > 599)) {
+    throw new XebecError('E_FILTER_CONFIG', `${name}: abort.http_status ${abort.value} is not between 200 and 599`);
+  }
+  return {
+    delay:
+      delay?.case === undefined
+        ? undefined
+        : {
+            fixedMs: delay.case === 'fixedDelay' ? durationMs(delay.value) : undefined,
+            share: fault.delay?.percentage === undefined ? 0 : fractionOf(fault.delay.percentage),
+          },
+    abort:
+      abort?.case === undefined
+        ? undefined
+        : {
+            httpStatus: abort.case === 'httpStatus' ? abort.value : undefined,
+            grpcStatus: abort.case === 'grpcStatus' ? abort.value : undefined,
+            share: fault.abort?.percentage === undefined ? 0 : fractionOf(fault.abort.percentage),
+          },
+    cluster: fault.upstreamCluster,
+    headers: fault.headers.map(compileHeaderMatcher),
+    nodes: new Set(fault.downstreamNodes),
+    maxActive: fault.maxActiveFaults,
+  };
+}
+
+export const faultDefinition: HttpFilterDefinition = {
+  name,
+  typeNames: [HTTPFaultSchema.typeName],
+  compile(bytes, _, context) {
+    const config = compileFault(decodeConfig(HTTPFaultSchema, bytes));
+    const scope = context.stats.scope(`http.${context.statPrefix}`);
+    const stats = {
+      delays: scope.counter('fault.delays_injected'),
+      aborts: scope.counter('fault.aborts_injected'),
+      overflow: scope.counter('fault.faults_overflow'),
+      active: scope.gauge('fault.active_faults'),
+    };
+    return {
+      create: (callbacks) => {
+        const override = callbacks.perRouteConfig(name) as FaultConfig | undefined; // what compilePerRoute below returned
+        return createFaultFilter(override ?? config, stats, context.random, callbacks);
+      },
+    };
+  },
+  compilePerRoute: (bytes) => compileFault(decodeConfig(HTTPFaultSchema, bytes)),
+};

@@ -1,0 +1,84 @@
+import type { CompiledRbac } from '@xebec/matching';
+import type { Counter, StatsScope, StreamInfo } from '@xebec/telemetry';
+import type { HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+
+export interface CompiledRbacConfig {
+  readonly rules: CompiledRbac | undefined;
+  readonly shadowRules: CompiledRbac | undefined;
+  readonly rulesPrefix: string;
+  readonly shadowPrefix: string;
+}
+
+export interface RbacStats {
+  readonly allowed: Counter;
+  readonly denied: Counter;
+  readonly shadowAllowed: Counter;
+  readonly shadowDenied: Counter;
+  readonly logged: Counter;
+  readonly notLogged: Counter;
+}
+
+export function rbacStats(scope: StatsScope, config: Pick<CompiledRbacConfig, 'rulesPrefix' | 'shadowPrefix'>): RbacStats {
+  return {
+    allowed: scope.counter(`rbac.${config.rulesPrefix}allowed`),
+    denied: scope.counter(`rbac.${config.rulesPrefix}denied`),
+    shadowAllowed: scope.counter(`rbac.${config.shadowPrefix}shadow_allowed`),
+    shadowDenied: scope.counter(`rbac.${config.shadowPrefix}shadow_denied`),
+    logged: scope.counter('rbac.logged'),
+    notLogged: scope.counter('rbac.not_logged'),
+  };
+}
+
+export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, callbacks: HttpFilterCallbacks): HttpFilter {
+  return {
+    onRequestHead(head) {
+      const { info } = callbacks;
+      if (config.shadowRules !== undefined || config.rules !== undefined) info.routeMetadata ??= callbacks.route()?.metadata ?? {};
+      if (config.shadowRules !== undefined) evaluateShadow(config, stats, info, (rules) => rules.evaluate(head, info));
+      const { rules } = config;
+      if (rules === undefined) return 'continue';
+      const decision = rules.evaluate(head, info);
+      if (rules.action === 'log') {
+        const hint = decision.policy !== undefined;
+        (hint ? stats.logged : stats.notLogged).add(1);
+        mergeMetadata(info, 'envoy.common', { access_log_hint: hint });
+        return 'continue';
+      }
+      mergeMetadata(info, 'envoy.filters.http.rbac', {
+        [`${config.rulesPrefix}enforced_effective_policy_id`]: decision.policy ?? '',
+        [`${config.rulesPrefix}enforced_engine_result`]: decision.allowed ? 'allowed' : 'denied',
+      });
+      if (decision.allowed) {
+        stats.allowed.add(1);
+        return 'continue';
+      }
+      stats.denied.add(1);
+      callbacks.sendLocalReply({
+        status: 403,
+        body: 'RBAC: access denied',
+        details: `rbac_access_denied_matched_policy[${decision.policy ?? 'none'}]`,
+      });
+      return 'stop';
+    },
+  };
+}
+
+/** What dry-run rules would have said: counted, and left as metadata for logs. */
+function evaluateShadow(
+  config: CompiledRbacConfig,
+  stats: RbacStats,
+  info: StreamInfo,
+  evaluate: (rules: CompiledRbac) => { allowed: boolean; policy: string | undefined },
+): void {
+  if (config.shadowRules === undefined) return;
+  const { allowed, policy } = evaluate(config.shadowRules);
+  (allowed ? stats.shadowAllowed : stats.shadowDenied).add(1);
+  mergeMetadata(info, 'envoy.filters.http.rbac', {
+    ...(policy === undefined ? {} : { [`${config.shadowPrefix}shadow_effective_policy_id`]: policy }),
+    [`${config.shadowPrefix}shadow_engine_result`]: allowed ? 'allowed' : 'denied',
+  });
+}
+
+function mergeMetadata(info: StreamInfo, filter: string, values: Record<string, unknown>): void {
+  info.dynamicMetadata.set(filter, { ...info.dynamicMetadata.get(filter), ...values });
+}
