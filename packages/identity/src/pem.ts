@@ -1,0 +1,45 @@
+import { ok, type Result } from '@xebec/core';
+import { type Refusal, refuse } from './refusal.ts';
+
+/** A chain or bundle larger than this is refused before it is read. */
+const MAX_PEM_BYTES = 1 << 20;
+const MAX_BLOCKS = 256;
+
+/**
+ * The DER of every block with that label (`CERTIFICATE`), in order. Text between blocks is skipped, as RFC 7468 allows; blocks of
+ * other labels are refused, so that a private key pasted into a bundle does not travel on.
+ */
+export function decodePem(text: string, label: string): Result<Uint8Array[], Refusal> {
+  if (text.length > MAX_PEM_BYTES) return refuse('E_PEM', `the PEM text has ${text.length} bytes, at most ${MAX_PEM_BYTES} are read`);
+  const blocks: Uint8Array[] = [];
+  let at = 0;
+  for (;;) {
+    const begin = text.indexOf('-----BEGIN ', at);
+    if (begin === -1) break;
+    const headEnd = text.indexOf('-----', begin + 11);
+    const found = headEnd === -1 ? '' : text.slice(begin + 11, headEnd);
+    if (found !== label)
+      return refuse('E_PEM', `the PEM text has a block ${JSON.stringify(found.slice(0, 40))} where ${label} is expected`);
+    const footer = `-----END ${label}-----`;
+    const end = text.indexOf(footer, headEnd);
+    if (end === -1) return refuse('E_PEM', `a PEM block ${label} has no end line`);
+    const body = text.slice(headEnd + 5, end).replaceAll(/[\r\n\t ]/g, '');
+    if (body === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(body) || body.length % 4 !== 0) {
+      return refuse('E_PEM', `a PEM block ${label} is not base64`);
+    }
+    if (blocks.length === MAX_BLOCKS) return refuse('E_PEM', `the PEM text has more than ${MAX_BLOCKS} blocks`);
+    blocks.push(Buffer.from(body, 'base64'));
+    at = end + footer.length;
+  }
+  if (blocks.length === 0) return refuse('E_PEM', `the text holds no PEM block ${label}`);
+  return ok(blocks);
+}
+
+/** One PEM block with 64 characters a line and a newline at the end. */
+export function encodePem(label: string, bytes: Uint8Array): string {
+  const lines =
+    Buffer.from(bytes)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}
