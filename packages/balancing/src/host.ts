@@ -1,0 +1,27 @@
+export type Health = 'healthy' | 'degraded' | 'unhealthy';
+
+/** One endpoint as balancers see it. The owner changes `health`, `ejected` and `activeRequests` in place. */
+export interface Host {
+  /** `ip:port` or a socket path; also what consistent hashing hashes, unless `hashKey` is given. */
+  readonly address: string;
+  readonly weight: number;
+  readonly priority: number;
+  /** `region/zone/subzone`. */
+  readonly locality: string;
+  readonly hashKey?: string;
+  /** When the host joined, on the balancer's clock; only for slow start. */
+  readonly addedAtMs?: number;
+  health: Health;
+  /** Taken out by outlier detection. */
+  ejected: boolean;
+  activeRequests: number;
+}
+
+export function createHost(address: string, given: Partial<Omit<Host, 'address'>> = {}): Host {
+  return { address, weight: 1, priority: 0, locality: '', health: 'healthy', ejected: false, activeRequests: 0, ...given };
+}
+
+/** What balancing goes by: an ejected host counts as unhealthy. */
+export function healthOf(host: Host): Health {
+  return host.ejected ? 'unhealthy' : host.health;
+}
