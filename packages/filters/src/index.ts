@@ -1,3 +1,5 @@
+export { upstreamAlpnByVersionKey } from './http/alpn/config.ts';
+export { grpcMessagesKey } from './http/grpc-stats/config.ts';
 export type {
   FilterContext,
   FilterStatus,
@@ -18,4 +20,5 @@ export {
   tcpProxyClusterKey,
   upstreamAlpnKey,
 } from './network-filter.ts';
+export { downstreamPeerKey, peerFromMetadata, upstreamPeerKey, type WorkloadPeer } from './peer/workload-peer.ts';
 export { httpFilterDefinitions, networkFilterDefinitions } from './registry.ts';

@@ -1,5 +1,5 @@
 export { type AccessLogOptions, type CompiledAccessLog, compileAccessLog, compileSubstitution } from './access-log/access-log.ts';
-export { compileCondition } from './access-log/condition.ts';
+export { compileCondition, compileValueExpression } from './access-log/condition.ts';
 export { envoyTextFormat, istioJsonFormat, istioTextFormat } from './access-log/default-formats.ts';
 export { compileAccessLogFilter, type FilterMatchers, type LogPredicate } from './access-log/filter.ts';
 export { compileJsonFormat } from './access-log/json-format.ts';

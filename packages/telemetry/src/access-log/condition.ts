@@ -17,9 +17,14 @@ const maxDepth = 32;
  * this file. Throws XebecError `E_CEL` saying at which position it stopped. An absent value makes every comparison but `!=` false.
  */
 export function compileCondition(source: string): (context: FormatContext) => boolean {
-  if (source.length > maxLength) throw new XebecError('E_CEL', `condition is longer than ${maxLength} characters`);
-  const expression = new Parser(source).parse();
+  const expression = compileValueExpression(source);
   return (context) => expression(context) === true;
+}
+
+/** The same language for values, such as metric dimensions: `request.host`. Undefined is an absent value. */
+export function compileValueExpression(source: string): (context: FormatContext) => string | number | boolean | undefined {
+  if (source.length > maxLength) throw new XebecError('E_CEL', `expression is longer than ${maxLength} characters`);
+  return new Parser(source).parse();
 }
 
 const headerOf = (headers: readonly string[] | undefined, name: string): string | undefined => {
