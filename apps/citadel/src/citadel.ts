@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { Server } from '@grpc/grpc-js';
+import { createCertificateManager, serverCredentials } from '@xebec/agent';
+import { Backoff, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { type DaemonContext, type DaemonSpec, hostPortOption } from '@xebec/daemon';
+import {
+  type Authority,
+  certificateChain,
+  issueLeaf,
+  KEY_TYPES,
+  type KeyType,
+  loadAuthority,
+  parseCsr,
+  parseTrustDomain,
+  serviceAccountId,
+  unwrap,
+} from '@xebec/identity';
+import { IstioCertificateService } from '@xebec/protos/istio/v1/auth/ca';
+import { serviceDefinition } from '@xebec/rpc';
+import { createJwksAuthenticator, type TokenAuthenticator } from './authenticator.ts';
+import { type AuthorityStore, createDirectoryStore, makeSelfSigned } from './authority-store.ts';
+import { certificateService } from './certificate-service.ts';
+import { defaultDnsNames, mergeDnsNames, parseDnsNames } from './dns-names.ts';
+import { createMetrics } from './metrics.ts';
+import { createRateLimit } from './rate-limit.ts';
+
+export const citadel: DaemonSpec = {
+  name: 'xebec-citadel',
+  summary: 'Certificate authority of the mesh: signs what a service-account token or a certificate proves, hands out the root.',
+  defaultHttpAddr: '0.0.0.0:15014',
+  options: [
+    { flags: '--grpc-addr <host:port>', description: 'IstioCertificateService over TLS', default: '0.0.0.0:8060' },
+    { flags: '--kubeconfig <file>', description: 'API server to use; inside a cluster the pod tells' },
+    { flags: '--ca-dir <dir>', description: 'keep the root in a directory, without an API server' },
+    { flags: '--jwt-jwks <file>', description: 'accept OIDC tokens signed by a key of this JWKS' },
+    { flags: '--jwt-issuer <issuer>', description: 'issuer that OIDC tokens must carry' },
+    { flags: '--token-audience <audience>', description: 'audience that tokens must be for', default: 'istio-ca' },
+    { flags: '--trust-domain <name>', description: 'trust domain of all identities', default: 'cluster.local' },
+    { flags: '--cluster-domain <name>', description: 'DNS suffix of services', default: 'cluster.local' },
+    { flags: '--namespace <namespace>', description: 'where the control plane lives', default: 'istio-system' },
+    { flags: '--custom-dns-names <list>', description: 'DNS SANs: account.namespace:name,…; the control plane has its own', default: '' },
+    { flags: '--workload-cert-ttl-s <seconds>', description: 'life of a certificate when none is asked for', default: '86400' },
+    { flags: '--max-workload-cert-ttl-s <seconds>', description: 'longest life that may be asked for', default: '7776000' },
+    { flags: '--root-cert-ttl-s <seconds>', description: 'life of a new self-signed root', default: '315360000' },
+    { flags: '--root-key-type <type>', description: KEY_TYPES.join(', '), default: 'rsa-2048' },
+    { flags: '--max-requests-per-second <n>', description: 'certificate requests answered per second', default: '500' },
+  ],
+  start,
+};
+
+async function start(context: DaemonContext): Promise<{ close(): Promise<void> }> {
+  const { options, logger, health, signal } = context;
+  const trustDomain = unwrap(parseTrustDomain(options['trustDomain'] ?? ''));
+  const namespace = options['namespace'] ?? 'istio-system';
+  const dnsNames = mergeDnsNames(
+    defaultDnsNames(namespace, options['clusterDomain'] ?? 'cluster.local'),
+    parseDnsNames(options['customDnsNames'] ?? ''),
+  );
+  const ttl = { defaultTtlMs: secondsOption(options, 'workloadCertTtlS'), maxTtlMs: secondsOption(options, 'maxWorkloadCertTtlS') };
+  const rootTtlMs = secondsOption(options, 'rootCertTtlS');
+  const rootKeyType = keyTypeOption(options['rootKeyType'] ?? '');
+  const address = hostPortOption(options, 'grpcAddr');
+  const perSecond = secondsOption(options, 'maxRequestsPerSecond') / 1000;
+  const metrics = createMetrics(context.metrics);
+  const platform = await openPlatform(options, namespace);
+
+  let authority: Authority | undefined;
+  health.addReadiness('root', () => (authority === undefined ? `no root certificate yet from ${platform.store.description}` : undefined));
+  const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 1000 });
+  server.addService(
+    serviceDefinition(IstioCertificateService),
+    certificateService({
+      authority: () => authority,
+      trustDomain,
+      ttl,
+      authenticators: platform.authenticators,
+      dnsNames,
+      rateLimit: createRateLimit(perSecond, perSecond * 2),
+      metrics,
+      clock: systemClock,
+      logger,
+    }),
+  );
+
+  const closers: (() => void | Promise<void>)[] = [];
+  const serve = async () => {
+    const loaded = await loadWithRetry(
+      platform.store,
+      () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
+      logger,
+      signal,
+    );
+    if (loaded === undefined) return;
+    // Its own server certificate comes from itself and rotates like any other.
+    const ownId = unwrap(serviceAccountId(trustDomain, namespace, 'istio-citadel-service-account'));
+    const ownNames = dnsNames.get(`istio-citadel-service-account.${namespace}`) ?? [];
+    const manager = createCertificateManager({
+      signCsr: async (csr, ttlSeconds) => {
+        const template = { uri: ownId, dnsNames: ownNames, ttlMs: ttlSeconds * 1000, now: systemClock.now(), serial: randomBytes(16) };
+        return certificateChain(loaded, unwrap(issueLeaf(loaded, unwrap(parseCsr(csr)), template)));
+      },
+      ttlMs: ttl.defaultTtlMs,
+      clock: systemClock,
+      random: systemRandom,
+      logger: logger.child({ certificate: 'own server' }),
+    });
+    closers.push(() => manager.close());
+    await manager.ready();
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync(`${address.host}:${address.port}`, serverCredentials(manager), (error, bound) =>
+        error === null
+          ? resolve(bound)
+          : reject(new XebecError('E_LISTEN', `--grpc-addr ${address.host}:${address.port}: ${error.message}`)),
+      ),
+    );
+    if (signal.aborted) return;
+    authority = loaded;
+    metrics.rootExpirySeconds.set(loaded.certificate.notAfter / 1000);
+    metrics.chainExpirySeconds.set(loaded.certificate.notAfter / 1000);
+    const distribution = platform.distribute(loaded.rootPem, logger);
+    closers.push(() => distribution.close());
+    logger.info({ grpcPort: port, root: platform.store.description, serialNumber: loaded.certificate.serialNumber }, 'signing');
+  };
+  // With an API server that is away the daemon is up, healthy and not ready.
+  serve().catch((error: unknown) => {
+    logger.error({ code: error instanceof XebecError ? error.code : 'E_START' }, error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  });
+  return {
+    async close() {
+      for (const close of closers) await close();
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+    },
+  };
+}
+
+interface Platform {
+  readonly store: AuthorityStore;
+  readonly authenticators: readonly TokenAuthenticator[];
+  distribute(rootPem: string, logger: Logger): { close(): Promise<void> };
+}
+
+async function openPlatform(options: Readonly<Record<string, string>>, namespace: string): Promise<Platform> {
+  const audience = options['tokenAudience'] ?? 'istio-ca';
+  const jwksFile = options['jwtJwks'];
+  const issuer = options['jwtIssuer'];
+  const oidc = jwksFile === undefined ? [] : [createJwksAuthenticator({ jwksFile, audience, ...(issuer === undefined ? {} : { issuer }) })];
+  const directory = options['caDir'];
+  const kubeconfig = options['kubeconfig'];
+  const kubernetes = kubeconfig !== undefined || process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
+  if (directory !== undefined && !kubernetes) {
+    if (oidc.length === 0)
+      throw new XebecError('E_FLAG', '--ca-dir without an API server needs --jwt-jwks FILE, or nobody could prove an identity');
+    return { store: createDirectoryStore(directory), authenticators: oidc, distribute: () => ({ close: async () => undefined }) };
+  }
+  if (!kubernetes)
+    throw new XebecError('E_FLAG', 'no API server: give --kubeconfig FILE, or --ca-dir DIR with --jwt-jwks FILE to run without one');
+  // Loaded only here: the client costs half a second, which the standalone CA need not spend.
+  const { createSecretStore, createTokenReviewAuthenticator, distributeRoot, loadKubeConfig } = await import('./kubernetes.ts');
+  const config = loadKubeConfig(kubeconfig, process.env);
+  return {
+    store: directory === undefined ? createSecretStore(config, namespace) : createDirectoryStore(directory),
+    authenticators: [createTokenReviewAuthenticator(config, audience), ...oidc],
+    distribute: (rootPem, logger) => distributeRoot({ config, rootPem, clock: systemClock, random: systemRandom, logger }),
+  };
+}
+
+/** Retries until the store answers; says so once when it stops answering and once when it does again. Undefined when stopped before. */
+async function loadWithRetry(
+  store: AuthorityStore,
+  make: () => ReturnType<typeof makeSelfSigned>,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Authority | undefined> {
+  const backoff = new Backoff({ baseMs: 200, maxMs: 5000 }, systemRandom);
+  let away: string | undefined;
+  while (!signal.aborted) {
+    try {
+      const pem = await store.createIfAbsent(make);
+      if (away !== undefined) logger.info({ store: store.description }, 'the store of the CA key answers again');
+      return unwrap(loadAuthority(pem));
+    } catch (error) {
+      // A stored CA that is no CA does not heal by waiting.
+      if (error instanceof XebecError) throw error;
+      const text = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+      if (away === undefined) logger.warn({ code: 'E_CA_STORE' }, `${store.description} cannot be read, trying on: ${text}`);
+      away = text;
+      await new Promise<void>((resolve) => void setTimeout(resolve, backoff.nextMs()));
+    }
+  }
+  return undefined;
+}
+
+function secondsOption(options: Readonly<Record<string, string>>, name: string): number {
+  const text = options[name] ?? '';
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new XebecError('E_FLAG', `${flag} wants a whole number above 0, but got "${text}"`);
+  }
+  return value * 1000;
+}
+
+function keyTypeOption(text: string): KeyType {
+  const found = KEY_TYPES.find((type) => type === text);
+  if (found === undefined) throw new XebecError('E_FLAG', `--root-key-type wants one of ${KEY_TYPES.join(', ')}, but got "${text}"`);
+  return found;
+}
