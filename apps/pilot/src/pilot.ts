@@ -1,4 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { createKubernetesApi, loadKubeConfig } from '@xebec/config';
 import { systemClock, XebecError } from '@xebec/core';
 import { type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
 import { ResourceCache } from '@xebec/xds';
@@ -39,11 +40,13 @@ export const pilot: DaemonSpec = {
       if (!REGISTRIES.has(name)) throw new XebecError('E_FLAG', `--registries knows Kubernetes and nothing else, but got "${name}"`);
     }
     const grpcAddr = hostPortOption(options, 'grpcAddr');
+    const kubernetes = registries.includes('Kubernetes')
+      ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env))
+      : undefined;
     const sources = createSources({
       configDir: options['configDir'] ?? '',
-      registries,
       mcpAddr: options['mcpAddr'] ?? '',
-      kubeconfig: options['kubeconfig'] ?? '',
+      kubernetes,
       clock,
       logger,
     });

@@ -1,14 +1,28 @@
 import { readFile } from 'node:fs/promises';
-import { type ConfigSource, createDirectorySource, problemText } from '@xebec/config';
-import { type Clock, errorText, type Logger, XebecError } from '@xebec/core';
+import {
+  type ConfigSource,
+  createDirectorySource,
+  createKubernetesSource,
+  createMcpSource,
+  type KubernetesApi,
+  meshKinds,
+  platformKinds,
+  problemText,
+} from '@xebec/config';
+import { type Clock, errorText, type Logger, systemRandom, XebecError } from '@xebec/core';
+import { CONFIG_MAPS, collections } from '@xebec/mcp';
 import type { MeshConfig } from '@xebec/schemas';
 import { decodeMesh } from './mesh-config.ts';
 
+/** What mixer alone reads. */
+const MIXER_COLLECTIONS = 'istio/policy/';
+const PILOT_GROUPS = new Set(['networking.istio.io', 'security.istio.io', 'telemetry.istio.io', 'extensions.istio.io']);
+
 export interface SourceOptions {
   readonly configDir: string;
-  readonly registries: readonly string[];
   readonly mcpAddr: string;
-  readonly kubeconfig: string;
+  /** Undefined: no API server is used. */
+  readonly kubernetes: KubernetesApi | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -19,6 +33,22 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
   const sources: ConfigSource[] = [];
   if (options.configDir !== '') {
     sources.push(createDirectorySource({ directory: options.configDir, defaultNamespace: 'default', clock, logger }));
+  }
+  if (options.mcpAddr !== '') {
+    const wanted = collections.map(({ name }) => name).filter((name) => name === CONFIG_MAPS || !name.startsWith(MIXER_COLLECTIONS));
+    sources.push(
+      createMcpSource({ address: options.mcpAddr, id: 'xebec-pilot', collections: wanted, clock, random: systemRandom, logger }),
+    );
+  }
+  if (options.kubernetes !== undefined) {
+    // Without galley, and without a directory, the API server is the only place that configuration can come from.
+    const alone = options.mcpAddr === '' && options.configDir === '';
+    const watched = [
+      ...platformKinds(['v1/Service', 'discovery.k8s.io/v1/EndpointSlice', 'v1/Pod', 'v1/Node', 'v1/Namespace']),
+      ...(options.mcpAddr === '' ? platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' })) : []),
+      ...(alone ? meshKinds(PILOT_GROUPS) : []),
+    ];
+    sources.push(createKubernetesSource({ api: options.kubernetes, watched, clock, random: systemRandom, logger }));
   }
   return sources;
 }

@@ -2,6 +2,7 @@ export { decodeAny, PLATFORM_KINDS } from './decode.ts';
 export { createDirectorySource, type DirectoryOptions } from './directory.ts';
 export { ApiError, createKubernetesApi, type KubernetesApi, loadKubeConfig } from './kubernetes-api.ts';
 export { createKubernetesSource, type KubernetesSourceOptions, meshKinds, platformKinds, type WatchedKind } from './kubernetes-source.ts';
+export { createMcpSource, type McpSourceOptions } from './mcp-source.ts';
 export { createMemorySource, type MemorySource } from './memory.ts';
 export { ObjectStore } from './object-store.ts';
 export { type ReflectorHandler, type ReflectorOptions, startReflector } from './reflector.ts';

@@ -1,0 +1,79 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import {
+  type ConfigSource,
+  createDirectorySource,
+  createKubernetesApi,
+  createKubernetesSource,
+  loadKubeConfig,
+  meshKinds,
+  platformKinds,
+} from '@xebec/config';
+import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
+import { collections, McpServer, mcpSourceService } from '@xebec/mcp';
+import { distribute } from './distribution.ts';
+import { createGalleyMetrics } from './metrics.ts';
+
+export const galley: DaemonSpec = {
+  name: 'xebec-galley',
+  summary: "Validates the mesh's configuration and distributes it to the other components over MCP.",
+  defaultHttpAddr: '0.0.0.0:15014',
+  options: [
+    { flags: '--mcp-addr <host:port>', description: 'MCP source', default: '0.0.0.0:9901' },
+    { flags: '--config-dir <directory>', description: 'read objects from YAML files there instead of an API server', default: '' },
+    { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
+  ],
+  async start({ options, logger, metrics: registry, health }) {
+    const clock = systemClock;
+    const metrics = createGalleyMetrics(registry);
+    const mcpAddr = hostPortOption(options, 'mcpAddr');
+    const source = createSource(options['configDir'] ?? '', options['kubeconfig'] ?? '', clock, logger);
+    const mcp = new McpServer(
+      collections.map(({ name }) => name),
+      logger,
+      {
+        onClients: (count) => metrics.clients.set(count),
+        onAnswer: (collection, meaning) => (meaning === 'ack' ? metrics.acks : metrics.nacks).inc({ collection }),
+      },
+    );
+    const distribution = distribute(source, mcp, metrics, clock);
+    health.addReadiness('source', () => (source.synced ? undefined : `not synced: ${source.name}`));
+    health.http.get('/debug/configz', async () => ({ objects: source.list(), problems: source.problems() }));
+    health.http.get('/debug/mcpz', async () => mcp.clients());
+
+    const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
+    server.addService(mcpSourceService, mcp.implementation());
+    await listen(server, mcpAddr.host, mcpAddr.port);
+    logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
+    await source.start();
+    return {
+      close: async () => {
+        distribution.close();
+        mcp.close();
+        await source.close();
+        await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      },
+    };
+  },
+};
+
+function createSource(configDir: string, kubeconfig: string, clock: Clock, logger: Logger): ConfigSource {
+  if (configDir !== '') return createDirectorySource({ directory: configDir, defaultNamespace: 'default', clock, logger });
+  return createKubernetesSource({
+    api: createKubernetesApi(loadKubeConfig(kubeconfig, process.env)),
+    watched: [...meshKinds(), ...platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' }))],
+    clock,
+    random: systemRandom,
+    logger,
+  });
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Promise((resolve, reject) =>
+    server.bindAsync(address, ServerCredentials.createInsecure(), (cause) => {
+      if (cause === null) return resolve();
+      reject(new XebecError('E_LISTEN', `--mcp-addr ${address}: cannot listen; is another process using the port?`, { cause }));
+    }),
+  );
+}

@@ -1,0 +1,44 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+export type GalleyMetrics = ReturnType<typeof createGalleyMetrics>;
+
+/** Galley's metrics, named as release 1.4 named them. */
+export function createGalleyMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    /** For the webhook. */
+    validationPassed: new Counter({
+      name: 'galley_validation_passed',
+      help: 'Objects admitted.',
+      labelNames: ['group', 'resource'],
+      registers,
+    }),
+    validationFailed: new Counter({
+      name: 'galley_validation_failed',
+      help: 'Objects refused.',
+      labelNames: ['group', 'resource', 'reason'],
+      registers,
+    }),
+    clients: new Gauge({ name: 'galley_mcp_source_clients_total', help: 'MCP sinks connected now.', registers }),
+    acks: new Counter({
+      name: 'galley_mcp_source_request_acks_total',
+      help: 'Responses that sinks accepted.',
+      labelNames: ['collection'],
+      registers,
+    }),
+    nacks: new Counter({
+      name: 'galley_mcp_source_request_nacks_total',
+      help: 'Responses that sinks refused.',
+      labelNames: ['collection'],
+      registers,
+    }),
+    published: new Counter({ name: 'galley_runtime_strategy_on_change_total', help: 'Changes published to sinks.', registers }),
+    objects: new Gauge({
+      name: 'galley_runtime_state_type_instances_total',
+      help: 'Objects in force.',
+      labelNames: ['collection'],
+      registers,
+    }),
+    problems: new Gauge({ name: 'galley_source_invalid_objects', help: 'Stored objects that validation refuses.', registers }),
+  };
+}

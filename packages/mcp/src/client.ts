@@ -1,0 +1,70 @@
+import { type ChannelCredentials, Client, credentials as grpcCredentials } from '@grpc/grpc-js';
+import { Backoff, type Clock, type Logger, type Random } from '@xebec/core';
+import { ResourceSource, type Resources } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
+import { methodDefinition } from '@xebec/rpc';
+import type { McpSink } from './sink.ts';
+
+export interface McpClientOptions {
+  /** `host:port` of the source. */
+  readonly address: string;
+  readonly sink: McpSink;
+  readonly credentials?: ChannelCredentials;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const RETRY = { baseMs: 50, maxMs: 1_000 };
+
+/** Keeps one stream to an MCP source open for ever: when it breaks, it comes back with the versions it holds. */
+export function connectMcpSink(options: McpClientOptions): { close(): void } {
+  const { address, sink, clock, logger } = options;
+  const backoff = new Backoff(RETRY, options.random);
+  const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.min_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 1_000,
+    'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  });
+  const method = methodDefinition(ResourceSource.method.establishResourceStream);
+  let closed = false;
+  let failing = false;
+  let cancelRetry: (() => void) | undefined;
+  let cancelCall: (() => void) | undefined;
+
+  const open = (): void => {
+    const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+    cancelCall = () => call.cancel();
+    let over = false;
+    const lost = (reason: string) => {
+      if (over || closed) return;
+      over = true;
+      if (!failing) logger.warn({ address }, `MCP stream to ${address} lost, keeping what is held and trying again: ${reason}`);
+      failing = true;
+      cancelRetry = clock.setTimeout(open, backoff.nextMs());
+    };
+    call.on('data', (response: Resources) => {
+      backoff.reset();
+      if (failing) logger.info({ address }, `MCP stream to ${address} is back`);
+      failing = false;
+      const answer = sink.onResources(response);
+      if (answer.errorDetail !== undefined)
+        logger.error({ collection: response.collection }, `MCP: refused: ${answer.errorDetail.message}`);
+      call.write(answer);
+    });
+    call.on('error', (error: Error) => lost(error.message));
+    call.on('end', () => lost('ended by the source'));
+    for (const request of sink.open()) call.write(request);
+  };
+  open();
+  return {
+    close: () => {
+      closed = true;
+      cancelRetry?.();
+      cancelCall?.();
+      client.close();
+    },
+  };
+}

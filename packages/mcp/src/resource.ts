@@ -1,0 +1,85 @@
+import { create, fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
+import { StructSchema, timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { err, ok, type Result } from '@xebec/core';
+import { type Resource, ResourceSchema } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
+import { type ConfigObject, decodeObject, kinds, type ObjectMeta } from '@xebec/schemas';
+
+const STRUCT_TYPE = 'type.googleapis.com/google.protobuf.Struct';
+
+/** ConfigMaps travel whole: the mesh configuration is one. */
+export const CONFIG_MAPS = 'k8s/core/v1/configmaps';
+
+interface Collection {
+  readonly name: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+/** Every collection there is: one for each kind of the mesh, and ConfigMaps. */
+export const collections: readonly Collection[] = [
+  ...kinds.map(({ collection, group, versions, kind }) => ({ name: collection, apiVersion: `${group}/${versions[0]}`, kind })),
+  { name: CONFIG_MAPS, apiVersion: 'v1', kind: 'ConfigMap' },
+];
+
+/** The collection an object travels in, or undefined for kinds that do not travel. */
+export function collectionOf(object: { readonly apiVersion: string; readonly kind: string }): string | undefined {
+  const group = object.apiVersion.split('/')[0];
+  return collections.find(({ apiVersion, kind }) => kind === object.kind && apiVersion.split('/')[0] === group)?.name;
+}
+
+/** `namespace/name`, or the name alone of cluster-scoped objects. */
+export function resourceName(metadata: { readonly namespace: string; readonly name: string }): string {
+  return metadata.namespace === '' ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+}
+
+/**
+ * An object as an MCP resource. Release 1.4 put a message of its own for each kind into the body; ours is the spec as
+ * google.protobuf.Struct, which any MCP peer can read without our schemas. A ConfigMap's body is the whole object.
+ */
+export function toResource(object: ConfigObject): Resource {
+  const { metadata, spec } = object;
+  const created = new Date(metadata.creationTimestamp);
+  return create(ResourceSchema, {
+    metadata: {
+      name: resourceName(metadata),
+      version: metadata.resourceVersion,
+      labels: { ...metadata.labels },
+      annotations: { ...metadata.annotations },
+      ...(Number.isNaN(created.getTime()) ? {} : { createTime: timestampFromDate(created) }),
+    },
+    // A decoded spec is plain JSON; going through text drops keys whose value is undefined.
+    body: { typeUrl: STRUCT_TYPE, value: toBinary(StructSchema, fromJson(StructSchema, JSON.parse(JSON.stringify(spec)))) },
+  });
+}
+
+/** The object that a resource of a collection stands for, validated again: the peer may be of another version. */
+export function fromResource(collection: string, resource: Resource): Result<ConfigObject, string> {
+  const known = collections.find(({ name }) => name === collection);
+  const { metadata, body } = resource;
+  if (known === undefined) return err(`unknown collection "${collection}"`);
+  if (metadata === undefined || metadata.name === '') return err(`${collection}: a resource without name`);
+  if (body?.typeUrl !== STRUCT_TYPE)
+    return err(`${collection} ${metadata.name}: body is "${body?.typeUrl ?? ''}" but must be ${STRUCT_TYPE}`);
+  let spec: JsonObject;
+  try {
+    spec = toJson(StructSchema, fromBinary(StructSchema, body.value));
+  } catch (error) {
+    return err(`${collection} ${metadata.name}: body does not decode: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const slash = metadata.name.indexOf('/');
+  const meta: ObjectMeta = {
+    name: metadata.name.slice(slash + 1),
+    namespace: slash === -1 ? '' : metadata.name.slice(0, slash),
+    labels: metadata.labels,
+    annotations: metadata.annotations,
+    creationTimestamp: metadata.createTime === undefined ? '' : timestampDate(metadata.createTime).toISOString().replace('.000Z', 'Z'),
+    resourceVersion: metadata.version,
+    uid: '',
+    generation: 0,
+  };
+  const { apiVersion, kind } = known;
+  if (collection === CONFIG_MAPS) return ok({ apiVersion, kind, metadata: meta, spec });
+  const decoded = decodeObject({ apiVersion, kind, metadata: meta, spec });
+  if (decoded.ok) return decoded;
+  return err(`${kind} ${metadata.name}: ${decoded.error.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
+}
