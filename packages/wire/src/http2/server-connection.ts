@@ -81,7 +81,6 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
       this.writeReset(streamId, errorCode.protocolError);
       return;
     }
-    this.#resets.relieve();
     const { initialStreamWindowBytes, maxSendBufferBytes } = this.limits;
     const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, initialStreamWindowBytes, maxSendBufferBytes);
     this.streams.set(streamId, stream);
@@ -103,6 +102,10 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
     this.encoder.field(':status', String(status));
     encodeFields(this.encoder, headers);
     this.writeHeaders(stream.id, endStream);
+  }
+  /** A response was sent to its end: resets are paid off by that alone, not by streams that are only opened. */
+  responseComplete(): void {
+    this.#resets.relieve();
   }
   writeTrailers(id: number, trailers: HeaderList): void {
     this.encoder.begin();
@@ -170,6 +173,7 @@ class Http2ServerStream extends Http2Stream implements ServerStream {
   }
   /** The response is complete: what the client still sends is not wanted (RFC 9113 section 8.1). */
   protected override settle(): void {
+    if (this.localClosed && !this.dead) this.#connection.responseComplete();
     if (this.localClosed && !this.remoteClosed && !this.dead) {
       this.carrier.writeReset(this.id, errorCode.noError);
       this.retire();
