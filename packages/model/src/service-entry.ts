@@ -42,7 +42,7 @@ export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloa
       creationTimestamp: metadata.creationTimestamp,
       subjectAltNames: spec.subjectAltNames ?? [],
     };
-    return { service, endpoints: endpointsOf(host, spec, metadata.namespace, ports, resolution, chosen) };
+    return { service, endpoints: endpointsOf(host, spec, metadata, ports, resolution, chosen) };
   });
 }
 
@@ -56,17 +56,17 @@ function resolutionOf(spec: ServiceEntrySpec): Resolution {
 function endpointsOf(
   host: string,
   spec: ServiceEntrySpec,
-  namespace: string,
+  { name, namespace }: { name: string; namespace: string },
   ports: readonly ServicePort[],
   resolution: Resolution,
   chosen: readonly Workload[],
 ): Endpoint[] {
   if (resolution === 'passthrough') return [];
-  const listed = (spec.endpoints ?? []).map((endpoint, index) => toWorkload(endpoint, `${host}-${index}`, namespace));
+  const listed = (spec.endpoints ?? []).map((endpoint, index) => toWorkload(endpoint, `${name}-${index}`, namespace));
   const members = [...listed, ...chosen];
   // A DNS service without endpoints resolves its own host name.
   if (members.length === 0 && resolution !== 'client-side' && spec.workloadSelector === undefined)
-    members.push(toWorkload({ address: host }, host, namespace));
+    members.push(toWorkload({ address: host }, name, namespace));
   return members.flatMap((member) => ports.map((port) => toEndpoint(member, port)));
 }
 

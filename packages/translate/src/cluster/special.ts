@@ -1,0 +1,68 @@
+import { create } from '@bufbuild/protobuf';
+import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
+import { socketAddress } from '../envoy/address.ts';
+import { type Fields, pack } from '../envoy/any.ts';
+import { seconds } from '../envoy/duration.ts';
+import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH } from './names.ts';
+import { HTTP_PROTOCOL_OPTIONS, UNLIMITED } from './traffic-policy.ts';
+
+type ClusterInit = Fields<typeof ClusterSchema>;
+type DurationFields = { seconds: bigint; nanos: number };
+
+/** Source address of what the sidecar sends to its own workload, so that iptables can tell it from the workload's own calls. */
+export const INBOUND_SOURCE = {
+  sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue' as const, value: 0 } },
+};
+
+/** Takes connections and closes them. */
+export function blackHoleCluster(connectTimeout: DurationFields): Cluster {
+  return create(ClusterSchema, {
+    name: BLACK_HOLE,
+    altStatName: `${BLACK_HOLE};`,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout,
+  });
+}
+
+function originalDestination(name: string, connectTimeout: DurationFields): ClusterInit {
+  return {
+    name,
+    altStatName: `${PASSTHROUGH};`,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    connectTimeout,
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    circuitBreakers: { thresholds: [UNLIMITED] },
+    typedExtensionProtocolOptions: {
+      [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, {
+        commonHttpProtocolOptions: { idleTimeout: seconds(300) },
+        upstreamProtocolOptions: {
+          case: 'useDownstreamProtocolConfig',
+          value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+        },
+      }),
+    },
+  };
+}
+
+/** Sends where the caller wanted to go. */
+export function passthroughCluster(connectTimeout: DurationFields, filters: NonNullable<ClusterInit['filters']>): Cluster {
+  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout), filters });
+}
+
+/** Sends to the workload's port that was called, for ports that no service names. */
+export function inboundPassthroughCluster(connectTimeout: DurationFields): Cluster {
+  return create(ClusterSchema, { ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout), upstreamBindConfig: INBOUND_SOURCE });
+}
+
+/** An address outside of discovery: the fixed endpoint of a static cluster. */
+export function staticEndpoints(clusterName: string, address: string, port: number) {
+  return {
+    clusterName,
+    endpoints: [
+      {
+        lbEndpoints: [{ hostIdentifier: { case: 'endpoint' as const, value: { address: socketAddress(address, port) } } }],
+      },
+    ],
+  };
+}

@@ -1,0 +1,84 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Endpoint,
+  isNarrow,
+  type Labels,
+  type MeshProxy,
+  type MeshSnapshot,
+  peerAuthenticationOf,
+  type Service,
+  type ServicePort,
+  selects,
+} from '@xebec/model';
+import { HealthStatus } from '@xebec/protos/envoy/config/core/v3/health_check';
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
+import type { LoadBalancer } from '@xebec/schemas';
+import { socketAddress } from '../envoy/address.ts';
+import { type LocalityGroup, prioritise } from './locality.ts';
+
+/** The endpoints of one port of a service, those with a subset's labels only, by locality. */
+export function loadAssignment(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  service: Service,
+  port: ServicePort,
+  subsetLabels: Labels | undefined,
+  clusterName: string,
+  balancing?: { setting: LoadBalancer['localityLbSetting']; failover: boolean },
+): ClusterLoadAssignment {
+  const endpoints = snapshot
+    .endpoints(service, port.name)
+    .filter((endpoint) => !isNarrow(subsetLabels) || selects(subsetLabels, endpoint.labels));
+  const groups = new Map<string, { locality: Endpoint['locality']; endpoints: Endpoint[] }>();
+  for (const endpoint of endpoints) {
+    const { region, zone, subzone } = endpoint.locality;
+    const key = `${region}/${zone}/${subzone}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { locality: endpoint.locality, endpoints: [endpoint] });
+    else group.endpoints.push(endpoint);
+  }
+  const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  const placed: readonly LocalityGroup[] = prioritise(sorted, proxy.locality, balancing?.setting, balancing?.failover ?? false);
+  return create(ClusterLoadAssignmentSchema, {
+    clusterName,
+    endpoints: placed.map((group) => ({
+      locality: { region: group.locality.region, zone: group.locality.zone, subZone: group.locality.subzone },
+      lbEndpoints: group.endpoints.map((endpoint) => lbEndpoint(snapshot, proxy, endpoint)),
+      loadBalancingWeight: group.weight,
+      priority: group.priority,
+    })),
+  });
+}
+
+function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint) {
+  return {
+    hostIdentifier: {
+      case: 'endpoint' as const,
+      value: { address: socketAddress(endpoint.address, endpoint.port) },
+    },
+    ...(endpoint.health === 'healthy'
+      ? {}
+      : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
+    metadata: {
+      filterMetadata: {
+        ...(speaksMtls(snapshot, endpoint) ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
+        istio: { workload: workloadOf(endpoint, proxy.clusterId) },
+      },
+    },
+    loadBalancingWeight: Math.max(1, endpoint.weight),
+  };
+}
+
+/** A sidecar whose policy is DISABLE takes plain text only, so callers must not start TLS with it. */
+function speaksMtls(snapshot: MeshSnapshot, endpoint: Endpoint): boolean {
+  if (endpoint.tlsMode !== 'istio') return false;
+  return peerAuthenticationOf(snapshot, endpoint.namespace, endpoint.labels).modeOf(endpoint.port) !== 'DISABLE';
+}
+
+/** `workload;namespace;canonical service;canonical revision;cluster`: what telemetry names the peer by. */
+function workloadOf(endpoint: Endpoint, clusterId: string): string {
+  const labels = endpoint.labels;
+  const service = labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels.app ?? endpoint.workloadName;
+  const revision = labels['service.istio.io/canonical-revision'] ?? labels['app.kubernetes.io/version'] ?? labels.version ?? '';
+  return `${endpoint.workloadName};${endpoint.namespace};${service};${revision};${clusterId}`;
+}

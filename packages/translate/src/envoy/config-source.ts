@@ -1,0 +1,24 @@
+import { ApiConfigSource_ApiType, ApiVersion } from '@xebec/protos/envoy/config/core/v3/config_source';
+import { ZERO } from './duration.ts';
+
+/** Over the ADS stream, without a time limit on the first answer: a proxy waits rather than starts half configured. */
+export const ADS_SOURCE = {
+  configSourceSpecifier: { case: 'ads' as const, value: {} },
+  initialFetchTimeout: ZERO,
+  resourceApiVersion: ApiVersion.V3,
+};
+
+/** From the agent beside the proxy, over its `sds-grpc` cluster. */
+export const SDS_SOURCE = {
+  configSourceSpecifier: {
+    case: 'apiConfigSource' as const,
+    value: {
+      apiType: ApiConfigSource_ApiType.GRPC,
+      transportApiVersion: ApiVersion.V3,
+      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: 'sds-grpc' } } }],
+      setNodeOnFirstMessageOnly: true,
+    },
+  },
+  initialFetchTimeout: ZERO,
+  resourceApiVersion: ApiVersion.V3,
+};

@@ -1,0 +1,14 @@
+import type { JsonObject } from '@bufbuild/protobuf';
+import type { ConfigObject } from '@xebec/schemas';
+
+/** `/apis/<group>/<version>/namespaces/<ns>/<kind-in-kebab-case>/<name>`, as istiod marks routes and clusters. */
+export function configPath(config: ConfigObject): string {
+  const group = config.apiVersion.split('/')[0];
+  const kind = config.kind.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `-${letter}`).toLowerCase();
+  return `/apis/${group}/v1/namespaces/${config.metadata.namespace}/${kind}/${config.metadata.name}`;
+}
+
+/** `core.v3.Metadata` with the entry `istio`. */
+export function istioMetadata(fields: JsonObject) {
+  return { filterMetadata: { istio: fields } };
+}

@@ -1,0 +1,41 @@
+import { TlsParameters_TlsProtocol } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
+import { DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
+import { extension } from '../envoy/any.ts';
+import { SDS_SOURCE } from '../envoy/config-source.ts';
+
+/** Cipher suites for TLS 1.2; 1.3 has its own. */
+const CIPHER_SUITES = [
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'AES256-GCM-SHA384',
+  'AES128-GCM-SHA256',
+];
+
+/** The mTLS side of a sidecar's inbound chains: its own certificate, and only callers of the mesh's trust domains. */
+export function inboundTls(trustDomains: readonly string[], alpnProtocols: readonly string[]) {
+  return extension('envoy.transport_sockets.tls', DownstreamTlsContextSchema, {
+    commonTlsContext: {
+      tlsParams: {
+        tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
+        tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+        cipherSuites: CIPHER_SUITES,
+      },
+      tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: SDS_SOURCE }],
+      validationContextType: {
+        case: 'combinedValidationContext',
+        value: {
+          defaultValidationContext: {
+            matchSubjectAltNames: trustDomains.map((domain) => ({
+              matchPattern: { case: 'prefix' as const, value: `spiffe://${domain}/` },
+            })),
+          },
+          validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: SDS_SOURCE },
+        },
+      },
+      alpnProtocols: [...alpnProtocols],
+    },
+    requireClientCertificate: true,
+  });
+}

@@ -1,0 +1,84 @@
+import type { Protocol } from '@xebec/model';
+import { CorsSchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
+import { HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
+import { FilterConfigSchema as GrpcStatsSchema } from '@xebec/protos/envoy/extensions/filters/http/grpc_stats/v3/config';
+import { GrpcWebSchema } from '@xebec/protos/envoy/extensions/filters/http/grpc_web/v3/grpc_web';
+import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
+import type { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { FilterConfigSchema as AlpnSchema, FilterConfig_Protocol } from '@xebec/protos/istio/filters/alpn';
+import { ConfigSchema as PeerMetadataSchema } from '@xebec/protos/istio/filters/peer_metadata';
+import { PluginConfigSchema, Reporter } from '@xebec/protos/istio/filters/stats';
+import { extension, type Fields } from '../envoy/any.ts';
+import { ALPN, METADATA_EXCHANGE, STATS } from '../extensions.ts';
+
+export type HttpFilter = Fields<typeof HttpFilterSchema>;
+export type Direction = 'inbound' | 'outbound' | 'gateway';
+
+export interface HttpFilterView {
+  readonly direction: Direction;
+  readonly protocol: Protocol;
+  /** What the proxy has of its own. */
+  readonly extensions: ReadonlySet<string>;
+  readonly requestAuthentication: readonly HttpFilter[];
+  readonly authorization: readonly HttpFilter[];
+  readonly mixer: readonly HttpFilter[];
+  readonly metrics: boolean;
+}
+
+/** The HTTP filters of a connection manager, first to last. */
+export function httpFilters(view: HttpFilterView): HttpFilter[] {
+  const inbound = view.direction === 'inbound';
+  return [
+    // Who the peer is must be known before anything decides or reports by it.
+    ...only(view, METADATA_EXCHANGE, () => metadataExchange(inbound)),
+    // Tokens before policies: a policy may ask for their claims.
+    ...view.requestAuthentication,
+    ...view.authorization,
+    ...view.mixer,
+    ...(view.protocol === 'grpc-web' ? [extension('envoy.filters.http.grpc_web', GrpcWebSchema)] : []),
+    extension('envoy.filters.http.grpc_stats', GrpcStatsSchema, {
+      emitFilterState: true,
+      perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
+    }),
+    // The ALPN offered upstream tells the peer what travels inside; inbound, the upstream is the application.
+    ...(inbound ? [] : only(view, ALPN, alpn)),
+    // Both do nothing until a route brings their configuration.
+    extension('envoy.filters.http.fault', HTTPFaultSchema),
+    extension('envoy.filters.http.cors', CorsSchema),
+    ...(view.metrics ? only(view, STATS, () => stats(view.direction)) : []),
+    extension('envoy.filters.http.router', RouterSchema),
+  ];
+}
+
+function only(view: HttpFilterView, name: string, build: () => HttpFilter): HttpFilter[] {
+  return view.extensions.has(name) ? [build()] : [];
+}
+
+function metadataExchange(inbound: boolean): HttpFilter {
+  const headers = { methodSpecifier: { case: 'istioHeaders' as const, value: {} } };
+  const discovery = [headers, { methodSpecifier: { case: 'workloadDiscovery' as const, value: {} } }];
+  return extension(
+    METADATA_EXCHANGE,
+    PeerMetadataSchema,
+    inbound
+      ? { downstreamDiscovery: discovery, downstreamPropagation: [headers] }
+      : { upstreamDiscovery: discovery, upstreamPropagation: [headers] },
+  );
+}
+
+function alpn(): HttpFilter {
+  return extension(ALPN, AlpnSchema, {
+    alpnOverride: [
+      { upstreamProtocol: FilterConfig_Protocol.HTTP10, alpnOverride: ['istio-http/1.0', 'istio', 'http/1.0'] },
+      { upstreamProtocol: FilterConfig_Protocol.HTTP11, alpnOverride: ['istio-http/1.1', 'istio', 'http/1.1'] },
+      { upstreamProtocol: FilterConfig_Protocol.HTTP2, alpnOverride: ['istio-h2', 'istio', 'h2'] },
+    ],
+  });
+}
+
+function stats(direction: Direction): HttpFilter {
+  return extension(STATS, PluginConfigSchema, {
+    disableHostHeaderFallback: direction !== 'outbound',
+    reporter: direction === 'gateway' ? Reporter.SERVER_GATEWAY : Reporter.UNSPECIFIED,
+  });
+}

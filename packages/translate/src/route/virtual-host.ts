@@ -1,0 +1,82 @@
+import type { MeshProxy, Service } from '@xebec/model';
+import type { VirtualHostSchema } from '@xebec/protos/envoy/config/route/v3/route_components';
+import { PASSTHROUGH } from '../cluster/names.ts';
+import { isIpAddress } from '../envoy/address.ts';
+import type { Fields } from '../envoy/any.ts';
+import { ZERO } from '../envoy/duration.ts';
+import type { ResolvedDestination } from '../virtual-service/destination.ts';
+import { hashPolicies } from '../virtual-service/hash-policy.ts';
+import type { Route } from '../virtual-service/http-routes.ts';
+import { retryPolicy } from '../virtual-service/retry.ts';
+
+export type VirtualHost = Fields<typeof VirtualHostSchema>;
+
+/** The route of a service that no VirtualService rules. */
+export function defaultRoute(to: ResolvedDestination): Route {
+  const policy = retryPolicy(undefined, to.consistentHash !== undefined);
+  return {
+    name: 'default',
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: {
+      case: 'route',
+      value: {
+        clusterSpecifier: { case: 'cluster', value: to.cluster },
+        timeout: ZERO,
+        maxGrpcTimeout: ZERO,
+        ...(policy === undefined ? {} : { retryPolicy: policy }),
+        hashPolicy: hashPolicies(to.consistentHash),
+      },
+    },
+    decorator: { operation: `${to.hostname}:${to.port}/*` },
+  };
+}
+
+/** Where requests go that no other virtual host takes: on to where they were going, or nowhere. */
+export function catchAllHost(policy: 'ALLOW_ANY' | 'REGISTRY_ONLY'): VirtualHost {
+  const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
+  if (policy === 'REGISTRY_ONLY')
+    return {
+      name: 'block_all',
+      domains: ['*'],
+      routes: [{ name: 'block_all', match, action: { case: 'directResponse', value: { status: 502 } } }],
+      includeRequestAttemptCount: true,
+    };
+  return {
+    name: 'allow_any',
+    domains: ['*'],
+    routes: [
+      {
+        name: 'allow_any',
+        match,
+        action: {
+          case: 'route',
+          value: { clusterSpecifier: { case: 'cluster', value: PASSTHROUGH }, timeout: ZERO, maxGrpcTimeout: ZERO },
+        },
+      },
+    ],
+    includeRequestAttemptCount: true,
+  };
+}
+
+/**
+ * The names under which a client knows a service: its full name with and without the final dot, the short forms that the
+ * client's DNS search list would complete, and its addresses.
+ */
+export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace'>, domain: string): string[] {
+  const { hostname } = service;
+  const names = hostname.startsWith('*') ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
+  const subdomains = service.headless && !hostname.startsWith('*') ? names.map((name) => `*.${name}`) : [];
+  const addresses = service.addresses
+    .filter((address) => isIpAddress(address) && address !== '0.0.0.0' && address !== '::')
+    .map((address) => (address.includes(':') ? `[${address}]` : address));
+  return [...names, ...addresses, ...subdomains];
+}
+
+function shortNames(hostname: string, clientNamespace: string, domain: string): string[] {
+  const suffix = `.svc.${domain}`;
+  if (!hostname.endsWith(suffix)) return [];
+  const local = hostname.slice(0, -suffix.length);
+  const dot = local.lastIndexOf('.');
+  if (dot < 0) return [];
+  return local.slice(dot + 1) === clientNamespace ? [local.slice(0, dot), `${local}.svc`, local] : [local, `${local}.svc`];
+}

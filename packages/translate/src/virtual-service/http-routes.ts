@@ -1,0 +1,166 @@
+import type { VirtualService } from '@xebec/model';
+import type {
+  RouteActionSchema,
+  RouteSchema,
+  WeightedCluster_ClusterWeightSchema,
+} from '@xebec/protos/envoy/config/route/v3/route_components';
+import { CorsPolicySchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
+import { HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
+import type { HttpMatch, HttpRoute, HttpRouteDestination } from '@xebec/schemas';
+import { type Fields, pack } from '../envoy/any.ts';
+import { duration, ZERO } from '../envoy/duration.ts';
+import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
+import { corsPolicy } from './cors.ts';
+import type { DestinationResolver, ResolvedDestination } from './destination.ts';
+import { faultConfig } from './fault.ts';
+import { millionths } from './fraction.ts';
+import { hashPolicies } from './hash-policy.ts';
+import { type HeaderFields, headerFields, mergeHeaderFields } from './headers.ts';
+import { isCatchAll, operationPath, routeMatch } from './match.ts';
+import { directResponse, redirectAction } from './redirect.ts';
+import { retryPolicy } from './retry.ts';
+import { appliesHere, type MatchSite } from './source-match.ts';
+
+export type Route = Fields<typeof RouteSchema>;
+type RouteAction = Fields<typeof RouteActionSchema>;
+
+/** A route and whether it takes everything: gateways move such routes behind those of other VirtualServices. */
+export interface HttpRouteOutput {
+  readonly route: Route;
+  readonly catchAll: boolean;
+}
+
+export interface HttpRouteSite extends MatchSite {
+  /** Port that redirects and span names speak of. */
+  readonly listenerPort: number;
+  readonly resolve: DestinationResolver;
+}
+
+/** The routes of a VirtualService, one for each match, up to the first that takes everything. */
+export function httpRoutes(config: VirtualService, site: HttpRouteSite): HttpRouteOutput[] {
+  const out: HttpRouteOutput[] = [];
+  for (const http of config.spec.http ?? []) {
+    const matches = http.match === undefined || http.match.length === 0 ? [undefined] : http.match;
+    for (const match of matches) {
+      if (match !== undefined && !appliesHere(match, config.metadata.namespace, site)) continue;
+      const catchAll = isCatchAll(match);
+      out.push({ route: oneRoute(config, http, match, site), catchAll });
+      if (catchAll) return out;
+    }
+  }
+  return out;
+}
+
+function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, site: HttpRouteSite): Route {
+  const name = [http.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
+  const common = headerFields(http.headers);
+  const fault = http.fault === undefined ? undefined : faultConfig(http.fault);
+  const action = actionOf(config, http, common, site);
+  return {
+    ...(name === '' ? {} : { name }),
+    match: routeMatch(match),
+    metadata: istioMetadata({ config: configPath(config) }),
+    decorator: { operation: `${action.operationHost}${operationPath(match)}` },
+    typedPerFilterConfig: {
+      ...(fault === undefined ? {} : { 'envoy.filters.http.fault': pack(HTTPFaultSchema, fault) }),
+      ...(http.corsPolicy === undefined ? {} : { 'envoy.filters.http.cors': pack(CorsPolicySchema, corsPolicy(http.corsPolicy)) }),
+    },
+    ...(match?.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }),
+    action: action.action,
+    ...toRouteHeaders(action.headers),
+  };
+}
+
+interface Action {
+  readonly action: NonNullable<Route['action']>;
+  readonly headers: HeaderFields;
+  /** `host:port` of a single destination, else `name:port` of the VirtualService. */
+  readonly operationHost: string;
+}
+
+function actionOf(config: VirtualService, http: HttpRoute, common: HeaderFields, site: HttpRouteSite): Action {
+  const operationHost = `${config.metadata.name}:${site.listenerPort}`;
+  if (http.redirect !== undefined)
+    return { action: { case: 'redirect', value: redirectAction(http.redirect, site.listenerPort) }, headers: common, operationHost };
+  if (http.directResponse !== undefined)
+    return { action: { case: 'directResponse', value: directResponse(http.directResponse) }, headers: common, operationHost };
+  return forward(config, http, common, site, operationHost);
+}
+
+function forward(config: VirtualService, http: HttpRoute, common: HeaderFields, site: HttpRouteSite, operationHost: string): Action {
+  const { namespace } = config.metadata;
+  const all = (http.route ?? []).map((entry) => ({ entry, to: site.resolve(entry.destination, namespace) }));
+  const live = all.length > 1 ? all.filter(({ entry }) => (entry.weight ?? 0) > 0) : all;
+  const [first] = live;
+  const single = live.length === 1 && first !== undefined ? first : undefined;
+  const headers = single === undefined ? common : mergeHeaderFields(common, headerFields(single.entry.headers));
+  const hash = single?.to.consistentHash ?? live.find(({ to }) => to.consistentHash !== undefined)?.to.consistentHash;
+  const policy = retryPolicy(http.retries, hash !== undefined);
+  const timeout = duration(http.timeout) ?? ZERO;
+  const authority = http.rewrite?.authority ?? headers.authority;
+  const action: RouteAction = {
+    clusterSpecifier: single === undefined ? weighted(live) : { case: 'cluster', value: single.to.cluster },
+    timeout,
+    maxGrpcTimeout: timeout,
+    ...(policy === undefined ? {} : { retryPolicy: policy }),
+    ...rewriteFields(http.rewrite),
+    ...(authority === undefined || authority === '' ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
+    requestMirrorPolicies: mirrors(http, namespace, site.resolve),
+    hashPolicy: hashPolicies(hash),
+  };
+  return {
+    action: { case: 'route', value: action },
+    headers,
+    operationHost: single === undefined ? operationHost : `${single.to.hostname}:${single.to.port}`,
+  };
+}
+
+interface LiveDestination {
+  readonly entry: HttpRouteDestination;
+  readonly to: ResolvedDestination;
+}
+
+function weighted(destinations: readonly LiveDestination[]): NonNullable<RouteAction['clusterSpecifier']> {
+  return {
+    case: 'weightedClusters',
+    value: {
+      clusters: destinations.map(({ entry, to }): Fields<typeof WeightedCluster_ClusterWeightSchema> => {
+        const headers = headerFields(entry.headers);
+        return {
+          name: to.cluster,
+          weight: entry.weight ?? 0,
+          ...toRouteHeaders(headers),
+          ...(headers.authority === undefined ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: headers.authority } }),
+        };
+      }),
+    },
+  };
+}
+
+function toRouteHeaders(fields: HeaderFields) {
+  const { authority: _, ...headers } = fields;
+  return headers;
+}
+
+function rewriteFields(rewrite: HttpRoute['rewrite']): RouteAction {
+  const regex = rewrite?.uriRegexRewrite;
+  if (regex !== undefined) return { regexRewrite: { pattern: { regex: regex.match }, substitution: regex.rewrite } };
+  return rewrite?.uri === undefined || rewrite.uri === '' ? {} : { prefixRewrite: rewrite.uri };
+}
+
+/** Where copies of a request go; the answers are thrown away. */
+function mirrors(http: HttpRoute, namespace: string, resolve: DestinationResolver): NonNullable<RouteAction['requestMirrorPolicies']> {
+  const list = [
+    ...(http.mirror === undefined
+      ? []
+      : [{ destination: http.mirror, percent: http.mirrorPercentage?.value ?? http.mirrorPercent ?? 100 }]),
+    ...(http.mirrors ?? []).map((mirror) => ({ destination: mirror.destination, percent: mirror.percentage?.value ?? 100 })),
+  ];
+  return list
+    .filter(({ percent }) => percent > 0)
+    .map(({ destination, percent }) => ({
+      cluster: resolve(destination, namespace).cluster,
+      runtimeFraction: { defaultValue: millionths(percent) },
+      disableShadowHostSuffixAppend: true,
+    }));
+}
