@@ -4,6 +4,7 @@ import { faultDefinition } from './http/fault/config.ts';
 import { grpcStatsDefinition } from './http/grpc-stats/config.ts';
 import { istioStatsDefinition } from './http/istio-stats/config.ts';
 import { metadataExchangeDefinition } from './http/metadata-exchange/config.ts';
+import { mixerDefinition } from './http/mixer/config.ts';
 import { rbacDefinition } from './http/rbac/config.ts';
 import type { HttpFilterDefinition } from './http-filter.ts';
 import type { NetworkFilterDefinition } from './network-filter.ts';
@@ -16,6 +17,7 @@ export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   grpcStatsDefinition,
   istioStatsDefinition,
   metadataExchangeDefinition,
+  mixerDefinition,
   rbacDefinition,
 ];
 
