@@ -27,3 +27,16 @@ export { type Label, mergeSamples, type StatSample } from './metrics/sample.ts';
 export { responseFlagNames, responseFlagsLongText, responseFlagsText } from './response-flags.ts';
 export type { Counter, Gauge, Histogram, StatsScope } from './stats.ts';
 export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo } from './stream-info.ts';
+export {
+  decideTrace,
+  hexDigits,
+  newRequestId,
+  type Sampling,
+  type TraceReason,
+  traceReason,
+  withTraceReason,
+} from './tracing/request-id.ts';
+export { encodeZipkinV2, type FinishedSpan, type LocalEndpoint } from './tracing/span.ts';
+export { SpanReporter, type SpanReporterOptions, type SpanTransport } from './tracing/span-reporter.ts';
+export { extractSampled, extractTrace, injectTrace, type TraceContext, type TraceFormat } from './tracing/trace-context.ts';
+export { createTracer, type Span, type SpanStart, type Tracer, type TracerOptions } from './tracing/tracer.ts';

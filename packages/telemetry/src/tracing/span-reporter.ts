@@ -1,0 +1,69 @@
+import { type Clock, errorText, type Logger } from '@xebec/core';
+import { encodeZipkinV2, type FinishedSpan, type LocalEndpoint } from './span.ts';
+
+/** Sends one body to the collector; rejects when it was not taken. */
+export type SpanTransport = (body: Buffer) => Promise<void>;
+
+export interface SpanReporterOptions {
+  readonly local: LocalEndpoint;
+  readonly transport: SpanTransport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Spans per request; Envoy's default is 5, which is few for us. */
+  readonly maxBatch?: number;
+  readonly flushIntervalMs?: number;
+}
+
+/** Requests to the collector under way at one time; beyond it spans are dropped and counted. */
+const maxInFlight = 4;
+
+/** Gathers spans and sends them in batches. A collector that is away costs spans, not memory. */
+export class SpanReporter {
+  readonly #options: SpanReporterOptions;
+  #batch: FinishedSpan[] = [];
+  #cancelTimer: (() => void) | undefined;
+  #inFlight = 0;
+  #sent = 0;
+  #dropped = 0;
+
+  constructor(options: SpanReporterOptions) {
+    this.#options = options;
+  }
+  get sent(): number {
+    return this.#sent;
+  }
+  get dropped(): number {
+    return this.#dropped;
+  }
+  report(span: FinishedSpan): void {
+    this.#batch.push(span);
+    if (this.#batch.length >= (this.#options.maxBatch ?? 100)) this.flush();
+    else this.#cancelTimer ??= this.#options.clock.setTimeout(() => this.flush(), this.#options.flushIntervalMs ?? 1000);
+  }
+  flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    const spans = this.#batch;
+    if (spans.length === 0) return;
+    this.#batch = [];
+    if (this.#inFlight >= maxInFlight) {
+      this.#dropped += spans.length;
+      return;
+    }
+    this.#inFlight++;
+    this.#options.transport(Buffer.from(encodeZipkinV2(spans, this.#options.local))).then(
+      () => {
+        this.#inFlight--;
+        this.#sent += spans.length;
+      },
+      (error: unknown) => {
+        this.#inFlight--;
+        this.#dropped += spans.length;
+        this.#options.logger.debug({ error: errorText(error), spans: spans.length }, 'spans were lost');
+      },
+    );
+  }
+  close(): void {
+    this.flush();
+  }
+}

@@ -1,0 +1,41 @@
+/** A finished span. */
+export interface FinishedSpan {
+  readonly traceId: string;
+  readonly id: string;
+  readonly parentId: string | undefined;
+  readonly name: string;
+  readonly kind: 'CLIENT' | 'SERVER';
+  /** Milliseconds since the epoch, fractions kept. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** This proxy in its spans. */
+export interface LocalEndpoint {
+  readonly serviceName: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
+/** Encodes spans for `POST /api/v2/spans` (Zipkin API v2, JSON). */
+export function encodeZipkinV2(spans: readonly FinishedSpan[], local: LocalEndpoint): string {
+  const localEndpoint = {
+    serviceName: local.serviceName,
+    ...(local.address === undefined ? {} : local.address.includes(':') ? { ipv6: local.address } : { ipv4: local.address }),
+    ...(local.port === undefined ? {} : { port: local.port }),
+  };
+  return JSON.stringify(
+    spans.map((span) => ({
+      traceId: span.traceId,
+      id: span.id,
+      ...(span.parentId === undefined ? {} : { parentId: span.parentId }),
+      name: span.name,
+      kind: span.kind,
+      timestamp: Math.round(span.startMs * 1000),
+      duration: Math.max(1, Math.round(span.durationMs * 1000)),
+      localEndpoint,
+      tags: span.tags,
+    })),
+  );
+}
