@@ -1,0 +1,101 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startLoad } from '../../bench/src/load.ts';
+import { startUp, type UpProcess } from '../src/up-process.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const URL = 'http://127.0.0.1:8080/api/v1/products/0';
+
+/** Processes of this name that belong to our own `up`: its descendants and the pods it recorded, by their working folder. */
+function pidsOf(name: string, folder: string): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
+        return (command === name || command.startsWith(`${name} `)) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function eventually<T>(what: string, timeoutMs: number, probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+describe('kill -9 of one process after the other, under load', () => {
+  let folder: string;
+  let up: UpProcess;
+  const kubectl = (...args: string[]) =>
+    execFileSync('kubectl', args, { env: { ...process.env, KUBECONFIG: join(folder, '.xebec/kubeconfig') }, encoding: 'utf8' });
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'xk-'));
+    up = await startUp(folder, ['--demo', '--samples', join(root, 'samples')]);
+  }, 120_000);
+  afterAll(async () => {
+    await up?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  it.each(['xebec-pilot', 'xebec-citadel', 'xebec-galley', 'xebec-mixer', 'xebec-apiserver', 'xebec-node'])(
+    '%s comes back and no request fails',
+    async (name) => {
+      const [pid] = pidsOf(name, folder);
+      expect(pid, `${name} runs`).toBeDefined();
+      if (pid === undefined) return;
+      const load = startLoad(URL, 4);
+      process.kill(pid, 'SIGKILL');
+      await eventually(`a new ${name}`, 30_000, () => pidsOf(name, folder).find((other) => other !== pid));
+      // The mesh works on: a rule that is applied now reaches the gateway.
+      const marker = `${name}-${pid}`;
+      await eventually(`kubectl after the end of ${name}`, 30_000, () => {
+        try {
+          return execFileSync('kubectl', ['apply', '-f', '-'], {
+            env: { ...process.env, KUBECONFIG: join(folder, '.xebec/kubeconfig') },
+            encoding: 'utf8',
+            stdio: ['pipe', 'pipe', 'ignore'],
+            input: rule(marker),
+          });
+        } catch {
+          return undefined;
+        }
+      });
+      await eventually(`the rule after the end of ${name}`, 30_000, async () => {
+        const response = await fetch('http://127.0.0.1:8080/marker');
+        await response.arrayBuffer();
+        return response.headers.get('x-marker') === marker ? true : undefined;
+      });
+      const result = await load.stop();
+      expect(result.requests).toBeGreaterThan(50);
+      expect(Object.fromEntries(result.failures)).toEqual({});
+      expect(kubectl('get', 'deployments', '-o', 'name').trim().split('\n')).toHaveLength(6);
+    },
+    120_000,
+  );
+});
+
+function rule(marker: string): string {
+  return `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: marker}
+spec:
+  hosts: ["*"]
+  gateways: [bookinfo-gateway]
+  http:
+    - match: [{uri: {exact: /marker}}]
+      directResponse: {status: 200}
+      headers: {response: {set: {x-marker: "${marker}"}}}
+`;
+}
