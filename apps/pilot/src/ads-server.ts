@@ -135,7 +135,7 @@ export class AdsServer {
   }
   async #identify(call: Call, first: XdsRequest, authenticate: Authenticate): Promise<{ node: XdsNode; caller: Caller | undefined }> {
     if (first.node === undefined) throw new Error('the first request of a stream must carry the node');
-    return { node: toXdsNode(first.node), caller: await authenticate(call.metadata) };
+    return { node: toXdsNode(first.node), caller: await authenticate(call) };
   }
   #whenSynced(run: (snapshot: MeshSnapshot) => void): void {
     const { snapshot } = this.#state;

@@ -52,8 +52,11 @@ export class Connection {
       {
         variant: identity.variant,
         noncePrefix: `${identity.id}/`,
+        // Delta can say of a route that it does not exist; SotW cannot.
         placeholder: (typeUrl, name) =>
-          typeUrl === ENDPOINT_TYPE ? context.views.noEndpoints(this.#snapshot, this.proxy, name) : undefined,
+          identity.variant === 'delta' && typeUrl !== ENDPOINT_TYPE
+            ? undefined
+            : context.views.placeholder(this.#snapshot, this.proxy, typeUrl, name),
       },
       this.#view,
     );

@@ -1,10 +1,11 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { createKubernetesApi, loadKubeConfig } from '@xebec/config';
-import { systemClock, XebecError } from '@xebec/core';
-import { type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
+import { certificateClient, createCertificateManager, serverCredentials } from '@xebec/agent';
+import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
+import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
 import { ResourceCache } from '@xebec/xds';
 import { AdsServer, adsService } from './ads-server.ts';
-import { trustEveryone } from './authenticate.ts';
+import { createAuthenticator, trustEveryone } from './authenticate.ts';
 import { registerDebug } from './debug/routes.ts';
 import { MeshState } from './mesh-state.ts';
 import { createPilotMetrics } from './metrics.ts';
@@ -23,15 +24,24 @@ export const pilot: DaemonSpec = {
   defaultHttpAddr: '0.0.0.0:15014',
   options: [
     { flags: '--grpc-addr <host:port>', description: 'xDS in plaintext', default: '0.0.0.0:15010' },
-    { flags: '--secure-grpc-addr <host:port>', description: 'xDS over TLS; empty: not served', default: '' },
+    { flags: '--secure-grpc-addr <host:port>', description: 'xDS over TLS; served when --ca-addr is given', default: '0.0.0.0:15012' },
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
     { flags: '--registries [names]', description: 'where services come from: Kubernetes, or empty for none', default: 'Kubernetes' },
     { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
     { flags: '--mesh-config <file>', description: 'MeshConfig to start with', default: '' },
+    { flags: '--ca-addr <host:port>', description: 'citadel, which gives this server its certificate', default: '' },
+    {
+      flags: '--ca-token-file <file>',
+      description: 'service-account token to show citadel',
+      default: './var/run/secrets/tokens/istio-token',
+    },
+    { flags: '--ca-root-file <file>', description: "root of citadel's certificate", default: './var/run/secrets/istio/root-cert.pem' },
+    { flags: '--trust-domain <name>', description: 'trust domain of client certificates', default: 'cluster.local' },
     { flags: '--domain <name>', description: 'DNS domain of the cluster', default: 'cluster.local' },
   ],
-  async start({ options, logger, metrics: registry, health }) {
+  async start(context) {
+    const { options, logger, metrics: registry, health } = context;
     const clock = systemClock;
     const metrics = createPilotMetrics(registry);
     metrics.info.set({ version: version() }, 1);
@@ -72,17 +82,69 @@ export const pilot: DaemonSpec = {
     plaintext.addService(adsService, ads.implementation(trustEveryone));
     const bound = await listen(plaintext, grpcAddr, ServerCredentials.createInsecure(), 'grpcAddr');
     logger.info({ grpcAddr: `${grpcAddr.host}:${bound}` }, 'serving xDS');
+    const secure = (options['caAddr'] ?? '') === '' ? undefined : serveSecurely(context, ads, kubernetes);
     for (const source of sources) await source.start();
     return {
       close: async () => {
         ads.close();
         state.close();
         await Promise.all(sources.map((source) => source.close()));
-        await new Promise<void>((resolve) => plaintext.tryShutdown(() => resolve()));
+        await Promise.all([shutdown(plaintext), secure?.close()]);
       },
     };
   },
 };
+
+/** The TLS listener: it opens as soon as citadel has given a certificate, and the rest of pilot does not wait for that. */
+function serveSecurely(
+  { options, logger, health }: DaemonContext,
+  ads: AdsServer,
+  kubernetes: KubernetesApi | undefined,
+): { close(): Promise<void> } {
+  const address = hostPortOption(options, 'secureGrpcAddr');
+  const certificates = createCertificateManager({
+    signCsr: certificateClient({
+      caAddress: options['caAddr'] ?? '',
+      tokenFile: options['caTokenFile'] ?? '',
+      rootFile: options['caRootFile'] ?? '',
+      serverName: 'istio-citadel.istio-system.svc',
+    }),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  const trustDomain = options['trustDomain'] ?? 'cluster.local';
+  const authenticate = createAuthenticator({ kubernetes, certificates, trustDomain, clock: systemClock });
+  const server = createGrpcServer();
+  server.addService(adsService, ads.implementation(authenticate));
+  let missing: string | undefined = 'no certificate yet';
+  health.addReadiness('secure-grpc', () =>
+    missing === undefined ? undefined : `${missing}: ${certificates.lastError() ?? 'asking citadel'}`,
+  );
+  certificates
+    .ready()
+    .then(() => listen(server, address, serverCredentials(certificates), 'secureGrpcAddr'))
+    .then(
+      (bound) => {
+        missing = undefined;
+        logger.info({ secureGrpcAddr: `${address.host}:${bound}` }, 'serving xDS over TLS');
+      },
+      (error: unknown) => {
+        missing = errorText(error);
+        logger.error({ code: error instanceof XebecError ? error.code : 'E_LISTEN' }, missing);
+      },
+    );
+  return {
+    close: async () => {
+      certificates.close();
+      await shutdown(server);
+    },
+  };
+}
+
+function shutdown(server: Server): Promise<void> {
+  return new Promise((resolve) => server.tryShutdown(() => resolve()));
+}
 
 function listOption(text: string | undefined): readonly string[] {
   // Commander gives `true` for an optional value that was left out.

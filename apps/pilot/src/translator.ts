@@ -3,6 +3,7 @@ import type { Cluster } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
+import { edsNames, generateClusters, generateEndpoints, generateListeners, generateRoutes, routeNames } from '@xebec/translate';
 
 export interface Named<T> {
   readonly name: string;
@@ -14,13 +15,22 @@ export interface Translator {
   clusters(snapshot: MeshSnapshot, proxy: MeshProxy): readonly Named<Cluster>[];
   listeners(snapshot: MeshSnapshot, proxy: MeshProxy): readonly Named<Listener>[];
   routes(snapshot: MeshSnapshot, proxy: MeshProxy, names: readonly string[]): readonly Named<RouteConfiguration>[];
+  /** The clusters whose endpoints come by EDS. */
+  endpointNames(clusters: readonly Named<Cluster>[]): readonly string[];
+  /** The routes that listeners ask for by RDS. */
+  routeNames(listeners: readonly Named<Listener>[]): readonly string[];
   endpoints(snapshot: MeshSnapshot, proxy: MeshProxy, names: readonly string[]): readonly Named<ClusterLoadAssignment>[];
 }
 
-/** Gives nothing yet. */
+function withoutProvenance<T>({ name, message }: Named<T>) {
+  return { name, message, provenance: [] };
+}
+
 export const translator: Translator = {
-  clusters: () => [],
-  listeners: () => [],
-  routes: () => [],
-  endpoints: () => [],
+  clusters: generateClusters,
+  listeners: generateListeners,
+  routes: generateRoutes,
+  endpoints: generateEndpoints,
+  endpointNames: (clusters) => edsNames(clusters.map(withoutProvenance)),
+  routeNames: (listeners) => routeNames(listeners.map(withoutProvenance)),
 };
