@@ -6,6 +6,10 @@ export {
   createCertificateManager,
   type WorkloadCertificate,
 } from './certificate-manager.ts';
+export { type EnvoyProcess, type EnvoyProcessOptions, runEnvoy } from './envoy-process.ts';
 export { peerIdentity } from './peer-identity.ts';
+export { adminReadiness, type DataPlaneReadiness } from './readiness.ts';
 export { createSdsServer, type SdsServer } from './sds-server.ts';
 export { keepFresh, liveTlsOptions, serverCredentials } from './server-credentials.ts';
+export { type Agent, type AgentOptions, startAgent } from './start-agent.ts';
+export { createStatusServer, type StatusServer, type StatusServerOptions } from './status-server.ts';
