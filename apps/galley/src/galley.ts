@@ -4,6 +4,7 @@ import {
   createDirectorySource,
   createKubernetesApi,
   createKubernetesSource,
+  type KubernetesApi,
   loadKubeConfig,
   meshKinds,
   platformKinds,
@@ -13,6 +14,7 @@ import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import { collections, McpServer, mcpSourceService } from '@xebec/mcp';
 import { distribute } from './distribution.ts';
 import { createGalleyMetrics } from './metrics.ts';
+import { startWebhooks } from './webhook/start.ts';
 
 export const galley: DaemonSpec = {
   name: 'xebec-galley',
@@ -21,13 +23,24 @@ export const galley: DaemonSpec = {
   options: [
     { flags: '--mcp-addr <host:port>', description: 'MCP source', default: '0.0.0.0:9901' },
     { flags: '--config-dir <directory>', description: 'read objects from YAML files there instead of an API server', default: '' },
+    { flags: '--webhook-addr <host:port>', description: 'admission webhooks; served when --ca-addr is given', default: '0.0.0.0:9443' },
+    { flags: '--ca-addr <host:port>', description: 'citadel, which gives the webhooks their certificate', default: '' },
+    {
+      flags: '--ca-token-file <file>',
+      description: 'service-account token to show citadel',
+      default: './var/run/secrets/tokens/istio-token',
+    },
+    { flags: '--ca-root-file <file>', description: "root of citadel's certificate", default: './var/run/secrets/istio/root-cert.pem' },
+    { flags: '--proxy-image <reference>', description: 'image of the sidecars that are injected', default: 'xebec/proxy:latest' },
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
   ],
   async start({ options, logger, metrics: registry, health }) {
     const clock = systemClock;
     const metrics = createGalleyMetrics(registry);
     const mcpAddr = hostPortOption(options, 'mcpAddr');
-    const source = createSource(options['configDir'] ?? '', options['kubeconfig'] ?? '', clock, logger);
+    const configDir = options['configDir'] ?? '';
+    const api = configDir === '' ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env)) : undefined;
+    const source = createSource(configDir, api, clock, logger);
     const mcp = new McpServer(
       collections.map(({ name }) => name),
       logger,
@@ -45,9 +58,25 @@ export const galley: DaemonSpec = {
     server.addService(mcpSourceService, mcp.implementation());
     await listen(server, mcpAddr.host, mcpAddr.port);
     logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
+    const webhooks =
+      api === undefined || (options['caAddr'] ?? '') === ''
+        ? undefined
+        : startWebhooks({
+            address: hostPortOption(options, 'webhookAddr'),
+            api,
+            source,
+            metrics,
+            health,
+            logger,
+            caAddress: options['caAddr'] ?? '',
+            tokenFile: options['caTokenFile'] ?? '',
+            rootFile: options['caRootFile'] ?? '',
+            proxyImage: options['proxyImage'] ?? '',
+          });
     await source.start();
     return {
       close: async () => {
+        await webhooks?.close();
         distribution.close();
         mcp.close();
         await source.close();
@@ -57,10 +86,10 @@ export const galley: DaemonSpec = {
   },
 };
 
-function createSource(configDir: string, kubeconfig: string, clock: Clock, logger: Logger): ConfigSource {
-  if (configDir !== '') return createDirectorySource({ directory: configDir, defaultNamespace: 'default', clock, logger });
+function createSource(configDir: string, api: KubernetesApi | undefined, clock: Clock, logger: Logger): ConfigSource {
+  if (api === undefined) return createDirectorySource({ directory: configDir, defaultNamespace: 'default', clock, logger });
   return createKubernetesSource({
-    api: createKubernetesApi(loadKubeConfig(kubeconfig, process.env)),
+    api,
     watched: [...meshKinds(), ...platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' }))],
     clock,
     random: systemRandom,

@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { certificateClient, createCertificateManager, keepFresh, liveTlsOptions } from '@xebec/agent';
+import type { ConfigSource, KubernetesApi } from '@xebec/config';
+import { type Logger, systemClock, systemRandom } from '@xebec/core';
+import type { HealthServer, HostPort } from '@xebec/daemon';
+import type { InjectionMeshConfig } from '@xebec/injection';
+import { decodeMeshConfig } from '@xebec/schemas';
+import { parse } from 'yaml';
+import type { GalleyMetrics } from '../metrics.ts';
+import type { AdmissionRequest } from './admission.ts';
+import { keepCaBundle } from './ca-bundle.ts';
+import { injectSidecar } from './inject.ts';
+import { createWebhookServer } from './server.ts';
+import { validateObject } from './validate.ts';
+
+export interface WebhookOptions {
+  readonly address: HostPort;
+  readonly api: KubernetesApi;
+  readonly source: ConfigSource;
+  readonly metrics: GalleyMetrics;
+  readonly health: HealthServer;
+  readonly logger: Logger;
+  readonly caAddress: string;
+  readonly tokenFile: string;
+  readonly rootFile: string;
+  readonly proxyImage: string;
+}
+
+const SERVICE = { name: 'istio-galley', namespace: 'istio-system' };
+
+/** Serves the webhooks as soon as citadel has given a certificate; distribution does not wait for that. */
+export function startWebhooks(options: WebhookOptions): { close(): Promise<void> } {
+  const { api, health, logger, metrics } = options;
+  const certificates = createCertificateManager({
+    signCsr: certificateClient({
+      caAddress: options.caAddress,
+      tokenFile: options.tokenFile,
+      rootFile: options.rootFile,
+      serverName: 'istio-citadel.istio-system.svc',
+    }),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  const stop = new AbortController();
+  const closers: (() => Promise<void> | void)[] = [() => certificates.close(), () => stop.abort()];
+  let missing: string | undefined = 'no certificate yet';
+  health.addReadiness('webhooks', () => missing);
+
+  const validate = (request: AdmissionRequest) => {
+    const answer = validateObject(request);
+    const labels = { group: request.resource.group, resource: request.resource.resource };
+    if (answer.allowed) metrics.validationPassed.inc(labels);
+    else metrics.validationFailed.inc({ ...labels, reason: 'invalid_resource' });
+    return answer;
+  };
+  const inject = (request: AdmissionRequest) =>
+    injectSidecar(request, {
+      namespaceLabels: (namespace) => namespaceLabels(api, namespace, stop.signal),
+      meshConfig: () => injectionMeshConfig(options.source),
+      proxyImage: options.proxyImage,
+    });
+
+  const serve = async (): Promise<void> => {
+    const certificate = await certificates.ready();
+    const server = createWebhookServer(liveTlsOptions(certificates), { validate, inject }, logger);
+    keepFresh(server, certificates);
+    server.listen(options.address.port, options.address.host);
+    await once(server, 'listening');
+    closers.push(() => new Promise<void>((done) => void server.close(() => done())));
+    closers.push(() => server.closeIdleConnections());
+    const bundle = keepCaBundle({ api, service: SERVICE, rootPem: certificate.rootPem, clock: systemClock, random: systemRandom, logger });
+    closers.push(() => bundle.close());
+    missing = undefined;
+    logger.info({ webhookAddr: `${options.address.host}:${options.address.port}` }, 'serving webhooks');
+  };
+  serve().catch((error: unknown) => {
+    missing = error instanceof Error ? error.message : String(error);
+    if (!stop.signal.aborted) logger.error({}, `webhooks are not served: ${missing}`);
+  });
+  return {
+    close: async () => {
+      await Promise.all(closers.toReversed().map((close) => close()));
+    },
+  };
+}
+
+async function namespaceLabels(api: KubernetesApi, namespace: string, signal: AbortSignal): Promise<Record<string, string>> {
+  const body = await api.get(`/api/v1/namespaces/${encodeURIComponent(namespace)}`, signal);
+  const metadata = isRecord(body) && isRecord(body['metadata']) ? body['metadata'] : {};
+  const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};
+  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)]));
+}
+
+/** MeshConfig from ConfigMap `istio`, where it can be read; defaults otherwise. */
+function injectionMeshConfig(source: ConfigSource): InjectionMeshConfig {
+  const map = source
+    .list()
+    .find((object) => object.kind === 'ConfigMap' && object.metadata.name === 'istio' && object.metadata.namespace === SERVICE.namespace);
+  const data = isRecord(map?.spec) && isRecord(map.spec['data']) ? map.spec['data'] : {};
+  const decoded = decodeMeshConfig(parseYaml(data['mesh']));
+  if (!decoded.ok) return {};
+  const { trustDomain, enablePrometheusMerge, defaultConfig } = decoded.value;
+  return {
+    ...(trustDomain === undefined ? {} : { trustDomain }),
+    ...(enablePrometheusMerge === undefined ? {} : { enablePrometheusMerge }),
+    ...(defaultConfig === undefined ? {} : { defaultConfig: { ...defaultConfig } }),
+  };
+}
+
+function parseYaml(text: unknown): unknown {
+  try {
+    return typeof text === 'string' ? parse(text) : {};
+  } catch {
+    return {};
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
