@@ -21,6 +21,8 @@ export interface SnapshotInput {
   readonly config: readonly ConfigObject[];
   /** Pods that a ServiceEntry's workloadSelector may choose. */
   readonly workloads?: readonly Workload[];
+  /** Key sets that were fetched for RequestAuthentications, by URI. */
+  readonly jwks?: ReadonlyMap<string, string>;
 }
 
 /** Everything the control plane knows at one moment. Nothing in it changes once it exists. */
@@ -43,6 +45,8 @@ export interface MeshSnapshot {
   endpointsAt(address: string): readonly EndpointOfService[];
   /** The object that made a service, for provenance; platform services have none. */
   sourceOf(service: Service): ConfigObject | undefined;
+  /** The key set of a URI, where the control plane has fetched it. */
+  jwks(uri: string): string | undefined;
 }
 
 export interface EndpointOfService {
@@ -116,6 +120,7 @@ function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]
       return byAddress.get(address) ?? [];
     },
     sourceOf: (service: Service) => parts.sources.get(serviceKey(service)),
+    jwks: (uri: string) => parts.jwks?.get(uri),
   });
 }
 

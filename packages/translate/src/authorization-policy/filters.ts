@@ -1,10 +1,57 @@
-import type { MeshProxy, MeshSnapshot } from '@xebec/model';
-import type { ConfigReference } from '../generated.ts';
+import { type AuthorizationAction, authorizationPoliciesOf, type MeshProxy, type MeshSnapshot, sidecarScope } from '@xebec/model';
+import { RBAC_Action } from '@xebec/protos/envoy/config/rbac/v3/rbac';
+import { RBACSchema as HttpRbacSchema } from '@xebec/protos/envoy/extensions/filters/http/rbac/v3/rbac';
+import { RBACSchema as NetworkRbacSchema } from '@xebec/protos/envoy/extensions/filters/network/rbac/v3/rbac';
+import { extension } from '../envoy/any.ts';
+import { type ConfigReference, referenceTo } from '../generated.ts';
 import type { NetworkFilter } from '../listener/connection-manager.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
-export function authorizationFilters(
-  _snapshot: MeshSnapshot,
-  _proxy: MeshProxy,
-): { http: HttpFilter[]; tcp: NetworkFilter[]; references: ConfigReference[] } {
-  return { http: [], tcp: [], references: [] };
+import { externalFilters } from './external.ts';
+import { type AuthorizationPolicy, rbacRules } from './rules.ts';
+
+export interface AuthorizationFilters {
+  readonly http: HttpFilter[];
+  readonly tcp: NetworkFilter[];
+  readonly references: ConfigReference[];
+}
+
+/** Evaluated in this order after CUSTOM; AUDIT decides nothing. */
+const ACTIONS: readonly [AuthorizationAction, RBAC_Action][] = [
+  ['AUDIT', RBAC_Action.LOG],
+  ['DENY', RBAC_Action.DENY],
+  ['ALLOW', RBAC_Action.ALLOW],
+];
+
+/** The RBAC filters that guard a workload, for HTTP and for plain TCP. */
+export function authorizationFilters(snapshot: MeshSnapshot, proxy: MeshProxy): AuthorizationFilters {
+  const byAction = authorizationPoliciesOf(snapshot, proxy);
+  const { mesh } = snapshot;
+  const trustDomains = [mesh.trustDomain ?? 'cluster.local', ...(mesh.trustDomainAliases ?? [])];
+  const http: HttpFilter[] = [];
+  const tcp: NetworkFilter[] = [];
+  http.push(...externalFilters(snapshot, sidecarScope(snapshot, proxy), byAction.get('CUSTOM') ?? [], trustDomains));
+  for (const [action, rbac] of ACTIONS) {
+    const policies = byAction.get(action) ?? [];
+    const live = policies.filter((policy) => !isDryRun(policy));
+    const dry = policies.filter(isDryRun);
+    if (live.length === 0 && dry.length === 0) continue;
+    const onTcp = action === 'ALLOW' ? 'drop' : 'broaden';
+    const rules = (transport: 'http' | 'drop' | 'broaden') => ({
+      ...(live.length === 0 ? {} : { rules: rbacRules(live, rbac, { trustDomains, transport }) }),
+      ...(dry.length === 0
+        ? {}
+        : {
+            shadowRules: rbacRules(dry, rbac, { trustDomains, transport }),
+            shadowRulesStatPrefix: `istio_dry_run_${action.toLowerCase()}_`,
+          }),
+    });
+    http.push(extension('envoy.filters.http.rbac', HttpRbacSchema, rules('http')));
+    tcp.push(extension('envoy.filters.network.rbac', NetworkRbacSchema, { ...rules(onTcp), statPrefix: 'tcp.' }));
+  }
+  const references = [...byAction.values()].flatMap((policies) => policies.map((policy) => referenceTo(policy)));
+  return { http, tcp, references };
+}
+
+function isDryRun(policy: AuthorizationPolicy): boolean {
+  return policy.metadata.annotations['istio.io/dry-run'] === 'true';
 }

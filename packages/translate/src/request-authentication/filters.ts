@@ -1,6 +1,106 @@
-import type { MeshProxy, MeshSnapshot } from '@xebec/model';
-import type { ConfigReference } from '../generated.ts';
+import { type MeshProxy, type MeshSnapshot, requestAuthenticationsOf, sidecarScope } from '@xebec/model';
+import {
+  JwtAuthenticationSchema,
+  type JwtProviderSchema,
+  type JwtRequirementSchema,
+} from '@xebec/protos/envoy/extensions/filters/http/jwt_authn/v3/config';
+import type { JwtRule } from '@xebec/schemas';
+import { outboundCluster } from '../cluster/names.ts';
+import { extension, type Fields } from '../envoy/any.ts';
+import { duration, seconds } from '../envoy/duration.ts';
+import { type ConfigReference, referenceTo } from '../generated.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
-export function jwtFilters(_snapshot: MeshSnapshot, _proxy: MeshProxy): { http: HttpFilter[]; references: ConfigReference[] } {
-  return { http: [], references: [] };
+
+type Provider = Fields<typeof JwtProviderSchema>;
+type Requirement = Fields<typeof JwtRequirementSchema>;
+
+export interface JwtFilters {
+  readonly http: HttpFilter[];
+  readonly references: ConfigReference[];
+}
+
+/** A key set that no token's signature can match: what is used where the real one cannot be had. */
+const NO_KEYS = '{"keys":[]}';
+
+/**
+ * Token validation of a workload. A request without a token passes (policies decide about it), one with a bad token does
+ * not. Providers are sorted by issuer, so that their names do not depend on the order of objects.
+ */
+export function jwtFilters(snapshot: MeshSnapshot, proxy: MeshProxy): JwtFilters {
+  const configs = requestAuthenticationsOf(snapshot, proxy);
+  const rules = configs
+    .flatMap((config) => config.spec.jwtRules ?? [])
+    .sort((a, b) => (a.issuer < b.issuer ? -1 : a.issuer > b.issuer ? 1 : 0));
+  if (rules.length === 0) return { http: [], references: [] };
+  const providers: Record<string, Provider> = {};
+  for (const [index, rule] of rules.entries()) providers[`origins-${index}`] = providerOf(snapshot, proxy, rule);
+  const http = [
+    extension('envoy.filters.http.jwt_authn', JwtAuthenticationSchema, {
+      providers,
+      rules: [
+        {
+          match: { pathSpecifier: { case: 'prefix', value: '/' } },
+          requirementType: { case: 'requires', value: requirement(Object.keys(providers)) },
+        },
+      ],
+      bypassCorsPreflight: true,
+    }),
+  ];
+  return { http, references: configs.map((config) => referenceTo(config)) };
+}
+
+const named = (name: string): Requirement => ({ requiresType: { case: 'providerName', value: name } });
+const any = (requirements: Requirement[]): Requirement => ({ requiresType: { case: 'requiresAny', value: { requirements } } });
+const ALLOW_MISSING: Requirement = { requiresType: { case: 'allowMissing', value: {} } };
+
+/** One provider accepts its token or none; with several, a valid token of one is enough, and none of them may be bad. */
+function requirement(names: readonly string[]): Requirement {
+  const [only] = names;
+  if (names.length === 1 && only !== undefined) return any([named(only), ALLOW_MISSING]);
+  const all: Requirement = {
+    requiresType: { case: 'requiresAll', value: { requirements: names.map((name) => any([named(name), ALLOW_MISSING])) } },
+  };
+  return any([...names.map(named), all]);
+}
+
+function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): Provider {
+  const header = rule.outputPayloadToHeader;
+  return {
+    issuer: rule.issuer,
+    audiences: [...(rule.audiences ?? [])],
+    fromHeaders: (rule.fromHeaders ?? []).map(({ name, prefix }) => ({ name, valuePrefix: prefix ?? '' })),
+    fromParams: [...(rule.fromParams ?? [])],
+    fromCookies: [...(rule.fromCookies ?? [])],
+    forward: rule.forwardOriginalToken === true,
+    ...(header === undefined ? {} : { forwardPayloadHeader: header }),
+    claimToHeaders: (rule.outputClaimToHeaders ?? []).map((claim) => ({ headerName: claim.header, claimName: claim.claim })),
+    payloadInMetadata: 'payload',
+    normalizePayloadInMetadata: { spaceDelimitedClaims: [...new Set(['scope', 'permission', ...(rule.spaceDelimitedClaims ?? [])])] },
+    jwksSourceSpecifier: keysOf(snapshot, proxy, rule),
+  };
+}
+
+/** Inline keys, those already fetched for the URI, or a fetch by the proxy itself through a cluster that it has. */
+function keysOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): NonNullable<Provider['jwksSourceSpecifier']> {
+  const inline = (text: string) => ({ case: 'localJwks' as const, value: { specifier: { case: 'inlineString' as const, value: text } } });
+  if (rule.jwks !== undefined && rule.jwks !== '') return inline(rule.jwks);
+  const uri = rule.jwksUri;
+  if (uri === undefined || !URL.canParse(uri)) return inline(NO_KEYS);
+  const fetched = snapshot.jwks(uri);
+  if (fetched !== undefined) return inline(fetched);
+  const url = new URL(uri);
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  const service = sidecarScope(snapshot, proxy).service(url.hostname);
+  if (service === undefined || !service.ports.some((candidate) => candidate.number === port)) return inline(NO_KEYS);
+  return {
+    case: 'remoteJwks',
+    value: {
+      httpUri: {
+        uri,
+        httpUpstreamType: { case: 'cluster', value: outboundCluster(port, undefined, service.hostname) },
+        timeout: duration(rule.timeout) ?? seconds(5),
+      },
+      cacheDuration: seconds(300),
+    },
+  };
 }
