@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import type { AnySchema } from '@bufbuild/protobuf/wkt';
 import { type handleBidiStreamingCall, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
@@ -116,17 +116,18 @@ export async function createSdsServer(options: { socketPath: string; manager: Ce
 /** Binds a gRPC server to a Unix socket that only its user may open; a socket file left by a killed process is replaced. */
 export async function listenOnSocket(server: Server, socketPath: string): Promise<void> {
   mkdirSync(dirname(socketPath), { recursive: true });
-  rmSync(socketPath, { force: true });
-  // The mode must hold from the first moment, so the mask is set while bind runs.
-  const mask = process.umask(0o177);
+  // Bound within a private directory and moved once its mode is set: at no moment may another user open it.
+  const staging = mkdtempSync(join(dirname(socketPath), '.s-'));
+  const staged = join(staging, 's');
   try {
     await new Promise<void>((resolve, reject) =>
-      server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
+      server.bindAsync(`unix:${staged}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error))),
     );
+    chmodSync(staged, 0o600);
+    renameSync(staged, socketPath);
   } finally {
-    process.umask(mask);
+    rmSync(staging, { recursive: true, force: true });
   }
-  chmodSync(socketPath, 0o600);
 }
 
 function accepted(call: ServerDuplexStream<unknown, unknown>, typeUrl: string, count: number): boolean {
