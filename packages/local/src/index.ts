@@ -1,1 +1,1 @@
-export {};
+export { type ApiServerOptions, type RunningApiServer, startApiServer } from './apiserver/start.ts';

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { runDaemon } from '@xebec/daemon';
+import { apiserverDaemon } from '../src/apiserver.ts';
+
+await runDaemon(apiserverDaemon);
