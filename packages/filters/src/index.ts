@@ -1,5 +1,7 @@
+export { type FilterSupport, filterSupport } from './filter-support.ts';
 export { upstreamAlpnByVersionKey } from './http/alpn/config.ts';
 export { grpcMessagesKey } from './http/grpc-stats/config.ts';
+export { healthCheckKey } from './http/health-check/config.ts';
 export type {
   FilterContext,
   FilterStatus,
@@ -22,3 +24,4 @@ export {
 } from './network-filter.ts';
 export { downstreamPeerKey, peerFromMetadata, upstreamPeerKey, type WorkloadPeer } from './peer/workload-peer.ts';
 export { httpFilterDefinitions, networkFilterDefinitions } from './registry.ts';
+export { type ResolvedConfig, resolveTypedConfig, typeNameOf } from './typed-struct.ts';

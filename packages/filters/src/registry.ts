@@ -1,25 +1,50 @@
 import { alpnDefinition } from './http/alpn/config.ts';
+import { bufferDefinition } from './http/buffer/config.ts';
 import { corsDefinition } from './http/cors/config.ts';
 import { faultDefinition } from './http/fault/config.ts';
 import { grpcStatsDefinition } from './http/grpc-stats/config.ts';
+import { headerMutationDefinition } from './http/header-mutation/config.ts';
+import { healthCheckDefinition } from './http/health-check/config.ts';
 import { istioStatsDefinition } from './http/istio-stats/config.ts';
+import { localRateLimitDefinition } from './http/local-ratelimit/config.ts';
 import { metadataExchangeDefinition } from './http/metadata-exchange/config.ts';
 import { mixerDefinition } from './http/mixer/config.ts';
 import { rbacDefinition } from './http/rbac/config.ts';
 import type { HttpFilterDefinition } from './http-filter.ts';
+import { connectionLimitDefinition } from './network/connection-limit/config.ts';
+import { directResponseDefinition } from './network/direct-response/config.ts';
+import { echoDefinition } from './network/echo/config.ts';
+import { tcpStatsDefinition } from './network/istio-stats/config.ts';
+import { networkLocalRateLimitDefinition } from './network/local-ratelimit/config.ts';
+import { tcpMetadataExchangeDefinition } from './network/metadata-exchange/config.ts';
+import { networkRbacDefinition } from './network/rbac/config.ts';
+import { sniClusterDefinition } from './network/sni-cluster/config.ts';
 import type { NetworkFilterDefinition } from './network-filter.ts';
 
 /** Every HTTP filter that Xebec executes, but the router, which is the data plane's own. */
 export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   alpnDefinition,
+  bufferDefinition,
   corsDefinition,
   faultDefinition,
   grpcStatsDefinition,
+  headerMutationDefinition,
+  healthCheckDefinition,
   istioStatsDefinition,
+  localRateLimitDefinition,
   metadataExchangeDefinition,
   mixerDefinition,
   rbacDefinition,
 ];
 
 /** Every network filter that Xebec executes, but HTTP connection manager and TCP proxy. */
-export const networkFilterDefinitions: readonly NetworkFilterDefinition[] = [];
+export const networkFilterDefinitions: readonly NetworkFilterDefinition[] = [
+  connectionLimitDefinition,
+  directResponseDefinition,
+  echoDefinition,
+  tcpStatsDefinition,
+  networkLocalRateLimitDefinition,
+  tcpMetadataExchangeDefinition,
+  networkRbacDefinition,
+  sniClusterDefinition,
+];

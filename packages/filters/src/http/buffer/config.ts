@@ -1,0 +1,46 @@
+import { XebecError } from '@xebec/core';
+import { BufferPerRouteSchema, BufferSchema } from '@xebec/protos/envoy/extensions/filters/http/buffer/v3/buffer';
+import { decodeConfig } from '../../decode.ts';
+import type { HttpFilter, HttpFilterCallbacks, HttpFilterDefinition } from '../../http-filter.ts';
+
+const name = 'envoy.filters.http.buffer';
+
+/**
+ * Holds a request back until its body is whole, and answers 413 when it is larger than allowed. While this filter says `stop`
+ * the chain keeps the body's pieces.
+ */
+function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFilter {
+  let size = 0;
+  return {
+    onRequestHead: (_, endStream) => (endStream ? 'continue' : 'stop'),
+    onRequestData(data, endStream) {
+      size += data.length;
+      if (size > maxBytes) {
+        callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
+        return 'stop';
+      }
+      return endStream ? 'continue' : 'stop';
+    },
+    onRequestTrailers: () => 'continue',
+  };
+}
+
+export const bufferDefinition: HttpFilterDefinition = {
+  name,
+  typeNames: [BufferSchema.typeName, BufferPerRouteSchema.typeName],
+  compile(bytes) {
+    const maxBytes = decodeConfig(BufferSchema, bytes).maxRequestBytes ?? 0;
+    if (maxBytes < 1) throw new XebecError('E_FILTER_CONFIG', `${name}: max_request_bytes must be at least 1`);
+    return {
+      create: (callbacks) => {
+        const override = callbacks.perRouteConfig(name) as number | undefined; // what compilePerRoute below returned
+        return override === 0 ? {} : createFilter(override ?? maxBytes, callbacks);
+      },
+    };
+  },
+  /** The limit in bytes; 0 switches the filter off. */
+  compilePerRoute(bytes): number {
+    const { override } = decodeConfig(BufferPerRouteSchema, bytes);
+    return override.case === 'buffer' ? (override.value.maxRequestBytes ?? 0) : 0;
+  },
+};

@@ -1,0 +1,49 @@
+import { XebecError } from '@xebec/core';
+import { durationMs } from '@xebec/matching';
+import { ConnectionLimitSchema } from '@xebec/protos/envoy/extensions/filters/network/connection_limit/v3/connection_limit';
+import { decodeConfig } from '../../decode.ts';
+import type { FilterStatus } from '../../http-filter.ts';
+import type { NetworkFilterDefinition } from '../../network-filter.ts';
+
+export const connectionLimitDefinition: NetworkFilterDefinition = {
+  name: 'envoy.filters.network.connection_limit',
+  typeNames: [ConnectionLimitSchema.typeName],
+  compile(bytes, _, context) {
+    const config = decodeConfig(ConnectionLimitSchema, bytes);
+    const max = Number(config.maxConnections ?? 0n);
+    if (max < 1) throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.network.connection_limit: max_connections must be at least 1');
+    const enabled = config.runtimeEnabled?.defaultValue ?? true;
+    const delayMs = config.delay === undefined ? 0 : durationMs(config.delay);
+    const scope = context.stats.scope(`connection_limit.${config.statPrefix}`);
+    const limited = scope.counter('limited_connections');
+    const active = scope.gauge('active_connections');
+    let count = 0;
+    return {
+      create: (callbacks) => {
+        let counted = false;
+        return {
+          onNewConnection(): FilterStatus {
+            if (enabled && count >= max) {
+              limited.add(1);
+              const close = () => callbacks.close('now', 'connection_limit');
+              if (delayMs > 0) callbacks.setTimeout(close, delayMs);
+              else close();
+              return 'stop';
+            }
+            counted = true;
+            count++;
+            active.set(count);
+            return 'continue';
+          },
+          onData: () => (counted ? 'continue' : 'stop'),
+          onClose() {
+            if (!counted) return;
+            counted = false;
+            count--;
+            active.set(count);
+          },
+        };
+      },
+    };
+  },
+};

@@ -1,0 +1,26 @@
+import { LocalRateLimitSchema } from '@xebec/protos/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit';
+import { decodeConfig } from '../../decode.ts';
+import type { FilterStatus } from '../../http-filter.ts';
+import type { NetworkFilterDefinition } from '../../network-filter.ts';
+import { TokenBucket } from '../../token-bucket.ts';
+
+export const networkLocalRateLimitDefinition: NetworkFilterDefinition = {
+  name: 'envoy.filters.network.local_ratelimit',
+  typeNames: [LocalRateLimitSchema.typeName],
+  compile(bytes, _, context) {
+    const config = decodeConfig(LocalRateLimitSchema, bytes);
+    const bucket = new TokenBucket(config.tokenBucket, context.clock);
+    const enabled = config.runtimeEnabled?.defaultValue ?? true;
+    const limited = context.stats.scope(`local_rate_limit.${config.statPrefix}`).counter('rate_limited');
+    return {
+      create: (callbacks) => ({
+        onNewConnection(): FilterStatus {
+          if (!enabled || bucket.take()) return 'continue';
+          limited.add(1);
+          callbacks.close('now', 'local_ratelimit_close_over_connection_rate_limit', 'RL');
+          return 'stop';
+        },
+      }),
+    };
+  },
+};
