@@ -19,8 +19,22 @@ export interface JwtFilters {
   readonly references: ConfigReference[];
 }
 
-/** A key set that no token's signature can match: what is used where the real one cannot be had. */
-const NO_KEYS = '{"keys":[]}';
+/**
+ * A key set that no token's signature can match: what is used where the real one cannot be had. Envoy refuses an empty set,
+ * so it holds an RSA public key whose private key was thrown away when it was made.
+ */
+const NO_KEYS = JSON.stringify({
+  keys: [
+    {
+      kty: 'RSA',
+      alg: 'RS256',
+      use: 'sig',
+      kid: 'none',
+      e: 'AQAB',
+      n: 'xKt1SqnFuTs900oenHsAjnM8z3nn-v12pMFCx72JO3flTKSZRRbWeuNjX7lw74HhREdddv5u6gvi41ZVbzvp3o8bhBjSKs2nlBK4T9mLDtg4LRvvYUHR6SHw5WkACLKIoK3umq4xxKzzQVCEayXjsLvtAepMFQel-h4s-gvsZVlFFLubnlBj9eo8efqXYbnNijs1DHCZ0VQxlWwFA8jgRFToKfEV0EQmNAgNnKQ0_IG2ol0JqEMCD7ZuxrKZ-cdxN00NeGSOcj4xM4v-Ai8D4oMh96ZAu83BX52ex16fH4f3Es-aUDNXt5shWEdeicXNJXy2oXRvNgW59uvQ7FDlbw',
+    },
+  ],
+});
 
 /**
  * Token validation of a workload. A request without a token passes (policies decide about it), one with a bad token does
