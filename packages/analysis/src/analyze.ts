@@ -35,7 +35,11 @@ const SUPPRESS = 'galley.istio.io/analyze-suppress';
 
 /** All messages of a set of objects, errors first. An object can switch codes off for itself by annotation. */
 export function analyze(objects: readonly RawObject[], options: AnalyzeOptions = {}): Message[] {
-  const { view, messages } = createView(objects, {
+  // Where an object is given twice, the later one counts, as when both are applied.
+  const latest = [
+    ...new Map(objects.map((object) => [key(object.kind, object.metadata.namespace, object.metadata.name), object])).values(),
+  ];
+  const { view, messages } = createView(latest, {
     domain: options.domain ?? 'cluster.local',
     rootNamespace: options.rootNamespace ?? 'istio-system',
   });

@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import pino from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createHealthServer, type HealthServer } from './health.ts';
-import { environmentName, type OptionSpec, parseHostPort } from './options.ts';
+import { environmentName, type HostPort, type OptionSpec, parseHostPort } from './options.ts';
 
 /** Exit codes as sysexits has them, which istioctl follows. */
 export const EXIT_FAILURE = 1;
@@ -61,13 +61,17 @@ export function parseOptions(spec: DaemonSpec, argv: readonly string[], env: Nod
   return Object.fromEntries(Object.entries(command.opts()).map(([key, value]) => [key, String(value)]));
 }
 
-/** Reads a `host:port` option or fails with a line that names the flag. */
-export function hostPortOption(options: Readonly<Record<string, string>>, name: string): { host: string; port: number } {
+/**
+ * Reads a `host:port` option or fails with a line that names the flag. "All addresses" means XEBEC_BIND_ADDRESS where that is
+ * set: pods that share a machine's network each have an address of their own.
+ */
+export function hostPortOption(options: Readonly<Record<string, string>>, name: string, env: NodeJS.ProcessEnv = process.env): HostPort {
   const text = options[name] ?? '';
   const parsed = parseHostPort(text);
   const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   if (parsed === undefined) throw new XebecError('E_FLAG', `${flag} wants host:port, such as 127.0.0.1:15010, but got "${text}"`);
-  return parsed;
+  const own = env['XEBEC_BIND_ADDRESS'];
+  return parsed.host === '0.0.0.0' && own !== undefined && own !== '' ? { ...parsed, host: own } : parsed;
 }
 
 /** Runs a daemon from flags to exit code. Call it from a bin and nowhere else: it owns the process. */

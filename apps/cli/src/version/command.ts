@@ -1,7 +1,6 @@
 import { version } from '@xebec/daemon';
 import type { Command } from 'commander';
-import { type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
-import { fetchStatus } from '../proxy-status/command.ts';
+import type { KubeOptions } from '../kube/connection.ts';
 
 interface VersionOptions extends KubeOptions {
   readonly output?: string;
@@ -19,6 +18,7 @@ interface Versions {
 async function collect(options: VersionOptions): Promise<Versions> {
   if (!options.remote) return { client: version() };
   try {
+    const [{ loadKubeConfig }, { fetchStatus }] = await Promise.all([import('../kube/connection.ts'), import('../proxy-status/run.ts')]);
     const rows = await fetchStatus(loadKubeConfig(options), options.istioNamespace);
     const counts = new Map<string, number>();
     for (const row of rows) counts.set(row.version, (counts.get(row.version) ?? 0) + 1);

@@ -40,7 +40,8 @@ function gatewayReferences(view: AnalysisView): Message[] {
 }
 
 function gatewaySelectors(view: AnalysisView): Message[] {
-  if (view.workloads.length === 0) return [];
+  // The default gateways live in the root namespace: without a look at it nothing can be said of them.
+  if (!view.workloads.some(({ object }) => object.metadata.namespace === view.rootNamespace)) return [];
   return view.gateways.flatMap((gateway) => {
     const selector = gateway.spec.selector ?? {};
     const selected = view.workloads.some(({ labels }) => Object.entries(selector).every(([key, value]) => labels[key] === value));
