@@ -1,0 +1,150 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { KubeConfig } from '@kubernetes/client-node';
+import { seededRandom, silentLogger, systemClock } from '@xebec/core';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { makeSelfSigned } from './authority-store.ts';
+import { createSecretStore, createTokenReviewAuthenticator, distributeRoot } from './kubernetes.ts';
+
+interface StoredObject {
+  kind: string;
+  metadata: { name: string; namespace?: string; resourceVersion: string };
+  data?: Record<string, string>;
+}
+
+/** As much of an API server as citadel uses: secrets and config maps by name, lists, watches, TokenReview. */
+class FakeApiServer {
+  readonly objects = new Map<string, StoredObject>();
+  readonly #watches: { prefix: string; response: ServerResponse }[] = [];
+  readonly #server: Server;
+  #version = 1;
+  reviews: unknown[] = [];
+  reviewStatus: object = {};
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => this.#answer(request, response, Buffer.concat(chunks).toString('utf8')));
+    });
+  }
+  async listen(): Promise<KubeConfig> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    const address = this.#server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: 'fake', server: `http://127.0.0.1:${port}`, skipTLSVerify: true }, { name: 'me' });
+    return config;
+  }
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+  put(path: string, object: { kind: string; name: string; namespace?: string; data?: Record<string, string> }): void {
+    const { name, namespace, kind, data } = object;
+    const existed = this.objects.has(path);
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }), resourceVersion: `${++this.#version}` };
+    const stored: StoredObject = { kind, metadata, ...(data === undefined ? {} : { data }) };
+    this.objects.set(path, stored);
+    this.#notify(path, existed ? 'MODIFIED' : 'ADDED', stored);
+  }
+  remove(path: string): void {
+    const stored = this.objects.get(path);
+    this.objects.delete(path);
+    if (stored !== undefined) this.#notify(path, 'DELETED', stored);
+  }
+  #notify(path: string, type: string, object: StoredObject): void {
+    for (const { prefix, response } of this.#watches) {
+      const kind = prefix.split('/').at(-1) ?? '';
+      if (path.split('/').at(-2) === kind) response.write(`${JSON.stringify({ type, object: { apiVersion: 'v1', ...object } })}\n`);
+    }
+  }
+  #answer(request: IncomingMessage, response: ServerResponse, body: string): void {
+    const url = new URL(request.url ?? '/', 'http://x');
+    const send = (status: number, value: object) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const missing = (code: number) => send(code, { kind: 'Status', status: 'Failure', code });
+    if (url.pathname.endsWith('/tokenreviews')) {
+      const review: unknown = JSON.parse(body);
+      this.reviews.push(review);
+      return void send(201, { kind: 'TokenReview', apiVersion: 'authentication.k8s.io/v1', spec: {}, status: this.reviewStatus });
+    }
+    if (url.searchParams.get('watch') === 'true') {
+      response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+      this.#watches.push({ prefix: url.pathname, response });
+      return;
+    }
+    if (request.method === 'POST' || request.method === 'PUT') {
+      const sent = JSON.parse(body) as { metadata: { name: string; namespace?: string }; data?: Record<string, string> };
+      const path = request.method === 'POST' ? `${url.pathname}/${sent.metadata.name}` : url.pathname;
+      if (request.method === 'POST' && this.objects.has(path)) return void missing(409);
+      this.put(path, { kind: 'Any', ...sent.metadata, ...(sent.data === undefined ? {} : { data: sent.data }) });
+      return void send(201, this.objects.get(path) ?? {});
+    }
+    const found = this.objects.get(url.pathname);
+    if (found !== undefined) return void send(200, found);
+    if (url.pathname === '/api/v1/namespaces' || url.pathname === '/api/v1/configmaps') {
+      const kind = url.pathname.split('/').at(-1);
+      const items = [...this.objects].filter(([path]) => path.split('/').at(-2) === kind).map(([, object]) => object);
+      return void send(200, { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: `${this.#version}` }, items });
+    }
+    missing(404);
+  }
+}
+
+let api: FakeApiServer;
+let config: KubeConfig;
+beforeEach(async () => {
+  api = new FakeApiServer();
+  config = await api.listen();
+});
+afterEach(() => api.close());
+
+it('keeps one root in the Secret, whoever comes first', async () => {
+  const make = () => makeSelfSigned('cluster.local', 1e9, 'ecdsa-p256', 0);
+  const [first, second] = await Promise.all([1, 2].map(() => createSecretStore(config, 'istio-system').createIfAbsent(make)));
+  expect(second?.privateKey).toBe(first?.privateKey);
+  const stored = api.objects.get('/api/v1/namespaces/istio-system/secrets/istio-ca-secret');
+  expect(Buffer.from(stored?.data?.['ca-cert.pem'] ?? '', 'base64').toString()).toBe(first?.certificate);
+  expect((await createSecretStore(config, 'istio-system').load())?.certificate).toBe(first?.certificate);
+});
+
+it('takes the identity from the review, and only for its audience', async () => {
+  const authenticate = createTokenReviewAuthenticator(config, 'istio-ca');
+  const user = { username: 'system:serviceaccount:default:reviews' };
+  api.reviewStatus = { authenticated: true, user, audiences: ['istio-ca'] };
+  expect(await authenticate('secret-token')).toEqual({ namespace: 'default', name: 'reviews' });
+  expect(api.reviews[0]).toMatchObject({ spec: { token: 'secret-token', audiences: ['istio-ca'] } });
+  api.reviewStatus = { authenticated: true, user, audiences: ['other'] };
+  await expect(authenticate('t')).rejects.toThrow('audience');
+  api.reviewStatus = { authenticated: true, user };
+  await expect(authenticate('t')).rejects.toThrow('audience');
+  api.reviewStatus = { authenticated: false };
+  await expect(authenticate('t')).rejects.toThrow('does not accept');
+  api.reviewStatus = { authenticated: true, user: { username: 'alice' }, audiences: ['istio-ca'] };
+  await expect(authenticate('t')).rejects.toThrow('no service account');
+});
+
+it('writes the root to every namespace and repairs what is changed or deleted', async () => {
+  const map = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`;
+  api.put('/api/v1/namespaces/default', { kind: 'Namespace', name: 'default' });
+  const distribution = distributeRoot({ config, rootPem: 'ROOT', clock: systemClock, random: seededRandom(1), logger: silentLogger });
+  const root = (namespace: string) => api.objects.get(map(namespace))?.data?.['root-cert.pem'];
+  await vi.waitFor(() => expect(root('default')).toBe('ROOT'), { timeout: 5000 });
+  await vi.waitFor(
+    () => {
+      api.put('/api/v1/namespaces/later', { kind: 'Namespace', name: 'later' });
+      expect(root('later')).toBe('ROOT');
+    },
+    { timeout: 5000 },
+  );
+  await vi.waitFor(
+    async () => {
+      api.put(map('default'), { kind: 'ConfigMap', name: 'istio-ca-root-cert', namespace: 'default', data: { 'root-cert.pem': 'FORGED' } });
+      await vi.waitFor(() => expect(root('default')).toBe('ROOT'), { timeout: 500 });
+    },
+    { timeout: 5000 },
+  );
+  api.remove(map('later'));
+  await vi.waitFor(() => expect(root('later')).toBe('ROOT'), { timeout: 5000 });
+  await distribution.close();
+});
