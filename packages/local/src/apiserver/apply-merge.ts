@@ -60,6 +60,11 @@ function fieldsOf(object: KubeObject, custom: boolean): FieldSet {
   return fields;
 }
 
+/** True for a step that stands for a whole list item. */
+function isItemStep(step: string | undefined): boolean {
+  return step !== undefined && /^[kv]:/.test(step);
+}
+
 function toFieldsV1(fields: FieldSet): JsonObject {
   const root: JsonObject = {};
   for (const path of [...fields].sort()) {
@@ -73,7 +78,7 @@ function toFieldsV1(fields: FieldSet): JsonObject {
         node = made;
       }
     }
-    if (/(?:^|\u0000)[kv]:[^\u0000]*$/.test(path)) node['.'] = {};
+    if (isItemStep(path.split(JOIN).at(-1))) node['.'] = {};
   }
   return root;
 }
@@ -169,7 +174,7 @@ export function serverSideApply(
     const owned = fromFieldsV1(entry.fieldsV1);
     for (const path of wanted) {
       const steps = path.split(JOIN);
-      const isItem = /^[kv]:/.test(steps.at(-1) ?? '');
+      const isItem = isItemStep(steps.at(-1));
       if (isItem || !owned.has(path) || equalJson(lookup(live as Json | undefined, steps), lookup(config as unknown as Json, steps)))
         continue;
       if (force) owned.delete(path);

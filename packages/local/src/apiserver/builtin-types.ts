@@ -57,7 +57,7 @@ function visit(types: BuiltinTypes['types'], type: string, value: unknown, path:
   };
   if (type.startsWith('[')) {
     if (!Array.isArray(value)) wrong('array');
-    else value.forEach((item: unknown, index) => visit(types, type.slice(1), item, `${path}[${index}]`, result));
+    else for (const [index, item] of value.entries()) visit(types, type.slice(1), item, `${path}[${index}]`, result);
   } else if (type.startsWith('{')) {
     if (!isObject(value)) wrong('object');
     else for (const [key, item] of Object.entries(value)) visit(types, type.slice(1), item, `${path}.${key}`, result);

@@ -14,7 +14,7 @@ export function pruneBySchema(schema: JsonObject, object: JsonObject): string[] 
 function prune(schema: JsonObject, value: Json, path: string, unknown: string[], root = false): void {
   if (Array.isArray(value)) {
     const items = objectAt(schema, 'items');
-    if (items !== undefined) value.forEach((item, index) => prune(items, item, `${path}[${index}]`, unknown));
+    if (items !== undefined) for (const [index, item] of value.entries()) prune(items, item, `${path}[${index}]`, unknown);
     return;
   }
   if (!isObject(value)) return;
@@ -142,7 +142,7 @@ function checkList(schema: JsonObject, value: Json[], path: string, field: strin
   if (most !== undefined && value.length > most)
     errors.push({ field, reason: 'FieldValueTooMany', message: `Too many: ${value.length}: must have at most ${most} items` });
   const items = objectAt(schema, 'items');
-  if (items !== undefined) value.forEach((item, index) => check(items, item, `${path}[${index}]`, errors));
+  if (items !== undefined) for (const [index, item] of value.entries()) check(items, item, `${path}[${index}]`, errors);
 }
 
 function checkObject(schema: JsonObject, value: JsonObject, path: string, field: string, errors: FieldError[]): void {

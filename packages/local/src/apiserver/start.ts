@@ -136,7 +136,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<Running
   const first = options.addresses[0]?.host ?? '127.0.0.1';
   const client = await authority.client(ADMIN, [MASTERS]);
   writeKubeconfig(kubeconfigPath, `https://${first === '0.0.0.0' ? '127.0.0.1' : first}:${port}`, authority.caPem, client);
-  const controllers = await startControllers({ engine, logger: logger.child({ part: 'controllers' }), clusterCa: authority.caPem });
+  const controllers = await startControllers({
+    engine,
+    logger: logger.child({ part: 'controllers' }),
+    clusterCa: authority.caPem,
+    apiServiceIp: formatIpv4(serviceCidr.base + 1),
+    apiHost: first === '0.0.0.0' ? '127.0.0.1' : first,
+    apiPort: port,
+  });
   isReady = true;
   logger.info({ urls, kubeconfig: kubeconfigPath }, 'API server listens');
   return {
