@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Server } from '@grpc/grpc-js';
 import { createCertificateManager, serverCredentials } from '@xebec/agent';
-import { Backoff, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { Backoff, errorText, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import {
   type Authority,
@@ -173,7 +173,7 @@ async function loadWithRetry(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Authority | undefined> {
-  const backoff = new Backoff({ baseMs: 200, maxMs: 5000 }, systemRandom);
+  const backoff = new Backoff({ baseMs: 200, maxMs: 2000 }, systemRandom);
   let away: string | undefined;
   while (!signal.aborted) {
     try {
@@ -183,7 +183,8 @@ async function loadWithRetry(
     } catch (error) {
       // A stored CA that is no CA does not heal by waiting.
       if (error instanceof XebecError) throw error;
-      const text = (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+      // client-node's messages quote headers after status and body.
+      const text = errorText(error).slice(0, 200);
       if (away === undefined) logger.warn({ code: 'E_CA_STORE' }, `${store.description} cannot be read, trying on: ${text}`);
       away = text;
       await new Promise<void>((resolve) => void setTimeout(resolve, backoff.nextMs()));

@@ -15,6 +15,7 @@ const ROOT_CONFIG_MAP = 'istio-ca-root-cert';
 const ROOT_KEY = 'root-cert.pem';
 const CA_SECRET = 'istio-ca-secret';
 const PLUGGED_SECRET = 'cacerts';
+const STABLE_MS = 1000;
 
 export function loadKubeConfig(kubeconfig: string | undefined, env: NodeJS.ProcessEnv): KubeConfig {
   const config = new KubeConfig();
@@ -113,12 +114,16 @@ export function distributeRoot(options: { config: KubeConfig; rootPem: string; c
   const running = new Set<string>();
   let closed = false;
   const cancels = new Set<() => void>();
-  const later = (delayMs: number, work: () => void) => {
+  const later = (delayMs: number, work: () => void): (() => void) => {
     const cancel = clock.setTimeout(() => {
       cancels.delete(cancel);
       if (!closed) work();
     }, delayMs);
     cancels.add(cancel);
+    return () => {
+      cancel();
+      cancels.delete(cancel);
+    };
   };
 
   const ensure = async (namespace: string, backoff = new Backoff({ baseMs: 200, maxMs: 10_000 }, options.random)): Promise<void> => {
@@ -159,20 +164,28 @@ export function distributeRoot(options: { config: KubeConfig; rootPem: string; c
     if (item.metadata?.name === ROOT_CONFIG_MAP) void ensure(item.metadata.namespace ?? '');
   });
 
-  for (const informer of [namespaces, configMaps]) {
-    const backoff = new Backoff({ baseMs: 200, maxMs: 5000 }, options.random);
-    let away = false;
+  const reachable = new Set([namespaces, configMaps].map((_, index) => index));
+  for (const [index, informer] of [namespaces, configMaps].entries()) {
+    const backoff = new Backoff({ baseMs: 200, maxMs: 2000 }, options.random);
+    let cancelStable: () => void = () => undefined;
     const restart = (error: unknown) => {
+      cancelStable();
       if (closed) return;
-      if (!away) logger.warn({ code: 'E_API_SERVER' }, `the API server is away, trying on: ${shortText(error)}`);
-      away = true;
+      // One line for both watches: they share the API server.
+      if (reachable.size === 2) logger.warn({ code: 'E_API_SERVER' }, `the API server is away, trying on: ${shortText(error)}`);
+      reachable.delete(index);
       later(backoff.nextMs(), () => void informer.start().catch(restart));
     };
     informer.on('error', restart);
+    // client-node says `connect` when it starts to connect: only a watch that holds for a while is one.
     informer.on('connect', () => {
-      if (away) logger.info({}, 'the API server answers again');
-      away = false;
-      backoff.reset();
+      cancelStable();
+      cancelStable = later(STABLE_MS, () => {
+        backoff.reset();
+        if (reachable.has(index)) return;
+        reachable.add(index);
+        if (reachable.size === 2) logger.info({}, 'the API server answers again');
+      });
     });
     informer.start().catch(restart);
   }
