@@ -2,8 +2,9 @@ import { addAnalyze } from './analyze/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
+import { addDown, addUp } from './up/command.ts';
 import { addVersion } from './version/command.ts';
 import { addXds } from './xds/command.ts';
 
 /** Everything `xebec` can do, in the order of its help. */
-export const verbs: readonly Verb[] = [addAnalyze, addProxyStatus, addProxyConfig, addXds, addVersion];
+export const verbs: readonly Verb[] = [addUp, addDown, addAnalyze, addProxyStatus, addProxyConfig, addXds, addVersion];

@@ -17,6 +17,8 @@ import {
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 
+const KUBECONFIG_WAIT_MS = 15_000;
+
 /** `xebec-node`: the kubelet and kube-proxy of this machine. */
 export const nodeSpec: DaemonSpec = {
   name: 'xebec-node',
@@ -42,8 +44,7 @@ export const nodeSpec: DaemonSpec = {
   ],
   async start({ options, logger, health }) {
     const kubeconfig = resolve(options['kubeconfig'] ?? '');
-    if (!existsSync(kubeconfig))
-      throw new XebecError('E_KUBECONFIG', `--kubeconfig ${kubeconfig} does not exist; start xebec-apiserver first`);
+    await untilExists(kubeconfig);
     const directory = resolve(options['stateDir'] ?? '');
     mkdirSync(directory, { recursive: true });
     const network = await chooseNetwork(options['capture'] ?? 'auto', directory, (mode, why) => logger.info({ mode }, why));
@@ -74,6 +75,16 @@ export const nodeSpec: DaemonSpec = {
     return { close: () => agent.close() };
   },
 };
+
+/** The API server writes the kubeconfig when it first listens; both are started at once. */
+async function untilExists(kubeconfig: string): Promise<void> {
+  const end = systemClock.monotonic() + KUBECONFIG_WAIT_MS;
+  while (!existsSync(kubeconfig)) {
+    if (systemClock.monotonic() > end)
+      throw new XebecError('E_KUBECONFIG', `--kubeconfig ${kubeconfig} does not exist; start xebec-apiserver first`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
 
 async function chooseNetwork(mode: string, directory: string, say: (mode: string, why: string) => void): Promise<NetworkProvider> {
   if (!['auto', 'netns', 'loopback'].includes(mode))

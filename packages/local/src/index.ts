@@ -5,3 +5,5 @@ export { LoopbackNetwork } from './node/loopback-network.ts';
 export { NetnsNetwork, probeNetns } from './node/netns-network.ts';
 export type { NetworkProvider } from './node/network.ts';
 export { NodeAgent, type NodeAgentOptions, upstreamNameServer } from './node/node-agent.ts';
+export { applyAll, type ManifestObject, readManifests } from './up/manifests.ts';
+export { bringDown, Supervisor, type SupervisorOptions } from './up/supervisor.ts';

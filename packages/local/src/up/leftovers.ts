@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PodState, readPodState } from '../node/pod-state.ts';
+import { isAlive, killGroupRemains, type ProcessId, run, signalProcess } from '../node/processes.ts';
+
+/** Waits until none of the processes lives; true when that happened within the time. */
+export async function untilGone(ids: readonly ProcessId[], timeoutMs: number): Promise<boolean> {
+  const end = Date.now() + timeoutMs;
+  while (ids.some(isAlive)) {
+    if (Date.now() > end) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}
+
+/** Ends processes with SIGTERM, and with SIGKILL those that are left after `graceMs`. */
+export async function endProcesses(ids: readonly ProcessId[], graceMs: number, group = true): Promise<void> {
+  const alive = ids.filter((id) => signalProcess(id, 'SIGTERM', group));
+  if (await untilGone(alive, graceMs)) return;
+  for (const id of alive) signalProcess(id, 'SIGKILL', group);
+  await untilGone(alive, 2000);
+}
+
+/**
+ * Ends every pod that a node agent's state directory knows, and removes what the network needed. The agent must not run.
+ * Works on what is recorded alone, so that it also cleans up after a `kill -9` of everything.
+ */
+export async function removePods(podsDirectory: string, graceMs: number): Promise<number> {
+  const states: PodState[] = existsSync(podsDirectory)
+    ? readdirSync(podsDirectory).flatMap((uid) => readPodState(join(podsDirectory, uid)) ?? [])
+    : [];
+  const processes = states.flatMap((state) =>
+    [...Object.values(state.containers), ...Object.values(state.init)].flatMap((container) => container.process ?? []),
+  );
+  await endProcesses(processes, graceMs);
+  for (const { pid } of processes) killGroupRemains(pid);
+  const sandboxes = states.flatMap((state) => state.network?.sandbox ?? []);
+  for (const sandbox of sandboxes) signalProcess(sandbox, 'SIGKILL');
+  await untilGone(sandboxes, 2000);
+  if (process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/sys/class/net/xebec0'))
+    await run('ip', ['link', 'del', 'xebec0']);
+  rmSync(podsDirectory, { recursive: true, force: true });
+  return states.length;
+}
