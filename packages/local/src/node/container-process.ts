@@ -25,8 +25,10 @@ const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUI
  * The argument vector that runs a command as a container of its pod. A user other than root keeps the right to read
  * everywhere: the checkout may lie in a home directory that only root can enter.
  */
-export function containerArgv(command: Pick<ContainerCommand, 'argv' | 'enter' | 'user'>): string[] {
-  const { user, enter, argv } = command;
+export function containerArgv(command: Pick<ContainerCommand, 'argv' | 'enter' | 'user' | 'cwd'>): string[] {
+  const { user, argv } = command;
+  // Entering a mount namespace moves a process to its root directory.
+  const enter = command.enter.length === 0 ? [] : [...command.enter, 'env', `--chdir=${command.cwd}`];
   if (user === undefined || user.uid === 0 || process.getuid?.() !== 0) return [...enter, ...argv];
   const capability = '+dac_read_search,+net_bind_service';
   return [
