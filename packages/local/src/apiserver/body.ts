@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import { parse as parseYaml } from 'yaml';
+import { decodeProtobuf } from './protobuf.ts';
 import { ApiError, badRequest } from './status.ts';
 
 /** What the Kubernetes API server takes at most. */
 const MAX_BODY = 3 * 1024 * 1024;
 
-/** Reads a request body as JSON or YAML; undefined when it is empty. */
+/** Reads a request body as JSON, YAML or Kubernetes' protobuf; undefined when it is empty. */
 export async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -17,15 +18,17 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(buffer);
   }
   if (size === 0) return undefined;
-  const text = Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks);
   const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim() ?? '';
-  if (/protobuf|cbor/.test(type)) {
+  if (type === 'application/vnd.kubernetes.protobuf') return decodeProtobuf(body);
+  if (type.includes('cbor')) {
     throw new ApiError(
       415,
       'UnsupportedMediaType',
-      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml',
+      'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf',
     );
   }
+  const text = body.toString('utf8');
   try {
     const value: unknown = type.endsWith('yaml') ? parseYaml(text, { maxAliasCount: 100 }) : JSON.parse(text);
     return value;

@@ -235,7 +235,7 @@ export class ApiHandler {
     }
   }
 
-  #sendObject({ request, response, path, url, context }: Call, code: number, object: KubeObject): void {
+  #sendObject({ request, response, path, url, context }: Call, code: number, object: KubeObject): undefined {
     const versioned = atVersion(object, path.resource, path.version);
     const table = wantsTable(request);
     if (table !== undefined) {
@@ -249,15 +249,15 @@ export class ApiHandler {
       return sendJson(response, code, renderTable(path.resource, path.version, [versioned], options), context.warnings);
     }
     if (wantsMetadata(request)) return sendText(response, code, JSON.stringify(partial(versioned)), context.warnings);
-    sendText(response, code, this.#options.engine.store.text(versioned), context.warnings);
+    return sendText(response, code, this.#options.engine.store.text(versioned), context.warnings);
   }
 
-  #get(call: Call): void {
+  #get(call: Call): undefined {
     const { path } = call;
     const object = this.#options.engine.get(path.resource, path.namespace, path.name);
     if (path.subresource === 'scale')
       return sendJson(call.response, 200, scaleOf(path.resource, path.version, atVersion(object, path.resource, path.version)));
-    this.#sendObject(call, 200, object);
+    return this.#sendObject(call, 200, object);
   }
 
   #selector(url: URL): (object: KubeObject) => boolean {
@@ -266,7 +266,7 @@ export class ApiHandler {
     return (object) => labels(object.metadata.labels ?? {}) && fields(object);
   }
 
-  #list({ request, response, url, path, context }: Call): void {
+  #list({ request, response, url, path, context }: Call): undefined {
     const { engine, clock } = this.#options;
     const { resource, version } = path;
     const matches = this.#selector(url);
@@ -292,10 +292,10 @@ export class ApiHandler {
     }
     const items = versioned.map((object) => engine.store.text(object)).join(',');
     const head = JSON.stringify({ kind: resource.listKind, apiVersion: apiVersionOf(resource.group, version), metadata });
-    sendText(response, 200, `${head.slice(0, -1)},"items":[${items}]}`, context.warnings);
+    return sendText(response, 200, `${head.slice(0, -1)},"items":[${items}]}`, context.warnings);
   }
 
-  #watch({ request, response, url, path }: Call): void {
+  #watch({ request, response, url, path }: Call): undefined {
     const { engine, clock } = this.#options;
     const { resource, version } = path;
     const { searchParams } = url;
@@ -336,6 +336,7 @@ export class ApiHandler {
     );
     this.#watches.add(end);
     response.on('close', () => this.#watches.delete(end));
+    return undefined;
   }
 
   async #post(call: Call): Promise<void> {
@@ -479,11 +480,17 @@ function partial(object: KubeObject): JsonObject {
   return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata as unknown as JsonObject };
 }
 
-function sendJson(response: ServerResponse, code: number, body: Json, warnings: readonly string[] = [], type = 'application/json'): void {
-  sendText(response, code, JSON.stringify(body), warnings, type);
+function sendJson(
+  response: ServerResponse,
+  code: number,
+  body: Json,
+  warnings: readonly string[] = [],
+  type = 'application/json',
+): undefined {
+  return sendText(response, code, JSON.stringify(body), warnings, type);
 }
 
-function sendText(response: ServerResponse, code: number, body: string, warnings: readonly string[], type = 'application/json'): void {
+function sendText(response: ServerResponse, code: number, body: string, warnings: readonly string[], type = 'application/json'): undefined {
   // RFC 9110 quoted-string; clients show each line once.
   const headers = [...new Set(warnings)]
     .slice(0, 50)
@@ -495,4 +502,5 @@ function sendText(response: ServerResponse, code: number, body: string, warnings
     ...(headers.length === 0 ? {} : { Warning: headers.join(', ') }),
   });
   response.end(body);
+  return undefined;
 }

@@ -9,6 +9,7 @@ import { type Clock, type Logger, systemClock, XebecError } from '@xebec/core';
 import { stringify } from 'yaml';
 import { startControllers } from '../controllers/start.ts';
 import { createAdmission } from './admission.ts';
+import { isAllowed } from './authorization.ts';
 import { loadBuiltinTypes } from './builtin-types.ts';
 import { coversNames, loadAuthority, writeSecret } from './certificates.ts';
 import { ObjectEngine, type UserInfo } from './engine.ts';
@@ -16,6 +17,7 @@ import { ApiHandler } from './handler.ts';
 import { createKubeletProxy } from './kubelet-proxy.ts';
 import { ResourceRegistry } from './registry.ts';
 import { formatIpv4, parseCidr } from './service-addresses.ts';
+import { forbidden } from './status.ts';
 import { ObjectStore } from './store.ts';
 import { API_AUDIENCES, TokenIssuer } from './tokens.ts';
 import { WebhookCaller } from './webhooks.ts';
@@ -94,6 +96,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<Running
   ];
   const serving = await servingCertificate(dataDir, authority, names, clock.now());
   const authenticate = async (request: IncomingMessage): Promise<UserInfo | undefined> => {
+    const user = await identify(request);
+    return user === undefined ? undefined : impersonated(store, request, user);
+  };
+  const identify = async (request: IncomingMessage): Promise<UserInfo | undefined> => {
     const authorization = request.headers.authorization ?? '';
     if (authorization.startsWith('Bearer ')) return (await tokens.verify(authorization.slice(7), API_AUDIENCES))?.user;
     return request.socket instanceof TLSSocket ? clientIdentity(request.socket) : undefined;
@@ -194,6 +200,23 @@ function clientIdentity(socket: TLSSocket): UserInfo | undefined {
     username,
     groups: [...subject.flatMap(([key, value]) => (key === 'O' && value !== undefined ? [value] : [])), 'system:authenticated'],
   };
+}
+
+/** The user that an `Impersonate-User` header names, when the caller may act for others. */
+function impersonated(store: ObjectStore, request: IncomingMessage, caller: UserInfo): UserInfo {
+  const username = request.headers['impersonate-user'];
+  if (typeof username !== 'string') return caller;
+  const users = { group: '', plural: 'users' };
+  const query = { verb: 'impersonate', group: '', resource: 'users', subresource: '', namespace: '', name: username };
+  if (!isAllowed(store, caller, query))
+    throw forbidden(users, username, `User "${caller.username}" cannot impersonate resource "users" in API group "" at the cluster scope`);
+  const header = request.headers['impersonate-group'];
+  const asked = (Array.isArray(header) ? header.join(',') : (header ?? ''))
+    .split(',')
+    .flatMap((name) => (name.trim() === '' ? [] : [name.trim()]));
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username);
+  const own = account === null ? [] : ['system:serviceaccounts', `system:serviceaccounts:${account[1]}`];
+  return { username, groups: [...new Set([...(asked.length > 0 ? asked : own), 'system:authenticated'])] };
 }
 
 async function servingCertificate(
