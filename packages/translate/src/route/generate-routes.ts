@@ -4,18 +4,20 @@ import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { HttpConnectionManagerSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { patchRoutes } from '../envoy-filter/routes.ts';
 import { gatewayRoute, isGatewayRoute } from '../gateway/routes.ts';
 import type { Generated } from '../generated.ts';
 import { outboundRoute, parseRouteName } from './outbound.ts';
 
 /** Route configurations by name; a name that stands for nothing gets an empty one, which answers 404. */
 export function generateRoutes(snapshot: MeshSnapshot, proxy: MeshProxy, names: readonly string[]): Generated<RouteConfiguration>[] {
-  return names.map((name) => {
+  const routes = names.map((name) => {
     if (proxy.type === 'router' && isGatewayRoute(name)) return gatewayRoute(snapshot, proxy, name);
     const target = proxy.type === 'router' ? undefined : parseRouteName(name);
     if (target === undefined) return { name, message: create(RouteConfigurationSchema, { name }), provenance: [] };
     return outboundRoute(snapshot, proxy, name, target);
   });
+  return patchRoutes(snapshot, proxy, routes);
 }
 
 /** The route configurations that listeners ask for over RDS, sorted. */

@@ -1,0 +1,86 @@
+import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
+import { isNarrow, type MeshProxy, type MeshSnapshot, selects } from '@xebec/model';
+import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
+import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
+import { RouteSchema, VirtualHostSchema } from '@xebec/protos/envoy/config/route/v3/route_components';
+import { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import type { EnvoyFilterPatch } from '@xebec/schemas';
+import { type ConfigReference, referenceTo } from '../generated.ts';
+import { normalise } from './json.ts';
+
+export type ApplyTo = EnvoyFilterPatch['applyTo'];
+export type Context = 'SIDECAR_INBOUND' | 'SIDECAR_OUTBOUND' | 'GATEWAY';
+
+/** One patch that concerns a proxy. */
+export interface Patch {
+  readonly applyTo: ApplyTo;
+  readonly operation: NonNullable<NonNullable<EnvoyFilterPatch['patch']>['operation']>;
+  readonly match: NonNullable<EnvoyFilterPatch['match']>;
+  /** In the spelling of protobuf JSON; empty for REMOVE. */
+  readonly value: JsonObject;
+  readonly reference: ConfigReference;
+}
+
+const SCHEMAS: Readonly<Partial<Record<ApplyTo, DescMessage>>> = {
+  CLUSTER: ClusterSchema,
+  LISTENER: ListenerSchema,
+  LISTENER_FILTER: ListenerFilterSchema,
+  FILTER_CHAIN: FilterChainSchema,
+  NETWORK_FILTER: FilterSchema,
+  HTTP_FILTER: HttpFilterSchema,
+  ROUTE_CONFIGURATION: RouteConfigurationSchema,
+  VIRTUAL_HOST: VirtualHostSchema,
+  HTTP_ROUTE: RouteSchema,
+};
+
+/**
+ * The patches of EnvoyFilters in the root namespace and the proxy's own that select it, by priority, then root namespace
+ * first, then age. A value that is no valid message, or of a type the mesh does not know, is left out.
+ */
+export function patchesFor(snapshot: MeshSnapshot, proxy: MeshProxy): Patch[] {
+  const filters = [...new Set([snapshot.rootNamespace, proxy.namespace])].flatMap((namespace) =>
+    snapshot.config.in('EnvoyFilter', namespace),
+  );
+  return filters
+    .filter(({ spec }) => !isNarrow(spec.workloadSelector?.labels) || selects(spec.workloadSelector?.labels, proxy.labels))
+    .sort((a, b) => (a.spec.priority ?? 0) - (b.spec.priority ?? 0))
+    .flatMap((filter) =>
+      (filter.spec.configPatches ?? []).flatMap((given, index): Patch[] => {
+        const schema = SCHEMAS[given.applyTo];
+        const operation = given.patch?.operation ?? 'INVALID';
+        if (schema === undefined || operation === 'INVALID' || !concerns(given, proxy)) return [];
+        const value = operation === 'REMOVE' ? {} : normalise(schema, given.patch?.value ?? {});
+        if (value === undefined) return [];
+        const reference = referenceTo(filter, `spec.configPatches[${index}]`);
+        return [{ applyTo: given.applyTo, operation, match: given.match ?? {}, value, reference }];
+      }),
+    );
+}
+
+function concerns(patch: EnvoyFilterPatch, proxy: MeshProxy): boolean {
+  const context = patch.match?.context ?? 'ANY';
+  if (context === 'WAYPOINT') return false;
+  if (context !== 'ANY' && (context === 'GATEWAY') !== (proxy.type === 'router')) return false;
+  const version = patch.match?.proxy?.proxyVersion;
+  if (version !== undefined && version !== '') {
+    const own = proxy.metadata['ISTIO_VERSION'];
+    if (typeof own !== 'string' || !safeTest(version, own)) return false;
+  }
+  return Object.entries(patch.match?.proxy?.metadata ?? {}).every(([key, value]) => proxy.metadata[key] === value);
+}
+
+/** The expression was checked when the object was admitted; one that slipped through matches nothing. */
+function safeTest(expression: string, text: string): boolean {
+  try {
+    return new RegExp(expression).test(text);
+  } catch {
+    return false;
+  }
+}
+
+export function inContext(patch: Patch, context: Context): boolean {
+  const wanted = patch.match.context ?? 'ANY';
+  return wanted === 'ANY' || wanted === context;
+}
