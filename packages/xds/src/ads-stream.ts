@@ -155,7 +155,10 @@ export class AdsStream {
     if (clusters === undefined) return true;
     if (clusters.inFlight.size > 0 || this.#difference(clusters).changed.length > 0) return false;
     if (typeUrl === ROUTE_TYPE && (this.#subscriptions.get(LISTENER_TYPE)?.inFlight.size ?? 0) > 0) return false;
-    return this.#warming.size === 0;
+    // A cluster that left the view again holds nothing up, but it is not warm either, should it come back.
+    const endpoints = this.#view.resources(ENDPOINT_TYPE);
+    for (const name of this.#warming) if (endpoints.has(name)) return false;
+    return true;
   }
   /** Whether what left the view may leave the proxy: not while something there may still name it. */
   #mayRemove(typeUrl: string): boolean {
@@ -227,11 +230,16 @@ export class AdsStream {
     }
   }
   #endWarming(): void {
+    if (this.#warming.size === 0) return;
     const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
+    const clusters = this.#subscriptions.get(CLUSTER_TYPE);
     const view = this.#view.resources(ENDPOINT_TYPE);
     const inFlight = new Set([...(endpoints?.inFlight.values() ?? [])].flatMap((names) => [...names.keys()]));
     for (const name of this.#warming) {
-      if (!view.has(name) || (endpoints?.sent.has(name) === true && !inFlight.has(name))) this.#warming.delete(name);
+      const due = view.get(name);
+      // That a proxy was told of their absence, or given a placeholder, does not count as endpoints.
+      const arrived = due !== undefined && endpoints?.sent.get(name) === due.version && !inFlight.has(name);
+      if (arrived || clusters?.sent.has(name) !== true) this.#warming.delete(name);
     }
   }
 }
