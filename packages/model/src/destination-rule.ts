@@ -45,21 +45,51 @@ function mostSpecific(
   hostname: string,
 ): ResolvedDestinationRule | undefined {
   const fallback = snapshot.mesh.defaultDestinationRuleExportTo ?? ['*'];
-  let bestHost: string | undefined;
-  let rules: DestinationRule[] = [];
-  for (const rule of snapshot.config.in('DestinationRule', place)) {
-    if (!isVisible(rule.spec.exportTo, place, viewer.namespace, fallback)) continue;
+  const applies = (rule: DestinationRule) => {
+    if (!isVisible(rule.spec.exportTo, place, viewer.namespace, fallback)) return false;
     const selector = rule.spec.workloadSelector?.matchLabels;
-    if (isNarrow(selector) && !(place === viewer.namespace && selects(selector, viewer.labels))) continue;
-    const host = resolveHost(rule.spec.host, place, snapshot.domain);
-    if (!hostCovers(host, hostname)) continue;
-    const order = bestHost === undefined ? -1 : compareHosts(host, bestHost);
-    if (order < 0) {
-      bestHost = host;
-      rules = [rule];
-    } else if (order === 0) rules.push(rule);
+    return !isNarrow(selector) || (place === viewer.namespace && selects(selector, viewer.labels));
+  };
+  const { exact, wildcards } = indexOf(snapshot, place);
+  const own = merge((exact.get(hostname) ?? []).filter(applies));
+  if (own !== undefined) return own;
+  for (const { host, rules } of wildcards) {
+    const found = hostCovers(host, hostname) ? merge(rules.filter(applies)) : undefined;
+    if (found !== undefined) return found;
   }
-  return merge(rules);
+  return undefined;
+}
+
+/** The rules of a namespace by the host they are for. */
+interface HostIndex {
+  readonly exact: ReadonlyMap<string, readonly DestinationRule[]>;
+  /** The most specific first. */
+  readonly wildcards: readonly { readonly host: string; readonly rules: readonly DestinationRule[] }[];
+}
+
+const indexes = new WeakMap<MeshSnapshot, Map<string, HostIndex>>();
+
+/** Made once for each snapshot and namespace: every service of every proxy asks. */
+function indexOf(snapshot: MeshSnapshot, place: string): HostIndex {
+  let known = indexes.get(snapshot);
+  if (known === undefined) {
+    known = new Map();
+    indexes.set(snapshot, known);
+  }
+  let index = known.get(place);
+  if (index === undefined) {
+    const byHost = new Map<string, DestinationRule[]>();
+    for (const rule of snapshot.config.in('DestinationRule', place)) {
+      const host = resolveHost(rule.spec.host, place, snapshot.domain);
+      const list = byHost.get(host);
+      if (list === undefined) byHost.set(host, [rule]);
+      else list.push(rule);
+    }
+    const wildcards = [...byHost].filter(([host]) => host.startsWith('*')).map(([host, rules]) => ({ host, rules }));
+    index = { exact: byHost, wildcards: wildcards.sort((a, b) => compareHosts(a.host, b.host)) };
+    known.set(place, index);
+  }
+  return index;
 }
 
 function merge(rules: readonly DestinationRule[]): ResolvedDestinationRule | undefined {

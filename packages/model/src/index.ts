@@ -37,9 +37,10 @@ export {
   MESH_GATEWAY,
   qualifyGateway,
   type VirtualService,
+  type VirtualServiceLookup,
   virtualServiceGateways,
   virtualServiceHosts,
-  virtualServiceOf,
+  virtualServiceLookup,
   virtualServicesFor,
 } from './virtual-service.ts';
 export { isVisible } from './visibility.ts';

@@ -39,14 +39,22 @@ export function virtualServicesFor(snapshot: MeshSnapshot, gateway: string, view
     );
 }
 
-/** The VirtualService that rules a host: the most specific host wins, then the oldest object; they are never merged. */
-export function virtualServiceOf(configs: readonly VirtualService[], hostname: string, domain: string): VirtualService | undefined {
-  let best: { config: VirtualService; host: string } | undefined;
-  for (const config of configs) {
+/** Finds the VirtualService that rules a hostname. */
+export type VirtualServiceLookup = (hostname: string) => VirtualService | undefined;
+
+/**
+ * A lookup over VirtualServices that are sorted oldest first: the most specific host wins, then the oldest object; they
+ * are never merged.
+ */
+export function virtualServiceLookup(configs: readonly VirtualService[], domain: string): VirtualServiceLookup {
+  const exact = new Map<string, VirtualService>();
+  const wildcards: { host: string; config: VirtualService }[] = [];
+  for (const config of configs)
     for (const host of virtualServiceHosts(config, domain)) {
-      if (!hostCovers(host, hostname)) continue;
-      if (best === undefined || compareHosts(host, best.host) < 0) best = { config, host };
+      if (host.startsWith('*')) wildcards.push({ host, config });
+      else if (!exact.has(host)) exact.set(host, config);
     }
-  }
-  return best?.config;
+  // The sort is stable, so the older of two equal hosts stays in front.
+  wildcards.sort((a, b) => compareHosts(a.host, b.host));
+  return (hostname) => exact.get(hostname) ?? wildcards.find(({ host }) => hostCovers(host, hostname))?.config;
 }

@@ -11,7 +11,13 @@ import {
   serviceIdentities,
   trafficPolicyOf,
 } from '@xebec/model';
-import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
 import type { Subset } from '@xebec/schemas';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
@@ -79,7 +85,7 @@ function outboundClusterOf(
     // The caller chooses the address, so there is nothing to balance and no endpoints to load.
     delete balanced.edsClusterConfig;
     delete balanced.loadAssignment;
-    balanced.lbPolicy = 6;
+    balanced.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   }
   const tls = upstreamTlsFields(policy.tls, {
     protocol: port.protocol,

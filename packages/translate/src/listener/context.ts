@@ -7,6 +7,8 @@ import {
   type SidecarScope,
   sidecarScope,
   telemetriesOf,
+  type VirtualServiceLookup,
+  virtualServiceLookup,
 } from '@xebec/model';
 import type { FilterSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { authorizationFilters } from '../authorization-policy/filters.ts';
@@ -33,6 +35,8 @@ export interface ListenerContext {
   readonly proxy: MeshProxy;
   readonly scope: SidecarScope;
   readonly domain: string;
+  /** The VirtualService with TCP or TLS routes for a host. */
+  readonly tcpRuleOf: VirtualServiceLookup;
   readonly trustDomains: readonly string[];
   readonly detectionTimeout: { seconds: bigint; nanos: number };
   readonly pathNormalization: string;
@@ -42,6 +46,8 @@ export interface ListenerContext {
   readonly httpProxyPort: number;
   readonly peerAuthentication: PeerAuthentication;
   readonly securityReferences: readonly ConfigReference[];
+  /** Whether inbound calls are checked by Mixer or reported to it. */
+  readonly mixer: boolean;
   readonly inbound: SideContext;
   readonly outbound: SideContext;
   readonly gateway: SideContext;
@@ -81,6 +87,10 @@ export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): Liste
     proxy,
     scope,
     domain: snapshot.domain,
+    tcpRuleOf: virtualServiceLookup(
+      scope.virtualServices.filter((config) => config.spec.tcp !== undefined || config.spec.tls !== undefined),
+      snapshot.domain,
+    ),
     trustDomains: [mesh.trustDomain ?? 'cluster.local', ...(mesh.trustDomainAliases ?? [])],
     detectionTimeout: duration(mesh.protocolDetectionTimeout ?? '0s'),
     pathNormalization: mesh.pathNormalization?.normalization ?? 'DEFAULT',
@@ -90,6 +100,7 @@ export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): Liste
     httpProxyPort: given > 0 ? given : mesh.proxyHttpPort !== undefined && mesh.proxyHttpPort > 0 ? mesh.proxyHttpPort : HTTP_PROXY_PORT,
     peerAuthentication: peerAuthenticationOf(snapshot, proxy.namespace, proxy.labels),
     securityReferences: [...authorization.references, ...jwt.references],
+    mixer: mixerFilter(snapshot, proxy, scope, true).length > 0,
     inbound: side('inbound'),
     outbound: side('outbound'),
     gateway: side('gateway'),

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { isHttp, type ServiceInstance } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
@@ -10,6 +11,7 @@ import { socketAddress } from '../envoy/address.ts';
 import { extension, type Fields } from '../envoy/any.ts';
 import { METADATA_EXCHANGE, STATS } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { mixerRouteConfig } from '../mixer/client.ts';
 import { inboundRoute } from '../route/inbound.ts';
 import { listenerAccessLogs } from '../telemetry/access-log.ts';
 import { connectionManager, type NetworkFilter } from './connection-manager.ts';
@@ -50,6 +52,7 @@ export function virtualInbound(context: ListenerContext, ports: readonly Inbound
       operation: ':0/*',
       port: 0,
       protocol: 'auto',
+      filterConfig: {},
     }),
   );
   const declared = ports.filter(({ instance }) => instance.port.protocol !== 'auto').map(({ port }) => port);
@@ -113,6 +116,7 @@ function portChains(context: ListenerContext, { port, instance }: InboundPort, b
         operation: `${instance.service.hostname}:${instance.port.number}/*`,
         port: instance.port.number,
         protocol: isHttp(protocol) ? protocol : 'auto',
+        filterConfig: context.mixer ? mixerRouteConfig(instance.service) : {},
       },
     );
   });
@@ -125,6 +129,7 @@ interface ChainTarget {
   readonly operation: string;
   readonly port: number;
   readonly protocol: ServiceInstance['port']['protocol'];
+  readonly filterConfig: Readonly<Record<string, Any>>;
 }
 
 function filterChain(context: ListenerContext, chain: InboundChain, target: ChainTarget): FilterChain {

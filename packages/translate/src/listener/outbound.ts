@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { isHttp, isTls, MESH_GATEWAY, type MeshSnapshot, type Service, type ServicePort, virtualServiceOf } from '@xebec/model';
+import { isHttp, isTls, MESH_GATEWAY, type MeshSnapshot, type Service, type ServicePort } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -137,11 +137,7 @@ function addChains(
     ports: [port.number],
     resolve: destinationResolver(snapshot, proxy, scope, port.number, false),
   };
-  const rule = virtualServiceOf(
-    scope.virtualServices.filter((config) => config.spec.tcp !== undefined || config.spec.tls !== undefined),
-    service.hostname,
-    snapshot.domain,
-  );
+  const rule = context.tcpRuleOf(service.hostname);
   const chains = rule === undefined ? [] : [...(isTls(port.protocol) ? tlsChains(rule, site) : []), ...tcpChains(rule, site)];
   if (rule !== undefined && chains.length > 0)
     binding.references.set(`${rule.metadata.namespace}/${rule.metadata.name}`, referenceTo(rule));

@@ -1,8 +1,9 @@
-import { type MeshProxy, type MeshSnapshot, resolveHost, type SidecarScope, spiffeId } from '@xebec/model';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { type MeshProxy, type MeshSnapshot, resolveHost, type Service, type SidecarScope, spiffeId } from '@xebec/model';
 import type { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
-import { MixerClient_FailPolicy, MixerClientSchema } from '@xebec/protos/xebec/filters/http/mixer/v1/mixer';
+import { MixerClient_FailPolicy, MixerClientPerRouteSchema, MixerClientSchema } from '@xebec/protos/xebec/filters/http/mixer/v1/mixer';
 import { outboundCluster } from '../cluster/names.ts';
-import { extension, type Fields } from '../envoy/any.ts';
+import { extension, type Fields, pack } from '../envoy/any.ts';
 import { MIXER } from '../extensions.ts';
 
 /**
@@ -28,6 +29,23 @@ export function mixerFilter(
       mixerAttributes: { attributes: staticAttributes(proxy, mesh.trustDomain ?? 'cluster.local', inbound) },
     }),
   ];
+}
+
+/** What the filter cannot know by itself: which service the route stands for. */
+export function mixerRouteConfig(service: Service): Record<string, Any> {
+  const text = (value: string) => ({ value: { case: 'stringValue' as const, value } });
+  return {
+    [MIXER]: pack(MixerClientPerRouteSchema, {
+      mixerAttributes: {
+        attributes: {
+          'destination.service.host': text(service.hostname),
+          'destination.service.name': text(service.name),
+          'destination.service.namespace': text(service.namespace),
+          'destination.service.uid': text(`istio://${service.namespace}/services/${service.name}`),
+        },
+      },
+    }),
+  };
 }
 
 function clusterOf(server: string | undefined, snapshot: MeshSnapshot, scope: SidecarScope): string | undefined {

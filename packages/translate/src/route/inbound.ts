@@ -1,3 +1,4 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { isHttp2, type Protocol } from '@xebec/model';
 import type { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import type { Fields } from '../envoy/any.ts';
@@ -9,6 +10,8 @@ export interface InboundRoute {
   /** `host:port/*`, the name of server spans. */
   readonly operation: string;
   readonly protocol: Protocol;
+  /** Configuration of filters for this route. */
+  readonly filterConfig: Readonly<Record<string, Any>>;
 }
 
 /** Everything that comes in goes to the workload; only a request that never reached it is tried again. */
@@ -36,6 +39,7 @@ export function inboundRoute(view: InboundRoute): Fields<typeof RouteConfigurati
               },
             },
             decorator: { operation: view.operation },
+            typedPerFilterConfig: { ...view.filterConfig },
           },
         ],
       },

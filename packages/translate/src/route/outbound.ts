@@ -9,7 +9,7 @@ import {
   sidecarScope,
   type VirtualService,
   virtualServiceHosts,
-  virtualServiceOf,
+  virtualServiceLookup,
 } from '@xebec/model';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
@@ -50,6 +50,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   const egress = scope.egress.find((entry) => entry.port?.number === target.port) ?? scope.egress.find((entry) => entry.port === undefined);
   const services = (egress ?? scope).services.filter((service) => target.hostname === undefined || service.hostname === target.hostname);
   const rules = (egress ?? scope).virtualServices.filter((config) => config.spec.http !== undefined);
+  const ruleOf = virtualServiceLookup(rules, snapshot.domain);
   const hosts: VirtualHost[] = [];
   const references = new Map<string, ConfigReference>();
   const taken = new Set<string>();
@@ -72,7 +73,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
     hosts.push({ name: `${host}:${port}`, domains: free, routes, includeRequestAttemptCount: true });
   };
   for (const { service, port } of httpPorts(services, target.port)) {
-    const rule = virtualServiceOf(rules, service.hostname, snapshot.domain);
+    const rule = ruleOf(service.hostname);
     add(service.hostname, port.number, serviceDomains(service, proxy, snapshot.domain), rule);
   }
   if (target.hostname === undefined) {
