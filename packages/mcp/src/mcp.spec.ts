@@ -157,6 +157,24 @@ describe('resources', () => {
     });
   });
 
+  it('get a version from their content when the object has none', () => {
+    const metadata = {
+      name: 'a',
+      namespace: 'd',
+      labels: {},
+      annotations: {},
+      creationTimestamp: '',
+      resourceVersion: '',
+      uid: '',
+      generation: 0,
+    };
+    const versionOf = (host: string) =>
+      toResource({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec: { hosts: [host] } }).metadata?.version;
+    expect(versionOf('x')).toMatch(/^[\w-]{22}$/);
+    expect(versionOf('x')).toBe(versionOf('x'));
+    expect(versionOf('x')).not.toBe(versionOf('y'));
+  });
+
   it('name collection, object and field when they are wrong', () => {
     const wrong = toResource({
       apiVersion: 'networking.istio.io/v1',

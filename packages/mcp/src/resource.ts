@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { create, fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema, timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { err, ok, type Result } from '@xebec/core';
@@ -39,16 +40,18 @@ export function resourceName(metadata: { readonly namespace: string; readonly na
 export function toResource(object: ConfigObject): Resource {
   const { metadata, spec } = object;
   const created = new Date(metadata.creationTimestamp);
+  const json = JSON.stringify(spec);
   return create(ResourceSchema, {
     metadata: {
       name: resourceName(metadata),
-      version: metadata.resourceVersion,
+      // Objects from files have no version of their own, and equal versions are never sent twice.
+      version: metadata.resourceVersion || hash('sha256', JSON.stringify([metadata, json]), 'base64url').slice(0, 22),
       labels: { ...metadata.labels },
       annotations: { ...metadata.annotations },
       ...(Number.isNaN(created.getTime()) ? {} : { createTime: timestampFromDate(created) }),
     },
     // A decoded spec is plain JSON; going through text drops keys whose value is undefined.
-    body: { typeUrl: STRUCT_TYPE, value: toBinary(StructSchema, fromJson(StructSchema, JSON.parse(JSON.stringify(spec)))) },
+    body: { typeUrl: STRUCT_TYPE, value: toBinary(StructSchema, fromJson(StructSchema, JSON.parse(json))) },
   });
 }
 
