@@ -34,11 +34,13 @@ export function startReflector(options: ReflectorOptions): { close(): Promise<vo
   const backoff = new Backoff(RETRY, options.random);
   let resourceVersion: string | undefined;
   let failing = false;
+  let listed = false;
 
   const list = async (): Promise<void> => {
     const body = await api.get(withQuery(path, { fieldSelector: options.fieldSelector }), stop.signal);
     const { items, metadata } = isRecord(body) ? body : {};
     handler.onList(Array.isArray(items) ? items.filter(isRecord) : []);
+    listed = true;
     resourceVersion = versionOf(metadata);
   };
   const watch = async (): Promise<void> => {
@@ -79,9 +81,11 @@ export function startReflector(options: ReflectorOptions): { close(): Promise<vo
         if (stop.signal.aborted) return;
         const gone = error instanceof ApiError && (error.status === 410 || error.status === 404);
         if (gone) resourceVersion = undefined;
-        // A kind whose CRD is not there holds nothing; it may come later.
-        if (error instanceof ApiError && error.status === 404) handler.onList([]);
-        else if (!gone && !failing) {
+        // A kind whose CRD is not there yet holds nothing. One that was there and is not now belongs to a server that is still
+        // starting: what is known stays true.
+        if (error instanceof ApiError && error.status === 404) {
+          if (!listed) handler.onList([]);
+        } else if (!gone && !failing) {
           failing = true;
           logger.warn({ path }, `watching ${path} failed, trying again: ${errorText(error)}`);
         }
