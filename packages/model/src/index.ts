@@ -29,7 +29,7 @@ export {
   serviceKey,
 } from './service.ts';
 export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts';
-export { type ServiceInstance, serviceInstances } from './service-instances.ts';
+export { inboundInstances, type ServiceInstance, serviceInstances } from './service-instances.ts';
 export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
 export { createSnapshot, type EndpointOfService, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
 export { telemetriesOf } from './telemetry.ts';

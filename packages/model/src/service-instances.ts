@@ -1,6 +1,8 @@
 import { selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Service, ServicePort } from './service.ts';
+import { ingressInstances } from './sidecar-ingress.ts';
+import { sidecarOf } from './sidecar-scope.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
 /** A port of a service that a proxy's own workload serves. */
@@ -9,6 +11,8 @@ export interface ServiceInstance {
   readonly port: ServicePort;
   /** Where the workload listens. */
   readonly targetPort: number;
+  /** Where calls go instead of the port that was called: from a Sidecar's `ingress`. */
+  readonly endpoint?: { readonly address: string; readonly port: number };
 }
 
 /**
@@ -16,6 +20,12 @@ export interface ServiceInstance {
  * address. Ready or not: a workload that is not yet ready still needs its inbound listeners. Ordered oldest service first,
  * since the oldest wins a port.
  */
+export function inboundInstances(snapshot: MeshSnapshot, proxy: MeshProxy): ServiceInstance[] {
+  const instances = serviceInstances(snapshot, proxy);
+  return ingressInstances(sidecarOf(snapshot, proxy), proxy, instances) ?? instances;
+}
+
+/** As `inboundInstances`, without what a Sidecar's `ingress` changes: what services say. */
 export function serviceInstances(snapshot: MeshSnapshot, proxy: MeshProxy): ServiceInstance[] {
   const out = new Map<string, ServiceInstance>();
   const add = (service: Service, port: ServicePort, targetPort: number) => {

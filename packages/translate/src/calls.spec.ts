@@ -143,6 +143,42 @@ describe('calls of a sidecar', () => {
   });
 });
 
+describe('calls through a gateway', () => {
+  const router = {
+    id: 'router~10.244.9.1~gw.istio-system~istio-system.svc.cluster.local',
+    metadata: { NAMESPACE: 'istio-system', LABELS: { istio: 'ingressgateway' } },
+  };
+  const server = (hosts: string[], extra: object = {}) => ({ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts, ...extra });
+  const gateway = (...servers: object[]) => object('Gateway', { selector: { istio: 'ingressgateway' }, servers }, 'edge');
+  const bound = (name: string, hosts: string[], ...http: object[]) => object('VirtualService', { hosts, gateways: ['edge'], http }, name);
+  const edge = (...objects: ReturnType<typeof object>[]): Scenario => ({ ...mesh(...objects), node: router });
+  const through = { via: 'http.80', host: 'shop.example' };
+
+  it('follow the routes that are bound to it, and only for hosts that it serves', () => {
+    const scenario = edge(gateway(server(['shop.example'])), bound('all', ['*'], { route: [to('v1')] }));
+    expect(reached(scenario, through)).toBe(stock('v1'));
+    expect(reached(scenario, { ...through, host: 'other.example' })).toBe(404);
+  });
+  it('find the routes of several rules for one host, a catch-all last', () => {
+    const scenario = edge(
+      gateway(server(['*'])),
+      bound('a', ['shop.example'], { route: [to('v1')] }),
+      bound('b', ['shop.example'], { match: [{ uri: { prefix: '/new' } }], route: [to('v2')] }),
+    );
+    expect(reached(scenario, { ...through, path: '/new/x' })).toBe(stock('v2'));
+    expect(reached(scenario, { ...through, path: '/' })).toBe(stock('v1'));
+  });
+  it('do not see the rules of the mesh', () =>
+    expect(reached(edge(gateway(server(['*'])), rule({ route: [to('v1')] })), through)).toBe(404));
+  it('are sent to https where the server says so', () => {
+    const scenario = edge(
+      gateway(server(['shop.example'], { tls: { httpsRedirect: true } })),
+      bound('a', ['shop.example'], { route: [to('v1')] }),
+    );
+    expect(reached(scenario, through)).toBe('redirect');
+  });
+});
+
 describe('calls to a workload', () => {
   const spiffe = (namespace: string, account: string) => `spiffe://cluster.local/ns/${namespace}/sa/${account}`;
   const policy = (spec: object, name = 'policy') => mesh(object('AuthorizationPolicy', spec, name));

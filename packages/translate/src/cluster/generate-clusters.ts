@@ -1,4 +1,4 @@
-import { type MeshProxy, type MeshSnapshot, serviceInstances, sidecarScope } from '@xebec/model';
+import { inboundInstances, type MeshProxy, type MeshSnapshot, sidecarScope } from '@xebec/model';
 import type { Cluster } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
 import { typedExtension } from '../envoy/any.ts';
@@ -27,7 +27,7 @@ function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>
     : [];
   return [
     ...outbound,
-    ...inboundClusters(serviceInstances(snapshot, proxy), proxy, connectTimeout),
+    ...inboundClusters(inboundInstances(snapshot, proxy), proxy, connectTimeout),
     fixed(blackHoleCluster(connectTimeout)),
     fixed(passthroughCluster(connectTimeout, exchange)),
     fixed(inboundPassthroughCluster(connectTimeout)),

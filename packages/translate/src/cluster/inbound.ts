@@ -33,6 +33,7 @@ export function inboundClusters(
     .map(([port, members]) => {
       const name = inboundCluster(port);
       const protocol = members[0]?.port.protocol ?? 'tcp';
+      const redirected = members[0]?.endpoint;
       const message = create(ClusterSchema, {
         name,
         altStatName: `${name};`,
@@ -43,11 +44,11 @@ export function inboundClusters(
         metadata: istioMetadata({
           services: members.map(({ service }) => ({ host: service.hostname, name: service.hostname, namespace: service.namespace })),
         }),
-        ...(proxy.interceptionMode === 'NONE'
+        ...(proxy.interceptionMode === 'NONE' || redirected !== undefined
           ? {
               clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
               lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
-              loadAssignment: staticEndpoints(name, proxy.appAddress, port),
+              loadAssignment: staticEndpoints(name, redirected?.address ?? proxy.appAddress, redirected?.port ?? port),
             }
           : {
               clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },

@@ -31,7 +31,8 @@ const TRANSPORT_TIMEOUT = seconds(15);
 
 /** A listener for each port of the Gateways that select this proxy. */
 export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContext): Generated<Listener>[] {
-  return mergeGateways(snapshot, context.proxy).listeners.flatMap((listener) => {
+  return mergeGateways(snapshot, context.proxy).listeners.flatMap((merged) => {
+    const listener = { ...merged, bind: ownAddress(context, merged.bind) };
     const chains = chainsOf(snapshot, context, listener);
     if (chains.length === 0) return [];
     const name = `${listener.bind}_${listener.port}`;
@@ -48,6 +49,11 @@ export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContex
     const references = listener.servers.map((entry) => referenceTo(entry.gateway, `spec.servers[${entry.index}]`));
     return [{ name, message, provenance: [...references, ...context.securityReferences] }];
   });
+}
+
+/** Where pods share one network, a gateway listens on its own address only: on any, it would take the ports of all others. */
+function ownAddress({ proxy }: ListenerContext, bind: string): string {
+  return bind === '0.0.0.0' && proxy.interceptionMode === 'NONE' ? (proxy.addresses[0] ?? bind) : bind;
 }
 
 function chainsOf(snapshot: MeshSnapshot, context: ListenerContext, listener: GatewayListener): FilterChain[] {

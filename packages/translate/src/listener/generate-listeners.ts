@@ -1,4 +1,4 @@
-import { type MeshProxy, type MeshSnapshot, serviceInstances } from '@xebec/model';
+import { inboundInstances, type MeshProxy, type MeshSnapshot } from '@xebec/model';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { patchListeners } from '../envoy-filter/listeners.ts';
 import { gatewayListeners } from '../gateway/listeners.ts';
@@ -17,7 +17,7 @@ function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener
   if (proxy.flavour === 'grpc') return grpcListeners(snapshot, proxy);
   const context = listenerContext(snapshot, proxy);
   if (proxy.type === 'router') return gatewayListeners(snapshot, context);
-  const ports = inboundPorts(serviceInstances(snapshot, proxy));
+  const ports = inboundPorts(inboundInstances(snapshot, proxy));
   const outbound = outboundListeners(snapshot, context, new Set(ports.map(({ port }) => port)));
   if (proxy.interceptionMode === 'NONE') return [...outbound, ...boundInbound(context, ports)];
   return [...outbound, virtualInbound(context, ports), virtualOutbound(context)];
