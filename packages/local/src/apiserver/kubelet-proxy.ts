@@ -26,6 +26,8 @@ export interface KubeletProxy {
 
 const LOG_PARAMETERS = ['follow', 'tailLines', 'sinceSeconds', 'sinceTime', 'timestamps', 'previous', 'limitBytes'] as const;
 const TUNNEL = 'SPDY/3.1+portforward.k8s.io';
+/** The tunnel's name has a slash, which the ws library refuses in a subprotocol: it sees this one instead. */
+const TUNNEL_ALIAS = 'spdy-3.1-portforward';
 const CHANNEL_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
 const MAX_MESSAGE = 16 * 1024 * 1024;
 
@@ -35,7 +37,11 @@ export function createKubeletProxy({ engine, logger, socketPath }: KubeletProxyO
   const webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE,
-    handleProtocols: (offered) => [TUNNEL, ...CHANNEL_PROTOCOLS].find((name) => offered.has(name)) ?? false,
+    handleProtocols: (offered) => [TUNNEL_ALIAS, ...CHANNEL_PROTOCOLS].find((name) => offered.has(name)) ?? false,
+  });
+  webSockets.on('headers', (headers) => {
+    const index = headers.indexOf(`Sec-WebSocket-Protocol: ${TUNNEL_ALIAS}`);
+    if (index >= 0) headers[index] = `Sec-WebSocket-Protocol: ${TUNNEL}`;
   });
 
   const authorize = async (
@@ -83,6 +89,7 @@ export function createKubeletProxy({ engine, logger, socketPath }: KubeletProxyO
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     if (upgrade === 'websocket' && path.subresource === 'portforward') {
       if (!offered.includes(TUNNEL)) throw badRequest(`port-forward over WebSocket wants the subprotocol ${TUNNEL}`);
+      request.headers['sec-websocket-protocol'] = TUNNEL_ALIAS;
       const webSocket = await accept(request, socket, head);
       const connection = servePortForward(
         (bytes) => webSocket.send(bytes),

@@ -201,9 +201,9 @@ export class SpdyConnection {
     this.#events.send(Buffer.concat([head, payload]));
   }
 
-  /** SYN_REPLY without headers: no pair, as a stored block of the zlib stream, so that nothing needs compressing. */
+  /** SYN_REPLY without headers: no pair, as a stored block of the zlib stream, so that nothing needs compressing; the empty block after it is zlib's sync flush. */
   #reply(id: number): void {
-    const stored = Buffer.from([0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0]);
+    const stored = Buffer.from([0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0, 0x00, 0x00, 0x00, 0xff, 0xff]);
     const zlibHeader = Buffer.from([0x78, 0xbb, 0, 0, 0, 0]);
     zlibHeader.writeUInt32BE(DICTIONARY_ID, 2);
     const head = Buffer.alloc(4);
