@@ -63,6 +63,11 @@ describe('calls of a sidecar', () => {
     expect(reached(scenario, { ...via, random: 0.91 })).toBe(stock('v2'));
     expect(reached(mesh(rule({ route: [to('v1', 0), to('v2', 100)] })), via)).toBe(stock('v2'));
   });
+  it('share equally where no destination has a weight, and fail where there is none', () => {
+    const scenario = mesh(rule({ route: [to('v1'), to('v2')] }));
+    expect([0.2, 0.7].map((random) => reached(scenario, { ...via, random }))).toEqual([stock('v1'), stock('v2')]);
+    expect(reached(mesh(rule({ match: [{ uri: { prefix: '/' } }] })), via)).toBe(503);
+  });
   it('take the first match and nothing after a catch-all', () => {
     const scenario = mesh(
       rule({ match: [{ uri: { prefix: '/' } }], route: [to('v1')] }, { match: [{ uri: { exact: '/x' } }], route: [to('v2')] }),

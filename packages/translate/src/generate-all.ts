@@ -32,7 +32,7 @@ export function generateAll(snapshot: MeshSnapshot, proxy: MeshProxy): Generated
 }
 
 /** The clusters whose endpoints come over EDS. */
-export function edsNames(clusters: readonly Generated<Cluster>[]): string[] {
+export function edsNames(clusters: readonly { readonly name: string; readonly message: Cluster }[]): string[] {
   return clusters.filter(({ message }) => isEds(message)).map(({ name }) => name);
 }
 

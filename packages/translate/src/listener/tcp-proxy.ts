@@ -1,4 +1,5 @@
 import { TcpProxySchema } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
+import { BLACK_HOLE } from '../cluster/names.ts';
 import { extension } from '../envoy/any.ts';
 import type { AccessLogFields } from '../telemetry/access-log.ts';
 import type { NetworkFilter } from './connection-manager.ts';
@@ -8,14 +9,14 @@ export interface WeightedCluster {
   readonly weight: number;
 }
 
-/** Sends bytes to one cluster, or shares connections out by weight. */
+/** Sends bytes to one cluster, or shares connections out by weight; without any destination, nowhere. */
 export function tcpProxy(
   destinations: readonly WeightedCluster[],
   accessLog: readonly AccessLogFields[],
   options: { statPrefix?: string; hashSourceIp?: boolean } = {},
 ): NetworkFilter {
   const used = destinations.length > 1 ? destinations.filter((destination) => destination.weight > 0) : destinations;
-  const first = used[0]?.cluster ?? '';
+  const first = used[0]?.cluster ?? BLACK_HOLE;
   return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
     statPrefix: options.statPrefix ?? first,
     clusterSpecifier:

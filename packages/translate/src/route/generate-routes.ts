@@ -21,7 +21,7 @@ export function generateRoutes(snapshot: MeshSnapshot, proxy: MeshProxy, names: 
 }
 
 /** The route configurations that listeners ask for over RDS, sorted. */
-export function routeNames(listeners: readonly Generated<Listener>[]): string[] {
+export function routeNames(listeners: readonly { readonly message: Listener }[]): string[] {
   const names = new Set<string>();
   for (const { message } of listeners) {
     const configs = message.filterChains.flatMap((chain) => chain.filters.map((filter) => filter.configType));

@@ -84,13 +84,25 @@ function actionOf(config: VirtualService, http: HttpRoute, common: HeaderFields,
     return { action: { case: 'redirect', value: redirectAction(http.redirect, site.listenerPort) }, headers: common, operationHost };
   if (http.directResponse !== undefined)
     return { action: { case: 'directResponse', value: directResponse(http.directResponse) }, headers: common, operationHost };
-  return forward(config, http, common, site, operationHost);
+  // Envoy refuses a whole configuration for one route that leads nowhere, so the route itself says that it fails.
+  if (http.route === undefined || http.route.length === 0)
+    return { action: { case: 'directResponse', value: { status: 503 } }, headers: common, operationHost };
+  return forward(config, http, http.route, common, site, operationHost);
 }
 
-function forward(config: VirtualService, http: HttpRoute, common: HeaderFields, site: HttpRouteSite, operationHost: string): Action {
+function forward(
+  config: VirtualService,
+  http: HttpRoute,
+  destinations: readonly HttpRouteDestination[],
+  common: HeaderFields,
+  site: HttpRouteSite,
+  operationHost: string,
+): Action {
   const { namespace } = config.metadata;
-  const all = (http.route ?? []).map((entry) => ({ entry, to: site.resolve(entry.destination, namespace) }));
-  const live = all.length > 1 ? all.filter(({ entry }) => (entry.weight ?? 0) > 0) : all;
+  const all = destinations.map((entry) => ({ entry, to: site.resolve(entry.destination, namespace) }));
+  const weighty = all.filter(({ entry }) => (entry.weight ?? 0) > 0);
+  // Several destinations none of which has a weight share equally: the weights may not all be 0.
+  const live = all.length === 1 ? all : weighty.length > 0 ? weighty : all.map(({ entry, to }) => ({ entry: { ...entry, weight: 1 }, to }));
   const [first] = live;
   const single = live.length === 1 && first !== undefined ? first : undefined;
   const headers = single === undefined ? common : mergeHeaderFields(common, headerFields(single.entry.headers));
