@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 export interface UpOptions {
   readonly dir: string;
   readonly demo?: boolean;
+  readonly samples?: string;
   readonly gatewayPort: string;
   readonly gatewayHttpsPort: string;
   readonly gatewayTcpPort: string;
@@ -16,6 +17,7 @@ export function addUp(program: Command): void {
     .command('up')
     .description('Run the whole mesh on this machine until Ctrl-C')
     .option('--demo', 'with Bookinfo behind the gateway')
+    .option('--samples <directory>', 'where --demo finds bookinfo/platform/kube/bookinfo.yaml and its gateway; default: samples/')
     .option('--dir <directory>', 'state, logs and kubeconfig', '.xebec')
     .option('--gateway-port <port>', 'where the gateway listens for HTTP on 127.0.0.1', '8080')
     .option('--gateway-https-port <port>', 'the same for HTTPS', '8443')

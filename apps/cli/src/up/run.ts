@@ -63,11 +63,12 @@ async function bringUp(
 ): Promise<void> {
   progress.waiting('API server and node agent');
   const starting = supervisor.start();
+  const samples = options.samples === undefined ? join(CHECKOUT, 'samples') : resolve(options.samples);
   // Parsing the manifests takes as long as the API server's start: both at once.
   const definitions = readManifests(join(CHECKOUT, 'deploy/crds'));
   const mesh = readManifests(join(CHECKOUT, 'deploy/base'));
-  const bookinfo = options.demo === true ? readManifests(join(CHECKOUT, 'samples/bookinfo/platform/kube/bookinfo.yaml')) : [];
-  const gateway = options.demo === true ? readManifests(join(CHECKOUT, 'samples/bookinfo/networking/bookinfo-gateway.yaml')) : [];
+  const bookinfo = options.demo === true ? readManifests(join(samples, 'bookinfo/platform/kube/bookinfo.yaml')) : [];
+  const gateway = options.demo === true ? readManifests(join(samples, 'bookinfo/networking/bookinfo-gateway.yaml')) : [];
   const client = await starting;
   progress.done('API server');
   const retry = { deadlineMs: APPLY_DEADLINE_MS, signal };
@@ -131,7 +132,9 @@ async function bringUp(
   } else {
     progress.line(`  gateway     http://127.0.0.1:${gatewayPort}\n  kubeconfig  ${kubeconfig}`);
   }
-  progress.line(`ready (${progress.elapsedS} s)`);
+  if (signal.aborted) return;
+  progress.done('the mesh is up');
+  progress.line('ready');
 }
 
 async function untilDeployed(
