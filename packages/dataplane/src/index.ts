@@ -1,1 +1,2 @@
-export {};
+export { parseBootstrap } from './config/bootstrap.ts';
+export { type Dataplane, type DataplaneOptions, type DataplaneState, startDataplane } from './dataplane.ts';

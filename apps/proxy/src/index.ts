@@ -1,0 +1,2 @@
+export { runProxy } from './run-proxy.ts';
+export { runWithAgent } from './run-with-agent.ts';

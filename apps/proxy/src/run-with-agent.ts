@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startAgent } from '@xebec/agent';
+import { errorText, type Logger, XebecError } from '@xebec/core';
+import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon';
+import { parseBootstrap, startDataplane } from '@xebec/dataplane';
+import { Command, CommanderError, Option } from 'commander';
+import { common, createLogger, drainMs, receivedSignal, stop } from './run-proxy.ts';
+
+interface AgentFlags {
+  readonly envoy?: string;
+  readonly proxyLogLevel: string;
+}
+
+type Role = 'sidecar' | 'router';
+
+/** What runs behind the agent: our data plane in this process, or a stock Envoy as a child. */
+interface Running {
+  drain(): void;
+  close(waitMs: number): Promise<void>;
+}
+
+/** `sidecar` and `router`: the agent and its data plane, from flags and the pod's environment to exit code. */
+export async function runWithAgent(name: string, role: Role, argv: readonly string[]): Promise<void> {
+  let flags: AgentFlags;
+  try {
+    flags = parseAgentFlags(name, role, argv);
+  } catch (error) {
+    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : EXIT_USAGE;
+    return;
+  }
+  const logger = createLogger(name, flags.proxyLogLevel);
+  try {
+    const quit = Promise.withResolvers<string>();
+    let running: Running | undefined;
+    const agent = await startAgent({
+      env: process.env,
+      cwd: process.cwd(),
+      role,
+      version: version(),
+      logger,
+      onQuit: () => quit.resolve('quitquitquit'),
+      onDrain: () => running?.drain(),
+    });
+    running =
+      flags.envoy === undefined ? await runOwn(agent.bootstrap, logger, quit.resolve) : await runStock(flags.envoy, agent, role, logger);
+    logger.info({ role, admin: agent.adminUrl, statusPort: agent.statusPort }, 'started');
+    const reason = await Promise.race([quit.promise, receivedSignal()]);
+    await running.close(reason === 'SIGTERM' ? drainMs() : 0);
+    await agent.close();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${name}: ${errorText(error)}\n`);
+    process.exit(error instanceof XebecError && error.code === 'E_ENV' ? EXIT_USAGE : EXIT_FAILURE);
+  }
+}
+
+async function runOwn(bootstrap: Record<string, unknown>, logger: Logger, onQuit: (reason: string) => void): Promise<Running> {
+  const dataplane = await startDataplane({
+    ...common(logger),
+    bootstrap: parseBootstrap(JSON.stringify(bootstrap), 'the bootstrap of the agent'),
+    onQuit: () => onQuit('quitquitquit'),
+  });
+  return {
+    drain: () => dataplane.drain(),
+    close: (waitMs) => stop(dataplane, logger, 'agent', waitMs),
+  };
+}
+
+async function runStock(envoyPath: string, agent: Awaited<ReturnType<typeof startAgent>>, role: Role, logger: Logger): Promise<Running> {
+  const { runEnvoy } = await import('@xebec/agent');
+  const { clock, random } = common(logger);
+  const envoy = runEnvoy({
+    envoyPath,
+    bootstrap: agent.bootstrap,
+    adminUrl: agent.adminUrl,
+    cwd: process.cwd(),
+    role,
+    drainMs: drainMs(),
+    clock,
+    random,
+    logger,
+  });
+  return {
+    drain: () => void envoy.drain(),
+    close: async () => {
+      await Promise.race([envoy.close(), delay(drainMs() + 5000)]);
+    },
+  };
+}
+
+function parseAgentFlags(name: string, role: Role, argv: readonly string[]): AgentFlags {
+  const accepted = [
+    '--domain',
+    '--proxyComponentLogLevel',
+    '--log_output_level',
+    '--serviceCluster',
+    '--concurrency',
+    '--meshConfig',
+    '--templateFile',
+    '--stsPort',
+  ];
+  const command = new Command(`${name} ${role}`)
+    .description(`The data plane with its agent, as the ${role} of a pod; everything else comes from the pod's environment.`)
+    .exitOverride()
+    .allowExcessArguments(false)
+    .addOption(new Option('--envoy <path>', 'run this Envoy instead of the data plane of Xebec'))
+    .addOption(new Option('--proxyLogLevel <level>', 'log level').default('info'));
+  for (const flag of accepted) command.addOption(new Option(`${flag} <value>`, 'accepted for compatibility').hideHelp());
+  command.parse([...argv], { from: 'user' });
+  return command.opts<AgentFlags>();
+}

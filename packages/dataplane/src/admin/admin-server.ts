@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { errorText, XebecError } from '@xebec/core';
+import type { DataplaneState } from '../dataplane.ts';
+import { type AdminReply, adminHandlers } from './handlers.ts';
+
+export interface AdminServer {
+  readonly address: { readonly address: string; readonly port: number };
+  close(): Promise<void>;
+}
+
+/** Starts Envoy's admin interface. Rejects with XebecError `E_LISTEN`. */
+export async function startAdmin(
+  address: { readonly address: string; readonly port: number },
+  state: DataplaneState,
+): Promise<AdminServer> {
+  const server = createServer((request, response) => {
+    answer(request, state).then(
+      (reply) => send(response, reply),
+      (error: unknown) => send(response, { status: 500, body: `${errorText(error)}\n` }),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new XebecError('E_LISTEN', `admin: cannot bind ${address.address}:${address.port}: ${errorText(cause)}`, { cause })),
+    );
+    server.listen(address.port, address.address, resolve);
+  });
+  const bound = server.address() as AddressInfo;
+  return {
+    address: { address: bound.address, port: bound.port },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(request: IncomingMessage, state: DataplaneState): Promise<AdminReply> {
+  const url = new URL(request.url ?? '/', 'http://admin');
+  const handler = adminHandlers.find((candidate) => candidate.path === url.pathname);
+  if (handler === undefined) {
+    return {
+      status: 404,
+      body: `invalid path. admin commands are:\n${adminHandlers.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`,
+    };
+  }
+  if (handler.mutates && request.method !== 'POST') return { status: 405, body: 'Method Not Allowed' };
+  return handler.run(url.searchParams, state);
+}
+
+function send(response: ServerResponse, reply: AdminReply): void {
+  response.writeHead(reply.status ?? 200, {
+    'content-type': reply.type ?? 'text/plain; charset=UTF-8',
+    'cache-control': 'no-cache, max-age=0',
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(reply.body);
+}

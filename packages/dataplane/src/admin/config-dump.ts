@@ -1,0 +1,200 @@
+import { create, type DescMessage, type JsonValue, type Message, type MessageShape, toJson } from '@bufbuild/protobuf';
+import { anyPack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from '@xebec/protos/envoy/admin/v3/config_dump';
+import {
+  ClustersConfigDumpSchema,
+  EndpointsConfigDumpSchema,
+  ListenersConfigDumpSchema,
+  RoutesConfigDumpSchema,
+} from '@xebec/protos/envoy/admin/v3/config_dump_shared';
+import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
+import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
+import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
+import { type Secret, SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
+import { protoRegistry } from '../config/proto-registry.ts';
+import type { DataplaneState } from '../dataplane.ts';
+import { endpointsOf } from './endpoints-dump.ts';
+import type { AdminReply } from './handlers.ts';
+
+/** `/config_dump`: everything in force as protobuf JSON; `resource`, `name_regex` and `include_eds` as Envoy reads them. */
+export function configDump(query: URLSearchParams, state: DataplaneState): AdminReply {
+  const sections: JsonValue[] = [bootstrapDump(state), clustersDump(state)];
+  if (query.has('include_eds')) sections.push(endpointsDump(state));
+  sections.push(listenersDump(state), routesDump(state), secretsDump(state));
+  const resource = query.get('resource');
+  const pattern = query.get('name_regex');
+  if (resource === null && pattern === null) return reply({ configs: sections });
+  const named = new RegExp(pattern ?? '');
+  const configs: JsonValue[] = [];
+  for (const section of sections) {
+    for (const [key, list] of Object.entries(asObject(section))) {
+      if (!Array.isArray(list) || (resource !== null && key !== resource)) continue;
+      for (const item of list) if (named.test(nameOf(item))) configs.push(item);
+    }
+  }
+  return reply({ configs });
+}
+
+function reply(value: unknown): AdminReply {
+  return { type: 'application/json', body: `${JSON.stringify(value, undefined, 1)}\n` };
+}
+
+function asObject(value: JsonValue): { [key: string]: JsonValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+}
+
+/** The name of a dumped item: its own, or that of the resource inside it. */
+function nameOf(item: JsonValue): string {
+  const own = asObject(item);
+  if (typeof own['name'] === 'string') return own['name'];
+  for (const value of Object.values(own)) {
+    const inner = asObject(value);
+    const name = inner['name'] ?? inner['cluster_name'];
+    if (typeof name === 'string') return name;
+  }
+  return '';
+}
+
+function section<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonValue {
+  const json = toJson(schema, message as MessageShape<D> & Message, { registry: protoRegistry(), useProtoFieldName: true });
+  return { '@type': `type.googleapis.com/${schema.typeName}`, ...asObject(json as JsonValue) };
+}
+
+function bootstrapDump(state: DataplaneState): JsonValue {
+  const bootstrap = { ...state.bootstrap, node: state.node };
+  return section(
+    BootstrapConfigDumpSchema,
+    create(BootstrapConfigDumpSchema, { bootstrap, lastUpdated: timestampFromMs(state.startedAtMs) }),
+  );
+}
+
+function clustersDump(state: DataplaneState): JsonValue {
+  const dump = create(ClustersConfigDumpSchema, {});
+  for (const { dynamic, version, lastUpdatedMs, active, warming } of state.clusters.entries) {
+    const lastUpdated = timestampFromMs(lastUpdatedMs);
+    const entry = (proto: MessageShape<typeof ClusterSchema>) => ({ cluster: anyPack(ClusterSchema, proto), lastUpdated });
+    if (!dynamic)
+      dump.staticClusters.push({
+        $typeName: 'envoy.admin.v3.ClustersConfigDump.StaticCluster',
+        ...entry((active ?? warming)?.config.proto ?? create(ClusterSchema)),
+      });
+    else {
+      const base = { $typeName: 'envoy.admin.v3.ClustersConfigDump.DynamicCluster' as const, versionInfo: version, clientStatus: 0 };
+      if (active !== undefined) dump.dynamicActiveClusters.push({ ...base, ...entry(active.config.proto) });
+      if (warming !== undefined) dump.dynamicWarmingClusters.push({ ...base, ...entry(warming.config.proto) });
+    }
+  }
+  return section(ClustersConfigDumpSchema, dump);
+}
+
+function listenersDump(state: DataplaneState): JsonValue {
+  const dump = create(ListenersConfigDumpSchema, {});
+  for (const { name, dynamic, version, lastUpdatedMs, active, warming, error } of state.listeners.entries) {
+    const lastUpdated = timestampFromMs(lastUpdatedMs);
+    const pack = (proto: MessageShape<typeof ListenerSchema>) => anyPack(ListenerSchema, proto);
+    if (!dynamic) {
+      const proto = (active ?? warming)?.proto;
+      if (proto !== undefined)
+        dump.staticListeners.push({ $typeName: 'envoy.admin.v3.ListenersConfigDump.StaticListener', listener: pack(proto), lastUpdated });
+      continue;
+    }
+    const stateOf = (proto: MessageShape<typeof ListenerSchema>) => ({
+      $typeName: 'envoy.admin.v3.ListenersConfigDump.DynamicListenerState' as const,
+      versionInfo: version,
+      listener: pack(proto),
+      lastUpdated,
+    });
+    dump.dynamicListeners.push({
+      $typeName: 'envoy.admin.v3.ListenersConfigDump.DynamicListener',
+      name,
+      clientStatus: 0,
+      ...(active === undefined ? {} : { activeState: stateOf(active.proto) }),
+      ...(warming === undefined ? {} : { warmingState: stateOf(warming.proto) }),
+      ...(error === undefined
+        ? {}
+        : {
+            errorState: {
+              $typeName: 'envoy.admin.v3.UpdateFailureState',
+              lastUpdateAttempt: timestampFromMs(error.atMs),
+              details: error.details,
+              versionInfo: error.version,
+            },
+          }),
+    });
+  }
+  return section(ListenersConfigDumpSchema, dump);
+}
+
+function routesDump(state: DataplaneState): JsonValue {
+  const dump = create(RoutesConfigDumpSchema, {});
+  for (const { config, version, lastUpdatedMs, dynamic } of state.routes.records) {
+    const routeConfig = anyPack(RouteConfigurationSchema, config);
+    const lastUpdated = timestampFromMs(lastUpdatedMs);
+    if (dynamic) {
+      dump.dynamicRouteConfigs.push({
+        $typeName: 'envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig',
+        versionInfo: version,
+        routeConfig,
+        lastUpdated,
+        clientStatus: 0,
+      });
+    } else dump.staticRouteConfigs.push({ $typeName: 'envoy.admin.v3.RoutesConfigDump.StaticRouteConfig', routeConfig, lastUpdated });
+  }
+  return section(RoutesConfigDumpSchema, dump);
+}
+
+function secretsDump(state: DataplaneState): JsonValue {
+  const dump = create(SecretsConfigDumpSchema, {});
+  for (const { name, current } of state.secrets.staticSecrets) {
+    if (current !== undefined)
+      dump.staticSecrets.push({
+        $typeName: 'envoy.admin.v3.SecretsConfigDump.StaticSecret',
+        name,
+        secret: anyPack(SecretSchema, redacted(current)),
+      });
+  }
+  for (const { name, current, version, lastUpdatedMs } of state.secrets.dynamicSecrets) {
+    const base = { $typeName: 'envoy.admin.v3.SecretsConfigDump.DynamicSecret' as const, name, versionInfo: version, clientStatus: 0 };
+    if (current === undefined) dump.dynamicWarmingSecrets.push(base);
+    else
+      dump.dynamicActiveSecrets.push({
+        ...base,
+        lastUpdated: timestampFromMs(lastUpdatedMs),
+        secret: anyPack(SecretSchema, redacted(current)),
+      });
+  }
+  return section(SecretsConfigDumpSchema, dump);
+}
+
+/** Private keys never leave: Envoy writes `[redacted]` in their place. */
+function redacted(secret: Secret): Secret {
+  if (secret.type.case === 'validationContext') return secret;
+  if (secret.type.case !== 'tlsCertificate') return create(SecretSchema, { name: secret.name });
+  return create(SecretSchema, {
+    name: secret.name,
+    type: {
+      case: 'tlsCertificate',
+      value: {
+        ...secret.type.value,
+        privateKey: { $typeName: 'envoy.config.core.v3.DataSource', specifier: { case: 'inlineBytes', value: Buffer.from('[redacted]') } },
+      },
+    },
+  });
+}
+
+function endpointsDump(state: DataplaneState): JsonValue {
+  const dump = create(EndpointsConfigDumpSchema, {});
+  for (const cluster of state.clusters.all) {
+    const endpointConfig = anyPack(ClusterLoadAssignmentSchema, cluster.assignment ?? endpointsOf(cluster));
+    if (cluster.config.discovery === 'eds') {
+      dump.dynamicEndpointConfigs.push({
+        $typeName: 'envoy.admin.v3.EndpointsConfigDump.DynamicEndpointConfig',
+        versionInfo: cluster.version,
+        endpointConfig,
+        clientStatus: 0,
+      });
+    } else dump.staticEndpointConfigs.push({ $typeName: 'envoy.admin.v3.EndpointsConfigDump.StaticEndpointConfig', endpointConfig });
+  }
+  return section(EndpointsConfigDumpSchema, dump);
+}

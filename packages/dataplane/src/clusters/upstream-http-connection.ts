@@ -1,0 +1,123 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { PeerCertificate } from '@xebec/telemetry';
+import type { ClientConnection, ClientStream, CodecOutput, ResponseReceiver } from '@xebec/wire';
+import { createClientCodec, type HttpProtocol } from '../http/codecs.ts';
+import type { SocketInspector } from '../net/original-destination.ts';
+import { peerCertificateOf } from '../tls/peer-certificate.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import type { Host } from './host.ts';
+import { localAddressText } from './upstream-transport.ts';
+
+/** Idle at least this long, a connection is looked at before it is used again: the peer may just have closed it. */
+const inspectAfterIdleMs = 500;
+
+export interface UpstreamHttpConnectionOwner {
+  onAvailable(connection: UpstreamHttpConnection): void;
+  onClosed(connection: UpstreamHttpConnection): void;
+}
+
+/** One pooled connection to a host: a socket and its codec. */
+export class UpstreamHttpConnection implements CodecOutput {
+  readonly host: Host;
+  readonly protocol: HttpProtocol;
+  readonly localAddress: string;
+  readonly tls: boolean;
+  readonly codec: ClientConnection;
+  readonly #socket: Socket;
+  readonly #owner: UpstreamHttpConnectionOwner;
+  readonly #stats: ClusterStats;
+  readonly #inspector: SocketInspector | undefined;
+  #peer: PeerCertificate | undefined;
+  #closed = false;
+  requests = 0;
+  idleSinceMs = 0;
+  draining = false;
+
+  constructor(
+    host: Host,
+    protocol: HttpProtocol,
+    socket: Socket,
+    owner: UpstreamHttpConnectionOwner,
+    stats: ClusterStats,
+    inspector: SocketInspector | undefined,
+  ) {
+    this.host = host;
+    this.protocol = protocol;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#stats = stats;
+    this.#inspector = inspector;
+    this.tls = socket instanceof TLSSocket;
+    this.localAddress = localAddressText(socket);
+    this.codec = createClientCodec(protocol, this);
+    this.codec.onAvailable = () => owner.onAvailable(this);
+    socket.on('data', (bytes: Buffer) => {
+      stats.cxRxBytes.add(bytes.length);
+      this.codec.receive(bytes);
+    });
+    socket.on('end', () => this.codec.receiveEnd());
+    socket.on('drain', () => this.codec.onSocketDrain());
+    socket.on('error', (error) => this.#gone(error.message));
+    socket.on('close', () => this.#gone('connection closed'));
+  }
+  get closed(): boolean {
+    return this.#closed;
+  }
+  get peer(): PeerCertificate | undefined {
+    if (this.#peer === undefined && this.#socket instanceof TLSSocket) this.#peer = peerCertificateOf(this.#socket);
+    return this.#peer;
+  }
+  get available(): boolean {
+    return !this.#closed && !this.draining && this.codec.available;
+  }
+  /** Whether a long idle connection has been closed by its peer without an event for it yet. TLS records may wait unread: no verdict. */
+  isStale(nowMs: number): boolean {
+    if (this.#inspector === undefined || this.tls || this.requests === 0 || this.codec.activeStreams > 0) return false;
+    return nowMs - this.idleSinceMs >= inspectAfterIdleMs && this.#inspector.hasInput(this.#socket);
+  }
+  openStream(receiver: ResponseReceiver): ClientStream | undefined {
+    const stream = this.codec.openStream(receiver);
+    if (stream !== undefined) this.requests++;
+    return stream;
+  }
+  drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    this.codec.drain();
+  }
+  close(): void {
+    this.#socket.destroy();
+    this.#gone('closed locally');
+  }
+  write(bytes: Buffer): boolean {
+    if (this.#closed) return true;
+    this.#stats.cxTxBytes.add(bytes.length);
+    return this.#socket.write(bytes);
+  }
+  end(): void {
+    this.#socket.end();
+    // A peer that does not answer a half-close must not hold the socket.
+    this.#socket.setTimeout(10_000, () => this.#socket.destroy());
+    if (this.codec.activeStreams === 0) this.#gone('closed locally');
+  }
+  destroy(detail: string): void {
+    this.#socket.destroy();
+    queueMicrotask(() => this.#gone(detail));
+  }
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+  #gone(detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.codec.closed(detail);
+    this.#stats.cxDestroy.add(1);
+    this.#stats.cxActive.add(-1);
+    this.host.activeConnections--;
+    this.#owner.onClosed(this);
+  }
+}

@@ -1,0 +1,249 @@
+import { hostname } from 'node:os';
+import type { Clock, Logger, Random } from '@xebec/core';
+import { XebecError } from '@xebec/core';
+import {
+  type HttpFilterDefinition,
+  httpFilterDefinitions,
+  type NetworkFilterDefinition,
+  type NodeInfo,
+  networkFilterDefinitions,
+} from '@xebec/filters';
+import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
+import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
+import { createStats, type Stats } from '@xebec/telemetry';
+import { type AdminServer, startAdmin } from './admin/admin-server.ts';
+import { ClusterManager } from './clusters/cluster-manager.ts';
+import { type ResolveName, systemResolve } from './clusters/dns-hosts.ts';
+import { ClusterCaller } from './http/cluster-caller.ts';
+import { ListenerManager } from './listeners/listener-manager.ts';
+import { endpointAddress } from './net/endpoint-address.ts';
+import { openSocketInspector, type SocketInspector } from './net/original-destination.ts';
+import { decodeRoutes, type NetworkEnvironment, routeCompiler } from './network/network-filters.ts';
+import { RouteStore } from './network/route-store.ts';
+import { AccessLogs } from './runtime/access-logs.ts';
+import { nodeIdentity } from './runtime/node-identity.ts';
+import { SecretStore } from './tls/secret-store.ts';
+import { XdsSources } from './xds-client/xds-sources.ts';
+
+export interface DataplaneOptions {
+  readonly bootstrap: Bootstrap;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly version: string;
+  /** Overrides of `node.id` and `node.cluster`. */
+  readonly serviceNode?: string;
+  readonly serviceCluster?: string;
+  /** How long old connections may finish; 600 s as in Envoy. */
+  readonly drainTimeMs?: number;
+  readonly httpFilters?: readonly HttpFilterDefinition[];
+  readonly networkFilters?: readonly NetworkFilterDefinition[];
+  readonly resolve?: ResolveName;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Flags as `/server_info` shows them. */
+  readonly commandLine?: Readonly<Record<string, string | number | boolean>>;
+  /** Somebody asked by `/quitquitquit`. */
+  readonly onQuit?: () => void;
+}
+
+/** What the admin API and the app see of a running data plane. */
+export interface DataplaneState {
+  readonly bootstrap: Bootstrap;
+  readonly node: Node;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly clock: Clock;
+  readonly stats: Stats;
+  readonly clusters: ClusterManager;
+  readonly listeners: ListenerManager;
+  readonly routes: RouteStore;
+  readonly secrets: SecretStore;
+  readonly logger: Logger;
+  readonly commandLine: Readonly<Record<string, string | number | boolean>>;
+  lifecycle: 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
+  healthy: boolean;
+  drain(options: { readonly inboundOnly: boolean; readonly stopListening: boolean }): void;
+  quit(): void;
+}
+
+export interface Dataplane {
+  readonly state: DataplaneState;
+  /** `host:port` of the admin server, undefined without one. */
+  readonly adminAddress: { readonly address: string; readonly port: number } | undefined;
+  /** Resolves when listeners of the bootstrap are bound and the first xDS configuration is in force. */
+  readonly ready: Promise<void>;
+  /** Answers carry `connection: close` or GOAWAY from now on. */
+  drain(): void;
+  close(): Promise<void>;
+}
+
+const clusterTypeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const listenerTypeUrl = 'type.googleapis.com/envoy.config.listener.v3.Listener';
+const envoyDrainMs = 600_000;
+
+/** Starts a data plane from a bootstrap. Rejects with XebecError when the bootstrap is wrong or a port is taken. */
+export async function startDataplane(options: DataplaneOptions): Promise<Dataplane> {
+  const { bootstrap, clock, random, logger } = options;
+  const httpFilters = options.httpFilters ?? httpFilterDefinitions;
+  const networkFilters = options.networkFilters ?? networkFilterDefinitions;
+  const node = nodeIdentity(bootstrap.node, options.version, httpFilters, networkFilters);
+  if (options.serviceNode !== undefined) node.id = options.serviceNode;
+  if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
+  const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
+  const inspector = socketInspector(logger);
+  const stats = createStats();
+  const resources = bootstrap.staticResources;
+  const dynamic = bootstrap.dynamicResources;
+  const staticClusters = new Map((resources?.clusters ?? []).map((cluster) => [cluster.name, cluster]));
+  const sources = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig });
+  const subscribe = sources.subscribe.bind(sources);
+  const secrets = new SecretStore(subscribe, () => clock.now());
+  const accessLogs = new AccessLogs({
+    random,
+    environment: { env: options.env ?? {}, hostname: hostname() },
+    flushIntervalMs: 1000,
+  });
+  const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
+  const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
+  const routes = new RouteStore(subscribe, routeCompiler({ httpFilters, formatEnvironment, unwrap }), decodeRoutes, () => clock.now());
+  const clusters = new ClusterManager({
+    secrets,
+    subscribe,
+    stats,
+    clock,
+    random,
+    logger,
+    resolve: options.resolve ?? systemResolve,
+    inspector,
+  });
+  const listeners = new ListenerManager({
+    network: {
+      clusters,
+      routes,
+      stats,
+      clock,
+      random,
+      logger,
+      node: nodeInfo,
+      accessLogs,
+      formatEnvironment,
+      upstream: new ClusterCaller(() => clusters, clock),
+      httpFilters,
+      networkFilters,
+      unwrap,
+    },
+    secrets,
+    clock,
+    inspector,
+    drainTimeMs: options.drainTimeMs ?? envoyDrainMs,
+  });
+  let admin: AdminServer | undefined;
+  const state: DataplaneState = {
+    bootstrap,
+    node,
+    version: options.version,
+    startedAtMs: clock.now(),
+    clock,
+    stats,
+    clusters,
+    listeners,
+    routes,
+    secrets,
+    logger,
+    commandLine: options.commandLine ?? {},
+    lifecycle: 'PRE_INITIALIZING',
+    healthy: true,
+    drain(how) {
+      state.lifecycle = 'DRAINING';
+      listeners.drain(how);
+    },
+    quit: () => options.onQuit?.(),
+  };
+  const close = async (): Promise<void> => {
+    sources.close();
+    listeners.close();
+    clusters.close();
+    secrets.close();
+    accessLogs.close();
+    await admin?.close();
+  };
+  try {
+    for (const secret of resources?.secrets ?? []) secrets.addStatic(secret);
+    for (const cluster of resources?.clusters ?? []) clusters.addStatic(cluster);
+    if (bootstrap.admin?.address !== undefined) {
+      const address = endpointAddress(bootstrap.admin.address, 'admin.address');
+      if (address.kind === 'pipe') throw new XebecError('E_BOOTSTRAP', 'admin.address: a pipe is not supported; use socket_address');
+      admin = await startAdmin(address, state);
+    }
+    for (const listener of resources?.listeners ?? []) await listeners.addStatic(listener);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const ready = new Promise<void>((resolve) => {
+    const live = (): void => {
+      if (state.lifecycle !== 'DRAINING') state.lifecycle = 'LIVE';
+      stats.gauge('server.live').set(1);
+      stats.gauge('listener_manager.workers_started').set(1);
+      resolve();
+    };
+    // Clusters come first, so that a listener never routes to what is not there yet.
+    const startListeners = (): void => {
+      const source = dynamic?.ldsConfig;
+      if (source === undefined) {
+        live();
+        return;
+      }
+      let first = true;
+      const watcher: Parameters<XdsSources['collect']>[2] = {
+        onChange(change) {
+          const errors = listeners.onChange(change);
+          if (first) {
+            first = false;
+            listeners.whenSettled(live);
+          }
+          return errors;
+        },
+      };
+      sources.collect(source, listenerTypeUrl, watcher, 'listener_manager.lds');
+    };
+    state.lifecycle = 'INITIALIZING';
+    const source = dynamic?.cdsConfig;
+    if (source === undefined) {
+      clusters.whenSettled(startListeners);
+      return;
+    }
+    let first = true;
+    sources.collect(
+      source,
+      clusterTypeUrl,
+      {
+        onChange(change) {
+          const errors = clusters.onChange(change);
+          if (first) {
+            first = false;
+            clusters.whenSettled(startListeners);
+          }
+          return errors;
+        },
+      },
+      'cluster_manager.cds',
+    );
+  });
+  return {
+    state,
+    adminAddress: admin?.address,
+    ready,
+    drain: () => state.drain({ inboundOnly: false, stopListening: false }),
+    close,
+  };
+}
+
+let sharedInspector: SocketInspector | string | undefined;
+
+function socketInspector(logger: Logger): SocketInspector | undefined {
+  sharedInspector ??= openSocketInspector();
+  if (typeof sharedInspector !== 'string') return sharedInspector;
+  logger.warn({}, sharedInspector);
+  return undefined;
+}

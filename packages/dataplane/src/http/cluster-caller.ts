@@ -1,0 +1,123 @@
+import { type Clock, XebecError } from '@xebec/core';
+import type { FilterUpstream } from '@xebec/filters';
+import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead } from '@xebec/wire';
+import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import type { AttemptFailure } from './retry-policy.ts';
+import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
+
+const maxResponseBytes = 16 * 1024 * 1024;
+
+interface CallResult {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+  readonly trailers: HeaderList;
+}
+
+/** Calls that the proxy makes itself (authorization, rate limits, telemetry, traces) by cluster name. */
+export class ClusterCaller implements FilterUpstream {
+  readonly #clusters: () => ClusterManager;
+  readonly #clock: Clock;
+
+  constructor(clusters: () => ClusterManager, clock: Clock) {
+    this.#clusters = clusters;
+    this.#clock = clock;
+  }
+  async http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }> {
+    return this.#call(cluster, head, body, timeoutMs, 'http1');
+  }
+  async grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const head: RequestHead = {
+      method: 'POST',
+      path,
+      authority: cluster,
+      scheme: 'http',
+      version: 'HTTP/2',
+      headers: ['content-type', 'application/grpc', 'te', 'trailers', 'grpc-timeout', `${Math.max(1, Math.round(timeoutMs))}m`],
+    };
+    const result = await this.#call(cluster, head, encodeGrpcFrame(request), timeoutMs, 'http2');
+    const status = header(result.trailers, 'grpc-status') ?? header(result.head.headers, 'grpc-status');
+    if (result.head.status !== 200 || status !== '0') {
+      const message = header(result.trailers, 'grpc-message') ?? header(result.head.headers, 'grpc-message') ?? '';
+      throw new XebecError(
+        'E_UPSTREAM',
+        `gRPC call ${path} to cluster "${cluster}" failed: status ${status ?? result.head.status} ${message}`,
+      );
+    }
+    const reader = new GrpcFrameReader(maxResponseBytes);
+    const frame = [...reader.push(result.body)][0];
+    if (frame === undefined) throw new XebecError('E_UPSTREAM', `gRPC call ${path} to cluster "${cluster}" returned no message`);
+    return frame.message;
+  }
+  #call(name: string, head: RequestHead, body: Buffer, timeoutMs: number, protocol: 'http1' | 'http2'): Promise<CallResult> {
+    return new Promise((resolve, reject) => {
+      const cluster = this.#clusters().get(name);
+      const host = cluster?.choose({ hash: undefined, avoid: undefined, destination: undefined, header: undefined });
+      if (cluster === undefined || host === undefined) {
+        reject(new XebecError('E_UPSTREAM', `cluster "${name}" ${cluster === undefined ? 'does not exist' : 'has no healthy host'}`));
+        return;
+      }
+      const call = new Call(head, body, name, resolve, reject);
+      const pool = cluster.httpPool(host, protocol, undefined, undefined, false);
+      const attempt = new UpstreamAttempt(call, cluster, host, pool, cluster.limits);
+      call.cancelTimeout = this.#clock.setTimeout(() => {
+        attempt.cancel();
+        reject(new XebecError('E_UPSTREAM_TIMEOUT', `call to cluster "${name}" took longer than ${timeoutMs} ms`));
+      }, timeoutMs);
+      attempt.start();
+    });
+  }
+}
+
+class Call implements AttemptOwner {
+  readonly #head: RequestHead;
+  readonly #body: Buffer;
+  readonly #cluster: string;
+  readonly #resolve: (result: CallResult) => void;
+  readonly #reject: (error: Error) => void;
+  #response: ResponseHead = { status: 0, headers: [] };
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  cancelTimeout: (() => void) | undefined = undefined;
+
+  constructor(head: RequestHead, body: Buffer, cluster: string, resolve: (result: CallResult) => void, reject: (error: Error) => void) {
+    this.#head = head;
+    this.#body = body;
+    this.#cluster = cluster;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+  onConnected(attempt: UpstreamAttempt): void {
+    attempt.sendHead(this.#head, this.#body.length === 0);
+    if (this.#body.length > 0) attempt.sendData(this.#body, true);
+  }
+  onInterim(): void {}
+  onResponseHead(_attempt: UpstreamAttempt, head: ResponseHead, endStream: boolean): void {
+    this.#response = head;
+    if (endStream) this.#finish([]);
+  }
+  onResponseData(attempt: UpstreamAttempt, data: Buffer, endStream: boolean): void {
+    this.#bytes += data.length;
+    if (this.#bytes > maxResponseBytes) {
+      attempt.cancel();
+      this.#fail(`response is larger than ${maxResponseBytes} bytes`);
+      return;
+    }
+    this.#chunks.push(data);
+    if (endStream) this.#finish([]);
+  }
+  onResponseTrailers(_attempt: UpstreamAttempt, trailers: HeaderList): void {
+    this.#finish(trailers);
+  }
+  onFailure(_attempt: UpstreamAttempt, reason: AttemptFailure, detail: string): void {
+    this.#fail(`${reason}${detail === '' ? '' : `: ${detail}`}`);
+  }
+  onUpstreamDrain(): void {}
+  #finish(trailers: HeaderList): void {
+    this.cancelTimeout?.();
+    this.#resolve({ head: this.#response, body: Buffer.concat(this.#chunks), trailers });
+  }
+  #fail(reason: string): void {
+    this.cancelTimeout?.();
+    this.#reject(new XebecError('E_UPSTREAM', `call to cluster "${this.#cluster}" failed: ${reason}`));
+  }
+}

@@ -1,0 +1,159 @@
+import type { Clock, Random } from '@xebec/core';
+import type { ConnectionInfo } from '@xebec/telemetry';
+import type { CodecOutput, RequestHead, RequestReceiver, ServerConnection, ServerConnectionHandler, ServerStream } from '@xebec/wire';
+import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import type { DownstreamSocket, TerminalFilter } from '../network/terminal.ts';
+import { createServerCodec, type HttpProtocol } from './codecs.ts';
+import type { HttpSettings } from './http-settings.ts';
+import { HttpStream, type HttpStreamOwner } from './http-stream.ts';
+
+export interface HttpConnectionParts {
+  readonly settings: HttpSettings;
+  readonly clusters: ClusterManager;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const preface = Buffer.from('PRI * HTTP/2');
+
+/** A downstream connection that speaks HTTP: its codec and the streams on it. */
+export class HttpConnection implements CodecOutput, ServerConnectionHandler, HttpStreamOwner, TerminalFilter {
+  readonly settings: HttpSettings;
+  readonly clusters: ClusterManager;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connectionInfo: ConnectionInfo;
+  readonly #socket: DownstreamSocket;
+  #codec: ServerConnection | undefined;
+  #sniffed: Buffer | undefined;
+  #active = 0;
+  #requests = 0;
+  #closed = false;
+  draining = false;
+  #cancelIdle: (() => void) | undefined;
+  #cancelMaxAge: (() => void) | undefined;
+  #idleSinceMs = 0;
+
+  constructor(socket: DownstreamSocket, info: ConnectionInfo, parts: HttpConnectionParts) {
+    this.#socket = socket;
+    this.connectionInfo = info;
+    this.settings = parts.settings;
+    this.clusters = parts.clusters;
+    this.clock = parts.clock;
+    this.random = parts.random;
+    const { stats, codec } = this.settings;
+    stats.cxTotal.add(1);
+    stats.cxActive.add(1);
+    const alpn = info.tls?.alpn ?? '';
+    if (codec !== 'auto') this.#start(codec);
+    else if (alpn === 'h2' || alpn === 'istio-h2') this.#start('http2');
+    else if (alpn.endsWith('http/1.1') || alpn.endsWith('http/1.0')) this.#start('http1');
+    this.#idleSinceMs = this.clock.monotonic();
+    this.#armIdle(this.settings.idleTimeoutMs);
+    if (this.settings.maxConnectionMs > 0) this.#cancelMaxAge = this.clock.setTimeout(() => this.drain(), this.settings.maxConnectionMs);
+  }
+  /** Bytes from the client. */
+  receive(bytes: Buffer): void {
+    this.settings.stats.cxRxBytes.add(bytes.length);
+    if (this.#codec !== undefined) {
+      this.#codec.receive(bytes);
+      return;
+    }
+    const seen = this.#sniffed === undefined ? bytes : Buffer.concat([this.#sniffed, bytes]);
+    const length = Math.min(seen.length, preface.length);
+    const couldBeHttp2 = seen.compare(preface, 0, length, 0, length) === 0;
+    if (couldBeHttp2 && seen.length < preface.length) {
+      this.#sniffed = seen;
+      return;
+    }
+    this.#sniffed = undefined;
+    this.#start(couldBeHttp2 ? 'http2' : 'http1').receive(seen);
+  }
+  receiveEnd(): void {
+    if (this.#codec === undefined) this.#socket.end();
+    else this.#codec.receiveEnd();
+  }
+  onSocketDrain(): void {
+    this.#codec?.onSocketDrain();
+  }
+  /** The socket is gone. */
+  closed(detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelIdle?.();
+    this.#cancelMaxAge?.();
+    this.settings.stats.cxActive.add(-1);
+    this.settings.stats.cxDestroy.add(1);
+    this.#codec?.closed(detail);
+  }
+  /** No more requests: `connection: close` on the next response, or GOAWAY. */
+  drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    if (this.#codec === undefined) this.#socket.end();
+    else this.#codec.drain();
+  }
+  onRequest(server: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver {
+    const { stats } = this.settings;
+    stats.rqTotal.add(1);
+    (head.version === 'HTTP/2' ? stats.rqHttp2 : stats.rqHttp1).add(1);
+    stats.rqActive.add(1);
+    this.#active++;
+    this.#requests++;
+    const max = this.settings.maxRequestsPerConnection;
+    if (max > 0 && this.#requests >= max) this.drain();
+    const stream = new HttpStream(this, server, head);
+    stream.start(endStream);
+    return stream;
+  }
+  onProtocolError(_detail: string): void {
+    this.settings.stats.cxProtocolError.add(1);
+  }
+  onStreamDone(_stream: HttpStream): void {
+    this.settings.stats.rqActive.add(-1);
+    this.#active--;
+    if (this.#active === 0) this.#idleSinceMs = this.clock.monotonic();
+  }
+  write(bytes: Buffer): boolean {
+    this.settings.stats.cxTxBytes.add(bytes.length);
+    return this.#socket.write(bytes);
+  }
+  end(): void {
+    this.#socket.end();
+  }
+  destroy(_detail: string): void {
+    // What was written (a 400, a GOAWAY) should arrive before the reset.
+    this.#socket.destroySoon();
+  }
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+  #start(protocol: HttpProtocol): ServerConnection {
+    const { maxHeadersBytes, maxHeadersCount, acceptHttp10, maxConcurrentStreams } = this.settings;
+    const scheme = this.connectionInfo.tls === undefined ? 'http' : 'https';
+    const codec = createServerCodec(
+      protocol,
+      this,
+      this,
+      { maxHeadersBytes, maxHeadersCount, acceptHttp10, scheme },
+      { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams },
+    );
+    this.#codec = codec;
+    return codec;
+  }
+  #armIdle(ms: number): void {
+    if (this.settings.idleTimeoutMs === 0) return;
+    this.#cancelIdle = this.clock.setTimeout(() => {
+      const left = this.settings.idleTimeoutMs - (this.clock.monotonic() - this.#idleSinceMs);
+      if (this.#active > 0 || left > 1) {
+        this.#armIdle(Math.max(left, 1000));
+        return;
+      }
+      this.settings.stats.cxIdleTimeout.add(1);
+      this.drain();
+    }, ms);
+  }
+}

@@ -1,0 +1,213 @@
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { XebecError } from '@xebec/core';
+import type { FilterContext, HttpFilterDefinition, HttpFilterFactory } from '@xebec/filters';
+import { type AddressPredicate, type CompiledRouteTable, compileCidrs, optionalDurationMs } from '@xebec/matching';
+import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
+import {
+  HttpConnectionManager_CodecType as Codec,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ForwardClientCertDetails as ForwardCert,
+  type HttpConnectionManager,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+} from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { typeNameOf, unpack } from '../config/unpack.ts';
+import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { HcmStats } from './hcm-stats.ts';
+
+/** The route table in force; RDS replaces it. Undefined until the first one has come. */
+export interface RouteSource {
+  current: CompiledRouteTable | undefined;
+}
+
+export interface NamedFilterFactory {
+  readonly name: string;
+  readonly factory: HttpFilterFactory;
+  readonly disabled: boolean;
+}
+
+/** One connection manager's settings as the request path reads them. */
+export interface HttpSettings {
+  readonly statPrefix: string;
+  readonly stats: HcmStats;
+  readonly codec: 'auto' | 'http1' | 'http2';
+  readonly routes: RouteSource;
+  readonly filters: readonly NamedFilterFactory[];
+  readonly accessLogs: readonly AccessLogWriter[];
+  readonly serverName: string;
+  readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
+  readonly useRemoteAddress: boolean;
+  readonly skipXffAppend: boolean;
+  readonly xffTrustedHops: number;
+  readonly isInternal: AddressPredicate | undefined;
+  readonly ownAddress: string;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly alwaysSetRequestIdInResponse: boolean;
+  readonly via: string;
+  readonly forwardCert: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+  readonly certDetails: {
+    readonly subject: boolean;
+    readonly cert: boolean;
+    readonly chain: boolean;
+    readonly dns: boolean;
+    readonly uri: boolean;
+  };
+  readonly normalizePath: boolean;
+  readonly mergeSlashes: boolean;
+  readonly escapedSlashes: 'keep' | 'reject' | 'redirect' | 'forward';
+  readonly stripPort: 'no' | 'any' | 'matching';
+  readonly appendForwardedPort: boolean;
+  readonly upgrades: ReadonlyMap<string, boolean>;
+  readonly proxy100Continue: boolean;
+  /** Milliseconds; 0 is no limit. */
+  readonly streamIdleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionMs: number;
+  readonly maxStreamMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly drainTimeoutMs: number;
+  readonly maxHeadersBytes: number;
+  readonly maxHeadersCount: number;
+  readonly maxConcurrentStreams: number;
+  readonly acceptHttp10: boolean;
+  readonly suppressEnvoyHeaders: boolean;
+  readonly bufferLimitBytes: number;
+}
+
+const hour = 3_600_000;
+const fiveMinutes = 300_000;
+
+/** The parts that do not depend on other objects. Throws XebecError `E_CONFIG` naming the field. */
+export function compileHttpSettings(
+  proto: HttpConnectionManager,
+  parts: Pick<HttpSettings, 'routes' | 'filters' | 'accessLogs' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes'>,
+): HttpSettings {
+  const common = proto.commonHttpProtocolOptions;
+  const details = proto.setCurrentClientCertDetails;
+  const internal = proto.internalAddressConfig?.cidrRanges ?? [];
+  if (proto.requestTimeout !== undefined && proto.requestTimeout.seconds < 0n) {
+    throw new XebecError('E_CONFIG', `http_connection_manager "${proto.statPrefix}": request_timeout is negative`);
+  }
+  return {
+    ...parts,
+    statPrefix: proto.statPrefix,
+    codec: proto.codecType === Codec.HTTP1 ? 'http1' : proto.codecType === Codec.HTTP2 ? 'http2' : 'auto',
+    serverName: proto.serverName === '' ? 'envoy' : proto.serverName,
+    serverHeader:
+      proto.serverHeaderTransformation === ServerHeader.OVERWRITE
+        ? 'overwrite'
+        : proto.serverHeaderTransformation === ServerHeader.APPEND_IF_ABSENT
+          ? 'append-if-absent'
+          : 'pass-through',
+    useRemoteAddress: proto.useRemoteAddress ?? false,
+    skipXffAppend: proto.skipXffAppend,
+    xffTrustedHops: proto.xffNumTrustedHops,
+    isInternal:
+      internal.length === 0
+        ? undefined
+        : compileCidrs(internal.map((range) => ({ addressPrefix: range.addressPrefix, prefixLen: range.prefixLen ?? 0 }))),
+    ownAddress: ownAddress(),
+    generateRequestId: proto.generateRequestId ?? true,
+    preserveExternalRequestId: proto.preserveExternalRequestId,
+    alwaysSetRequestIdInResponse: proto.alwaysSetRequestIdInResponse,
+    via: proto.via,
+    forwardCert: forwardCerts[proto.forwardClientCertDetails] ?? 'sanitize',
+    certDetails: {
+      subject: details?.subject ?? false,
+      cert: details?.cert ?? false,
+      chain: details?.chain ?? false,
+      dns: details?.dns ?? false,
+      uri: details?.uri ?? false,
+    },
+    normalizePath: proto.normalizePath ?? false,
+    mergeSlashes: proto.mergeSlashes,
+    escapedSlashes: escapedSlashes[proto.pathWithEscapedSlashesAction] ?? 'keep',
+    stripPort:
+      proto.stripPortMode.case === 'stripAnyHostPort' && proto.stripPortMode.value
+        ? 'any'
+        : proto.stripMatchingHostPort
+          ? 'matching'
+          : 'no',
+    appendForwardedPort: proto.appendXForwardedPort,
+    upgrades: new Map(proto.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    proxy100Continue: proto.proxy100Continue,
+    streamIdleTimeoutMs: optionalDurationMs(proto.streamIdleTimeout) ?? fiveMinutes,
+    requestTimeoutMs: optionalDurationMs(proto.requestTimeout) ?? 0,
+    requestHeadersTimeoutMs: optionalDurationMs(proto.requestHeadersTimeout) ?? 0,
+    idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
+    maxConnectionMs: optionalDurationMs(common?.maxConnectionDuration) ?? 0,
+    maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
+    drainTimeoutMs: optionalDurationMs(proto.drainTimeout) ?? 5_000,
+    maxHeadersBytes: (proto.maxRequestHeadersKb ?? 60) * 1024,
+    maxHeadersCount: common?.maxHeadersCount ?? 100,
+    maxConcurrentStreams: proto.http2ProtocolOptions?.maxConcurrentStreams ?? 1024,
+    acceptHttp10: proto.httpProtocolOptions?.acceptHttp10 ?? false,
+  };
+}
+
+const forwardCerts: Partial<Record<ForwardCert, HttpSettings['forwardCert']>> = {
+  [ForwardCert.FORWARD_ONLY]: 'forward-only',
+  [ForwardCert.APPEND_FORWARD]: 'append-forward',
+  [ForwardCert.SANITIZE_SET]: 'sanitize-set',
+  [ForwardCert.ALWAYS_FORWARD_ONLY]: 'always-forward-only',
+};
+
+const escapedSlashes: Partial<Record<EscapedSlashes, HttpSettings['escapedSlashes']>> = {
+  [EscapedSlashes.REJECT_REQUEST]: 'reject',
+  [EscapedSlashes.UNESCAPE_AND_REDIRECT]: 'redirect',
+  [EscapedSlashes.UNESCAPE_AND_FORWARD]: 'forward',
+};
+
+export interface CompiledHttpFilters {
+  readonly filters: readonly NamedFilterFactory[];
+  readonly suppressEnvoyHeaders: boolean;
+}
+
+/** Compiles the chain up to the router, which must be last. Throws XebecError `E_CONFIG` for a type that is not known. */
+export function compileHttpFilters(
+  proto: HttpConnectionManager,
+  find: (typeName: string, name: string) => HttpFilterDefinition | undefined,
+  context: FilterContext,
+  unwrap: (any: Any) => Any,
+): CompiledHttpFilters {
+  const filters: NamedFilterFactory[] = [];
+  let suppressEnvoyHeaders = false;
+  for (const filter of proto.httpFilters) {
+    const where = `http filter "${filter.name}"`;
+    if (filter.configType.case === 'configDiscovery') {
+      if (filter.isOptional) continue;
+      throw new XebecError('E_CONFIG', `${where}: config_discovery is not supported; set typed_config`);
+    }
+    const any = filter.configType.value === undefined ? undefined : unwrap(filter.configType.value);
+    if (any === undefined && filter.name === 'envoy.filters.http.router') continue;
+    const typeName = any === undefined ? '' : typeNameOf(any);
+    if (typeName === RouterSchema.typeName) {
+      suppressEnvoyHeaders = unpack(any, RouterSchema, where).suppressEnvoyHeaders;
+      continue;
+    }
+    const definition = find(typeName, filter.name);
+    if (definition === undefined) {
+      if (filter.isOptional) continue;
+      throw new XebecError('E_CONFIG', `${where}: didn't find a registered implementation with type URL ${any?.typeUrl ?? '""'}`);
+    }
+    filters.push({
+      name: filter.name,
+      factory: definition.compile(any?.value ?? new Uint8Array(), typeName, context),
+      disabled: filter.disabled,
+    });
+  }
+  return { filters, suppressEnvoyHeaders };
+}
+
+/** What x-forwarded-for says of a client on the loopback interface: this machine's own first other address. */
+function ownAddress(): string {
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const entry of addresses ?? []) if (!entry.internal && isIP(entry.address) === 4) return entry.address;
+  }
+  return '127.0.0.1';
+}

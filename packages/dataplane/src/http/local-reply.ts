@@ -1,0 +1,62 @@
+import { isGrpcRequest } from '@xebec/matching';
+import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
+
+/** gRPC status for an HTTP status, as Envoy 1.40 maps local replies. */
+export function grpcStatusOf(status: number): number {
+  switch (status) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
+export interface ReplyMessage {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+}
+
+const empty = Buffer.alloc(0);
+
+/** The response for a status and text: a trailers-only gRPC response when the request is gRPC, plain text otherwise. */
+export function replyMessage(
+  request: RequestHead | undefined,
+  status: number,
+  text: string | Buffer,
+  headers: HeaderList | undefined,
+  grpcStatus: number | undefined,
+): ReplyMessage {
+  const own = headers ?? [];
+  if (request !== undefined && isGrpcRequest(request)) {
+    const message = typeof text === 'string' ? text : text.toString();
+    const list = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatus ?? grpcStatusOf(status))];
+    if (message !== '') list.push('grpc-message', percentEncode(message));
+    return { head: { status: 200, headers: [...list, ...own] }, body: empty };
+  }
+  const body = typeof text === 'string' ? (text === '' ? empty : Buffer.from(text)) : text;
+  if (body.length === 0) return { head: { status, headers: own }, body };
+  const list: HeaderList = ['content-length', String(body.length)];
+  if (!own.includes('content-type')) list.push('content-type', 'text/plain');
+  return { head: { status, headers: [...list, ...own] }, body: request?.method === 'HEAD' ? empty : body };
+}
+
+/** grpc-message is percent-encoded: printable ASCII but `%` stays (gRPC over HTTP/2, Responses). */
+function percentEncode(message: string): string {
+  let out = '';
+  for (const byte of Buffer.from(message)) {
+    out +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return out;
+}

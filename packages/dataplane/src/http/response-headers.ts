@@ -1,0 +1,44 @@
+import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import type { HttpSettings } from './http-settings.ts';
+
+const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+
+let dateText = '';
+let dateSecond = 0;
+
+/** The `date` header of now; made once a second. */
+function currentDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}
+
+/** The last changes to a response's head: hop-by-hop headers out; `date`, `server`, `via` and the request id in. */
+export function finishResponseHead(head: ResponseHead, request: RequestHead, settings: HttpSettings, fromUpstream: boolean): void {
+  const { headers } = head;
+  if (fromUpstream) dropHopByHop(headers, head.status === 101);
+  if (header(headers, 'date') === undefined) headers.push('date', currentDate());
+  if (settings.serverHeader === 'overwrite') setHeader(headers, 'server', settings.serverName);
+  else if (settings.serverHeader === 'append-if-absent' && header(headers, 'server') === undefined)
+    headers.push('server', settings.serverName);
+  if (settings.via !== '') headers.push('via', settings.via);
+  if (settings.alwaysSetRequestIdInResponse || header(request.headers, 'x-envoy-force-trace') !== undefined) {
+    const id = header(request.headers, 'x-request-id');
+    if (id !== undefined) setHeader(headers, 'x-request-id', id);
+  }
+}
+
+function dropHopByHop(headers: HeaderList, upgraded: boolean): void {
+  let kept = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (hopByHop.has(name) && !(upgraded && name === 'upgrade')) continue;
+    headers[kept] = name;
+    headers[kept + 1] = headers[i + 1] as string;
+    kept += 2;
+  }
+  headers.length = kept;
+}

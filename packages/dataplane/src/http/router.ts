@@ -1,0 +1,462 @@
+import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
+import type { CompiledRoute, ForwardAction, HashCookie } from '@xebec/matching';
+import { requestHeader } from '@xebec/matching';
+import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import type { Cluster } from '../clusters/cluster.ts';
+import type { Host } from '../clusters/host.ts';
+import { canRetry } from '../clusters/resource-limits.ts';
+import type { HttpProtocol } from './codecs.ts';
+import type { HttpStream } from './http-stream.ts';
+import { type MirroredBody, mirrorRequest } from './mirror.ts';
+import { removeRouterHeaders } from './request-headers.ts';
+import { type AttemptFailure, type RetryRules, retriesReset, retriesResponse, retryDelayMs, retryRules } from './retry-policy.ts';
+import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
+
+const retriedText = 'retried and the latest reset reason: ';
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** The end of the filter chain: sends a request to a host of the route's cluster, again where the retry policy says so. */
+export class Router implements AttemptOwner {
+  readonly #stream: HttpStream;
+  readonly #route: CompiledRoute;
+  readonly #action: ForwardAction;
+  #cluster: Cluster | undefined;
+  #head: RequestHead | undefined;
+  #rules: RetryRules | undefined;
+  #timeoutMs = 0;
+  #attempt: UpstreamAttempt | undefined;
+  /** Body so far: kept for retries, or until there is a connection. */
+  #body: Buffer[] = [];
+  #bodyBytes = 0;
+  #keepBody = false;
+  #trailers: HeaderList | undefined;
+  #endStream = false;
+  #headOnly = false;
+  #attempts = 0;
+  #retried = false;
+  #replayed = false;
+  #committed = false;
+  #done = false;
+  #tried: Set<Host> | undefined;
+  #sentAt = 0;
+  #cancelTimeout: (() => void) | undefined;
+  #cancelTryTimeout: (() => void) | undefined;
+  #cancelBackoff: (() => void) | undefined;
+  #mirrors: MirroredBody[] | undefined;
+  #hash: string | undefined = undefined;
+  #setCookie: { readonly cookie: HashCookie; readonly value: string } | undefined;
+
+  constructor(stream: HttpStream, route: CompiledRoute, action: ForwardAction) {
+    this.#stream = stream;
+    this.#route = route;
+    this.#action = action;
+  }
+  get waitsForBody(): boolean {
+    return !this.#endStream;
+  }
+  /** The request's head has passed all filters. */
+  start(head: RequestHead, endStream: boolean): void {
+    const stream = this.#stream;
+    const { info, settings } = stream;
+    const choice = stream.clusterChoice(this.#action);
+    info.upstreamCluster = choice.name;
+    const cluster = choice.name === '' ? undefined : stream.clusters.get(choice.name);
+    if (cluster === undefined) {
+      settings.stats.noCluster.add(1);
+      stream.sendLocalReply({ status: this.#action.clusterNotFoundStatus, body: '', details: 'cluster_not_found', flag: 'NC' });
+      return;
+    }
+    settings.stats.rqRouted.add(1);
+    this.#cluster = cluster;
+    info.clusterMetadata = cluster.config.metadata;
+    this.#rules = retryRules(this.#action.retryPolicy, head.headers);
+    this.#timeoutMs = this.#requestTimeout(head);
+    removeRouterHeaders(head.headers);
+    const perTryMs = this.#rules.perTryTimeoutMs;
+    const expected = perTryMs > 0 && (this.#timeoutMs === 0 || perTryMs < this.#timeoutMs) ? perTryMs : this.#timeoutMs;
+    if (expected > 0 && !settings.suppressEnvoyHeaders)
+      setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
+    if (this.#action.hashPolicies.length > 0) this.#computeHash(head);
+    this.#route.finalizeRequest(head, choice, stream.formatContext);
+    if (this.#route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
+    this.#head = head;
+    this.#endStream = endStream;
+    this.#headOnly = endStream;
+    this.#keepBody = this.#rules.count > 0 && this.#rules.on.size > 0 && head.upgrade === undefined;
+    if (this.#action.mirrors.length > 0 && head.upgrade === undefined) {
+      this.#mirrors = mirrorRequest(this.#action.mirrors, head, endStream, stream);
+    }
+    this.#startAttempt();
+    if (endStream && !this.#done) this.#requestComplete();
+  }
+  onData(data: Buffer, endStream: boolean): void {
+    if (this.#done) return;
+    this.#endStream = endStream;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(data, endStream);
+    const attempt = this.#attempt;
+    const flowing = attempt?.connected === true;
+    if (this.#keepBody || !flowing) {
+      this.#body.push(data);
+      this.#bodyBytes += data.length;
+      if (this.#keepBody && this.#bodyBytes > this.#bufferLimit && flowing) this.#stopKeeping();
+      if (!flowing && this.#bodyBytes > this.#bufferLimit) this.#stream.pauseRequest();
+    }
+    if (flowing && !attempt.sendData(data, endStream)) this.#stream.pauseRequest();
+    if (endStream) this.#requestComplete();
+  }
+  onTrailers(trailers: HeaderList): void {
+    if (this.#done) return;
+    this.#endStream = true;
+    this.#trailers = trailers;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(Buffer.alloc(0), true);
+    if (this.#attempt?.connected === true) this.#attempt.sendTrailers(trailers);
+    this.#requestComplete();
+  }
+  /** The downstream stream is over, or something else has answered. */
+  cancel(): void {
+    if (this.#done) return;
+    this.#finish();
+    this.#attempt?.cancel();
+  }
+  pauseResponse(): void {
+    this.#attempt?.pause();
+  }
+  resumeResponse(): void {
+    this.#attempt?.resume();
+  }
+  // The attempt's events.
+  onConnected(attempt: UpstreamAttempt): void {
+    const head = this.#head;
+    if (head === undefined || this.#done) return;
+    const { info } = this.#stream;
+    const connection = attempt.connection;
+    info.upstreamHost = attempt.host.text;
+    info.upstreamLocalAddress = connection?.localAddress ?? '';
+    info.upstreamTls = connection?.tls ?? false;
+    info.upstreamHostMetadata = attempt.host.config.metadata;
+    if (connection?.tls === true) info.upstreamPeer = connection.peer;
+    if (this.#action.hostRewrite?.kind === 'auto' && attempt.host.config.hostname !== '') head.authority = attempt.host.config.hostname;
+    const complete = this.#endStream && this.#body.length === 0 && this.#trailers === undefined;
+    // The codec reads the head at once: retries may change it afterwards.
+    attempt.sendHead(head, complete);
+    let flowing = true;
+    const last = this.#body.length - 1;
+    for (let i = 0; i <= last; i++) {
+      flowing = attempt.sendData(this.#body[i] as Buffer, i === last && this.#endStream && this.#trailers === undefined);
+      if (this.#done || this.#attempt !== attempt) return;
+    }
+    if (this.#trailers !== undefined) attempt.sendTrailers(this.#trailers);
+    if (!this.#keepBody || this.#bodyBytes > this.#bufferLimit) this.#stopKeeping();
+    if (flowing) this.#stream.resumeRequest();
+    else this.#stream.pauseRequest();
+  }
+  onInterim(attempt: UpstreamAttempt, head: ResponseHead): void {
+    if (attempt !== this.#attempt || this.#done) return;
+    this.#stream.onUpstreamInterim(head);
+  }
+  onResponseHead(attempt: UpstreamAttempt, head: ResponseHead, endStream: boolean): void {
+    if (attempt !== this.#attempt || this.#done || this.#cluster === undefined || this.#rules === undefined) return;
+    const { stats } = this.#cluster;
+    const { info } = this.#stream;
+    stats.status(head.status);
+    if (!attempt.upgraded && this.#mayRetry() && retriesResponse(this.#rules, head.status, head.headers)) {
+      if (this.#takeRetry()) {
+        if (!endStream) attempt.cancel();
+        return;
+      }
+    }
+    if (this.#retried && head.status < 500) stats.rqRetrySuccess.add(1);
+    this.#committed = true;
+    this.#stopKeeping();
+    this.#cancelTryTimeout?.();
+    if (attempt.upgraded) this.#cancelTimeout?.();
+    const serviceMs = Math.max(0, Math.round(this.#stream.clock.monotonic() - this.#sentAt));
+    info.upstreamServiceTimeMs = serviceMs;
+    stats.rqTime.record(serviceMs);
+    info.attemptCount = this.#attempts;
+    if (!this.#stream.settings.suppressEnvoyHeaders) setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
+    if (this.#route.virtualHost.includeAttemptCountInResponse) setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
+    if (this.#setCookie !== undefined) head.headers.push('set-cookie', cookieText(this.#setCookie.cookie, this.#setCookie.value));
+    this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
+    if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
+    if (endStream) this.#finish();
+    this.#stream.onUpstreamHead(head, endStream);
+  }
+  onResponseData(attempt: UpstreamAttempt, data: Buffer, endStream: boolean): void {
+    if (attempt !== this.#attempt || !this.#committed) return;
+    if (endStream) this.#finish();
+    this.#stream.onUpstreamData(data, endStream);
+  }
+  onResponseTrailers(attempt: UpstreamAttempt, trailers: HeaderList): void {
+    if (attempt !== this.#attempt || !this.#committed) return;
+    this.#finish();
+    this.#stream.onUpstreamTrailers(trailers);
+  }
+  onUpstreamDrain(attempt: UpstreamAttempt): void {
+    if (attempt === this.#attempt) this.#stream.resumeRequest();
+  }
+  onFailure(attempt: UpstreamAttempt, reason: AttemptFailure, detail: string): void {
+    if (attempt !== this.#attempt || this.#done) return;
+    const { info } = this.#stream;
+    if (detail !== '' && (reason === 'connection-failure' || reason === 'connection-timeout')) info.upstreamTransportFailureReason = detail;
+    info.upstreamHost = attempt.host.text;
+    if (this.#committed) {
+      info.responseFlags.add(reason === 'remote-reset' ? 'UR' : 'UC');
+      info.responseCodeDetails = `upstream_reset_after_response_started{${detailWords(reason)}}`;
+      this.#finish();
+      this.#stream.abortResponse();
+      return;
+    }
+    if (this.#replayIdle(attempt, reason)) return;
+    if (this.#rules !== undefined && this.#mayRetry() && retriesReset(this.#rules, reason, attempt.sent) && this.#takeRetry()) return;
+    this.#fail(reason, detail);
+  }
+  // What follows is the router's own.
+  #startAttempt(): void {
+    const cluster = this.#cluster;
+    const head = this.#head;
+    const rules = this.#rules;
+    if (cluster === undefined || head === undefined || rules === undefined || this.#done) return;
+    const stream = this.#stream;
+    const { connection } = stream.info;
+    const host = cluster.choose({
+      hash: this.#hash,
+      avoid: rules.avoidPrevious ? this.#tried : undefined,
+      destination: { address: connection.localAddress, port: connection.localPort },
+      header: cluster.config.destinationHeader === undefined ? undefined : (name) => requestHeader(head, name),
+    });
+    if (host === undefined) {
+      cluster.stats.noneHealthy.add(1);
+      cluster.stats.status(503);
+      this.#finish();
+      stream.sendLocalReply({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
+      return;
+    }
+    this.#attempts++;
+    if (rules.avoidPrevious) {
+      this.#tried ??= new Set();
+      this.#tried.add(host);
+    }
+    if (this.#attempts > 1 && this.#route.virtualHost.includeRequestAttemptCount) {
+      setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
+    }
+    const wanted = stream.version === 'HTTP/2' ? 'http2' : 'http1';
+    const high = this.#action.priority === 'high';
+    const pool = cluster.httpPool(host, wanted, this.#alpnFor(cluster, wanted), this.#sniFor(cluster, head), high);
+    const attempt = new UpstreamAttempt(this, cluster, host, pool, high ? cluster.highLimits : cluster.limits);
+    this.#attempt = attempt;
+    stream.info.attemptCount = this.#attempts;
+    this.#sentAt = stream.clock.monotonic();
+    attempt.start();
+    if (this.#endStream && this.#attempt === attempt && !this.#done) this.#armTryTimeout();
+  }
+  /** The ALPN list that a filter left, for the version that the upstream will speak. */
+  #alpnFor(cluster: Cluster, wanted: HttpProtocol): readonly string[] | undefined {
+    const { filterState } = this.#stream.info;
+    const byVersion = filterState.get(upstreamAlpnByVersionKey);
+    const spoken = cluster.config.protocol === 'downstream' ? wanted : cluster.config.protocol;
+    const list: unknown =
+      byVersion instanceof Map ? byVersion.get(spoken === 'http2' ? 'HTTP/2' : 'HTTP/1.1') : filterState.get(upstreamAlpnKey);
+    return Array.isArray(list) ? list.map(String) : undefined;
+  }
+  #sniFor(cluster: Cluster, head: RequestHead): string | undefined {
+    if (!cluster.config.autoSni) return undefined;
+    const port = head.authority.lastIndexOf(':');
+    return port > head.authority.lastIndexOf(']') ? head.authority.slice(0, port) : head.authority;
+  }
+  #requestTimeout(head: RequestHead): number {
+    const { grpcTimeoutMaxMs, grpcTimeoutOffsetMs, timeoutMs } = this.#action;
+    let result = timeoutMs;
+    if (grpcTimeoutMaxMs !== undefined) {
+      const asked = grpcTimeout(header(head.headers, 'grpc-timeout'));
+      if (asked !== undefined) {
+        const reduced = grpcTimeoutOffsetMs > 0 && asked > grpcTimeoutOffsetMs ? asked - grpcTimeoutOffsetMs : asked;
+        result = grpcTimeoutMaxMs === 0 ? reduced : Math.min(reduced, grpcTimeoutMaxMs);
+      }
+    }
+    const override = Number(header(head.headers, 'x-envoy-upstream-rq-timeout-ms') ?? Number.NaN);
+    return Number.isFinite(override) && override >= 0 ? override : result;
+  }
+  #requestComplete(): void {
+    this.#sentAt = this.#stream.clock.monotonic();
+    this.#stream.info.requestDurationMs = this.#sentAt - this.#stream.info.startMonotonicMs;
+    if (this.#timeoutMs > 0 && this.#cancelTimeout === undefined) {
+      this.#cancelTimeout = this.#stream.clock.setTimeout(() => this.#onTimeout(), this.#timeoutMs);
+    }
+    if (!this.#headOnly) this.#armTryTimeout();
+  }
+  #armTryTimeout(): void {
+    const ms = this.#rules?.perTryTimeoutMs ?? 0;
+    this.#cancelTryTimeout?.();
+    if (ms > 0 && !this.#committed) this.#cancelTryTimeout = this.#stream.clock.setTimeout(() => this.#onTryTimeout(), ms);
+  }
+  #onTimeout(): void {
+    if (this.#done) return;
+    this.#cluster?.stats.rqTimeout.add(1);
+    this.#timedOut('response_timeout');
+  }
+  #onTryTimeout(): void {
+    const attempt = this.#attempt;
+    if (this.#done || this.#committed || attempt === undefined || this.#rules === undefined) return;
+    this.#cluster?.stats.rqPerTryTimeout.add(1);
+    attempt.cancel();
+    this.#cluster?.outliers?.onStatus(attempt.host, 504);
+    if (this.#mayRetry() && retriesReset(this.#rules, 'per-try-timeout', true) && this.#takeRetry()) return;
+    this.#timedOut('upstream_per_try_timeout');
+  }
+  #timedOut(details: string): void {
+    const { info } = this.#stream;
+    const attempt = this.#attempt;
+    if (attempt !== undefined && info.upstreamHost === '') info.upstreamHost = attempt.host.text;
+    info.responseFlags.add('UT');
+    this.#finish();
+    attempt?.cancel();
+    if (this.#committed) {
+      info.responseCodeDetails = details;
+      this.#stream.abortResponse();
+      return;
+    }
+    this.#cluster?.stats.status(504);
+    this.#stream.sendLocalReply({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
+  }
+  /** Whether the policy has a retry left and the whole request so far can be sent again. */
+  #mayRetry(): boolean {
+    const rules = this.#rules;
+    if (rules === undefined || this.#attempts > rules.count) {
+      if (rules !== undefined && rules.count > 0 && this.#retried) this.#cluster?.stats.rqRetryLimitExceeded.add(1);
+      return false;
+    }
+    return this.#keepBody;
+  }
+  /** Schedules the next attempt; false when the cluster allows no more retries at once. */
+  #takeRetry(): boolean {
+    const cluster = this.#cluster;
+    const rules = this.#rules;
+    if (cluster === undefined || rules === undefined) return false;
+    const limits = this.#action.priority === 'high' ? cluster.highLimits : cluster.limits;
+    if (!canRetry(limits)) {
+      cluster.stats.rqRetryOverflow.add(1);
+      this.#stream.info.responseFlags.add('URX');
+      return false;
+    }
+    this.#cancelTryTimeout?.();
+    this.#retried = true;
+    cluster.stats.rqRetry.add(1);
+    limits.retries.take();
+    this.#cancelBackoff = this.#stream.clock.setTimeout(
+      () => {
+        this.#cancelBackoff = undefined;
+        limits.retries.release();
+        this.#startAttempt();
+      },
+      retryDelayMs(rules, this.#attempts, this.#stream.random.next()),
+    );
+    return true;
+  }
+  /**
+   * A reused connection that its peer closed before a byte of the response: the peer was closing it while idle. A request that may
+   * be repeated is sent once more whatever the retry policy (RFC 9112 section 9.3.1).
+   */
+  #replayIdle(attempt: UpstreamAttempt, reason: AttemptFailure): boolean {
+    if (this.#replayed || !attempt.reused || reason !== 'connection-termination' || !this.#headOnly) return false;
+    if (this.#head === undefined || !idempotent.has(this.#head.method)) return false;
+    this.#replayed = true;
+    this.#attempts--;
+    this.#startAttempt();
+    return true;
+  }
+  #fail(reason: AttemptFailure, detail: string): void {
+    const { info } = this.#stream;
+    const prefix = `upstream connect error or disconnect/reset before headers. ${this.#retried ? retriedText : 'reset reason: '}`;
+    if (this.#retried && this.#rules !== undefined && this.#attempts > this.#rules.count) info.responseFlags.add('URX');
+    this.#finish();
+    this.#cluster?.stats.status(503);
+    if (reason === 'overflow') {
+      this.#stream.sendLocalReply({
+        status: 503,
+        body: `${prefix}overflow`,
+        details: 'upstream_reset_before_response_started{overflow}',
+        flag: 'UO',
+        headers: this.#stream.settings.suppressEnvoyHeaders ? [] : ['x-envoy-overloaded', 'true'],
+      });
+      return;
+    }
+    const failure = failures[reason];
+    const connecting = reason === 'connection-failure';
+    const text = connecting && detail !== '' ? `${failure.text}, transport failure reason: ${detail}` : failure.text;
+    const details = connecting && detail !== '' ? `${detailWords(reason)}|${detail.replaceAll(' ', '_')}` : detailWords(reason);
+    this.#stream.sendLocalReply({
+      status: reason === 'protocol-error' ? 502 : 503,
+      body: `${prefix}${text}`,
+      details: `upstream_reset_before_response_started{${details}}`,
+      flag: failure.flag,
+    });
+  }
+  #stopKeeping(): void {
+    this.#keepBody = false;
+    this.#body = [];
+  }
+  get #bufferLimit(): number {
+    return this.#route.bufferLimitBytes ?? this.#stream.settings.bufferLimitBytes;
+  }
+  #computeHash(head: RequestHead): void {
+    const { info } = this.#stream;
+    for (const policy of this.#action.hashPolicies) {
+      let input = policy.input(head, info);
+      if (input === undefined && policy.cookie !== undefined) {
+        input = this.#stream.randomHex();
+        this.#setCookie = { cookie: policy.cookie, value: input };
+      }
+      if (input === undefined) continue;
+      const before: string | undefined = this.#hash;
+      this.#hash = before === undefined ? input : `${before}|${input}`;
+      if (policy.terminal) break;
+    }
+  }
+  #finish(): void {
+    this.#done = true;
+    this.#cancelTimeout?.();
+    this.#cancelTryTimeout?.();
+    if (this.#cancelBackoff !== undefined) {
+      this.#cancelBackoff();
+      const limits = this.#action.priority === 'high' ? this.#cluster?.highLimits : this.#cluster?.limits;
+      limits?.retries.release();
+      this.#cancelBackoff = undefined;
+    }
+  }
+}
+
+const failures: Record<
+  Exclude<AttemptFailure, 'overflow'>,
+  { readonly text: string; readonly flag: 'UF' | 'UC' | 'UR' | 'LR' | 'UT' | 'UPE' }
+> = {
+  'connection-failure': { text: 'remote connection failure', flag: 'UF' },
+  'connection-timeout': { text: 'connection timeout', flag: 'UF' },
+  'connection-termination': { text: 'connection termination', flag: 'UC' },
+  'remote-reset': { text: 'remote reset', flag: 'UR' },
+  'refused-stream': { text: 'remote refused stream reset', flag: 'UR' },
+  'local-reset': { text: 'local reset', flag: 'LR' },
+  'protocol-error': { text: 'protocol error', flag: 'UPE' },
+  'per-try-timeout': { text: 'local reset', flag: 'UT' },
+};
+
+function detailWords(reason: AttemptFailure): string {
+  return reason === 'overflow' ? 'overflow' : failures[reason].text.replaceAll(' ', '_');
+}
+
+/** `grpc-timeout` in milliseconds (gRPC over HTTP/2: at most eight digits and a unit). */
+function grpcTimeout(text: string | undefined): number | undefined {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(text ?? '');
+  if (match === null) return undefined;
+  const units: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
+  return Math.ceil(Number(match[1]) * (units[match[2] ?? ''] ?? 0));
+}
+
+function cookieText(cookie: HashCookie, value: string): string {
+  let text = `${cookie.name}="${value}"`;
+  if (cookie.ttlMs > 0) text += `; Max-Age=${Math.round(cookie.ttlMs / 1000)}`;
+  if (cookie.path !== '') text += `; Path=${cookie.path}`;
+  for (const attribute of cookie.attributes)
+    text += attribute.value === '' ? `; ${attribute.name}` : `; ${attribute.name}=${attribute.value}`;
+  return `${text}; HttpOnly`;
+}

@@ -1,0 +1,162 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { type Clock, errorText, type Logger, type Random, XebecError } from '@xebec/core';
+import type {
+  FilterContext,
+  FilterUpstream,
+  HttpFilterDefinition,
+  NetworkFilterDefinition,
+  NetworkFilterFactory,
+  NodeInfo,
+} from '@xebec/filters';
+import { compileRouteTable } from '@xebec/matching';
+import type { Filter } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
+import {
+  type HttpConnectionManager,
+  HttpConnectionManagerSchema,
+} from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { TcpProxySchema } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
+import type { FormatEnvironment, StatsScope } from '@xebec/telemetry';
+import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import { typeNameOf, unpack } from '../config/unpack.ts';
+import { createHcmStats } from '../http/hcm-stats.ts';
+import { HttpConnection } from '../http/http-connection.ts';
+import { compileHttpFilters, compileHttpSettings } from '../http/http-settings.ts';
+import type { AccessLogs } from '../runtime/access-logs.ts';
+import { readDataSource } from '../tls/secret-store.ts';
+import type { RouteStore } from './route-store.ts';
+import { compileTcpProxy } from './tcp-proxy.ts';
+import type { NetworkChain, TerminalFactory } from './terminal.ts';
+
+/** What compiling a filter chain needs from the process. */
+export interface NetworkEnvironment {
+  readonly clusters: ClusterManager;
+  readonly routes: RouteStore;
+  readonly stats: StatsScope;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly node: NodeInfo;
+  readonly accessLogs: AccessLogs;
+  readonly formatEnvironment: FormatEnvironment;
+  readonly upstream: FilterUpstream;
+  readonly httpFilters: readonly HttpFilterDefinition[];
+  readonly networkFilters: readonly NetworkFilterDefinition[];
+  /** Unwraps TypedStruct into the message it stands for. */
+  readonly unwrap: (any: Any) => Any;
+}
+
+export interface ChainPlace {
+  readonly where: string;
+  readonly direction: FilterContext['direction'];
+  readonly bufferLimitBytes: number;
+}
+
+/** Compiles the network filters of one chain; throws XebecError `E_CONFIG` naming the filter. */
+export function compileNetworkChain(filters: readonly Filter[], place: ChainPlace, environment: NetworkEnvironment): NetworkChain {
+  const factories: NetworkFilterFactory[] = [];
+  let terminal: (TerminalFactory & Partial<Pick<NetworkChain, 'close' | 'whenReady'>>) | undefined;
+  for (const filter of filters) {
+    const where = `${place.where}: filter "${filter.name}"`;
+    if (filter.configType.case === 'configDiscovery') throw new XebecError('E_CONFIG', `${where}: config_discovery is not supported`);
+    if (terminal !== undefined) throw new XebecError('E_CONFIG', `${where}: comes after a terminal filter`);
+    const any = filter.configType.value === undefined ? undefined : environment.unwrap(filter.configType.value);
+    const typeName = any === undefined ? '' : typeNameOf(any);
+    if (typeName === HttpConnectionManagerSchema.typeName) {
+      terminal = compileHttpManager(unpack(any, HttpConnectionManagerSchema, where), place, environment);
+      continue;
+    }
+    if (typeName === TcpProxySchema.typeName) {
+      const proto = unpack(any, TcpProxySchema, where);
+      const { clusters, clock, random } = environment;
+      const accessLogs = environment.accessLogs.compile(proto.accessLog);
+      terminal = compileTcpProxy(proto, { clusters, clock, random, accessLogs }, environment.stats);
+      continue;
+    }
+    const definition = environment.networkFilters.find(
+      (candidate) => candidate.typeNames.includes(typeName) || (typeName === '' && candidate.name === filter.name),
+    );
+    if (definition === undefined) {
+      throw new XebecError('E_CONFIG', `${where}: didn't find a registered implementation with type URL ${any?.typeUrl ?? '""'}`);
+    }
+    factories.push(definition.compile(any?.value ?? new Uint8Array(), typeName, filterContext('', place, environment)));
+  }
+  const close = terminal?.close;
+  return {
+    filters: factories,
+    terminal,
+    close: () => {
+      close?.();
+      for (const factory of factories) factory.close?.();
+    },
+    whenReady: terminal?.whenReady ?? ((done) => done()),
+  };
+}
+
+function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
+  const { stats, clock, random, logger, node, upstream } = environment;
+  return { stats, statPrefix, clock, random, logger, node, direction: place.direction, upstream };
+}
+
+function compileHttpManager(
+  proto: HttpConnectionManager,
+  place: ChainPlace,
+  environment: NetworkEnvironment,
+): TerminalFactory & Pick<NetworkChain, 'close' | 'whenReady'> {
+  const { clusters, clock, random, httpFilters } = environment;
+  const find = (typeName: string, name: string): HttpFilterDefinition | undefined =>
+    httpFilters.find((candidate) => candidate.typeNames.includes(typeName) || (typeName === '' && candidate.name === name));
+  const compiled = compileHttpFilters(proto, find, filterContext(proto.statPrefix, place, environment), environment.unwrap);
+  const specifier = proto.routeSpecifier;
+  const where = `${place.where}: http_connection_manager`;
+  const handle =
+    specifier.case === 'routeConfig'
+      ? environment.routes.inline(specifier.value)
+      : specifier.case === 'rds'
+        ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where)
+        : undefined;
+  if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config or rds`);
+  const settings = compileHttpSettings(proto, {
+    routes: handle.source,
+    filters: compiled.filters,
+    suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
+    accessLogs: environment.accessLogs.compile(proto.accessLog),
+    stats: createHcmStats(environment.stats, proto.statPrefix),
+    bufferLimitBytes: place.bufferLimitBytes,
+  });
+  const parts = { settings, clusters, clock, random };
+  return {
+    create: ({ socket, connection }) => new HttpConnection(socket, connection, parts),
+    close: () => {
+      handle.release();
+      for (const { factory } of compiled.filters) factory.close?.();
+    },
+    whenReady: handle.whenReady,
+  };
+}
+
+/** Compiles route tables with this process's filters for per-route configuration. */
+export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters' | 'formatEnvironment' | 'unwrap'>) {
+  const { httpFilters, formatEnvironment, unwrap } = environment;
+  return (config: RouteConfiguration) =>
+    compileRouteTable(config, {
+      environment: formatEnvironment,
+      readDataSource: (source) => readDataSource(source) ?? Buffer.alloc(0),
+      compileFilterConfig: (filterName, wrapped) => {
+        const any = unwrap(wrapped);
+        const typeName = typeNameOf(any);
+        const definition = httpFilters.find((candidate) => candidate.name === filterName || candidate.typeNames.includes(typeName));
+        if (definition?.compilePerRoute === undefined) return any;
+        return definition.compilePerRoute(any.value, typeName);
+      },
+    });
+}
+
+export function decodeRoutes(bytes: Uint8Array): RouteConfiguration {
+  try {
+    return fromBinary(RouteConfigurationSchema, bytes);
+  } catch (cause) {
+    throw new XebecError('E_CONFIG', `malformed route configuration: ${errorText(cause)}`, { cause });
+  }
+}

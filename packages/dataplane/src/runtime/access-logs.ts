@@ -1,0 +1,99 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import type { Random } from '@xebec/core';
+import { compileHeaderLookup, compileMetadataMatcher } from '@xebec/matching';
+import type { AccessLog } from '@xebec/protos/envoy/config/accesslog/v3/accesslog';
+import { type CompiledAccessLog, compileAccessLog, type FormatContext, type FormatEnvironment } from '@xebec/telemetry';
+
+/** Writes one line per stream, when its filter agrees. */
+export interface AccessLogWriter {
+  log(context: FormatContext): void;
+}
+
+export interface AccessLogsOptions {
+  readonly random: Random;
+  readonly environment: FormatEnvironment;
+  readonly flushIntervalMs: number;
+}
+
+const flushBytes = 64 * 1024;
+/** Lines beyond this are dropped while a sink does not take any. */
+const maxBufferedBytes = 8 * 1024 * 1024;
+
+/** Opens each log file once and writes what gathers every flush interval, or at 64 KiB. */
+export class AccessLogs {
+  readonly #options: AccessLogsOptions;
+  readonly #sinks = new Map<string, LogSink>();
+
+  constructor(options: AccessLogsOptions) {
+    this.#options = options;
+  }
+  /** Compiles configured logs; throws XebecError `E_ACCESS_LOG`. */
+  compile(configs: readonly AccessLog[]): AccessLogWriter[] {
+    return configs.map((config) => {
+      const compiled = compileAccessLog(config, {
+        environment: this.#options.environment,
+        matchers: { header: compileHeaderLookup, metadata: compileMetadataMatcher, random: () => this.#options.random.next() },
+      });
+      return this.#writer(compiled);
+    });
+  }
+  flush(): void {
+    for (const sink of this.#sinks.values()) sink.flush();
+  }
+  close(): void {
+    for (const sink of this.#sinks.values()) sink.close();
+  }
+  #writer(compiled: CompiledAccessLog): AccessLogWriter {
+    let sink: LogSink | undefined;
+    return {
+      log: (context) => {
+        const line = compiled.line(context);
+        if (line === undefined) return;
+        sink ??= this.#sink(compiled.path);
+        sink.append(line);
+      },
+    };
+  }
+  #sink(path: string): LogSink {
+    let sink = this.#sinks.get(path);
+    if (sink === undefined) {
+      sink = new LogSink(path, this.#options.flushIntervalMs);
+      this.#sinks.set(path, sink);
+    }
+    return sink;
+  }
+}
+
+class LogSink {
+  readonly #stream: NodeJS.WriteStream | WriteStream;
+  readonly #owned: boolean;
+  readonly #flushIntervalMs: number;
+  #buffer = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(path: string, flushIntervalMs: number) {
+    this.#flushIntervalMs = flushIntervalMs;
+    this.#owned = path !== '/dev/stdout' && path !== '/dev/stderr';
+    this.#stream =
+      path === '/dev/stdout' ? process.stdout : path === '/dev/stderr' ? process.stderr : createWriteStream(path, { flags: 'a' });
+    // A log that cannot be written must not stop traffic.
+    this.#stream.on('error', () => undefined);
+  }
+  append(line: string): void {
+    if (this.#buffer.length > maxBufferedBytes) return;
+    this.#buffer += line;
+    if (this.#buffer.length >= flushBytes) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), this.#flushIntervalMs).unref();
+  }
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#buffer === '' || this.#stream.writableLength > maxBufferedBytes) return;
+    this.#stream.write(this.#buffer);
+    this.#buffer = '';
+  }
+  close(): void {
+    this.flush();
+    if (this.#owned) this.#stream.end();
+  }
+}

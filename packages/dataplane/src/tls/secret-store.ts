@@ -1,0 +1,138 @@
+import { readFileSync, statSync } from 'node:fs';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { errorText, XebecError } from '@xebec/core';
+import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
+import type { ConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
+import { type Secret, SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
+import type { Subscribe } from '../xds-client/subscribe.ts';
+
+export const secretTypeUrl = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
+
+/** A secret that may change: its current value and who wants to hear of a new one. */
+export class SecretHandle {
+  readonly name: string;
+  readonly #listeners = new Set<() => void>();
+  current: Secret | undefined;
+  lastUpdatedMs = 0;
+  version = '';
+
+  constructor(name: string, current?: Secret) {
+    this.name = name;
+    this.current = current;
+  }
+  /** Calls `listener` after each change; the returned function ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  set(secret: Secret | undefined, version: string, nowMs: number): void {
+    this.current = secret;
+    this.version = version;
+    this.lastUpdatedMs = nowMs;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** Every secret of the process: static ones of the bootstrap and those that SDS sources bring. One subscription per name and source. */
+export class SecretStore {
+  readonly #static = new Map<string, SecretHandle>();
+  readonly #dynamic = new Map<string, SecretHandle>();
+  readonly #stops: (() => void)[] = [];
+  readonly #subscribe: Subscribe;
+  readonly #now: () => number;
+
+  constructor(subscribe: Subscribe, now: () => number) {
+    this.#subscribe = subscribe;
+    this.#now = now;
+  }
+  addStatic(secret: Secret): void {
+    this.#static.set(secret.name, new SecretHandle(secret.name, secret));
+  }
+  get staticSecrets(): Iterable<SecretHandle> {
+    return this.#static.values();
+  }
+  get dynamicSecrets(): Iterable<SecretHandle> {
+    return this.#dynamic.values();
+  }
+  /** The secret of an SDS reference; without a config source it must be static. */
+  handle(name: string, source: ConfigSource | undefined): SecretHandle {
+    if (source === undefined) {
+      const known = this.#static.get(name);
+      if (known === undefined)
+        throw new XebecError('E_CONFIG', `static secret "${name}" does not exist; add it to static_resources.secrets`);
+      return known;
+    }
+    const key = `${sourceKey(source)}|${name}`;
+    const existing = this.#dynamic.get(key);
+    if (existing !== undefined) return existing;
+    const handle = new SecretHandle(name);
+    this.#dynamic.set(key, handle);
+    this.#stops.push(
+      this.#subscribe(source, secretTypeUrl, name, {
+        onResource: (any, version) => this.#apply(handle, any, version),
+        onRemoved: () => undefined,
+      }),
+    );
+    return handle;
+  }
+  close(): void {
+    for (const stop of this.#stops) stop();
+  }
+  #apply(handle: SecretHandle, any: Any, version: string): string | undefined {
+    try {
+      const secret = fromBinary(SecretSchema, any.value);
+      handle.set(secret, version, this.#now());
+      return undefined;
+    } catch (error) {
+      return `secret "${handle.name}": ${errorText(error)}`;
+    }
+  }
+}
+
+function sourceKey(source: ConfigSource): string {
+  const specifier = source.configSourceSpecifier;
+  switch (specifier.case) {
+    case 'ads':
+      return 'ads';
+    case 'apiConfigSource':
+      return `api:${specifier.value.apiType}:${specifier.value.grpcServices
+        .map((service) => (service.targetSpecifier.case === 'envoyGrpc' ? service.targetSpecifier.value.clusterName : ''))
+        .join(',')}`;
+    case 'pathConfigSource':
+      return `path:${specifier.value.path}`;
+    default:
+      return specifier.case ?? '';
+  }
+}
+
+/** A file as it was read, so that a rotated one is noticed. */
+export interface FileStamp {
+  readonly path: string;
+  readonly mtimeMs: number;
+}
+
+/** Reads a DataSource; files are read now. Throws XebecError `E_CONFIG` naming the file. */
+export function readDataSource(source: DataSource | undefined, stamps?: FileStamp[]): Buffer | undefined {
+  const specifier = source?.specifier;
+  switch (specifier?.case) {
+    case 'inlineBytes':
+      return Buffer.from(specifier.value);
+    case 'inlineString':
+      return Buffer.from(specifier.value);
+    case 'environmentVariable': {
+      const value = process.env[specifier.value];
+      if (value === undefined) throw new XebecError('E_CONFIG', `environment variable ${specifier.value} is not set`);
+      return Buffer.from(value);
+    }
+    case 'filename':
+      try {
+        stamps?.push({ path: specifier.value, mtimeMs: statSync(specifier.value).mtimeMs });
+        return readFileSync(specifier.value);
+      } catch (cause) {
+        throw new XebecError('E_CONFIG', `cannot read ${specifier.value}: ${errorText(cause)}`, { cause });
+      }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,309 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { type Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
+import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
+import {
+  type DeltaDiscoveryRequest,
+  DeltaDiscoveryRequestSchema,
+  type DeltaDiscoveryResponse,
+  DeltaDiscoveryResponseSchema,
+  type DiscoveryRequest,
+  DiscoveryRequestSchema,
+  type DiscoveryResponse,
+  DiscoveryResponseSchema,
+} from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import { StatusSchema } from '@xebec/protos/google/rpc/status';
+import type { Counter, StatsScope } from '@xebec/telemetry';
+import { resourceName } from './resource-name.ts';
+import type { CollectionWatcher, ResourceWatcher } from './subscribe.ts';
+
+export interface XdsStreamOptions {
+  readonly client: Client;
+  readonly delta: boolean;
+  /** Full gRPC method, such as `/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources`. */
+  readonly method: string;
+  readonly node: Node;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly stats: StatsScope;
+  /** Tells of each accepted or refused response, and of first connection. */
+  readonly onState: (connected: boolean) => void;
+}
+
+interface Known {
+  readonly version: string;
+  readonly resource: Any;
+}
+
+/** What is subscribed of one type. */
+interface TypeState {
+  readonly typeUrl: string;
+  collection: CollectionWatcher | undefined;
+  readonly watchers: Map<string, Set<ResourceWatcher>>;
+  readonly known: Map<string, Known>;
+  version: string;
+  nonce: string;
+  /** Names the server has been told on this stream. */
+  asked: Set<string>;
+  requested: boolean;
+  dirty: boolean;
+  readonly accepted: Counter;
+  readonly rejected: Counter;
+}
+
+type Call = ClientDuplexStream<DiscoveryRequest | DeltaDiscoveryRequest, DiscoveryResponse | DeltaDiscoveryResponse>;
+
+const serializeSotw = (message: DiscoveryRequest | DeltaDiscoveryRequest): Buffer =>
+  Buffer.from(
+    message.$typeName === DiscoveryRequestSchema.typeName
+      ? toBinary(DiscoveryRequestSchema, message as DiscoveryRequest)
+      : toBinary(DeltaDiscoveryRequestSchema, message as DeltaDiscoveryRequest),
+  );
+
+/** The client's side of one xDS stream, SotW or Delta: subscribes, ACKs and NACKs, and comes back after a break with what it has. */
+export class XdsStream {
+  readonly #options: XdsStreamOptions;
+  readonly #types = new Map<string, TypeState>();
+  readonly #backoff: Backoff;
+  #call: Call | undefined;
+  #nodeSent = false;
+  #flushing = false;
+  #closed = false;
+  #cancelReconnect: (() => void) | undefined;
+
+  constructor(options: XdsStreamOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ baseMs: 500, maxMs: 5_000 }, options.random);
+  }
+  watchCollection(typeUrl: string, watcher: CollectionWatcher, statPrefix: string): void {
+    this.#type(typeUrl, statPrefix).collection = watcher;
+    this.#changed(this.#type(typeUrl));
+  }
+  watch(typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
+    const type = this.#type(typeUrl);
+    const watchers = type.watchers.get(name) ?? new Set();
+    const isNew = watchers.size === 0;
+    type.watchers.set(name, watchers);
+    watchers.add(watcher);
+    if (isNew) this.#changed(type);
+    else {
+      // The server has nothing new to say to a second subscriber: it gets what the first one got.
+      const known = type.known.get(name);
+      if (known !== undefined) watcher.onResource(known.resource, known.version);
+    }
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size > 0) return;
+      // Left for a moment: a cluster that is replaced subscribes to the same name again at once.
+      queueMicrotask(() => {
+        if (watchers.size > 0 || type.watchers.get(name) !== watchers) return;
+        type.watchers.delete(name);
+        type.known.delete(name);
+        this.#changed(type);
+      });
+    };
+  }
+  close(): void {
+    this.#closed = true;
+    this.#cancelReconnect?.();
+    this.#call?.cancel();
+    this.#options.client.close();
+  }
+  #type(typeUrl: string, statPrefix?: string): TypeState {
+    let type = this.#types.get(typeUrl);
+    if (type === undefined) {
+      const scope = this.#options.stats.scope(statPrefix ?? `xds.${typeUrl.slice(typeUrl.lastIndexOf('.') + 1).toLowerCase()}`);
+      type = {
+        typeUrl,
+        collection: undefined,
+        watchers: new Map(),
+        known: new Map(),
+        version: '',
+        nonce: '',
+        asked: new Set(),
+        requested: false,
+        dirty: false,
+        accepted: scope.counter('update_success'),
+        rejected: scope.counter('update_rejected'),
+      };
+      this.#types.set(typeUrl, type);
+    }
+    return type;
+  }
+  #changed(type: TypeState): void {
+    type.dirty = true;
+    if (this.#closed) return;
+    if (this.#call === undefined && this.#cancelReconnect === undefined) this.#connect();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+  /** Sends one request for each type whose subscription changed. */
+  #flush(): void {
+    if (this.#call === undefined) return;
+    for (const type of this.#types.values()) {
+      if (!type.dirty) continue;
+      type.dirty = false;
+      if (this.#options.delta) this.#subscribeDelta(type);
+      else this.#requestSotw(type, undefined);
+    }
+  }
+  #connect(): void {
+    const { client, method, delta, logger } = this.#options;
+    const deserialize = (bytes: Buffer) =>
+      delta ? fromBinary(DeltaDiscoveryResponseSchema, bytes) : fromBinary(DiscoveryResponseSchema, bytes);
+    const call: Call = client.makeBidiStreamRequest(method, serializeSotw, deserialize, new Metadata({ waitForReady: true }));
+    this.#call = call;
+    this.#nodeSent = false;
+    for (const type of this.#types.values()) {
+      type.nonce = '';
+      type.asked = new Set();
+      type.requested = false;
+      type.dirty = true;
+    }
+    call.on('metadata', () => this.#options.onState(true));
+    call.on('data', (message: DiscoveryResponse | DeltaDiscoveryResponse) => {
+      if (this.#call !== call) return;
+      this.#backoff.reset();
+      this.#options.onState(true);
+      if (message.$typeName === DiscoveryResponseSchema.typeName) this.#onSotw(message as DiscoveryResponse);
+      else this.#onDelta(message as DeltaDiscoveryResponse);
+    });
+    const ended = (reason: string): void => {
+      if (this.#call !== call) return;
+      this.#call = undefined;
+      this.#options.onState(false);
+      if (this.#closed) return;
+      logger.debug({ method, reason }, 'xDS stream ended');
+      this.#cancelReconnect = this.#options.clock.setTimeout(() => {
+        this.#cancelReconnect = undefined;
+        this.#connect();
+        this.#flush();
+      }, this.#backoff.nextMs());
+    };
+    call.on('error', (error) => ended(errorText(error)));
+    call.on('end', () => ended('closed by the server'));
+  }
+  #requestSotw(type: TypeState, error: string | undefined): void {
+    const names = [...type.watchers.keys()];
+    // No names left would mean all of them: an unsubscription is said only where a collection was never asked for.
+    if (type.collection === undefined && names.length === 0 && !type.requested) return;
+    type.requested = true;
+    this.#send(
+      create(DiscoveryRequestSchema, {
+        typeUrl: type.typeUrl,
+        versionInfo: type.version,
+        responseNonce: type.nonce,
+        resourceNames: names,
+        ...this.#nodeOnce(),
+        ...(error === undefined ? {} : { errorDetail: create(StatusSchema, { code: 13, message: error }) }),
+      }),
+    );
+  }
+  #subscribeDelta(type: TypeState): void {
+    const wanted = new Set(type.collection === undefined ? [] : ['*']);
+    for (const name of type.watchers.keys()) wanted.add(name);
+    const added = [...wanted].filter((name) => !type.asked.has(name));
+    const gone = [...type.asked].filter((name) => !wanted.has(name));
+    const first = !type.requested;
+    if (added.length === 0 && gone.length === 0) return;
+    type.asked = wanted;
+    type.requested = true;
+    this.#send(
+      create(DeltaDiscoveryRequestSchema, {
+        typeUrl: type.typeUrl,
+        // A first request without names is the wildcard of old; servers know it better than `*`.
+        resourceNamesSubscribe: first && type.collection !== undefined && added.length === 1 ? [] : added,
+        resourceNamesUnsubscribe: gone,
+        initialResourceVersions: first ? Object.fromEntries([...type.known].map(([name, { version }]) => [name, version])) : {},
+        ...this.#nodeOnce(),
+      }),
+    );
+  }
+  #ackDelta(type: TypeState, nonce: string, error: string | undefined): void {
+    this.#send(
+      create(DeltaDiscoveryRequestSchema, {
+        typeUrl: type.typeUrl,
+        responseNonce: nonce,
+        ...(error === undefined ? {} : { errorDetail: create(StatusSchema, { code: 13, message: error }) }),
+      }),
+    );
+  }
+  #nodeOnce(): { node?: Node } {
+    if (this.#nodeSent) return {};
+    this.#nodeSent = true;
+    return { node: this.#options.node };
+  }
+  #send(message: DiscoveryRequest | DeltaDiscoveryRequest): void {
+    this.#call?.write(message);
+  }
+  #onSotw(response: DiscoveryResponse): void {
+    const type = this.#types.get(response.typeUrl);
+    if (type === undefined) return;
+    type.nonce = response.nonce;
+    const resources = response.resources.map((any) => ({ ...unwrapResource(any), version: response.versionInfo }));
+    const errors = this.#deliver(type, resources, [], true);
+    if (errors.length === 0) type.version = response.versionInfo;
+    this.#conclude(type, errors);
+    this.#requestSotw(type, errors.length === 0 ? undefined : errors.join('\n'));
+    type.dirty = false;
+  }
+  #onDelta(response: DeltaDiscoveryResponse): void {
+    const type = this.#types.get(response.typeUrl);
+    if (type === undefined) return;
+    const resources = response.resources.flatMap(({ name, resource, version }) =>
+      resource === undefined ? [] : [{ name, resource, version }],
+    );
+    const errors = this.#deliver(type, resources, response.removedResources, false);
+    this.#conclude(type, errors);
+    this.#ackDelta(type, response.nonce, errors.length === 0 ? undefined : errors.join('\n'));
+  }
+  #deliver(
+    type: TypeState,
+    resources: readonly { name: string; resource: Any; version: string }[],
+    removed: readonly string[],
+    complete: boolean,
+  ): string[] {
+    const errors: string[] = [];
+    const { collection } = type;
+    if (collection !== undefined) {
+      // On a fresh Delta stream the server names everything removed meanwhile; initial_resource_versions told it what we have.
+      for (const { name, resource, version } of resources) type.known.set(name, { resource, version });
+      for (const name of removed) type.known.delete(name);
+      errors.push(...collection.onChange({ changed: resources, removed, complete }));
+    }
+    for (const { name, resource, version } of resources) {
+      const watchers = type.watchers.get(name);
+      if (watchers === undefined) continue;
+      let fine = true;
+      for (const watcher of [...watchers]) {
+        const error = watcher.onResource(resource, version);
+        if (error === undefined) continue;
+        errors.push(error);
+        fine = false;
+      }
+      if (fine) type.known.set(name, { resource, version });
+    }
+    for (const name of removed) {
+      type.known.delete(name);
+      for (const watcher of type.watchers.get(name) ?? []) watcher.onRemoved();
+    }
+    return errors;
+  }
+  #conclude(type: TypeState, errors: readonly string[]): void {
+    if (errors.length === 0) type.accepted.add(1);
+    else {
+      type.rejected.add(1);
+      this.#options.logger.warn({ typeUrl: type.typeUrl, errors }, 'xDS update rejected');
+    }
+  }
+}
+
+function unwrapResource(any: Any): { name: string; resource: Any } {
+  return { name: resourceName(any), resource: any };
+}
