@@ -1,1 +1,19 @@
-export {};
+export { type CompiledExpression, compileExpression, type EvaluationFailure } from './compile.ts';
+export { type DecodeOptions, decodeAttributes, decodeReport, encodeAttributes } from './compressed.ts';
+export { formatValue, jsonValue, numericValue } from './format.ts';
+export { MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_LENGTH, parseExpression } from './parser.ts';
+export { type ExpressionProblem, expressionProblemText } from './problem.ts';
+export { type AttributeReference, ReferenceTracker } from './references.ts';
+export { formatIp, parseDurationNs, parseIp } from './text-types.ts';
+export {
+  type AttributeBag,
+  type AttributeForm,
+  type AttributeValue,
+  isValueType,
+  type StringMap,
+  type TypedValue,
+  VALUE_TYPES,
+  type Value,
+  type ValueType,
+} from './value.ts';
+export { extendVocabulary, type Manifest, standardVocabulary, type Vocabulary } from './vocabulary.ts';
