@@ -1,0 +1,35 @@
+import { ok } from '@xebec/core';
+import { z } from 'zod';
+import type { AdapterDefinition } from '../adapter.ts';
+import { milliseconds, parseParams, rpcStatus } from '../params.ts';
+
+const FAILED_PRECONDITION = 9;
+
+const params = z.strictObject({
+  status: rpcStatus.optional(),
+  validDuration: milliseconds.optional(),
+  validUseCount: z.int().optional(),
+});
+
+/** Denies whatever its rules send to it. */
+export const denier: AdapterDefinition = {
+  name: 'denier',
+  templates: ['checknothing', 'listentry', 'quota'],
+  configure(raw, _environment) {
+    const parsed = parseParams(params, raw);
+    if (!parsed.ok) return parsed;
+    const { status, validDuration = 5_000, validUseCount = 1000 } = parsed.value;
+    const code = status?.code ?? FAILED_PRECONDITION;
+    const message = status?.message ?? '';
+    return ok({
+      check: ({ name }) => ({
+        code,
+        message: message === '' ? `${name} is denied` : message,
+        validDurationMs: validDuration,
+        validUseCount,
+      }),
+      quota: ({ name }) => ({ code, message: message === '' ? `${name} is denied` : message, amount: 0, validDurationMs: validDuration }),
+      close: () => undefined,
+    });
+  },
+};

@@ -1,0 +1,20 @@
+import { err, ok, type Result } from '@xebec/core';
+import { durationMs, toViolations } from '@xebec/schemas';
+import { z } from 'zod';
+
+/** A duration such as `5s`, read into milliseconds. */
+export const milliseconds = z.string().transform((text, context) => {
+  const ms = durationMs(text);
+  if (ms !== undefined && ms >= 0) return ms;
+  context.addIssue({ code: 'custom', message: `"${text}" is not a duration: write a number and a unit, such as 500ms, 7s or 1h30m` });
+  return z.NEVER;
+});
+
+/** google.rpc.Status as users write it. */
+export const rpcStatus = z.strictObject({ code: z.int().min(0).max(16).optional(), message: z.string().optional() });
+
+/** Reads a handler's params; every violation has its path below `spec.params`. */
+export function parseParams<S extends z.ZodType>(schema: S, params: unknown): Result<z.output<S>> {
+  const parsed = schema.safeParse(params ?? {}, { reportInput: true });
+  return parsed.success ? ok(parsed.data) : err(toViolations(parsed.error, ['spec', 'params'], schema));
+}

@@ -1,0 +1,81 @@
+import { err, ok, type Violation } from '@xebec/core';
+import { formatValue, numericValue } from '@xebec/expressions';
+import type { AdapterDefinition, InstanceValue } from '../adapter.ts';
+import { parseParams } from '../params.ts';
+import type { MetricStore } from './metric-store.ts';
+import { bucketBounds, normalizeParams, prometheusParams } from './params.ts';
+
+type Lease = NonNullable<ReturnType<MetricStore['acquire']>>;
+interface Metric {
+  readonly lease: Lease;
+  readonly labelNames: readonly string[];
+}
+
+/** Turns metric instances into Prometheus series; each is named `<namespace>_<name>`, `istio_` unless told otherwise. */
+export const prometheus: AdapterDefinition = {
+  name: 'prometheus',
+  templates: ['metric'],
+  configure(raw, environment) {
+    const parsed = parseParams(prometheusParams, normalizeParams(raw));
+    if (!parsed.ok) return parsed;
+    const metrics = new Map<string, Metric>();
+    const violations: Violation[] = [];
+    for (const [i, definition] of parsed.value.metrics.entries()) {
+      const instance = qualified(definition.instance_name, environment.namespace);
+      const name = `${definition.namespace ?? 'istio'}_${definition.name}`;
+      if (metrics.has(instance)) {
+        violations.push({ path: `spec.params.metrics[${i}].instance_name`, message: `${instance} is the source of two metrics` });
+        continue;
+      }
+      const lease = environment.metrics.acquire({
+        name,
+        help: definition.description ?? definition.name,
+        kind: definition.kind,
+        labelNames: definition.label_names,
+        buckets: definition.kind === 'DISTRIBUTION' ? bucketBounds(definition.buckets) : [],
+      });
+      if (lease === undefined) {
+        violations.push({
+          path: `spec.params.metrics[${i}].name`,
+          message: `${name} is in use with another kind, other labels or other buckets`,
+        });
+      } else {
+        metrics.set(instance, { lease, labelNames: definition.label_names });
+      }
+    }
+    const release = () => {
+      for (const { lease } of metrics.values()) lease.release();
+    };
+    if (violations.length > 0) {
+      release();
+      return err(violations);
+    }
+    return ok({
+      report: (instances) => {
+        for (const instance of instances) record(metrics.get(instance.name), instance);
+      },
+      close: release,
+    });
+  },
+};
+
+/** `requestcount.metric.istio-system` and `requestcount` mean the instance `requestcount.istio-system`. */
+function qualified(name: string, namespace: string): string {
+  const parts = name.split('.');
+  return `${parts[0] ?? ''}.${parts.length === 1 ? namespace : (parts.at(-1) ?? '')}`;
+}
+
+function record(metric: Metric | undefined, { fields }: InstanceValue): void {
+  const value = fields['value'];
+  if (metric === undefined || value === undefined || !('type' in value)) return;
+  const number = numericValue(value);
+  // Counters cannot go down, and prom-client throws when asked to.
+  if (number === undefined || !Number.isFinite(number) || number < 0) return;
+  const dimensions = fields['dimensions'];
+  const labels: Record<string, string> = {};
+  for (const name of metric.labelNames) {
+    const label = dimensions instanceof Map ? dimensions.get(name) : undefined;
+    labels[name] = label === undefined ? '' : formatValue(label);
+  }
+  metric.lease.record(labels, number);
+}
