@@ -42,3 +42,8 @@ const table: ReadonlyMap<string, FilterSupport> = new Map<string, FilterSupport>
 export function filterSupport(typeName: string): FilterSupport {
   return table.get(typeName) ?? 'refused';
 }
+
+/** Every type that is executed or ignored; all others are refused. */
+export function knownFilterTypes(): readonly string[] {
+  return [...table.keys()].sort();
+}

@@ -1,4 +1,4 @@
-export { type FilterSupport, filterSupport } from './filter-support.ts';
+export { type FilterSupport, filterSupport, knownFilterTypes } from './filter-support.ts';
 export { upstreamAlpnByVersionKey } from './http/alpn/config.ts';
 export { grpcMessagesKey } from './http/grpc-stats/config.ts';
 export { healthCheckKey } from './http/health-check/config.ts';
