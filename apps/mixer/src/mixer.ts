@@ -1,0 +1,105 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { MetricStore } from '@xebec/adapters';
+import {
+  type ConfigSource,
+  createDirectorySource,
+  createKubernetesApi,
+  createKubernetesSource,
+  createMcpSource,
+  loadKubeConfig,
+  meshKinds,
+} from '@xebec/config';
+import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { createHealthServer, type DaemonSpec, type HostPort, hostPortOption } from '@xebec/daemon';
+import { collections } from '@xebec/mcp';
+import { Registry } from 'prom-client';
+import { Dispatcher } from './dispatcher.ts';
+import { createMixerService, mixerService } from './grpc-service.ts';
+import { createMixerMetrics } from './metrics.ts';
+import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
+import { loadPolicy } from './policy-loader.ts';
+
+const MIXER_GROUP = 'config.istio.io';
+const MIXER_COLLECTIONS = 'istio/policy/';
+
+export const mixer: DaemonSpec = {
+  name: 'xebec-mixer',
+  summary: 'Answers policy checks of the proxies and takes their telemetry reports.',
+  defaultHttpAddr: '0.0.0.0:15014',
+  options: [
+    { flags: '--grpc-addr <host:port>', description: 'Check and Report', default: '0.0.0.0:9091' },
+    { flags: '--prometheus-addr <host:port>', description: 'metrics that the prometheus adapter makes', default: '0.0.0.0:42422' },
+    { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
+    { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
+    {
+      flags: '--kubeconfig <file>',
+      description: 'read configuration from this API server when neither of the two is given; in a pod its service account is used',
+      default: '',
+    },
+  ],
+  async start({ options, logger, metrics: registry, health }) {
+    const clock = systemClock;
+    const metrics = createMixerMetrics(registry);
+    const grpcAddr = hostPortOption(options, 'grpcAddr');
+    const prometheusAddr = hostPortOption(options, 'prometheusAddr');
+    const sources = createSources(options, clock, logger);
+    const adapterRegistry = new Registry();
+    const store = new MetricStore(adapterRegistry, (metric) => metrics.seriesDropped.inc({ metric }));
+    const dispatcher = new Dispatcher(emptyPolicy, { clock, logger, metrics });
+    const environment = { clock, logger, metrics: store, writeLine: (line: string) => void process.stdout.write(`${line}\n`) };
+    const loader = loadPolicy({ sources, dispatcher, environment, metrics, clock, logger });
+    health.addReadiness('sources', () => {
+      const missing = sources.filter(({ synced }) => !synced).map(({ name }) => name);
+      return missing.length === 0 ? undefined : `not synced: ${missing.join(', ')}`;
+    });
+    health.http.get('/debug/configz', async () => ({
+      rules: dispatcher.policy.rules.map(({ name }) => name),
+      problems: loader.problems().map(policyProblemText),
+    }));
+    const exposition = createHealthServer(adapterRegistry);
+    await exposition.listen(prometheusAddr).catch((cause: unknown) => {
+      throw listenError('--prometheus-addr', prometheusAddr, cause);
+    });
+    const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
+    server.addService(mixerService, createMixerService({ dispatcher, metrics, clock, logger }));
+    const port = await listen(server, grpcAddr);
+    logger.info({ grpcAddr: `${grpcAddr.host}:${port}` }, 'serving Check and Report');
+    for (const source of sources) await source.start();
+    return {
+      close: async () => {
+        await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+        await Promise.all(sources.map((source) => source.close()));
+        loader.close();
+        await exposition.close();
+      },
+    };
+  },
+};
+
+function createSources(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): readonly ConfigSource[] {
+  const { configDir = '', mcpAddr = '', kubeconfig = '' } = options;
+  const sources: ConfigSource[] = [];
+  if (configDir !== '') sources.push(createDirectorySource({ directory: configDir, defaultNamespace: 'istio-system', clock, logger }));
+  if (mcpAddr !== '') {
+    const wanted = collections.map(({ name }) => name).filter((name) => name.startsWith(MIXER_COLLECTIONS));
+    sources.push(createMcpSource({ address: mcpAddr, id: 'xebec-mixer', collections: wanted, clock, random: systemRandom, logger }));
+  }
+  if (sources.length > 0) return sources;
+  const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
+  return [createKubernetesSource({ api, watched: meshKinds(new Set([MIXER_GROUP])), clock, random: systemRandom, logger })];
+}
+
+function listenError(flag: string, { host, port }: HostPort, cause: unknown): XebecError {
+  return new XebecError('E_LISTEN', `${flag} ${host}:${port}: cannot listen; is another process using the port?`, { cause });
+}
+
+function listen(server: Server, address: HostPort): Promise<number> {
+  const { host, port } = address;
+  const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Promise((resolve, reject) =>
+    server.bindAsync(target, ServerCredentials.createInsecure(), (cause, bound) => {
+      if (cause === null) resolve(bound);
+      else reject(listenError('--grpc-addr', address, cause));
+    }),
+  );
+}

@@ -1,0 +1,161 @@
+import { type AdapterEnvironment, adapters } from '@xebec/adapters';
+import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
+import { extendVocabulary, standardVocabulary, type Vocabulary } from '@xebec/expressions';
+import type { AttributeManifestSpec, ConfigObject, HandlerSpec, InstanceSpec, RuleSpec } from '@xebec/schemas';
+import { type CompiledInstance, compileInstance } from './compile-instance.ts';
+import { type CompiledHandler, type CompiledRule, compileRule } from './compile-rule.ts';
+
+/** What Check and Report run: replaced as a whole. */
+export interface CompiledPolicy {
+  readonly rules: readonly CompiledRule[];
+  readonly handlers: number;
+  readonly instances: number;
+}
+
+export interface PolicyProblem {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly path: string;
+  readonly message: string;
+  /** Whether an earlier version of the object stays in force. */
+  readonly kept: boolean;
+  readonly source: string | undefined;
+}
+
+export function policyProblemText({ kind, namespace, name, path, message, kept, source }: PolicyProblem): string {
+  const place = source === undefined ? '' : `${source}: `;
+  return `${place}${kind} ${namespace}/${name}: ${path}: ${message} (${kept ? 'its last good version stays in force' : 'the object is left out'})`;
+}
+
+export const emptyPolicy: CompiledPolicy = { rules: [], handlers: 0, instances: 0 };
+
+const MIXER_GROUP = 'config.istio.io/';
+
+/** Compiles objects into a policy. It remembers handlers, whose state outlives a re-read, and the last good version of each object. */
+export class PolicyCompiler {
+  readonly #environment: Omit<AdapterEnvironment, 'namespace'>;
+  readonly #handlers = new Map<string, { readonly signature: string; readonly compiled: CompiledHandler }>();
+  readonly #lastGood = new Map<string, ConfigObject>();
+
+  constructor(environment: Omit<AdapterEnvironment, 'namespace'>) {
+    this.#environment = environment;
+  }
+
+  compile(all: readonly ConfigObject[]): { readonly policy: CompiledPolicy; readonly problems: readonly PolicyProblem[] } {
+    const problems: PolicyProblem[] = [];
+    const objects = all.filter(({ apiVersion }) => apiVersion.startsWith(MIXER_GROUP));
+    this.#forget(objects);
+    const each = <T>(kind: string, compileOne: (object: ConfigObject) => Result<T>): Map<string, T> => {
+      const compiled = new Map<string, T>();
+      for (const object of objects) {
+        if (object.kind !== kind) continue;
+        const value = this.#attempt(object, compileOne, problems);
+        if (value !== undefined) compiled.set(qualifiedName(object), value);
+      }
+      return compiled;
+    };
+    let vocabulary: Vocabulary = standardVocabulary;
+    each('attributemanifest', (object) => {
+      const extended = extendVocabulary(vocabulary, (object.spec as AttributeManifestSpec).attributes); // decoded by its kind
+      if (extended.ok) vocabulary = extended.value;
+      return extended;
+    });
+    const handlers = each('handler', (object) => this.#handler(object));
+    const instances: ReadonlyMap<string, CompiledInstance> = each('instance', (object) =>
+      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary),
+    );
+    const rules = each('rule', (object) =>
+      compileRule(qualifiedName(object), object.metadata.namespace, object.spec as RuleSpec, { vocabulary, handlers, instances }),
+    );
+    this.#environment.metrics.sweep();
+    return { policy: { rules: [...rules.values()], handlers: handlers.size, instances: instances.size }, problems };
+  }
+  close(): void {
+    for (const { compiled } of this.#handlers.values()) compiled.handler.close();
+    this.#handlers.clear();
+  }
+
+  /** Compiles an object, or else its last good version. */
+  #attempt<T>(object: ConfigObject, compileOne: (object: ConfigObject) => Result<T>, problems: PolicyProblem[]): T | undefined {
+    const key = keyOf(object);
+    const result = compileOne(object);
+    if (result.ok) {
+      this.#lastGood.set(key, object);
+      return result.value;
+    }
+    const previous = this.#lastGood.get(key);
+    const fallback = previous === undefined ? undefined : compileOne(previous);
+    const { namespace, name } = object.metadata;
+    const { source } = object;
+    for (const { path, message } of result.error) {
+      problems.push({
+        kind: object.kind,
+        namespace,
+        name,
+        path,
+        message,
+        kept: fallback?.ok === true,
+        source: source === undefined ? undefined : `${source.file}:${source.fieldLines?.[path] ?? source.line}`,
+      });
+    }
+    return fallback?.ok === true ? fallback.value : undefined;
+  }
+  #handler(object: ConfigObject): Result<CompiledHandler> {
+    const spec = object.spec as HandlerSpec; // decoded by its kind
+    const key = keyOf(object);
+    const signature = JSON.stringify(spec);
+    const known = this.#handlers.get(key);
+    if (known?.signature === signature) return ok(known.compiled);
+    const adapterName = spec.compiledAdapter ?? spec.adapter ?? '';
+    const adapter = adapters.get(adapterName);
+    const path = spec.compiledAdapter === undefined && spec.adapter !== undefined ? 'spec.adapter' : 'spec.compiledAdapter';
+    if (adapter === undefined) return err([unknownAdapter(path, adapterName)]);
+    if (spec.connection !== undefined) {
+      return err([
+        { path: 'spec.connection', message: `adapter ${adapterName} runs inside Mixer; out-of-process adapters are not supported` },
+      ]);
+    }
+    // First out, then in: the new version may define the old one's metrics in another way.
+    known?.compiled.handler.close();
+    this.#handlers.delete(key);
+    const { logger, ...rest } = this.#environment;
+    const name = qualifiedName(object);
+    const configured = adapter.configure(spec.params, {
+      ...rest,
+      namespace: object.metadata.namespace,
+      logger: logger.child({ handler: name }),
+    });
+    if (!configured.ok) return configured;
+    const compiled = { name, adapter: adapterName, templates: adapter.templates, handler: configured.value };
+    this.#handlers.set(key, { signature, compiled });
+    return ok(compiled);
+  }
+  #forget(objects: readonly ConfigObject[]): void {
+    const present = new Set(objects.map(keyOf));
+    for (const key of this.#lastGood.keys()) if (!present.has(key)) this.#lastGood.delete(key);
+    for (const [key, { compiled }] of this.#handlers) {
+      if (present.has(key)) continue;
+      compiled.handler.close();
+      this.#handlers.delete(key);
+    }
+  }
+}
+
+function unknownAdapter(path: string, name: string): Violation {
+  const suggestion = nearest(name, adapters.keys());
+  const known = [...adapters.keys()].join(', ');
+  if (name === '') return { path, message: `required field is missing; it is one of ${known}` };
+  return {
+    path,
+    message: `unknown adapter "${name}"; ${suggestion === undefined ? `it is one of ${known}` : `did you mean "${suggestion}"?`}`,
+  };
+}
+
+function keyOf({ kind, metadata }: ConfigObject): string {
+  return `${kind}/${metadata.namespace}/${metadata.name}`;
+}
+
+function qualifiedName({ metadata }: ConfigObject): string {
+  return `${metadata.name}.${metadata.namespace}`;
+}
