@@ -44,6 +44,7 @@ describe.each(sources)('walkthrough on %s', (_name, samples) => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'xw-'));
     symlinkSync(samples, join(folder, 'samples'));
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     outside = createServer((_request, response) => response.end('hello from outside\n'));
     await new Promise<void>((done) => outside.listen(0, '0.0.0.0', done));
     zipkin = await startZipkin('0.0.0.0');
@@ -51,6 +52,7 @@ describe.each(sources)('walkthrough on %s', (_name, samples) => {
     shell = new Shell(folder, {
       ...process.env,
       PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`,
+      npm_config_loglevel: 'error',
       EXTERNAL_PORT: String((outside.address() as AddressInfo).port),
       ZIPKIN_PORT: String(zipkin.port),
     });
