@@ -149,7 +149,7 @@ function rewrite(request: RequestHead, action: ForwardAction, clusterHost: strin
   }
   const path = action.rewritePath?.(request.path);
   if (path === undefined) return;
-  if (header(request.headers, 'x-envoy-original-path') === undefined) setHeader(request.headers, 'x-envoy-original-path', request.path);
+  setHeader(request.headers, 'x-envoy-original-path', request.path);
   request.path = path;
 }
 

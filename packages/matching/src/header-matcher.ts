@@ -1,10 +1,11 @@
 import type { HeaderMatcher } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { RequestHead } from '@xebec/wire';
 import { compileRegex } from './regex.ts';
-import { requestHeader } from './request-header.ts';
+import { requestHeaderValues } from './request-header.ts';
 import { compileStringMatcher, compileText, describeStringMatcher, type StringPredicate } from './string-matcher.ts';
 
-export type HeaderLookup = (name: string) => string | undefined;
+/** The values of a header: several when the header is repeated. */
+export type HeaderLookup = (name: string) => string | readonly string[] | undefined;
 export type HeaderPredicate = (request: RequestHead) => boolean;
 
 /** Compiles a HeaderMatcher over any source of headers, such as a response. */
@@ -20,14 +21,16 @@ export function compileHeaderLookup(matcher: HeaderMatcher): (lookup: HeaderLook
   return (lookup) => {
     const value = lookup(name) ?? (missingIsEmpty ? '' : undefined);
     // A rule about a header that is not there does not match, inverted or not (HeaderMatcher.invert_match).
-    return value !== undefined && matches(value) !== invert;
+    if (value === undefined) return false;
+    // Repeats of a header are matched one by one, not joined: a second value cannot hide the first from a rule.
+    return (typeof value === 'string' ? matches(value) : value.some(matches)) !== invert;
   };
 }
 
 /** Compiles `envoy.config.route.v3.HeaderMatcher` for requests. */
 export function compileHeaderMatcher(matcher: HeaderMatcher): HeaderPredicate {
   const matches = compileHeaderLookup(matcher);
-  return (request) => matches((name) => requestHeader(request, name));
+  return (request) => matches((name) => requestHeaderValues(request, name));
 }
 
 type ValueSpecifier = Exclude<HeaderMatcher['headerMatchSpecifier'], { case: undefined } | { case: 'presentMatch' }>;

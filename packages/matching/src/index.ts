@@ -38,7 +38,7 @@ export { compileQueryMatcher, queryParameters } from './query-matcher.ts';
 export { type CompiledRbac, compileRbac, type RbacDecision } from './rbac/rbac.ts';
 export type { CompiledRedirect } from './redirect.ts';
 export { type CompiledRegex, compileRegex } from './regex.ts';
-export { forwardedProto, pathOnly, requestHeader } from './request-header.ts';
+export { forwardedProto, pathOnly, requestHeader, requestHeaderValues } from './request-header.ts';
 export { isGrpcRequest, type MatchContext } from './route-match.ts';
 export { type CompiledRouteTable, compileRouteTable, type RouteExplanation, type RouteTrial } from './route-table.ts';
 export { matchesPrincipal, matchesSan, type SanKind } from './san-matcher.ts';

@@ -8,8 +8,8 @@ import { compileRegex } from './regex.ts';
 import { pathOnly } from './request-header.ts';
 import type { CompiledMatch } from './route-match.ts';
 
-/** The new path with the query kept; undefined when it does not change. */
-export type PathRewrite = (path: string) => string | undefined;
+/** The new path with the query kept. */
+export type PathRewrite = (path: string) => string;
 
 export interface PathRewriteSource {
   readonly prefixRewrite: string;
@@ -42,7 +42,6 @@ export function compilePathRewrite(source: PathRewriteSource, match: CompiledMat
 function withQuery(rewrite: (path: string) => string): PathRewrite {
   return (whole) => {
     const path = pathOnly(whole);
-    const result = rewrite(path) + whole.slice(path.length);
-    return result === whole ? undefined : result;
+    return rewrite(path) + whole.slice(path.length);
   };
 }

@@ -1,7 +1,7 @@
 import type { QueryParameterMatcher } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { compileStringMatcher, describeStringMatcher } from './string-matcher.ts';
 
-/** The parameters of a path's query, percent-decoded; the first value of a repeated name counts. */
+/** The parameters of a path's query as they were sent (Envoy matches them undecoded); the first value of a repeated name counts. */
 export function queryParameters(path: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   const start = path.indexOf('?');
@@ -10,19 +10,10 @@ export function queryParameters(path: string): ReadonlyMap<string, string> {
   for (const part of path.slice(start + 1, hash === -1 ? undefined : hash).split('&')) {
     if (part === '') continue;
     const equals = part.indexOf('=');
-    const name = decode(equals === -1 ? part : part.slice(0, equals));
-    if (!parameters.has(name)) parameters.set(name, equals === -1 ? '' : decode(part.slice(equals + 1)));
+    const name = equals === -1 ? part : part.slice(0, equals);
+    if (!parameters.has(name)) parameters.set(name, equals === -1 ? '' : part.slice(equals + 1));
   }
   return parameters;
-}
-
-function decode(text: string): string {
-  // Envoy decodes escapes of single bytes and leaves `+` and broken escapes alone.
-  if (!text.includes('%')) return text;
-  return Buffer.from(
-    text.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
-    'latin1',
-  ).toString('utf8');
 }
 
 /** Compiles `envoy.config.route.v3.QueryParameterMatcher`. */

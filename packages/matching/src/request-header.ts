@@ -1,6 +1,6 @@
 import { header, headerJoined, type RequestHead } from '@xebec/wire';
 
-/** What matchers call a header, pseudo-headers and host included; repeated headers are joined with commas. */
+/** A header as rewrites and hash policies read it, pseudo-headers and host included; repeated headers are joined with commas. */
 export function requestHeader(request: RequestHead, name: string): string | undefined {
   if (name.charCodeAt(0) !== 58) return name === 'host' ? request.authority : headerJoined(request.headers, name);
   switch (name) {
@@ -15,6 +15,22 @@ export function requestHeader(request: RequestHead, name: string): string | unde
     default:
       return undefined;
   }
+}
+
+/** The same with the values of a repeated header apart. */
+export function requestHeaderValues(request: RequestHead, name: string): string | readonly string[] | undefined {
+  if (name.charCodeAt(0) === 58 || name === 'host') return requestHeader(request, name);
+  const { headers } = request;
+  let first: string | undefined;
+  let several: string[] | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    const value = headers[i + 1] ?? '';
+    if (first === undefined) first = value;
+    else if (several === undefined) several = [first, value];
+    else several.push(value);
+  }
+  return several ?? first;
 }
 
 /** The path without query and fragment. */

@@ -51,6 +51,13 @@ describe('compileRbac', () => {
     expect(rbac({ action: 'ALLOW' }).evaluate(get, info)).toEqual({ allowed: false, policy: undefined });
     expect(rbac({ action: 'DENY' }).evaluate(get, info)).toEqual({ allowed: true, policy: undefined });
   });
+  it('looks at each value of a repeated header', () => {
+    const deny = rbac({
+      action: 'DENY',
+      policies: { p: { permissions: [{ header: { name: 'x-a', stringMatch: { exact: 'bad' } } }], principals: anyone } },
+    });
+    expect(deny.evaluate(testRequest('/', 'h', ['x-a', 'good', 'x-a', 'bad']), info).allowed).toBe(false);
+  });
   it('sees no headers on a TCP connection', () => {
     const rules = rbac({
       policies: { p: { permissions: [{ header: { name: ':method', presentMatch: true } }], principals: anyone } },

@@ -1,6 +1,7 @@
 import type { StreamInfo } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
-import { requestHeader } from '../request-header.ts';
+import type { HeaderLookup } from '../header-matcher.ts';
+import { requestHeaderValues } from '../request-header.ts';
 
 /** What RBAC rules look at. There is no request on a TCP connection: then no header exists. */
 export interface RuleContext {
@@ -10,9 +11,9 @@ export interface RuleContext {
 
 export type Rule = (context: RuleContext) => boolean;
 
-export function ruleHeader(context: RuleContext): (name: string) => string | undefined {
+export function ruleHeader(context: RuleContext): HeaderLookup {
   const { request } = context;
-  return (name) => (request === undefined ? undefined : requestHeader(request, name));
+  return (name) => (request === undefined ? undefined : requestHeaderValues(request, name));
 }
 
 export const always: Rule = () => true;

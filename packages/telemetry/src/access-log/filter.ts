@@ -13,7 +13,7 @@ export type LogPredicate = (context: FormatContext) => boolean;
 
 /** Matchers of the layer above; the data plane passes `compileHeaderLookup` and `compileMetadataMatcher`. */
 export interface FilterMatchers {
-  header(matcher: HeaderMatcher): (lookup: (name: string) => string | undefined) => boolean;
+  header(matcher: HeaderMatcher): (lookup: (name: string) => string | readonly string[] | undefined) => boolean;
   metadata(matcher: MetadataMatcher): (lookup: (filter: string) => Readonly<Record<string, unknown>> | undefined) => boolean;
   /** In [0, 1), for runtime filters. */
   random(): number;
@@ -98,7 +98,7 @@ function comparison(filter: ComparisonFilter | undefined): (value: number) => bo
   }
 }
 
-function requestValue(request: FormatContext['request'], name: string): string | undefined {
+function requestValue(request: FormatContext['request'], name: string): string | readonly string[] | undefined {
   if (request === undefined) return undefined;
   const pseudo: Readonly<Record<string, string>> = {
     ':method': request.method,
@@ -107,11 +107,8 @@ function requestValue(request: FormatContext['request'], name: string): string |
     ':scheme': request.scheme,
   };
   if (name.startsWith(':')) return pseudo[name];
-  let joined: string | undefined;
-  for (let i = 0; i < request.headers.length; i += 2) {
-    if (request.headers[i] === name) joined = joined === undefined ? request.headers[i + 1] : `${joined},${request.headers[i + 1]}`;
-  }
-  return joined;
+  const values = request.headers.filter((_, i) => i % 2 === 1 && request.headers[i - 1] === name);
+  return values.length === 0 ? undefined : values;
 }
 
 const httpToGrpc: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
