@@ -1,5 +1,5 @@
 import { errorText } from '@xebec/core';
-import { version } from '@xebec/daemon';
+import { version } from '@xebec/daemon/version';
 import { Command, CommanderError } from 'commander';
 import { CommandFailure, EXIT } from './exit.ts';
 

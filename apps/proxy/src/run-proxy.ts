@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { errorText, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
-import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon';
+import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon/version';
 import { type Dataplane, parseBootstrap, startDataplane } from '@xebec/dataplane';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import pino from 'pino';

@@ -1,7 +1,8 @@
+import { flushCompileCache } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startAgent } from '@xebec/agent';
 import { errorText, type Logger, XebecError } from '@xebec/core';
-import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon';
+import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon/version';
 import { parseBootstrap, startDataplane } from '@xebec/dataplane';
 import { Command, CommanderError, Option } from 'commander';
 import { common, createLogger, drainMs, receivedSignal, stop } from './run-proxy.ts';
@@ -43,6 +44,8 @@ export async function runWithAgent(name: string, role: Role, argv: readonly stri
     });
     running =
       flags.envoy === undefined ? await runOwn(agent.bootstrap, logger, quit.resolve) : await runStock(flags.envoy, agent, role, logger);
+    // So that the next proxy starts from compiled code even when this one is killed.
+    flushCompileCache();
     logger.info({ role, admin: agent.adminUrl, statusPort: agent.statusPort }, 'started');
     const reason = await Promise.race([quit.promise, receivedSignal()]);
     await running.close(reason === 'SIGTERM' ? drainMs() : 0);

@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { createHealthServer, type DaemonSpec, parseHostPort, parseOptions } from './index.ts';
+import { createHealthServer } from './health.ts';
+import { type DaemonSpec, parseHostPort, parseOptions } from './index.ts';
 
 const spec: DaemonSpec = {
   name: 'xebec-test',

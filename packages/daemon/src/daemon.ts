@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { errorText, type Logger, XebecError } from '@xebec/core';
 import { Command, CommanderError, Option } from 'commander';
 import pino from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createHealthServer, type HealthServer } from './health.ts';
 import { environmentName, type HostPort, type OptionSpec, parseHostPort } from './options.ts';
-
-/** Exit codes as sysexits has them, which istioctl follows. */
-export const EXIT_FAILURE = 1;
-export const EXIT_USAGE = 64;
+import { EXIT_FAILURE, EXIT_USAGE, version } from './version.ts';
 
 /** What a daemon's `start` gets. */
 export interface DaemonContext {
@@ -35,12 +32,6 @@ const COMMON: readonly OptionSpec[] = [
   { flags: '--log-level <level>', description: 'trace, debug, info, warn or error', default: 'info' },
   { flags: '--drain-deadline-s <seconds>', description: 'longest time a graceful stop may take', default: '10' },
 ];
-
-/** The version in the root package.json: one version for all of Xebec. */
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : 'unknown';
-}
 
 /** Parses flags and environment; throws CommanderError on bad usage, with its one line already printed. */
 export function parseOptions(spec: DaemonSpec, argv: readonly string[], env: NodeJS.ProcessEnv): Record<string, string> {
@@ -98,6 +89,8 @@ export async function runDaemon(spec: DaemonSpec): Promise<void> {
     const running = await spec.start({ options, logger, metrics, health, signal: stop.signal });
     await health.listen(http);
     logger.info({ httpAddr: options['httpAddr'] }, 'started');
+    // So that the next process starts from compiled code even when this one is killed.
+    flushCompileCache();
     const signal = await receivedSignal();
     logger.info({ signal }, 'draining');
     stop.abort();

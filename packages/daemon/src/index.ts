@@ -1,12 +1,4 @@
-export {
-  type DaemonContext,
-  type DaemonSpec,
-  EXIT_FAILURE,
-  EXIT_USAGE,
-  hostPortOption,
-  parseOptions,
-  runDaemon,
-  version,
-} from './daemon.ts';
+export { type DaemonContext, type DaemonSpec, hostPortOption, parseOptions, runDaemon } from './daemon.ts';
 export { createHealthServer, type HealthServer, type ReadinessCheck } from './health.ts';
 export { environmentName, type HostPort, type OptionSpec, parseHostPort } from './options.ts';
+export { EXIT_FAILURE, EXIT_USAGE, version } from './version.ts';

@@ -31,7 +31,7 @@ export async function runUp(options: UpOptions): Promise<void> {
     httpsGatewayPort: port('--gateway-https-port', options.gatewayHttpsPort),
     tcpGatewayPort: port('--gateway-tcp-port', options.gatewayTcpPort),
     capture,
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache(directory) },
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache() },
     clock: systemClock,
     random: systemRandom,
     onDeath: (line) => progress.line(`! ${line}; starting it again`),
@@ -226,9 +226,9 @@ export async function runDown(dir: string): Promise<void> {
   process.stdout.write(found ? `stopped what ran in ${directory}\n` : `nothing runs in ${directory}\n`);
 }
 
-/** Compiled scripts of all processes, writable for the proxies' own user. */
-function compileCache(directory: string): string {
-  const cache = process.env['NODE_COMPILE_CACHE'] ?? join(directory, 'compile-cache');
+/** Compiled scripts of all processes, kept with the installed packages and writable for the proxies' own user. */
+function compileCache(): string {
+  const cache = process.env['NODE_COMPILE_CACHE'] ?? join(CHECKOUT, 'node_modules/.cache/xebec/compile');
   mkdirSync(cache, { recursive: true });
   try {
     chmodSync(cache, 0o1777);

@@ -1,4 +1,4 @@
-import { version } from '@xebec/daemon';
+import { version } from '@xebec/daemon/version';
 import type { Command } from 'commander';
 import type { KubeOptions } from '../kube/connection.ts';
 
