@@ -25,7 +25,7 @@ const tailRules: readonly TailRule[] = [
   { tag: 'ssl_cipher', pattern: /ssl\.ciphers\.(.+)$/, rest: 'ssl.ciphers' },
   { tag: 'ssl_version', pattern: /ssl\.versions\.(.+)$/, rest: 'ssl.versions' },
   { tag: 'ssl_curve', pattern: /ssl\.curves\.(.+)$/, rest: 'ssl.curves' },
-  { tag: 'authz_dry_run_action', pattern: /istio_dry_run_(allow|deny)_/, rest: '' },
+  { tag: 'rbac_http_prefix', pattern: /\brbac\.(.+)\.(?=(?:shadow_)?(?:allowed|denied)$)/, rest: 'rbac.' },
 ];
 
 /** A stretch of a metric's name with the tags taken out of it. */

@@ -13,10 +13,12 @@ const policy = {
   allowCredentials: true,
 };
 
+const route = { name: '', virtualHostName: 'v', clusterName: 'c', metadata: {}, decoratorOperation: '' };
+
 function stream(method: string, headers: string[], json: JsonValue = policy) {
   const { context, clock } = testContext();
   const perRoute = corsDefinition.compilePerRoute?.(configBytes(CorsPolicySchema, json), CorsPolicySchema.typeName);
-  return new TestStream(compileTest(corsDefinition, CorsSchema, {}, context), clock, { perRoute, request: { method, headers } });
+  return new TestStream(compileTest(corsDefinition, CorsSchema, {}, context), clock, { perRoute, route, request: { method, headers } });
 }
 const preflight = ['origin', 'https://a.com', 'access-control-request-method', 'GET'];
 

@@ -27,6 +27,8 @@ export function createCorsFilter(policy: CorsPolicy, stats: CorsStats, random: R
   let allowedOrigin: string | undefined;
   return {
     onRequestHead(request) {
+      // Redirects and direct responses are not shared across origins by this filter, as in Envoy.
+      if (callbacks.route()?.clusterName === undefined) return 'continue';
       const draw = random.next();
       const enforced = draw < policy.enabled;
       if (!enforced && draw >= policy.shadow) return 'continue';

@@ -19,11 +19,12 @@ export interface RbacStats {
 }
 
 export function rbacStats(scope: StatsScope, config: Pick<CompiledRbacConfig, 'rulesPrefix' | 'shadowPrefix'>): RbacStats {
+  const name = (prefix: string, what: string) => (prefix === '' ? `rbac.${what}` : `rbac.${prefix}.${what}`);
   return {
-    allowed: scope.counter(`rbac.${config.rulesPrefix}allowed`),
-    denied: scope.counter(`rbac.${config.rulesPrefix}denied`),
-    shadowAllowed: scope.counter(`rbac.${config.shadowPrefix}shadow_allowed`),
-    shadowDenied: scope.counter(`rbac.${config.shadowPrefix}shadow_denied`),
+    allowed: scope.counter(name(config.rulesPrefix, 'allowed')),
+    denied: scope.counter(name(config.rulesPrefix, 'denied')),
+    shadowAllowed: scope.counter(name(config.shadowPrefix, 'shadow_allowed')),
+    shadowDenied: scope.counter(name(config.shadowPrefix, 'shadow_denied')),
     logged: scope.counter('rbac.logged'),
     notLogged: scope.counter('rbac.not_logged'),
   };
@@ -45,7 +46,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
         return 'continue';
       }
       mergeMetadata(info, 'envoy.filters.http.rbac', {
-        [`${config.rulesPrefix}enforced_effective_policy_id`]: decision.policy ?? '',
+        ...(decision.policy === undefined ? {} : { [`${config.rulesPrefix}enforced_effective_policy_id`]: decision.policy }),
         [`${config.rulesPrefix}enforced_engine_result`]: decision.allowed ? 'allowed' : 'denied',
       });
       if (decision.allowed) {

@@ -39,7 +39,7 @@ describe('envoy.filters.http.rbac', () => {
       istio_dry_run_deny_shadow_effective_policy_id: 'p',
       istio_dry_run_deny_shadow_engine_result: 'denied',
     });
-    expect(statsText()).toBe('http.test.rbac.istio_dry_run_deny_shadow_denied: 1\n');
+    expect(statsText()).toBe('http.test.rbac.istio_dry_run_deny_.shadow_denied: 1\n');
   });
   it('is switched off or replaced by a route', () => {
     const { context, clock } = testContext();
