@@ -24,6 +24,8 @@ function inheritExit(command: Command): void {
 
 /** Runs the command line; every failure is one line on stderr and an exit code that means something. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+  // `xebec … | head` closes the pipe early: that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure));
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import * as http from 'node:http';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@xebec/core';
 import { applyAll, bringDown, type KubeClient, type ManifestObject, readManifests, Supervisor } from '@xebec/local';
@@ -31,7 +31,12 @@ export async function runUp(options: UpOptions): Promise<void> {
     httpsGatewayPort: port('--gateway-https-port', options.gatewayHttpsPort),
     tcpGatewayPort: port('--gateway-tcp-port', options.gatewayTcpPort),
     capture,
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache() },
+    env: {
+      ...process.env,
+      // The images' commands, for `kubectl exec`.
+      PATH: `${join(CHECKOUT, 'node_modules/.bin')}${delimiter}${process.env['PATH'] ?? ''}`,
+      NODE_COMPILE_CACHE: compileCache(),
+    },
     clock: systemClock,
     random: systemRandom,
     onDeath: (line) => progress.line(`! ${line}; starting it again`),
