@@ -10,10 +10,11 @@ import {
   meshKinds,
 } from '@xebec/config';
 import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
-import { createHealthServer, type DaemonSpec, type HostPort, hostPortOption } from '@xebec/daemon';
+import { type DaemonSpec, type HostPort, hostPortOption } from '@xebec/daemon';
 import { collections } from '@xebec/mcp';
 import { Registry } from 'prom-client';
 import { Dispatcher } from './dispatcher.ts';
+import { serveMetrics } from './exposition.ts';
 import { createMixerService, mixerService } from './grpc-service.ts';
 import { createMixerMetrics } from './metrics.ts';
 import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
@@ -56,8 +57,7 @@ export const mixer: DaemonSpec = {
       rules: dispatcher.policy.rules.map(({ name }) => name),
       problems: loader.problems().map(policyProblemText),
     }));
-    const exposition = createHealthServer(adapterRegistry);
-    await exposition.listen(prometheusAddr).catch((cause: unknown) => {
+    const exposition = await serveMetrics(adapterRegistry, prometheusAddr).catch((cause: unknown) => {
       throw listenError('--prometheus-addr', prometheusAddr, cause);
     });
     const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
