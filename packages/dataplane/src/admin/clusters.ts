@@ -7,7 +7,9 @@ import type { DataplaneState } from '../dataplane.ts';
 export function clustersText(state: DataplaneState): string {
   let text = '';
   for (const cluster of state.clusters.all) {
-    const line = (rest: string): void => void (text += `${cluster.config.name}::${rest}\n`);
+    const line = (rest: string): void => {
+      text += `${cluster.config.name}::${rest}\n`;
+    };
     line(`observability_name::${cluster.config.statName}`);
     for (const [priority, limits] of priorities(cluster)) {
       line(`${priority}_priority::max_connections::${limits.connections.max}`);

@@ -69,9 +69,10 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#sniffed = undefined;
     this.#start(couldBeHttp2 ? 'http2' : 'http1').receive(seen);
   }
+  /** A client that closes its side is gone, as Envoy sees it: nobody would read the answer. */
   receiveEnd(): void {
-    if (this.#codec === undefined) this.#socket.end();
-    else this.#codec.receiveEnd();
+    this.closed('the client closed the connection');
+    this.#socket.destroySoon();
   }
   onSocketDrain(): void {
     this.#codec?.onSocketDrain();

@@ -10,6 +10,7 @@ import {
   type RequestReceiver,
   type ResetReason,
   type ResponseHead,
+  removeHeader,
   type ServerStream,
 } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
@@ -42,7 +43,6 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
   readonly request: RequestHead;
   readonly info: StreamInfo;
   readonly #filters: HttpFilter[] = [];
-  #names: readonly string[] = [];
   #router: Router | undefined;
   #route: CompiledRoute | undefined;
   #routeKnown = false;
@@ -119,17 +119,18 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
       this.sendLocalReply({ status, body: '', details, ...(location === undefined ? {} : { headers: ['location', location] }) });
       return;
     }
+    if (!settings.proxy100Continue && header(this.request.headers, 'expect')?.toLowerCase() === '100-continue') {
+      removeHeader(this.request.headers, 'expect');
+      this.#server.sendHead({ status: 100, headers: [] }, false);
+    }
     if (this.request.authority === '' && this.request.version !== 'HTTP/1.0') {
       this.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
       return;
     }
-    const names: string[] = [];
     for (const { name, factory, disabled } of settings.filters) {
       if (this.#routeDisables(name, disabled)) continue;
-      names.push(name);
       this.#filters.push(factory.create(this));
     }
-    this.#names = names;
     this.#runRequestHead(endStream);
   }
   // RequestReceiver: what the client sends.
@@ -230,7 +231,8 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     this.#deliver(head, body);
   }
   setTimeout(fn: () => void, delayMs: number): () => void {
-    const timers = (this.#timers ??= new Set());
+    this.#timers ??= new Set();
+    const timers = this.#timers;
     const cancel = this.clock.setTimeout(() => {
       timers.delete(cancel);
       if (!this.#done) fn();

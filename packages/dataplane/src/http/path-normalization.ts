@@ -37,9 +37,9 @@ export function normalizePath(whole: string, settings: PathSettings): Normalized
 function normalize(path: string): string | undefined {
   if (/%00/.test(path)) return undefined;
   const unescaped = path
-    .replace(/%([0-9a-f]{2})/gi, (escape, hex: string) => {
+    .replace(/%([0-9a-f]{2})/gi, (escaped, hex: string) => {
       const char = String.fromCharCode(Number.parseInt(hex, 16));
-      return /[A-Za-z0-9\-._~]/.test(char) ? char : escape.toUpperCase();
+      return /[A-Za-z0-9\-._~]/.test(char) ? char : escaped.toUpperCase();
     })
     .replaceAll('\\', '/');
   const output: string[] = [];

@@ -77,7 +77,9 @@ export class Router implements AttemptOwner {
     if (expected > 0 && !settings.suppressEnvoyHeaders)
       setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
     if (this.#action.hashPolicies.length > 0) this.#computeHash(head);
+    const { authority } = head;
     this.#route.finalizeRequest(head, choice, stream.formatContext);
+    if (head.authority !== authority) setHeader(head.headers, 'x-envoy-original-host', authority);
     if (this.#route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
     this.#head = head;
     this.#endStream = endStream;
@@ -86,6 +88,7 @@ export class Router implements AttemptOwner {
     if (this.#action.mirrors.length > 0 && head.upgrade === undefined) {
       this.#mirrors = mirrorRequest(this.#action.mirrors, head, endStream, stream);
     }
+    this.#sentAt = stream.clock.monotonic();
     this.#startAttempt();
     if (endStream && !this.#done) this.#requestComplete();
   }
@@ -159,7 +162,7 @@ export class Router implements AttemptOwner {
     const { stats } = this.#cluster;
     const { info } = this.#stream;
     stats.status(head.status);
-    if (!attempt.upgraded && this.#mayRetry() && retriesResponse(this.#rules, head.status, head.headers)) {
+    if (!attempt.upgraded && retriesResponse(this.#rules, head.status, head.headers) && this.#mayRetry()) {
       if (this.#takeRetry()) {
         if (!endStream) attempt.cancel();
         return;
@@ -174,7 +177,8 @@ export class Router implements AttemptOwner {
     info.upstreamServiceTimeMs = serviceMs;
     stats.rqTime.record(serviceMs);
     info.attemptCount = this.#attempts;
-    if (!this.#stream.settings.suppressEnvoyHeaders) setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
+    if (!this.#stream.settings.suppressEnvoyHeaders && !attempt.upgraded)
+      setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
     if (this.#route.virtualHost.includeAttemptCountInResponse) setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
     if (this.#setCookie !== undefined) head.headers.push('set-cookie', cookieText(this.#setCookie.cookie, this.#setCookie.value));
     this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
@@ -208,7 +212,7 @@ export class Router implements AttemptOwner {
       return;
     }
     if (this.#replayIdle(attempt, reason)) return;
-    if (this.#rules !== undefined && this.#mayRetry() && retriesReset(this.#rules, reason, attempt.sent) && this.#takeRetry()) return;
+    if (this.#rules !== undefined && retriesReset(this.#rules, reason, attempt.sent) && this.#mayRetry() && this.#takeRetry()) return;
     this.#fail(reason, detail);
   }
   // What follows is the router's own.
@@ -246,7 +250,6 @@ export class Router implements AttemptOwner {
     const attempt = new UpstreamAttempt(this, cluster, host, pool, high ? cluster.highLimits : cluster.limits);
     this.#attempt = attempt;
     stream.info.attemptCount = this.#attempts;
-    this.#sentAt = stream.clock.monotonic();
     attempt.start();
     if (this.#endStream && this.#attempt === attempt && !this.#done) this.#armTryTimeout();
   }
@@ -301,7 +304,7 @@ export class Router implements AttemptOwner {
     this.#cluster?.stats.rqPerTryTimeout.add(1);
     attempt.cancel();
     this.#cluster?.outliers?.onStatus(attempt.host, 504);
-    if (this.#mayRetry() && retriesReset(this.#rules, 'per-try-timeout', true) && this.#takeRetry()) return;
+    if (retriesReset(this.#rules, 'per-try-timeout', true) && this.#mayRetry() && this.#takeRetry()) return;
     this.#timedOut('upstream_per_try_timeout');
   }
   #timedOut(details: string): void {
@@ -323,7 +326,10 @@ export class Router implements AttemptOwner {
   #mayRetry(): boolean {
     const rules = this.#rules;
     if (rules === undefined || this.#attempts > rules.count) {
-      if (rules !== undefined && rules.count > 0 && this.#retried) this.#cluster?.stats.rqRetryLimitExceeded.add(1);
+      if (rules !== undefined && rules.count > 0) {
+        this.#cluster?.stats.rqRetryLimitExceeded.add(1);
+        this.#stream.info.responseFlags.add('URX');
+      }
       return false;
     }
     return this.#keepBody;
@@ -368,7 +374,6 @@ export class Router implements AttemptOwner {
   #fail(reason: AttemptFailure, detail: string): void {
     const { info } = this.#stream;
     const prefix = `upstream connect error or disconnect/reset before headers. ${this.#retried ? retriedText : 'reset reason: '}`;
-    if (this.#retried && this.#rules !== undefined && this.#attempts > this.#rules.count) info.responseFlags.add('URX');
     this.#finish();
     this.#cluster?.stats.status(503);
     if (reason === 'overflow') {
@@ -383,11 +388,10 @@ export class Router implements AttemptOwner {
     }
     const failure = failures[reason];
     const connecting = reason === 'connection-failure';
-    const text = connecting && detail !== '' ? `${failure.text}, transport failure reason: ${detail}` : failure.text;
     const details = connecting && detail !== '' ? `${detailWords(reason)}|${detail.replaceAll(' ', '_')}` : detailWords(reason);
     this.#stream.sendLocalReply({
       status: reason === 'protocol-error' ? 502 : 503,
-      body: `${prefix}${text}`,
+      body: `${prefix}${failure.text}`,
       details: `upstream_reset_before_response_started{${details}}`,
       flag: failure.flag,
     });

@@ -27,6 +27,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   #processing = false;
   #readingPaused = false;
   #reusable = true;
+  #ended: Http1ClientStream | undefined;
   onAvailable: (() => void) | undefined;
 
   constructor(output: CodecOutput, options: Http1ClientOptions) {
@@ -111,7 +112,10 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     if (this.#phase === 'head') return this.#readHead();
     if (this.#phase === 'body') {
       input.at = this.#decoder.decode(input.bytes, input.at);
+      const ended = this.#ended;
+      this.#ended = undefined;
       if (this.#decoder.error !== undefined) this.#abort('protocol-error', this.#decoder.error);
+      else if (ended !== undefined) this.exchangeProgress(ended);
       return true;
     }
     if (this.#phase === 'raw') {
@@ -168,14 +172,19 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     if (stream === undefined) return;
     if (end) stream.responseDone = true;
     stream.receiver.onData(data, end);
-    if (end) this.exchangeProgress(stream);
+    if (end) this.#bodyEnded(stream);
   }
   onBodyTrailers(trailers: HeaderList): void {
     const stream = this.#stream;
     if (stream === undefined) return;
     stream.responseDone = true;
     stream.receiver.onTrailers(trailers);
-    this.exchangeProgress(stream);
+    this.#bodyEnded(stream);
+  }
+  /** While the decoder runs, the input still holds what it has taken: whether bytes follow the response is seen afterwards. */
+  #bodyEnded(stream: Http1ClientStream): void {
+    if (this.#processing) this.#ended = stream;
+    else this.exchangeProgress(stream);
   }
   beginResponse(): void {
     this.#phase = 'head';
