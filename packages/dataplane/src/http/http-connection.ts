@@ -25,6 +25,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   readonly connectionInfo: ConnectionInfo;
   readonly #socket: DownstreamSocket;
   #codec: ServerConnection | undefined;
+  #protocol: HttpProtocol | undefined;
   #sniffed: Buffer | undefined;
   #active = 0;
   #requests = 0;
@@ -91,8 +92,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   drain(): void {
     if (this.draining) return;
     this.draining = true;
-    if (this.#codec === undefined) this.#socket.end();
-    else this.#codec.drain();
+    // HTTP/1.1 has no way to say so between requests, and closing would race with the next one: its answer carries the close.
+    if (this.#protocol === 'http2') this.#codec?.drain();
   }
   onRequest(server: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver {
     const { stats } = this.settings;
@@ -143,6 +144,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
       { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams },
     );
     this.#codec = codec;
+    this.#protocol = protocol;
+    if (this.draining && protocol === 'http2') codec.drain();
     return codec;
   }
   #armIdle(ms: number): void {
@@ -155,6 +158,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
       }
       this.settings.stats.cxIdleTimeout.add(1);
       this.drain();
+      if (this.#protocol !== 'http2') this.#socket.end();
     }, ms);
   }
 }

@@ -372,7 +372,6 @@ export class Router implements AttemptOwner {
     return true;
   }
   #fail(reason: AttemptFailure, detail: string): void {
-    const { info } = this.#stream;
     const prefix = `upstream connect error or disconnect/reset before headers. ${this.#retried ? retriedText : 'reset reason: '}`;
     this.#finish();
     this.#cluster?.stats.status(503);
