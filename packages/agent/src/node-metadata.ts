@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { XebecError } from '@xebec/core';
 import { type BootstrapNode, metadataFromEnvironment, nodeId } from '@xebec/injection';
 
 /** Reads a downward-API file of labels or annotations: `key="value"` a line, the value quoted as Go quotes. */
@@ -62,6 +63,15 @@ function parseJson(text: string): unknown {
   }
 }
 
+/**
+ * Empty where there is no such file. Any other failure is one: a proxy without its labels would be taken for another.
+ * Asking first whether the file exists would answer no where only a capability lets this user read it.
+ */
 function readInfo(file: string): Record<string, string> {
-  return existsSync(file) ? parsePodInfo(readFileSync(file, 'utf8')) : {};
+  try {
+    return parsePodInfo(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) return {};
+    throw new XebecError('E_POD_INFO', `cannot read ${file}; check who may read the pod's volumes`, { cause });
+  }
 }
