@@ -90,7 +90,10 @@ async function chooseNetwork(mode: string, directory: string, say: (mode: string
   if (!['auto', 'netns', 'loopback'].includes(mode))
     throw new XebecError('E_FLAG', `--capture wants auto, netns or loopback, but got "${mode}"`);
   const loopback = () => new LoopbackNetwork(join(directory, 'hosts.json'));
-  if (mode === 'loopback') return loopback();
+  if (mode === 'loopback') {
+    say('loopback', 'capture mode loopback, as --capture asks');
+    return loopback();
+  }
   const probe = await probeNetns();
   if ('restore' in probe) {
     say('netns', `capture mode netns: a network namespace per pod, rules by ${probe.restore}`);

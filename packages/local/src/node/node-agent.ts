@@ -289,7 +289,8 @@ export class NodeAgent {
       KUBERNETES_SERVICE_HOST: loopback ? server.hostname : this.#options.network.hostIp,
       KUBERNETES_SERVICE_PORT: loopback ? server.port : String(API_PORT),
       KUBERNETES_SERVICE_PORT_HTTPS: loopback ? server.port : String(API_PORT),
-      ...(loopback ? { XEBEC_BIND_ADDRESS: isProxy ? network.podIp : network.appIp, ISTIO_META_XEBEC_APP_ADDRESS: network.appIp } : {}),
+      ...(loopback ? { XEBEC_BIND_ADDRESS: isProxy ? network.podIp : network.appIp } : {}),
+      ...(loopback && isProxy ? { XEBEC_APP_ADDRESS: network.appIp, ISTIO_META_XEBEC_APP_ADDRESS: network.appIp } : {}),
       ...(loopback && sidecar && !isProxy
         ? { http_proxy: `http://${network.appIp}:15080`, HTTP_PROXY: `http://${network.appIp}:15080` }
         : {}),
