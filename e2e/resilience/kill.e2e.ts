@@ -7,17 +7,18 @@ import { startLoad } from '../../bench/src/load.ts';
 import { startUp, type UpProcess } from '../src/up-process.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const URL = 'http://127.0.0.1:8080/api/v1/products/0';
 
-/** Processes of this name that belong to our own `up`: its descendants and the pods it recorded, by their working folder. */
-function pidsOf(name: string, folder: string): number[] {
+/** Processes of this name that belong to our own `up`: its children, and the pods that run below its folder. */
+function pidsOf(name: string, folder: string, parent: number | undefined): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
     .filter((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
-        return (command === name || command.startsWith(`${name} `)) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
+        if (command !== name && !command.startsWith(`${name} `)) return false;
+        const own = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] === String(parent);
+        return own || readFileSync(`/proc/${pid}/environ`, 'utf8').includes(folder);
       } catch {
         return false;
       }
@@ -52,12 +53,17 @@ describe('kill -9 of one process after the other, under load', () => {
   it.each(['xebec-pilot', 'xebec-citadel', 'xebec-galley', 'xebec-mixer', 'xebec-apiserver', 'xebec-node'])(
     '%s comes back and no request fails',
     async (name) => {
-      const [pid] = pidsOf(name, folder);
+      const [pid] = pidsOf(name, folder, up.process.pid);
       expect(pid, `${name} runs`).toBeDefined();
       if (pid === undefined) return;
-      const load = startLoad(URL, 4);
+      // The node agent carries 127.0.0.1:8080 itself, so while it is away the gateway is asked at its pod address.
+      const gateway =
+        name === 'xebec-node'
+          ? `${kubectl('get', 'pod', '-n', 'istio-system', '-l', 'istio=ingressgateway', '-o', 'jsonpath={.items[0].status.podIP}')}:8080`
+          : '127.0.0.1:8080';
+      const load = startLoad(`http://${gateway}/api/v1/products/0`, 4);
       process.kill(pid, 'SIGKILL');
-      await eventually(`a new ${name}`, 30_000, () => pidsOf(name, folder).find((other) => other !== pid));
+      await eventually(`a new ${name}`, 30_000, () => pidsOf(name, folder, up.process.pid).find((other) => other !== pid));
       // The mesh works on: a rule that is applied now reaches the gateway.
       const marker = `${name}-${pid}`;
       await eventually(`kubectl after the end of ${name}`, 30_000, () => {
