@@ -1,7 +1,7 @@
 // Loaded into every Node process of a pod before its own code.
 import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
+import { flushCompileCache, syncBuiltinESMExports } from 'node:module';
 
 // Pods end by a signal, after which Node would not write its compile cache: write it once the process has come up.
 if (process.env.NODE_COMPILE_CACHE !== undefined) setTimeout(() => flushCompileCache?.(), 8000).unref();
@@ -43,6 +43,8 @@ if (hostsFile !== undefined) {
     if (address === undefined) return resolve4.call(this, hostname, options);
     return options?.ttl === true ? [{ address, ttl: 5 }] : [address];
   };
+  // For modules that import these functions by name.
+  syncBuiltinESMExports();
 }
 
 function readNamespace() {

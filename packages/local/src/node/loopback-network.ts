@@ -1,7 +1,17 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { ForwardProxy } from './forward-proxy.ts';
 import { addressAt, type NetworkProvider, type PodNetwork, type ServicePortView, type ServiceView, servicePorts } from './network.ts';
+
+/** Where pods without sidecar find the proxy that knows the names of the cluster. */
+const PROXY_ADDRESS = '127.22.0.1';
+const PROXY_PORT = 15_080;
+
+/** `http_proxy` of a pod without sidecar. */
+export function plainProxyUrl(namespace: string): string {
+  return `http://${namespace}@${PROXY_ADDRESS}:${PROXY_PORT}`;
+}
 
 /**
  * Loopback addresses instead of namespaces: others connect to 127.20.x.y, the application listens on 127.21.x.y behind its
@@ -12,6 +22,8 @@ export class LoopbackNetwork implements NetworkProvider {
   readonly hostIp = '127.0.0.1';
   readonly hostsFile: string;
   readonly #addresses = new Map<string, string>();
+  readonly #proxy = new ForwardProxy((name, namespace) => this.#find(name, namespace));
+  #hosts: Readonly<Record<string, string>> = {};
   readonly #relays = new Map<string, { server: Server; view: ServicePortView; next: number }>();
 
   constructor(hostsFile: string) {
@@ -20,6 +32,7 @@ export class LoopbackNetwork implements NetworkProvider {
   async setUp(): Promise<void> {
     mkdirSync(dirname(this.hostsFile), { recursive: true });
     writeFileSync(this.hostsFile, '{}');
+    await this.#proxy.listen(PROXY_PORT, PROXY_ADDRESS);
   }
   async attach(_podKey: string, options: { readonly sidecar: boolean; readonly index: number }): Promise<PodNetwork> {
     const podIp = addressAt('127.20', options.index);
@@ -67,7 +80,16 @@ export class LoopbackNetwork implements NetworkProvider {
       relay.server.close();
       this.#relays.delete(key);
     }
-    writeFileSync(this.hostsFile, JSON.stringify(hosts));
+    this.#hosts = hosts;
+    // Replaced at once: pods read it at any time.
+    writeFileSync(`${this.hostsFile}.new`, JSON.stringify(hosts));
+    renameSync(`${this.hostsFile}.new`, this.hostsFile);
+  }
+
+  /** A name as the resolver of a pod of `namespace` would complete it. */
+  #find(name: string, namespace: string): string | undefined {
+    const suffixes = ['', '.cluster.local', '.svc.cluster.local', `.${namespace}.svc.cluster.local`];
+    return suffixes.map((suffix) => this.#hosts[name.replace(/\.$/, '') + suffix]).find((address) => address !== undefined);
   }
 
   #listen(key: string, address: string, view: ServicePortView): void {
@@ -91,6 +113,7 @@ export class LoopbackNetwork implements NetworkProvider {
   }
 
   async tearDown(): Promise<void> {
+    this.#proxy.close();
     for (const { server } of this.#relays.values()) server.close();
     this.#relays.clear();
   }
