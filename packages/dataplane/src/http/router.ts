@@ -8,6 +8,7 @@ import { canRetry } from '../clusters/resource-limits.ts';
 import type { HttpProtocol } from './codecs.ts';
 import type { HttpStream } from './http-stream.ts';
 import { type MirroredBody, mirrorRequest } from './mirror.ts';
+import { originalDestination, proxiedDestination } from './original-destination.ts';
 import { removeRouterHeaders } from './request-headers.ts';
 import { type AttemptFailure, type RetryRules, retriesReset, retriesResponse, retryDelayMs, retryRules } from './retry-policy.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
@@ -226,7 +227,7 @@ export class Router implements AttemptOwner {
     const host = cluster.choose({
       hash: this.#hash,
       avoid: rules.avoidPrevious ? this.#tried : undefined,
-      destination: { address: connection.localAddress, port: connection.localPort },
+      destination: stream.settings.forwardProxy ? proxiedDestination(head, connection) : originalDestination(connection),
       header: cluster.config.destinationHeader === undefined ? undefined : (name) => requestHeader(head, name),
     });
     if (host === undefined) {
