@@ -97,7 +97,7 @@ async function chooseNetwork(mode: string, directory: string, say: (mode: string
   const probe = await probeNetns();
   if ('restore' in probe) {
     say('netns', `capture mode netns: a network namespace per pod, rules by ${probe.restore}`);
-    return new NetnsNetwork(probe.restore);
+    return new NetnsNetwork(probe.restore, directory);
   }
   if (mode === 'netns') throw new XebecError('E_FLAG', `--capture netns does not work here: ${probe.reason}`);
   say('loopback', `capture mode loopback, because ${probe.reason}`);

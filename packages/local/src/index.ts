@@ -5,5 +5,6 @@ export { LoopbackNetwork } from './node/loopback-network.ts';
 export { NetnsNetwork, probeNetns } from './node/netns-network.ts';
 export type { NetworkProvider } from './node/network.ts';
 export { NodeAgent, type NodeAgentOptions, upstreamNameServer } from './node/node-agent.ts';
+export { lastLine } from './up/child.ts';
 export { applyAll, type ManifestObject, readManifests } from './up/manifests.ts';
 export { bringDown, Supervisor, type SupervisorOptions } from './up/supervisor.ts';

@@ -13,7 +13,9 @@ export class Progress {
   /** What is being waited for. */
   waiting(text: string): void {
     if (!this.#tty) return;
-    process.stdout.write(`\r\x1b[K… ${text}`);
+    // A line that wraps could not be overwritten.
+    const width = Math.max(20, (process.stdout.columns ?? 80) - 3);
+    process.stdout.write(`\r\x1b[K… ${text.length > width ? `${text.slice(0, width - 1)}…` : text}`);
     this.#shown = true;
   }
   done(text: string): void {

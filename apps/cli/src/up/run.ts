@@ -1,17 +1,15 @@
 import { chmodSync, mkdirSync } from 'node:fs';
-import * as http from 'node:http';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@xebec/core';
-import { applyAll, bringDown, type KubeClient, type ManifestObject, readManifests, Supervisor } from '@xebec/local';
+import { applyAll, bringDown, type ManifestObject, readManifests, Supervisor } from '@xebec/local';
 import { CommandFailure, EXIT } from '../exit.ts';
 import type { UpOptions } from './command.ts';
 import { Progress } from './progress.ts';
 import { printTimings } from './timings.ts';
+import { untilDeployed, untilInjector, untilNode, untilPage, type Waiting } from './waiting.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url));
-const POLL_MS = 40;
-const READY_DEADLINE_MS = 120_000;
 const APPLY_DEADLINE_MS = 60_000;
 
 /** `xebec up`: prints `ready` once everything answers, then supervises until a signal. */
@@ -43,14 +41,15 @@ export async function runUp(options: UpOptions): Promise<void> {
   });
   await supervisor.prepare();
   const stop = new AbortController();
-  const signalled = receivedSignal(stop);
+  const asked = askedToStop(stop, progress);
   let failure: unknown;
   try {
-    await Promise.race([bringUp(supervisor, options, directory, gatewayPort, progress, stop.signal), signalled]);
-    await signalled;
+    await Promise.race([bringUp(supervisor, options, directory, gatewayPort, progress, stop.signal), asked]);
+    await asked;
   } catch (error) {
     failure = error;
   }
+  stop.abort();
   progress.line('stopping…');
   await supervisor.stop();
   progress.done('stopped; nothing is left running');
@@ -76,6 +75,7 @@ async function bringUp(
   const gateway = options.demo === true ? readManifests(join(samples, 'bookinfo/networking/bookinfo-gateway.yaml')) : [];
   const client = await starting;
   progress.done('API server');
+  const waiting: Waiting = { client, directory, progress, signal };
   const retry = { deadlineMs: APPLY_DEADLINE_MS, signal };
 
   const namespaces = mesh.filter((object) => object.kind === 'Namespace');
@@ -95,10 +95,14 @@ async function bringUp(
   progress.done('manifests of the mesh applied');
 
   const components = mesh.filter((object) => object.kind === 'Deployment');
-  const meshReady = untilDeployed(client, components, progress, signal);
+  await untilNode(waiting, () => supervisor.nodeRun());
+  const meshReady = untilDeployed(waiting, components);
+  // Its failure is thrown where it is awaited, also when the injector's comes first.
+  meshReady.catch(() => undefined);
   if (options.demo === true) {
     // A pod made before the injector answers would have no sidecar.
-    await untilInjector(client, signal);
+    const injector = untilInjector(waiting);
+    await Promise.race([injector, meshReady.then(() => injector)]);
     progress.done('sidecar injector');
     await applyAll(client, [...bookinfo.filter(workloads), ...gateway], retry);
   }
@@ -108,12 +112,10 @@ async function bringUp(
   const url = `http://127.0.0.1:${gatewayPort}/productpage`;
   if (options.demo === true) {
     await untilDeployed(
-      client,
+      waiting,
       bookinfo.filter((object) => object.kind === 'Deployment'),
-      progress,
-      signal,
     );
-    await untilPage(url, progress, signal);
+    await untilPage(waiting, url);
     progress.done(`GET ${url} is 200`);
   }
   if (options.timings === true) await printTimings(client, progress);
@@ -142,89 +144,6 @@ async function bringUp(
   progress.line('ready');
 }
 
-async function untilDeployed(
-  client: KubeClient,
-  deployments: readonly ManifestObject[],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const waiting = new Map(
-    deployments.map((object) => [`${object.metadata.namespace ?? 'default'}/${object.metadata.name}`, object.metadata.name]),
-  );
-  const end = performance.now() + READY_DEADLINE_MS;
-  while (waiting.size > 0 && !signal.aborted) {
-    const namespaces = new Set([...waiting.keys()].map((key) => key.split('/')[0] ?? ''));
-    for (const namespace of namespaces) {
-      const list = await client
-        .get<{ items?: { metadata: { name: string }; spec?: { replicas?: number }; status?: { readyReplicas?: number } }[] }>(
-          `/apis/apps/v1/namespaces/${namespace}/deployments`,
-        )
-        .catch(() => ({ items: [] }));
-      for (const item of list.items ?? []) {
-        const key = `${namespace}/${item.metadata.name}`;
-        if (!waiting.has(key) || (item.status?.readyReplicas ?? 0) < (item.spec?.replicas ?? 1)) continue;
-        progress.done(item.metadata.name);
-        waiting.delete(key);
-      }
-    }
-    if (waiting.size === 0) return;
-    if (performance.now() > end) {
-      throw new CommandFailure(
-        `not ready after ${READY_DEADLINE_MS / 1000} s: ${[...waiting.values()].join(', ')}; look at "kubectl describe pods -A" and the logs`,
-      );
-    }
-    progress.waiting(`waiting for ${[...waiting.values()].join(', ')}`);
-    await pause(POLL_MS);
-  }
-}
-
-async function untilInjector(client: KubeClient, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + READY_DEADLINE_MS;
-  while (!signal.aborted) {
-    const [configuration, slices] = await Promise.all([
-      client
-        .get<{ webhooks?: { clientConfig?: { caBundle?: string } }[] }>(
-          '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/istio-sidecar-injector',
-        )
-        .catch(() => ({ webhooks: [] })),
-      client
-        .get<{ items?: { endpoints?: { conditions?: { ready?: boolean } }[] }[] }>(
-          '/apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Distio-galley',
-        )
-        .catch(() => ({ items: [] })),
-    ]);
-    const webhooks = configuration.webhooks ?? [];
-    const trusted = webhooks.length > 0 && webhooks.every((webhook) => (webhook.clientConfig?.caBundle ?? '') !== '');
-    const answering = (slices.items ?? []).some((slice) => slice.endpoints?.some((endpoint) => endpoint.conditions?.ready !== false));
-    if (trusted && answering) return;
-    if (performance.now() > end)
-      throw new CommandFailure(
-        `the sidecar injector is not ready after ${READY_DEADLINE_MS / 1000} s; see kubectl -n istio-system logs deploy/istio-galley`,
-      );
-    await pause(POLL_MS);
-  }
-}
-
-async function untilPage(url: string, progress: Progress, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + READY_DEADLINE_MS;
-  let last = '';
-  while (!signal.aborted) {
-    last = await new Promise<string>((done) => {
-      const request = http.get(url, { agent: false, timeout: 5000 }, (response) => {
-        response.resume();
-        response.once('end', () => done(String(response.statusCode)));
-      });
-      request.once('timeout', () => request.destroy(new Error('no answer within 5 s')));
-      request.once('error', (error) => done(error.message));
-    });
-    if (last === '200') return;
-    if (performance.now() > end)
-      throw new CommandFailure(`${url} does not answer 200 but ${last}; look at "xebec proxy-status" and the gateway's log`);
-    progress.waiting(`GET ${url}: ${last}`);
-    await pause(POLL_MS);
-  }
-}
-
 export async function runDown(dir: string): Promise<void> {
   const directory = resolve(dir);
   const found = await bringDown(directory);
@@ -250,17 +169,23 @@ function port(flag: string, text: string): number {
   return value;
 }
 
-function receivedSignal(stop: AbortController): Promise<void> {
+/** Ctrl-C and its kin, or a reader of our output that went away. While things are being stopped, both are heard and wait. */
+function askedToStop(stop: AbortController, progress: Progress): Promise<void> {
   return new Promise((done) => {
+    const ask = () => {
+      stop.abort();
+      done();
+    };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(name, () => {
-        stop.abort();
-        done();
+      process.on(name, () => {
+        if (stop.signal.aborted) progress.line('still stopping…');
+        ask();
       });
     }
+    for (const stream of [process.stdout, process.stderr]) {
+      // The program's own listener ends the process at once, and would leave the mesh running.
+      stream.removeAllListeners('error');
+      stream.on('error', ask);
+    }
   });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms));
 }

@@ -55,6 +55,11 @@ export function repositoryOf(image: string): string {
   return colon < 0 ? undigested : undigested.slice(0, colon);
 }
 
+/** What to do about an image that the map lacks, as one line for status and events. */
+export function unknownImageMessage(image: string): string {
+  return `image "${image}" is not in the image map of this node; start the mesh with XEBEC_IMAGE='${repositoryOf(image)}=COMMAND ARG…', see docs/guides/troubleshooting.md`;
+}
+
 /** The built-in map: scripts of this checkout, run by the given Node binary. */
 export function createImageMap(checkout: string, nodePath: string, extra: Readonly<Record<string, readonly string[]>> = {}): ImageMap {
   return {

@@ -5,10 +5,12 @@ import { XebecError } from '@xebec/core';
 import { addressAt, type NetworkProvider, type PodNetwork, rejectRules, type ServiceView, servicePorts, serviceRules } from './network.ts';
 import { isAlive, type ProcessId, run, signalProcess, startTimeOf } from './processes.ts';
 
-const BRIDGE = 'xebec0';
+export const BRIDGE = 'xebec0';
 const PREFIX = '10.244';
 export const BRIDGE_ADDRESS = `${PREFIX}.0.1`;
 const SANDBOX_START_MS = 5000;
+/** The kernel's limit of an interface's alias. */
+const MAX_ALIAS_BYTES = 255;
 const TABLES = [
   '*nat',
   ':XEBEC_SERVICES - [0:0]',
@@ -29,11 +31,14 @@ export class NetnsNetwork implements NetworkProvider {
   readonly mode = 'netns';
   readonly hostIp = BRIDGE_ADDRESS;
   readonly #restore: string;
+  readonly #owner: string;
   /** Rules last applied, by sandbox pid: a pod whose rules did not change is left alone. */
   readonly #applied = new Map<number, string>();
 
-  constructor(restoreCommand: string) {
+  /** `owner`: the node's state directory, by which others see whose the bridge is. */
+  constructor(restoreCommand: string, owner: string) {
     this.#restore = restoreCommand;
+    this.#owner = owner;
   }
 
   async setUp(): Promise<void> {
@@ -41,6 +46,7 @@ export class NetnsNetwork implements NetworkProvider {
       await must('ip', ['link', 'add', BRIDGE, 'type', 'bridge']);
     }
     await must('ip', ['-batch', '-'], `addr replace ${BRIDGE_ADDRESS}/16 dev ${BRIDGE}\nlink set ${BRIDGE} up\n`);
+    if (Buffer.byteLength(this.#owner) <= MAX_ALIAS_BYTES) await run('ip', ['link', 'set', BRIDGE, 'alias', this.#owner]);
   }
 
   async attach(
@@ -48,7 +54,7 @@ export class NetnsNetwork implements NetworkProvider {
     options: { readonly sidecar: boolean; readonly index: number; readonly directory: string; readonly namespace: string },
   ): Promise<PodNetwork> {
     const podIp = addressAt(PREFIX, options.index);
-    const sandbox = await startSandbox();
+    const sandbox = await startSandbox(options.directory);
     const host = `xv${options.index.toString(16)}`;
     const { pid } = sandbox;
     const commands = [
@@ -129,10 +135,12 @@ async function must(command: string, args: readonly string[], input?: string): P
   }
 }
 
-async function startSandbox(): Promise<ProcessId> {
+async function startSandbox(directory: string): Promise<ProcessId> {
   const child = spawn('unshare', ['--net', '--mount', '--propagation', 'private', 'sleep', 'infinity'], {
     detached: true,
     stdio: 'ignore',
+    // Marks it as the pod's: what was started and not yet recorded is found by this.
+    env: { PATH: process.env['PATH'], XEBEC_ROOT: directory },
   });
   const failed = new Promise<never>((_resolve, reject) => {
     child.once('error', (error) => reject(new XebecError('E_NETWORK', 'cannot start unshare for a pod sandbox', { cause: error })));
@@ -181,6 +189,13 @@ function linkOf(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The node state directory that owns this machine's bridge: undefined without a bridge, empty where nobody is recorded. */
+export async function bridgeOwner(): Promise<string | undefined> {
+  const shown = await run('ip', ['-j', 'link', 'show', BRIDGE]);
+  if (shown.code !== 0) return undefined;
+  return /"ifalias":"([^"]*)"/.exec(shown.stdout)?.[1] ?? '';
 }
 
 /** Finds out whether network namespaces really work here: makes one and loads a REDIRECT rule. */

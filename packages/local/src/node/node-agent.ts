@@ -6,10 +6,12 @@ import { type Clock, Debounce, errorText, type Logger, type Random } from '@xebe
 import { PROXY_CONTAINER } from '@xebec/injection';
 import { ClusterNames, DnsServer } from './dns-server.ts';
 import { serviceEnvironment } from './environment.ts';
+import { EventRecorder } from './event-recorder.ts';
 import { GatewayRelay, isLoadBalancer } from './gateway-relay.ts';
 import type { ImageMap } from './images.ts';
 import { type KubeClient, KubeError } from './kube-client.ts';
 import { KubeletApi } from './kubelet-api.ts';
+import { plainProxyUrl } from './loopback-network.ts';
 import type { NetworkProvider, PodNetwork, ServiceView } from './network.ts';
 import { NodeHeartbeat } from './node-heartbeat.ts';
 import { type PodState, readPodState } from './pod-state.ts';
@@ -39,6 +41,10 @@ export interface NodeAgentOptions {
 }
 
 const API_PORT = 6443;
+/** Its components find each other by the hosts file, and their calls are not HTTP/1. */
+const MESH_NAMESPACE = 'istio-system';
+/** Every host: grpc-js compares the ends of names, and each name ends with the empty entry. */
+const GRPC_WITHOUT_PROXY = '*,';
 const SERVICE_QUIET_MS = 30;
 const SERVICE_MAX_MS = 250;
 const FIRST_POD_INDEX = 10;
@@ -58,10 +64,12 @@ export class NodeAgent {
   readonly #kubelet: KubeletApi;
   readonly #serviceUpdate: Debounce;
   readonly #heartbeat: NodeHeartbeat;
+  readonly #events: EventRecorder;
   readonly #nodeServices: NodeServices;
   readonly #orphans = new Map<string, { readonly state: PodState; readonly directory: string }>();
   #apiRelay: Server | undefined;
   #updating = Promise.resolve();
+  #announced = false;
 
   constructor(options: NodeAgentOptions) {
     this.#options = options;
@@ -89,6 +97,7 @@ export class NodeAgent {
       clock,
       logger,
     });
+    this.#events = new EventRecorder({ client, clock, logger, nodeName: options.nodeName });
     this.#nodeServices = this.#createNodeServices();
   }
 
@@ -159,6 +168,12 @@ export class NodeAgent {
     for (const [uid, orphan] of this.#orphans) {
       if (!seen.has(uid)) void this.#removeOrphan(orphan);
       this.#orphans.delete(uid);
+    }
+    if (!this.#announced) {
+      this.#announced = true;
+      void Promise.all([...this.#workers.values()].map((worker) => worker.firstPublished)).then(() =>
+        this.#heartbeat.announceRun(String(process.pid)),
+      );
     }
   }
 
@@ -265,7 +280,7 @@ export class NodeAgent {
     const host = network.sandbox !== undefined ? '127.0.0.1' : proxyPort ? network.podIp : network.appIp;
     return {
       argv: [...this.#options.network.enter(network), ...this.#options.relayCommand, host, String(port)],
-      env: { PATH: process.env['PATH'] ?? '', ...this.#options.extraEnvironment },
+      env: { PATH: process.env['PATH'] ?? '', ...this.#options.extraEnvironment, XEBEC_ROOT: worker.directory },
     };
   }
 
@@ -291,8 +306,8 @@ export class NodeAgent {
       KUBERNETES_SERVICE_PORT_HTTPS: loopback ? server.port : String(API_PORT),
       ...(loopback ? { XEBEC_BIND_ADDRESS: isProxy ? network.podIp : network.appIp } : {}),
       ...(loopback && isProxy ? { XEBEC_APP_ADDRESS: network.appIp, ISTIO_META_XEBEC_APP_ADDRESS: network.appIp } : {}),
-      ...(loopback && sidecar && !isProxy
-        ? { http_proxy: `http://${network.appIp}:15080`, HTTP_PROXY: `http://${network.appIp}:15080` }
+      ...(loopback && !isProxy && namespace !== MESH_NAMESPACE
+        ? proxyEnvironment(sidecar ? `http://${network.appIp}:15080` : plainProxyUrl(namespace))
         : {}),
     };
   }
@@ -348,7 +363,7 @@ export class NodeAgent {
           if (!(error instanceof KubeError && (error.status === 404 || error.status === 409))) throw error;
         }
       },
-      event: (pod, type, reason, message) => void this.#event(pod, type, reason, message),
+      event: (pod, type, reason, message) => this.#events.record(pod, type, reason, message),
       confirmDeleted: async (pod) => {
         try {
           await client.delete(`/api/v1/namespaces/${pod.metadata?.namespace}/pods/${pod.metadata?.name}?gracePeriodSeconds=0`, {
@@ -364,33 +379,11 @@ export class NodeAgent {
       },
     };
   }
+}
 
-  #eventNumber = 0;
-  async #event(pod: V1Pod, type: string, reason: string, message: string): Promise<void> {
-    const { client, clock, logger, nodeName } = this.#options;
-    const now = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
-    const { name, namespace, uid } = pod.metadata ?? {};
-    logger.debug({ pod: `${namespace}/${name}`, reason }, message);
-    try {
-      await client.post(`/api/v1/namespaces/${namespace}/events`, {
-        apiVersion: 'v1',
-        kind: 'Event',
-        metadata: { name: `${name}.${clock.now().toString(16)}${(this.#eventNumber++).toString(16)}`, namespace },
-        involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
-        type,
-        reason,
-        message: message.slice(0, 1000),
-        source: { component: 'xebec-node', host: nodeName },
-        firstTimestamp: now,
-        lastTimestamp: now,
-        count: 1,
-        reportingComponent: 'xebec-node',
-        reportingInstance: nodeName,
-      });
-    } catch (error) {
-      logger.debug({ reason }, errorText(error));
-    }
-  }
+/** Sends a container's HTTP requests through a proxy; gRPC, which would ask it for a tunnel, finds names by itself. */
+function proxyEnvironment(url: string): Record<string, string> {
+  return { http_proxy: url, HTTP_PROXY: url, no_grpc_proxy: GRPC_WITHOUT_PROXY };
 }
 
 /** The machine's first name server that is not the machine itself; undefined when there is none. */

@@ -17,6 +17,7 @@ const RETRY_MS = 100;
 /** Registers the Node, keeps it Ready and its lease fresh. */
 export class NodeHeartbeat {
   registered = false;
+  #bootId = '';
   readonly #options: HeartbeatOptions;
   #closed = false;
   #cancel: (() => void) | undefined;
@@ -25,6 +26,13 @@ export class NodeHeartbeat {
     this.#options = options;
   }
   start(): void {
+    void this.#beat();
+  }
+  /** Every pod's state of this run is published: the Node's `bootID` says so, and whoever waits may believe the statuses. */
+  announceRun(bootId: string): void {
+    this.#bootId = bootId;
+    this.registered = false;
+    this.#cancel?.();
     void this.#beat();
   }
   close(): void {
@@ -94,7 +102,7 @@ export class NodeHeartbeat {
           kubeProxyVersion: 'v1.34.0-xebec',
           machineID: '',
           systemUUID: '',
-          bootID: '',
+          bootID: this.#bootId,
         },
       },
     });

@@ -5,7 +5,8 @@ import { type Clock, errorText, type Logger } from '@xebec/core';
 import { INIT_CONTAINER, iptablesOptionsOf, iptablesPlan, PROXY_CONTAINER } from '@xebec/injection';
 import { type ContainerCommand, containerArgv, type StartedProcess, startContainer } from './container-process.ts';
 import { containerEnvironment, expand, MissingReference, type ObjectSource, type PodFacts } from './environment.ts';
-import type { ImageMap } from './images.ts';
+import { type ImageMap, unknownImageMessage } from './images.ts';
+import { rotateLog } from './log-rotation.ts';
 import type { NetworkProvider, PodNetwork } from './network.ts';
 import { type ContainerState, newContainerState, type PodState, writePodState } from './pod-state.ts';
 import { type PodCondition, podStatus } from './pod-status.ts';
@@ -35,6 +36,8 @@ export interface NodeServices {
 
 const ADOPTED_POLL_MS = 250;
 const RETRY_MS = 200;
+const IMAGE_RETRY_MS = 1000;
+const IMAGE_RETRY_MAX_MS = 300_000;
 const RESTART_BASE_MS = 1000;
 const RESTART_MAX_MS = 300_000;
 const STABLE_MS = 600_000;
@@ -53,6 +56,7 @@ export class PodWorker {
   #conditions: readonly PodCondition[] = [];
   #publishing: Promise<void> | undefined;
   #closed = false;
+  readonly #firstPublish = Promise.withResolvers<void>();
 
   constructor(pod: V1Pod, state: PodState, directory: string, node: NodeServices) {
     this.#pod = pod;
@@ -63,6 +67,10 @@ export class PodWorker {
 
   get pod(): V1Pod {
     return this.#pod;
+  }
+  /** Resolves when the API server knows the pod's state of this run, or the pod needs none. */
+  get firstPublished(): Promise<void> {
+    return this.#firstPublish.promise;
   }
   get stopping(): boolean {
     return this.#stopping;
@@ -81,14 +89,23 @@ export class PodWorker {
   /** The agent goes away and its pods stay. */
   close(): void {
     this.#closed = true;
+    this.#firstPublish.resolve();
     for (const loops of this.#probes.values()) for (const loop of loops) loop.close();
   }
 
   async #run(): Promise<void> {
     const { network } = this.#node;
     this.state.startTime ??= this.#now();
+    // What ended while no agent watched is not ready, whatever the last status says.
+    for (const container of [...Object.values(this.state.containers), ...Object.values(this.state.init)]) {
+      if (container.process === undefined || isAlive(container.process)) continue;
+      container.ready = false;
+      container.started = false;
+    }
+    this.#save();
     this.update(this.#pod);
-    if (!(await this.#untilImagesKnown())) return;
+    await this.#untilImagesKnown();
+    if (this.#over()) return;
     if (this.state.network === undefined || !network.isAttached(this.state.network)) await this.#attach();
     await this.#untilVolumesWritten();
     if (this.#over()) return;
@@ -137,23 +154,32 @@ export class PodWorker {
     );
   }
 
-  async #untilImagesKnown(): Promise<boolean> {
-    const unknown = this.#allContainers().filter((container) => this.#node.images.resolve(container.image ?? '') === undefined);
-    if (unknown.length === 0) return true;
-    for (const container of unknown) {
-      const message = `image "${container.image}" is not in the image map of this node: add it with --image ${container.image?.split(':')[0]}=COMMAND, or see deploy/images.md`;
-      this.#containerState(container).waiting = { reason: 'ErrImagePull', message };
-      this.#node.event(this.#pod, 'Warning', 'Failed', `Failed to pull image "${container.image}": ${message}`);
+  /** Waits, as for a pull, until every image means something here: an image of a running pod may be corrected. */
+  async #untilImagesKnown(): Promise<void> {
+    for (let attempt = 0; !this.#over(); attempt++) {
+      const unknown = this.#allContainers().filter((container) => this.#node.images.resolve(container.image ?? '') === undefined);
+      for (const container of this.#allContainers()) {
+        if (!unknown.includes(container)) delete this.#containerState(container).waiting;
+      }
+      if (unknown.length === 0) return;
+      for (const container of unknown) {
+        const { image = '' } = container;
+        const message = unknownImageMessage(image);
+        this.#containerState(container).waiting = { reason: attempt % 2 === 0 ? 'ErrImagePull' : 'ImagePullBackOff', message };
+        if (attempt % 2 === 0) this.#node.event(this.#pod, 'Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
+        else this.#node.event(this.#pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`);
+      }
+      this.#save();
+      const images = this.#images();
+      const end = this.#node.clock.monotonic() + Math.min(IMAGE_RETRY_MAX_MS, IMAGE_RETRY_MS * 2 ** attempt);
+      while (!this.#over() && this.#images() === images && this.#node.clock.monotonic() < end) await this.#pause(RETRY_MS);
     }
-    this.#save();
-    await this.#pause(1000);
-    for (const container of unknown) {
-      const state = this.#containerState(container);
-      if (state.waiting !== undefined) state.waiting = { ...state.waiting, reason: 'ImagePullBackOff' };
-      this.#node.event(this.#pod, 'Normal', 'BackOff', `Back-off pulling image "${container.image}"`);
-    }
-    this.#save();
-    return false;
+  }
+
+  #images(): string {
+    return this.#allContainers()
+      .map((container) => container.image)
+      .join('\n');
   }
 
   async #untilVolumesWritten(): Promise<void> {
@@ -189,6 +215,7 @@ export class PodWorker {
       if (this.#over()) return;
       const problem = await this.#writeVolumes();
       if (problem !== undefined) this.#node.logger.debug({ pod: this.#key() }, problem);
+      for (const container of this.#allContainers()) rotateLog(this.logFileOf(container.name));
       this.#scheduleVolumeRefresh();
     }, VOLUME_REFRESH_MS);
   }
@@ -583,6 +610,7 @@ export class PodWorker {
       try {
         await this.#node.publish(this.#pod, status);
         this.#published = text;
+        this.#firstPublish.resolve();
       } catch (error) {
         this.#node.logger.debug({ pod: this.#key() }, errorText(error));
         await this.#pause(RETRY_MS);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** A process that outlives its parent, named so that a recycled pid is never taken for it. */
 export interface ProcessId {
@@ -43,6 +43,7 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals, group = tru
 
 /** Kills what is left of a process group whose leader is gone: members carry its number as their group. */
 export function killGroupRemains(leader: number): void {
+  if (!existsSync('/proc')) return;
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
@@ -53,6 +54,28 @@ export function killGroupRemains(leader: number): void {
       // It ended in the meantime.
     }
   }
+}
+
+/** Live processes whose environment places them below `directory` by XEBEC_ROOT: containers, sandboxes and what they started. */
+export function processesBelow(directory: string): ProcessId[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  const mark = `XEBEC_ROOT=${directory}/`;
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      if (
+        !readFileSync(`/proc/${entry}/environ`, 'latin1')
+          .split('\0')
+          .some((variable) => variable.startsWith(mark))
+      )
+        return [];
+      const startTime = startTimeOf(Number(entry));
+      return startTime === undefined ? [] : [{ pid: Number(entry), startTime }];
+    } catch {
+      // It ended in the meantime, or is somebody else's.
+      return [];
+    }
+  });
 }
 
 export interface CommandResult {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Backoff, type Clock, type Random } from '@xebec/core';
+import { rotateLog } from '../node/log-rotation.ts';
 import { type ProcessId, signalProcess, startTimeOf } from '../node/processes.ts';
 
 export interface ChildOptions {
@@ -15,6 +16,8 @@ export interface ChildOptions {
   onStart(id: ProcessId): void;
   onDeath(line: string): void;
 }
+
+const LOG_CHECK_MS = 5000;
 
 /** A control process that is started again, with back-off, whenever it dies. */
 export class SupervisedChild {
@@ -34,6 +37,7 @@ export class SupervisedChild {
   }
 
   start(): void {
+    this.#watchLog();
     const { argv, env, logFile, clock } = this.#options;
     mkdirSync(dirname(logFile), { recursive: true });
     const log = openSync(logFile, 'a', 0o640);
@@ -56,6 +60,17 @@ export class SupervisedChild {
     };
     child.once('error', (error) => ended(`cannot start: ${error.message}`));
     child.once('exit', (code, signal) => ended(signal === null ? `ended with code ${code}` : `was ended by ${signal}`));
+  }
+
+  #watchingLog = false;
+  #watchLog(): void {
+    if (this.#watchingLog || this.#stopped) return;
+    this.#watchingLog = true;
+    this.#options.clock.setTimeout(() => {
+      this.#watchingLog = false;
+      rotateLog(this.#options.logFile);
+      this.#watchLog();
+    }, LOG_CHECK_MS);
   }
 
   /** No more restarts; the process gets the signal. */

@@ -1,7 +1,11 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { BRIDGE, bridgeOwner } from '../node/netns-network.ts';
 import { type PodState, readPodState } from '../node/pod-state.ts';
-import { isAlive, killGroupRemains, type ProcessId, run, signalProcess } from '../node/processes.ts';
+import { isAlive, killGroupRemains, type ProcessId, processesBelow, run, signalProcess } from '../node/processes.ts';
+import { runningUp } from './up-state.ts';
+
+const STRAY_ROUNDS = 5;
 
 /** Waits until none of the processes lives; true when that happened within the time. */
 export async function untilGone(ids: readonly ProcessId[], timeoutMs: number): Promise<boolean> {
@@ -37,8 +41,29 @@ export async function removePods(podsDirectory: string, graceMs: number): Promis
   const sandboxes = states.flatMap((state) => state.network?.sandbox ?? []);
   for (const sandbox of sandboxes) signalProcess(sandbox, 'SIGKILL');
   await untilGone(sandboxes, 2000);
-  if (process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/sys/class/net/xebec0'))
-    await run('ip', ['link', 'del', 'xebec0']);
+  const unrecorded = await endStrays(podsDirectory);
+  await removeBridge(dirname(podsDirectory));
   rmSync(podsDirectory, { recursive: true, force: true });
-  return states.length;
+  return states.length + unrecorded;
+}
+
+/** Ends what the agent started without recording it, because it was killed between the two; forks make it more than one round. */
+async function endStrays(podsDirectory: string): Promise<number> {
+  let count = 0;
+  for (let round = 0; round < STRAY_ROUNDS; round++) {
+    const strays = processesBelow(podsDirectory);
+    if (strays.length === 0) break;
+    count += strays.length;
+    for (const stray of strays) signalProcess(stray, 'SIGKILL', false);
+    await untilGone(strays, 2000);
+  }
+  return count;
+}
+
+async function removeBridge(nodeDirectory: string): Promise<void> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
+  const owner = await bridgeOwner();
+  // Another mesh's bridge stays as long as that mesh runs.
+  if (owner === undefined || (owner !== nodeDirectory && runningUp(dirname(owner)) !== undefined)) return;
+  await run('ip', ['link', 'del', BRIDGE]);
 }

@@ -1,12 +1,13 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Clock, errorText, type Random, XebecError } from '@xebec/core';
 import { KubeClient, readKubeconfig } from '../node/kube-client.ts';
+import { bridgeOwner } from '../node/netns-network.ts';
 import { isAlive, startTimeOf } from '../node/processes.ts';
 import { lastLine, SupervisedChild } from './child.ts';
 import { endProcesses, removePods } from './leftovers.ts';
-import { readUpState, removeUpState, type UpState, writeUpState } from './up-state.ts';
+import { readUpState, removeUpState, runningUp, type UpState, writeUpState } from './up-state.ts';
 
 export interface SupervisorOptions {
   /** State directory, absolute: `.xebec` of the checkout. */
@@ -48,14 +49,15 @@ export class Supervisor {
   /** Refuses, in one line, what would fail later; ends control processes that a killed `up` left behind (its pods stay). */
   async prepare(): Promise<void> {
     const { directory, gatewayPort, httpsGatewayPort, tcpGatewayPort } = this.#options;
-    checkDirectory(directory);
     const before = readUpState(directory);
     if (before !== undefined && isAlive(before.supervisor)) {
       throw new XebecError(
         'E_UP_RUNNING',
-        `xebec is already up here (process ${before.supervisor.pid}, state in ${directory}); stop it with "xebec down", or use another --dir`,
+        `xebec is already up here (process ${before.supervisor.pid}, state in ${directory}); stop it with "xebec down --dir ${directory}"`,
       );
     }
+    await this.#refuseSecondBridge();
+    checkDirectory(directory);
     if (before !== undefined) await endProcesses(Object.values(before.children), 2000);
     for (const [port, flag] of [
       [gatewayPort, '--gateway-port'],
@@ -72,6 +74,20 @@ export class Supervisor {
     this.#apiPort = before?.apiPort ?? PREFERRED_API_PORT;
     if (!(await portIsFree(this.#apiPort))) this.#apiPort = await freePort();
     if (before?.apiPort !== this.#apiPort) rmSync(this.kubeconfig, { force: true });
+  }
+
+  /** One machine has one bridge: a second mesh would take the first one's addresses. */
+  async #refuseSecondBridge(): Promise<void> {
+    const { directory, capture } = this.#options;
+    if (capture === 'loopback' || process.platform !== 'linux' || process.getuid?.() !== 0) return;
+    const owner = await bridgeOwner();
+    if (owner === undefined || owner === '' || owner === join(directory, 'node')) return;
+    const other = runningUp(dirname(owner));
+    if (other === undefined) return;
+    throw new XebecError(
+      'E_UP_RUNNING',
+      `a mesh already runs on this machine (process ${other.supervisor.pid}, state in ${dirname(owner)}); stop it with "xebec down --dir ${dirname(owner)}"`,
+    );
   }
 
   /** Starts both processes; resolves with a client once the API server answers. */
@@ -117,6 +133,12 @@ export class Supervisor {
       // Not written yet.
     }
     return undefined;
+  }
+
+  /** What the node agent of this run calls itself in the Node's `bootID`, once every pod's state is published. */
+  nodeRun(): string | undefined {
+    const id = this.#children.get('node')?.id;
+    return id === undefined ? undefined : String(id.pid);
   }
 
   /** Stops pods, then the control processes, and removes what the network needed. */
@@ -212,8 +234,9 @@ export async function bringDown(directory: string): Promise<boolean> {
 }
 
 function checkDirectory(directory: string): void {
+  let made: string | undefined;
   try {
-    mkdirSync(directory, { recursive: true });
+    made = mkdirSync(directory, { recursive: true });
     accessSync(directory, constants.W_OK);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -224,6 +247,8 @@ function checkDirectory(directory: string): void {
   const disk = statfsSync(directory);
   const free = disk.bavail * disk.bsize;
   if (free < MIN_FREE_BYTES) {
+    // A refusal leaves nothing behind.
+    if (made !== undefined) rmSync(made, { recursive: true, force: true });
     throw new XebecError(
       'E_DISK_FULL',
       `the disk that holds ${directory} is full (${Math.floor(free / 1e6)} MB left, ${MIN_FREE_BYTES / (1 << 20)} needed); free some space, or use --dir on another disk`,

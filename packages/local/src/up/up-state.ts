@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessId } from '../node/processes.ts';
+import { isAlive, type ProcessId } from '../node/processes.ts';
 
 /** What `xebec up` leaves for `xebec down` and the next `xebec up`: `up.json` in the state directory. */
 export interface UpState {
@@ -17,6 +17,12 @@ export function readUpState(directory: string): UpState | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The state of an `up` that runs in the directory right now. */
+export function runningUp(directory: string): UpState | undefined {
+  const state = readUpState(directory);
+  return state !== undefined && isAlive(state.supervisor) ? state : undefined;
 }
 
 export function writeUpState(directory: string, state: UpState): void {
