@@ -13,13 +13,15 @@ export const defaultCircuitBreakerLimits: CircuitBreakerLimits = {
   maxRetries: 3,
 };
 
-/** Counts one resource against its limit. */
+/** Counts one resource against its limit; `onOpen` tells when the limit is reached and when there is room again. */
 export class ResourceCounter {
   #used = 0;
-  #max: number;
+  readonly #max: number;
+  readonly #onOpen: ((open: boolean) => void) | undefined;
 
-  constructor(max: number) {
+  constructor(max: number, onOpen?: (open: boolean) => void) {
     this.#max = max;
+    this.#onOpen = onOpen;
   }
   get used(): number {
     return this.#used;
@@ -27,20 +29,24 @@ export class ResourceCounter {
   get max(): number {
     return this.#max;
   }
-  set max(max: number) {
-    this.#max = max;
-  }
   /** Nothing more is allowed: Envoy's `*_open` gauge. */
   get open(): boolean {
     return this.#used >= this.#max;
   }
   tryAcquire(): boolean {
     if (this.open) return false;
-    this.#used++;
+    this.acquire();
     return true;
   }
+  /** Takes one whatever the limit says: for what must go on, as the only connection of a pool. */
+  acquire(): void {
+    this.#used++;
+    if (this.#used === this.#max) this.#onOpen?.(true);
+  }
   release(): void {
-    if (this.#used > 0) this.#used--;
+    if (this.#used === 0) return;
+    if (this.#used === this.#max) this.#onOpen?.(false);
+    this.#used--;
   }
 }
 
@@ -52,13 +58,17 @@ export interface CircuitBreaker {
   readonly retries: ResourceCounter;
 }
 
-export function createCircuitBreaker(limits: Partial<CircuitBreakerLimits> = {}): CircuitBreaker {
+export function createCircuitBreaker(
+  limits: Partial<CircuitBreakerLimits> = {},
+  onOpen?: (resource: keyof CircuitBreaker, open: boolean) => void,
+): CircuitBreaker {
   const all = { ...defaultCircuitBreakerLimits, ...limits };
+  const counter = (resource: keyof CircuitBreaker, max: number) => new ResourceCounter(max, (open) => onOpen?.(resource, open));
   return {
-    connections: new ResourceCounter(all.maxConnections),
-    pendingRequests: new ResourceCounter(all.maxPendingRequests),
-    requests: new ResourceCounter(all.maxRequests),
-    retries: new ResourceCounter(all.maxRetries),
+    connections: counter('connections', all.maxConnections),
+    pendingRequests: counter('pendingRequests', all.maxPendingRequests),
+    requests: counter('requests', all.maxRequests),
+    retries: counter('retries', all.maxRetries),
   };
 }
 

@@ -1,6 +1,6 @@
 export type Health = 'healthy' | 'degraded' | 'unhealthy';
 
-/** One endpoint as balancers see it. The owner changes `health`, `ejected` and `activeRequests` in place. */
+/** One endpoint as balancers see it. `ejected` and `activeRequests` change in place. */
 export interface Host {
   /** `ip:port` or a socket path; also what consistent hashing hashes, unless `hashKey` is given. */
   readonly address: string;
@@ -8,10 +8,10 @@ export interface Host {
   readonly priority: number;
   /** `region/zone/subzone`. */
   readonly locality: string;
-  readonly hashKey?: string;
+  readonly hashKey?: string | undefined;
   /** When the host joined, on the balancer's clock; only for slow start. */
   readonly addedAtMs?: number;
-  health: Health;
+  readonly health: Health;
   /** Taken out by outlier detection. */
   ejected: boolean;
   activeRequests: number;

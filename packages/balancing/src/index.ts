@@ -21,4 +21,4 @@ export {
   shouldRetry,
   type TryResult,
 } from './retry-policy.ts';
-export { xxHash64 } from './xxhash64.ts';
+export { combineHashes, xxHash64 } from './xxhash64.ts';

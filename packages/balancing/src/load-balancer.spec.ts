@@ -69,11 +69,11 @@ describe('load balancer', () => {
   });
   test('locality weights split the load', () => {
     const hosts = [createHost('a', { locality: 'r/1' }), createHost('b', { locality: 'r/2' })];
-    const localityWeights = new Map([
-      ['r/1', 80],
-      ['r/2', 20],
-    ]);
-    const counts = spread(hosts, { policy: { kind: 'round-robin' }, localityWeights }, 5000);
+    const counts = spread(
+      hosts,
+      { policy: { kind: 'round-robin' }, localityWeightOf: (host) => (host.locality === 'r/1' ? 80 : 20) },
+      5000,
+    );
     expect((counts['a'] ?? 0) / 5000).toBeCloseTo(0.8, 1);
   });
   test('slow start gives a new host less', () => {

@@ -13,48 +13,48 @@ import { type PriorityLoad, priorityLoad } from './priority-load.ts';
 import { createRingHashPicker, type RingHashOptions } from './ring-hash.ts';
 
 export type BalancingPolicy =
-  | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart }
-  | { readonly kind: 'least-request'; readonly choices?: number; readonly slowStart?: SlowStart }
+  | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart | undefined }
+  | { readonly kind: 'least-request'; readonly choices?: number | undefined; readonly slowStart?: SlowStart | undefined }
   | { readonly kind: 'random' }
   | ({ readonly kind: 'ring-hash' } & RingHashOptions)
-  | { readonly kind: 'maglev'; readonly tableSize?: number };
+  | { readonly kind: 'maglev'; readonly tableSize?: number | undefined };
 
 /** A new host's weight grows to its full size: weight · max(min %, (age / window)^(1 / aggression)). */
 export interface SlowStart {
   readonly windowMs: number;
-  readonly aggression?: number;
-  readonly minWeightPercent?: number;
+  readonly aggression?: number | undefined;
+  readonly minWeightPercent?: number | undefined;
 }
 
-export interface LoadBalancerOptions {
+export interface LoadBalancerOptions<H extends Host = Host> {
   readonly policy: BalancingPolicy;
   /** Below this share of healthy hosts a priority balances over all. Envoy 50; Istio sets 0 with outlier detection. */
-  readonly panicPercent?: number;
-  readonly overprovisioning?: number;
-  /** Locality → weight: load is split by it before hosts are chosen. Without, localities do not matter inside a priority. */
-  readonly localityWeights?: ReadonlyMap<string, number>;
+  readonly panicPercent?: number | undefined;
+  readonly overprovisioning?: number | undefined;
+  /** Weight of a host's locality: load is split by it before hosts are chosen. Without, localities do not matter inside a priority. */
+  readonly localityWeightOf?: ((host: H) => number) | undefined;
   /** Milliseconds; only for slow start. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
-export interface LoadBalancer {
+export interface LoadBalancer<H extends Host = Host> {
   /** A host, or undefined when there is none to send to. */
-  choose(context: ChooseContext): Host | undefined;
+  choose(context: ChooseContext): H | undefined;
   /** Whether the balancer goes by `context.hash`. */
   readonly usesHash: boolean;
 }
 
-interface Group {
+interface Group<H extends Host> {
   readonly weight: number;
-  readonly pick: HostPicker;
+  readonly pick: HostPicker<H>;
 }
 
 /**
  * A balancer over one state of the hosts: build another when hosts, health or ejections change. Building costs a pass over the
  * hosts (ring hash and maglev: their tables); choosing costs no allocation.
  */
-export function createLoadBalancer(hosts: readonly Host[], options: LoadBalancerOptions): LoadBalancer {
-  const levels: Host[][] = [];
+export function createLoadBalancer<H extends Host>(hosts: readonly H[], options: LoadBalancerOptions<H>): LoadBalancer<H> {
+  const levels: H[][] = [];
   for (const host of hosts) {
     while (levels.length <= host.priority) levels.push([]);
     levels[host.priority]?.push(host);
@@ -85,7 +85,7 @@ export function createLoadBalancer(hosts: readonly Host[], options: LoadBalancer
   return {
     usesHash,
     choose(context) {
-      const pinned = usesHash && context.hash === undefined ? { hash: hashOf(context), random: context.random } : context;
+      const pinned = usesHash && context.hash === undefined ? { ...context, hash: hashOf(context) } : context;
       const percent = usesHash ? Number(hashOf(pinned) % 100n) : Math.floor(pinned.random.next() * 100);
       const groups = groupsAt(load, healthy, degraded, percent);
       return groups === undefined ? undefined : pickGroup(groups, pinned)?.pick(pinned);
@@ -93,12 +93,12 @@ export function createLoadBalancer(hosts: readonly Host[], options: LoadBalancer
   };
 }
 
-function groupsAt(
+function groupsAt<H extends Host>(
   load: PriorityLoad,
-  healthy: readonly Group[][],
-  degraded: readonly Group[][],
+  healthy: readonly Group<H>[][],
+  degraded: readonly Group<H>[][],
   percent: number,
-): readonly Group[] | undefined {
+): readonly Group<H>[] | undefined {
   let passed = 0;
   for (let i = 0; i < healthy.length; i++) {
     passed += load.healthy[i] ?? 0;
@@ -111,9 +111,10 @@ function groupsAt(
   return undefined;
 }
 
-function pickGroup(groups: readonly Group[], context: ChooseContext): Group | undefined {
+function pickGroup<H extends Host>(groups: readonly Group<H>[], context: ChooseContext): Group<H> | undefined {
   if (groups.length <= 1) return groups[0];
-  const total = groups.reduce((sum, group) => sum + group.weight, 0);
+  let total = 0;
+  for (const group of groups) total += group.weight;
   // The same hash must find the same locality.
   const share = context.hash === undefined ? context.random.next() : Number((context.hash >> 16n) % 10_000n) / 10_000;
   let at = share * total;
@@ -125,23 +126,27 @@ function pickGroup(groups: readonly Group[], context: ChooseContext): Group | un
 }
 
 /** One group a locality when localities are weighted; else one for all. */
-function createGroups(chosen: readonly Host[], all: readonly Host[], options: LoadBalancerOptions, panic: boolean): Group[] {
+function createGroups<H extends Host>(
+  chosen: readonly H[],
+  all: readonly H[],
+  options: LoadBalancerOptions<H>,
+  panic: boolean,
+): Group<H>[] {
   if (chosen.length === 0) return [];
-  const weights = options.localityWeights;
-  if (weights === undefined || panic) return [{ weight: 1, pick: createPicker(chosen, options) }];
-  const groups: Group[] = [];
-  for (const locality of new Set(chosen.map((host) => host.locality))) {
-    const hosts = chosen.filter((host) => host.locality === locality);
+  const weightOf = options.localityWeightOf;
+  if (weightOf === undefined || panic) return [{ weight: 1, pick: createPicker(chosen, options) }];
+  const groups: Group<H>[] = [];
+  for (const [locality, hosts] of Map.groupBy(chosen, (host) => host.locality)) {
     const total = all.filter((host) => host.locality === locality).length;
     // A locality that lost hosts keeps its weight while overprovisioning makes up for them.
     const availability = Math.min(1, ((options.overprovisioning ?? 140) / 100) * (hosts.length / total));
-    const weight = (weights.get(locality) ?? 0) * availability;
+    const weight = weightOf(hosts[0] as H) * availability;
     if (weight > 0) groups.push({ weight, pick: createPicker(hosts, options) });
   }
   return groups.length > 0 ? groups : [{ weight: 1, pick: createPicker(chosen, options) }];
 }
 
-function createPicker(hosts: readonly Host[], options: LoadBalancerOptions): HostPicker {
+function createPicker<H extends Host>(hosts: readonly H[], options: LoadBalancerOptions<H>): HostPicker<H> {
   const policy = options.policy;
   switch (policy.kind) {
     case 'random':

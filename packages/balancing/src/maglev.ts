@@ -5,7 +5,7 @@ import { xxHash64 } from './xxhash64.ts';
 export const defaultMaglevTableSize = 65_537;
 
 /** Maglev (Eisenbud et al. 2016, section 3.4): a table that each host fills by its own permutation. `tableSize` is prime. */
-export function createMaglevPicker(hosts: readonly Host[], tableSize = defaultMaglevTableSize): HostPicker {
+export function createMaglevPicker<H extends Host>(hosts: readonly H[], tableSize = defaultMaglevTableSize): HostPicker<H> {
   const heaviest = Math.max(...hosts.map((host) => host.weight));
   const size = BigInt(tableSize);
   const entries = hosts
@@ -30,5 +30,10 @@ export function createMaglevPicker(hosts: readonly Host[], tableSize = defaultMa
       filled++;
     }
   }
-  return (context) => (entries[table[Number(hashOf(context) % size)] as number] as { host: Host }).host;
+  return (context) => {
+    const { attempt = 0 } = context;
+    const hash = hashOf(context);
+    const turned = attempt === 0 ? hash : BigInt.asUintN(64, hash ^ -BigInt(attempt));
+    return (entries[table[Number(turned % size)] as number] as { host: H }).host;
+  };
 }

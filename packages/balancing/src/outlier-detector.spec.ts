@@ -65,7 +65,10 @@ test('gateway failures and local origin failures', () => {
   expect(split.events).toMatchObject([{ type: 'consecutive-local-origin-failure' }]);
   const joint = setUp({});
   for (let i = 0; i < 5; i++) joint.detector.reportLocalOriginFailure(joint.first, 0);
-  expect(joint.events).toMatchObject([{ type: 'consecutive-5xx' }]);
+  expect(joint.events).toMatchObject([
+    { action: 'spare', type: 'consecutive-gateway-failure', overflow: false },
+    { action: 'eject', type: 'consecutive-5xx' },
+  ]);
 });
 
 test('enforcing 0 detects only', () => {

@@ -3,29 +3,28 @@ import type { Host } from './host.ts';
 
 /** Envoy's names and defaults; an enforcing percentage of 0 detects without ejecting. */
 export interface OutlierOptions {
-  readonly consecutive5xx?: number;
-  readonly enforcingConsecutive5xx?: number;
-  readonly consecutiveGatewayFailure?: number;
-  readonly enforcingConsecutiveGatewayFailure?: number;
-  readonly consecutiveLocalOriginFailure?: number;
-  readonly enforcingConsecutiveLocalOriginFailure?: number;
-  readonly splitExternalLocalOriginErrors?: boolean;
-  readonly intervalMs?: number;
-  readonly baseEjectionTimeMs?: number;
-  readonly maxEjectionTimeMs?: number;
-  readonly maxEjectionPercent?: number;
+  readonly consecutive5xx?: number | undefined;
+  readonly enforcingConsecutive5xx?: number | undefined;
+  readonly consecutiveGatewayFailure?: number | undefined;
+  readonly enforcingConsecutiveGatewayFailure?: number | undefined;
+  readonly consecutiveLocalOriginFailure?: number | undefined;
+  readonly enforcingConsecutiveLocalOriginFailure?: number | undefined;
+  readonly splitExternalLocalOriginErrors?: boolean | undefined;
+  readonly intervalMs?: number | undefined;
+  readonly baseEjectionTimeMs?: number | undefined;
+  readonly maxEjectionTimeMs?: number | undefined;
+  readonly maxEjectionPercent?: number | undefined;
   /** Statuses that count instead of 5xx. */
-  readonly isError?: (status: number) => boolean;
+  readonly isError?: ((status: number) => boolean) | undefined;
 }
 
 export type EjectionType = 'consecutive-5xx' | 'consecutive-gateway-failure' | 'consecutive-local-origin-failure';
 
-/** What happened to a host. */
-export interface OutlierEvent {
-  readonly host: Host;
-  readonly action: 'eject' | 'uneject';
-  readonly type?: EjectionType;
-}
+/** What happened to a host: every detection either ejects it or spares it (not enforced, or too many are out already). */
+export type OutlierEvent =
+  | { readonly host: Host; readonly action: 'eject'; readonly type: EjectionType }
+  | { readonly host: Host; readonly action: 'spare'; readonly type: EjectionType; readonly overflow: boolean }
+  | { readonly host: Host; readonly action: 'uneject' };
 
 interface HostState {
   errors: number;
@@ -41,7 +40,7 @@ interface HostState {
  * and calls `tick` each `intervalMs`; `host.ejected` changes in place and `onEvent` tells, so that the balancer is built anew.
  */
 export class OutlierDetector {
-  readonly #options: Required<OutlierOptions>;
+  readonly #options: { readonly [Name in keyof OutlierOptions]-?: NonNullable<OutlierOptions[Name]> };
   readonly #random: Random;
   readonly #onEvent: (event: OutlierEvent) => void;
   #states = new Map<Host, HostState>();
@@ -49,19 +48,18 @@ export class OutlierDetector {
   constructor(options: OutlierOptions, random: Random, onEvent: (event: OutlierEvent) => void) {
     const base = options.baseEjectionTimeMs ?? 30_000;
     this.#options = {
-      consecutive5xx: 5,
-      enforcingConsecutive5xx: 100,
-      consecutiveGatewayFailure: 5,
-      enforcingConsecutiveGatewayFailure: 0,
-      consecutiveLocalOriginFailure: 5,
-      enforcingConsecutiveLocalOriginFailure: 100,
-      splitExternalLocalOriginErrors: false,
-      intervalMs: 10_000,
+      consecutive5xx: options.consecutive5xx ?? 5,
+      enforcingConsecutive5xx: options.enforcingConsecutive5xx ?? 100,
+      consecutiveGatewayFailure: options.consecutiveGatewayFailure ?? 5,
+      enforcingConsecutiveGatewayFailure: options.enforcingConsecutiveGatewayFailure ?? 0,
+      consecutiveLocalOriginFailure: options.consecutiveLocalOriginFailure ?? 5,
+      enforcingConsecutiveLocalOriginFailure: options.enforcingConsecutiveLocalOriginFailure ?? 100,
+      splitExternalLocalOriginErrors: options.splitExternalLocalOriginErrors ?? false,
+      intervalMs: options.intervalMs ?? 10_000,
       baseEjectionTimeMs: base,
-      maxEjectionTimeMs: Math.max(300_000, base),
-      maxEjectionPercent: 10,
-      isError: (status) => status >= 500,
-      ...options,
+      maxEjectionTimeMs: options.maxEjectionTimeMs ?? Math.max(300_000, base),
+      maxEjectionPercent: options.maxEjectionPercent ?? 10,
+      isError: options.isError ?? ((status) => status >= 500),
     };
     this.#random = random;
     this.#onEvent = onEvent;
@@ -114,17 +112,33 @@ export class OutlierDetector {
     state.localErrors = 0;
     this.#eject(host, state, 'consecutive-local-origin-failure', this.#options.enforcingConsecutiveLocalOriginFailure, nowMs);
   }
+  /** The host took a connection. `whole`: that is all there is to judge by (TCP), so it counts as a success. */
+  reportConnected(host: Host, whole: boolean, nowMs: number): void {
+    if (!this.#options.splitExternalLocalOriginErrors) {
+      if (whole) this.reportStatus(host, 200, nowMs);
+      return;
+    }
+    const state = this.#states.get(host);
+    if (state !== undefined) state.localErrors = 0;
+  }
   #checkGateway(host: Host, state: HostState, nowMs: number): void {
     if (state.gatewayErrors < this.#options.consecutiveGatewayFailure) return;
     state.gatewayErrors = 0;
     this.#eject(host, state, 'consecutive-gateway-failure', this.#options.enforcingConsecutiveGatewayFailure, nowMs);
   }
   #eject(host: Host, state: HostState, type: EjectionType, enforcingPercent: number, nowMs: number): void {
-    if (host.ejected || this.#random.next() * 100 >= enforcingPercent) return;
+    if (host.ejected) return;
+    if (this.#random.next() * 100 >= enforcingPercent) {
+      this.#onEvent({ host, action: 'spare', type, overflow: false });
+      return;
+    }
     // One host may always go, however small the percentage and the cluster.
     const ejected = this.ejectedCount;
-    if (ejected > 0 && (100 * (ejected + 1)) / this.#states.size > this.#options.maxEjectionPercent) return;
-    if (this.#options.maxEjectionPercent <= 0) return;
+    const share = (100 * (ejected + 1)) / this.#states.size;
+    if (this.#options.maxEjectionPercent <= 0 || (ejected > 0 && share > this.#options.maxEjectionPercent)) {
+      this.#onEvent({ host, action: 'spare', type, overflow: true });
+      return;
+    }
     host.ejected = true;
     state.ejectedAtMs = nowMs;
     if (state.multiplier * this.#options.baseEjectionTimeMs < this.#options.maxEjectionTimeMs) state.multiplier++;

@@ -19,7 +19,7 @@ export type TryResult =
 export interface RetryConditions {
   /** Envoy's retry_on vocabulary, for HTTP and gRPC. */
   readonly on: ReadonlySet<string>;
-  readonly statusCodes?: readonly number[];
+  readonly statusCodes?: ReadonlySet<number>;
   /** For `retriable-headers`: whether a response's headers ask for a retry. */
   readonly retriableHeaders?: (headers: readonly string[]) => boolean;
 }
@@ -39,14 +39,14 @@ export const retryOnVocabulary: ReadonlySet<string> = new Set([
 ]);
 
 /** Splits `5xx,connect-failure,503`: numbers become status codes, as Istio does with retryOn. */
-export function parseRetryOn(text: string): { on: Set<string>; statusCodes: number[]; unknown: string[] } {
+export function parseRetryOn(text: string): { on: Set<string>; statusCodes: Set<number>; unknown: string[] } {
   const on = new Set<string>();
-  const statusCodes: number[] = [];
+  const statusCodes = new Set<number>();
   const unknown: string[] = [];
   for (const part of text.split(',').map((item) => item.trim())) {
     if (part === '') continue;
     if (/^[1-9][0-9]{2}$/.test(part)) {
-      statusCodes.push(Number(part));
+      statusCodes.add(Number(part));
       on.add('retriable-status-codes');
     } else if (retryOnVocabulary.has(part)) on.add(part);
     else unknown.push(part);
@@ -60,12 +60,10 @@ export function shouldRetry(result: TryResult, conditions: RetryConditions): boo
   if (result.kind === 'reset') {
     // Overload is not helped by more requests.
     if (result.reason === 'overflow') return false;
-    if (on.has('reset') || on.has('5xx')) return true;
-    if (result.reason === 'connection-failure')
-      return on.has('connect-failure') || on.has('gateway-error') || on.has('reset-before-request');
+    if (on.has('reset') || on.has('5xx') || on.has('gateway-error')) return true;
     if (result.beforeRequest && on.has('reset-before-request')) return true;
-    if (result.reason === 'refused-stream') return on.has('refused-stream');
-    return on.has('gateway-error');
+    if (result.reason === 'connection-failure' || result.reason === 'connection-timeout') return on.has('connect-failure');
+    return result.reason === 'refused-stream' && on.has('refused-stream');
   }
   const { status, grpcStatus, headers } = result;
   if (has(headers, 'x-envoy-overloaded')) return false;
@@ -73,7 +71,7 @@ export function shouldRetry(result: TryResult, conditions: RetryConditions): boo
   if (status >= 500 && on.has('5xx')) return true;
   if ((status === 502 || status === 503 || status === 504) && on.has('gateway-error')) return true;
   if (status === 409 && on.has('retriable-4xx')) return true;
-  if (on.has('retriable-status-codes') && conditions.statusCodes?.includes(status) === true) return true;
+  if (on.has('retriable-status-codes') && conditions.statusCodes?.has(status) === true) return true;
   if (on.has('retriable-headers') && conditions.retriableHeaders?.(headers) === true) return true;
   const condition = grpcStatus === undefined ? undefined : grpcConditions.get(grpcStatus);
   return condition !== undefined && on.has(condition);
@@ -88,9 +86,9 @@ export function retryBackoffMs(retry: number, random: Random, baseMs = 25, maxMs
 }
 
 /** The previous_hosts predicate: chooses again, at most `attempts` times, while the host has been tried. */
-export function chooseUntried<H>(choose: () => H | undefined, tried: ReadonlySet<H>, attempts = 5): H | undefined {
-  let host = choose();
-  for (let i = 0; i < attempts && host !== undefined && tried.has(host); i++) host = choose();
+export function chooseUntried<H>(choose: (attempt: number) => H | undefined, tried: ReadonlySet<H>, attempts = 5): H | undefined {
+  let host = choose(0);
+  for (let i = 1; i <= attempts && host !== undefined && tried.has(host); i++) host = choose(i);
   return host;
 }
 

@@ -3,19 +3,19 @@ import { type HostPicker, hashOf } from './host-picker.ts';
 import { xxHash64 } from './xxhash64.ts';
 
 export interface RingHashOptions {
-  readonly minimumRingSize?: number;
-  readonly maximumRingSize?: number;
+  readonly minimumRingSize?: number | undefined;
+  readonly maximumRingSize?: number | undefined;
 }
 
 /** Ketama-like ring: every host stands on it in proportion to its weight, at xxHash64(`address_i`). */
-export function createRingHashPicker(hosts: readonly Host[], options: RingHashOptions = {}): HostPicker {
+export function createRingHashPicker<H extends Host>(hosts: readonly H[], options: RingHashOptions = {}): HostPicker<H> {
   const minimum = options.minimumRingSize ?? 1024;
   const maximum = options.maximumRingSize ?? 8 * 1024 * 1024;
   const total = hosts.reduce((sum, host) => sum + host.weight, 0);
   const least = Math.min(...hosts.map((host) => host.weight / total));
   // So many that the lightest host has a whole number of places.
   const scale = Math.min(Math.ceil(least * minimum) / least, maximum);
-  const places: { hash: bigint; host: Host }[] = [];
+  const places: { hash: bigint; host: H }[] = [];
   let wanted = 0;
   for (const host of hosts) {
     const key = host.hashKey ?? host.address;
@@ -33,6 +33,6 @@ export function createRingHashPicker(hosts: readonly Host[], options: RingHashOp
       if ((hashes[middle] as bigint) < hash) low = middle + 1;
       else high = middle;
     }
-    return (places[low === hashes.length ? 0 : low] as { host: Host }).host;
+    return (places[(low + (context.attempt ?? 0)) % places.length] as { host: H }).host;
   };
 }

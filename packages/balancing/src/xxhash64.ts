@@ -40,3 +40,8 @@ export function xxHash64(input: string | Uint8Array, seed = 0n): bigint {
   hash = u64((hash ^ (hash >> 29n)) * prime3);
   return hash ^ (hash >> 32n);
 }
+
+/** Joins the hashes of several hash policies: the earlier one turned left by a bit, exclusive-or the next. */
+export function combineHashes(before: bigint | undefined, next: bigint): bigint {
+  return before === undefined ? next : rotate(before, 1n) ^ next;
+}

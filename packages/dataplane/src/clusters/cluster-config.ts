@@ -3,7 +3,6 @@ import { durationMs, optionalDurationMs } from '@xebec/matching';
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
-  Cluster_LbPolicy,
   type Cluster as ClusterProto,
 } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { HttpProtocolOptions as CommonHttpOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
@@ -13,7 +12,7 @@ import {
 } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
 import { unpack } from '../config/unpack.ts';
 import type { HttpProtocol } from '../http/codecs.ts';
-import type { HostChooserOptions } from './host-chooser.ts';
+import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
 
 export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst';
 
@@ -29,7 +28,7 @@ export interface ClusterConfig {
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
   readonly autoSni: boolean;
-  readonly choice: HostChooserOptions;
+  readonly balancing: BalancingConfig;
   readonly dnsFamily: 0 | 4 | 6;
   readonly dnsRefreshMs: number;
   /** Address that upstream connections are made from. */
@@ -64,7 +63,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
     autoSni: upstream?.autoSni ?? false,
-    choice: choiceOf(proto),
+    balancing: compileBalancing(proto, where),
     dnsFamily: familyOf(proto.dnsLookupFamily),
     dnsRefreshMs: proto.dnsRefreshRate === undefined ? 5_000 : Math.max(1, durationMs(proto.dnsRefreshRate)),
     localAddress: proto.upstreamBindConfig?.sourceAddress?.address,
@@ -109,19 +108,6 @@ function protocolOf(proto: ClusterProto, options: HttpProtocolOptions | undefine
     default:
       return proto.http2ProtocolOptions === undefined ? 'http1' : 'http2';
   }
-}
-
-function choiceOf(proto: ClusterProto): HostChooserOptions {
-  const common = proto.commonLbConfig;
-  const policies: Partial<Record<Cluster_LbPolicy, HostChooserOptions['policy']>> = {
-    [Cluster_LbPolicy.LEAST_REQUEST]: 'least-request',
-    [Cluster_LbPolicy.RANDOM]: 'random',
-  };
-  return {
-    policy: policies[proto.lbPolicy] ?? 'round-robin',
-    panicThreshold: (common?.healthyPanicThreshold?.value ?? 50) / 100,
-    localityWeighted: common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
-  };
 }
 
 function familyOf(family: Cluster_DnsLookupFamily): 0 | 4 | 6 {

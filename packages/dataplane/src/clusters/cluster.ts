@@ -1,10 +1,11 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import { chooseUntried, createLoadBalancer, type LoadBalancer } from '@xebec/balancing';
 import { type Clock, errorText, type Logger, type Random, XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { StatsScope } from '@xebec/telemetry';
 import type { HttpProtocol } from '../http/codecs.ts';
-import { hostPortText } from '../net/endpoint-address.ts';
+import { addressText, hostPortText } from '../net/endpoint-address.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { Subscribe } from '../xds-client/subscribe.ts';
@@ -12,7 +13,6 @@ import { type ClusterConfig, compileClusterConfig } from './cluster-config.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
 import { DnsHosts, type ResolveName } from './dns-hosts.ts';
 import { Host, type HostConfig } from './host.ts';
-import { type ChoiceContext, WeightedChooser } from './host-chooser.ts';
 import { HttpPool } from './http-pool.ts';
 import { hostsOfAssignment } from './load-assignment.ts';
 import { OutlierDetection } from './outlier-detection.ts';
@@ -40,7 +40,11 @@ export interface ClusterEnvironment {
 }
 
 /** How one request wants its host. */
-export interface HostRequest extends ChoiceContext {
+export interface HostRequest {
+  /** From the route's hash policies; undefined when none applied. */
+  readonly hash: bigint | undefined;
+  /** Hosts that earlier attempts used, when the retry policy avoids them. */
+  readonly avoid: ReadonlySet<Host> | undefined;
   /** ORIGINAL_DST: where the client's connection was going. */
   readonly destination: { readonly address: string; readonly port: number } | undefined;
   /** ORIGINAL_DST with a header: reads a request header. */
@@ -63,11 +67,15 @@ export class Cluster {
   assignment: ClusterLoadAssignment | undefined;
   readonly #environment: ClusterEnvironment;
   readonly #hosts = new Map<string, Host>();
-  readonly #chooser: WeightedChooser;
+  /** Built when it is next needed after hosts or their health changed. */
+  #balancer: LoadBalancer<Host> | undefined;
+  /** One for all choices: balancers do not keep it. */
+  readonly #choice: { hash: bigint | undefined; attempt: number; readonly random: Random };
   readonly #transport: UpstreamTransport;
   readonly #matches: readonly TransportMatch[];
   readonly outliers: OutlierDetection | undefined;
   readonly #stops: (() => void)[] = [];
+  #overprovisioning = 140;
   #populated = false;
   #announced = false;
   #onReady: (() => void) | undefined;
@@ -82,7 +90,7 @@ export class Cluster {
     this.stats = createClusterStats(environment.stats.scope(`cluster.${this.config.statName}`));
     this.limits = compileLimits(proto.circuitBreakers, 'default', this.stats.scope);
     this.highLimits = compileLimits(proto.circuitBreakers, 'high', this.stats.scope);
-    this.#chooser = new WeightedChooser(this.config.choice, environment.random);
+    this.#choice = { hash: undefined, attempt: 0, random: environment.random };
     this.#transport = compileUpstreamTransport(proto.transportSocket, environment.secrets, `${where}: transport_socket`);
     this.#matches = proto.transportSocketMatches.map((entry) => ({
       match: Object.entries(entry.match ?? {}),
@@ -91,13 +99,7 @@ export class Cluster {
     this.outliers =
       proto.outlierDetection === undefined
         ? undefined
-        : new OutlierDetection(
-            proto.outlierDetection,
-            environment.clock,
-            () => this.#hosts.values(),
-            () => this.#refresh(),
-            this.stats.scope,
-          );
+        : new OutlierDetection(proto.outlierDetection, environment.clock, environment.random, () => this.#refresh(), this.stats.scope);
     if (proto.loadAssignment !== undefined) hostsOfAssignment(proto.loadAssignment);
   }
   /** Begins discovery; `onReady` is called once, when hosts and secrets are there (or told not to come). */
@@ -114,6 +116,7 @@ export class Cluster {
         this.#resolveNames();
         break;
       default:
+        if (proto.loadAssignment !== undefined) this.#overprovision(proto.loadAssignment);
         this.setHosts(proto.loadAssignment === undefined ? [] : hostsOfAssignment(proto.loadAssignment));
     }
     this.#checkReady();
@@ -123,7 +126,16 @@ export class Cluster {
   }
   /** A host for the request, or undefined when none is healthy. */
   choose(request: HostRequest): Host | undefined {
-    return this.config.discovery === 'original-dst' ? this.#originalHost(request) : this.#chooser.choose(request);
+    if (this.config.discovery === 'original-dst') return this.#originalHost(request);
+    const { hash, avoid } = request;
+    return avoid === undefined || avoid.size === 0
+      ? this.#chooseBy(hash, 0)
+      : chooseUntried((attempt) => this.#chooseBy(hash, attempt), avoid);
+  }
+  /** Whether requests are sent by their hash. */
+  get usesHash(): boolean {
+    const { kind } = this.config.balancing.policy;
+    return kind === 'ring-hash' || kind === 'maglev';
   }
   /** The pool for one host; `wanted` is what the downstream speaks. */
   httpPool(host: Host, wanted: HttpProtocol, alpn: readonly string[] | undefined, sni: string | undefined, high: boolean): HttpPool {
@@ -171,8 +183,9 @@ export class Cluster {
   setHosts(configs: readonly HostConfig[]): void {
     if (this.#closed) return;
     const wanted = new Map<string, HostConfig>();
-    for (const config of configs) wanted.set(new Host(config).text, config);
+    for (const config of configs) wanted.set(addressText(config.address), this.#withHashKey(config));
     let changed = false;
+    let rebuild = !this.#populated;
     for (const [text, host] of this.#hosts) {
       if (wanted.has(text)) continue;
       this.#hosts.delete(text);
@@ -182,18 +195,22 @@ export class Cluster {
     for (const [text, config] of wanted) {
       const existing = this.#hosts.get(text);
       if (existing === undefined) {
-        this.#hosts.set(text, new Host(config));
+        this.#hosts.set(text, new Host(config, this.#environment.clock.monotonic()));
         changed = true;
         continue;
       }
       // Another transport (auto mTLS switched) must not reuse the old connections.
       const before = this.transportFor(existing);
+      rebuild ||= balancesDifferently(existing.config, config);
       existing.config = config;
       if (this.transportFor(existing) !== before) this.#retirePools(existing);
     }
     if (changed) this.stats.membershipChange.add(1);
     this.#populated = true;
-    this.#refresh();
+    if (changed || rebuild) {
+      this.outliers?.setHosts([...this.#hosts.values()]);
+      this.#refresh();
+    }
     this.#checkReady();
   }
   /** No new requests come: idle connections close, busy ones finish. */
@@ -225,8 +242,34 @@ export class Cluster {
     yield this.#transport;
     for (const { transport } of this.#matches) yield transport;
   }
+  #chooseBy(hash: bigint | undefined, attempt: number): Host | undefined {
+    this.#balancer ??= this.#createBalancer();
+    this.#choice.hash = hash;
+    this.#choice.attempt = attempt;
+    return this.#balancer.choose(this.#choice);
+  }
+  #createBalancer(): LoadBalancer<Host> {
+    const { policy, panicPercent, localityWeighted } = this.config.balancing;
+    const { clock } = this.#environment;
+    return createLoadBalancer([...this.#hosts.values()], {
+      policy,
+      panicPercent,
+      overprovisioning: this.#overprovisioning,
+      localityWeightOf: localityWeighted ? (host) => host.config.localityWeight : undefined,
+      now: () => clock.monotonic(),
+    });
+  }
+  /** A changed factor counts with the hosts that come with it. */
+  #overprovision(assignment: ClusterLoadAssignment): void {
+    const percent = assignment.policy?.overprovisioningFactor ?? 140;
+    if (percent !== this.#overprovisioning) this.#balancer = undefined;
+    this.#overprovisioning = percent;
+  }
+  #withHashKey(config: HostConfig): HostConfig {
+    return this.config.balancing.hashesHostname && config.hostname !== '' ? { ...config, hashKey: config.hostname } : config;
+  }
   #refresh(): void {
-    this.#chooser.update(this.#hosts.values());
+    this.#balancer = undefined;
     let healthy = 0;
     for (const host of this.#hosts.values()) if (host.healthy) healthy++;
     this.stats.membershipTotal.set(this.#hosts.size);
@@ -247,7 +290,9 @@ export class Cluster {
         onResource: (any) => {
           try {
             const assignment = fromBinary(ClusterLoadAssignmentSchema, any.value);
-            this.setHosts(hostsOfAssignment(assignment));
+            const hosts = hostsOfAssignment(assignment);
+            this.#overprovision(assignment);
+            this.setHosts(hosts);
             this.assignment = assignment;
             return undefined;
           } catch (error) {
@@ -292,7 +337,7 @@ export class Cluster {
     const text = hostPortText(destination.address, port);
     let host = this.#hosts.get(text);
     if (host === undefined) {
-      host = new Host({
+      const config: HostConfig = {
         address: { kind: 'tcp', address: destination.address, port },
         hostname: '',
         weight: 1,
@@ -301,7 +346,8 @@ export class Cluster {
         localityWeight: 0,
         health: 'healthy',
         metadata: {},
-      });
+      };
+      host = new Host(config, this.#environment.clock.monotonic());
       this.#hosts.set(text, host);
       this.#forgetUnusedHosts();
     }
@@ -315,4 +361,13 @@ export class Cluster {
       this.#hosts.delete(text);
     }
   }
+}
+
+/** Whether the balancer must be built anew for a host's new configuration. */
+function balancesDifferently(before: HostConfig, after: HostConfig): boolean {
+  if (before.weight !== after.weight || before.priority !== after.priority || before.health !== after.health) return true;
+  if (before.localityWeight !== after.localityWeight || before.hashKey !== after.hashKey) return true;
+  const [a, b] = [before.locality, after.locality];
+  if (a?.region !== b?.region || a?.zone !== b?.zone || a?.subZone !== b?.subZone) return true;
+  return before.metadata['envoy.lb']?.['hash_key'] !== after.metadata['envoy.lb']?.['hash_key'];
 }

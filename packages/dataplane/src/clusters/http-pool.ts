@@ -60,12 +60,11 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
       return;
     }
     const { limits, stats } = this.#options;
-    if (!limits.pendingRequests.canTake) {
+    if (!limits.pendingRequests.tryAcquire()) {
       stats.rqPendingOverflow.add(1);
       waiter.onPoolFailure('overflow', '');
       return;
     }
-    limits.pendingRequests.take();
     stats.rqPendingTotal.add(1);
     stats.rqPendingActive.add(1);
     this.#waiting.add(waiter);
@@ -150,11 +149,11 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
   #connect(): boolean {
     const { limits, stats, clock } = this.#options;
     // Every pool may have one connection whatever the limit says, else its requests would wait for ever.
-    if (!limits.connections.canTake) {
+    if (limits.connections.open) {
       stats.cxOverflow.add(1);
       if (this.size > 0) return false;
     }
-    limits.connections.take();
+    limits.connections.acquire();
     stats.cxTotal.add(1);
     stats.cxActive.add(1);
     this.#host.activeConnections++;

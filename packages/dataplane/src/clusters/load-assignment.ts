@@ -1,8 +1,9 @@
+import type { Health } from '@xebec/balancing';
 import { XebecError } from '@xebec/core';
 import { HealthStatus } from '@xebec/protos/envoy/config/core/v3/health_check';
 import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { endpointAddress } from '../net/endpoint-address.ts';
-import type { HostConfig, HostHealth } from './host.ts';
+import type { HostConfig } from './host.ts';
 
 /** The hosts of a load assignment; throws XebecError `E_CONFIG` naming the endpoint that is wrong. */
 export function hostsOfAssignment(assignment: ClusterLoadAssignment): HostConfig[] {
@@ -27,7 +28,7 @@ export function hostsOfAssignment(assignment: ClusterLoadAssignment): HostConfig
   return hosts;
 }
 
-function healthOf(status: HealthStatus): HostHealth {
+function healthOf(status: HealthStatus): Health {
   switch (status) {
     case HealthStatus.UNHEALTHY:
     case HealthStatus.DRAINING:

@@ -1,16 +1,16 @@
+import { type RetryConditions, retryBackoffMs, shouldRetry } from '@xebec/balancing';
+import type { Random } from '@xebec/core';
 import { compileHeaderLookup, optionalDurationMs } from '@xebec/matching';
 import type { RetryPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { type HeaderList, header, headerJoined, type ResetReason } from '@xebec/wire';
 
 /** When and how to try again; compiled once per route, copied when request headers change it. */
-export interface RetryRules {
-  readonly on: ReadonlySet<string>;
+export interface RetryRules extends RetryConditions {
   readonly count: number;
   /** 0 is no limit. */
   readonly perTryTimeoutMs: number;
   readonly perTryIdleTimeoutMs: number;
-  readonly statuses: ReadonlySet<number>;
-  readonly headers: readonly ((lookup: (name: string) => string | undefined) => boolean)[];
+  readonly statusCodes: ReadonlySet<number>;
   readonly baseMs: number;
   readonly maxMs: number;
   /** Try another host than before. */
@@ -23,8 +23,7 @@ const none: RetryRules = {
   count: 0,
   perTryTimeoutMs: 0,
   perTryIdleTimeoutMs: 0,
-  statuses: new Set(),
-  headers: [],
+  statusCodes: new Set(),
   baseMs: 25,
   maxMs: 250,
   avoidPrevious: false,
@@ -49,14 +48,15 @@ export function retryRules(policy: RetryPolicy | undefined, headers: HeaderList)
 }
 
 function compile(policy: RetryPolicy): RetryRules {
+  const matchers = policy.retriableHeaders.map(compileHeaderLookup);
   const baseMs = optionalDurationMs(policy.retryBackOff?.baseInterval) ?? 25;
   return {
     on: words(policy.retryOn),
     count: policy.numRetries ?? 1,
     perTryTimeoutMs: optionalDurationMs(policy.perTryTimeout) ?? 0,
     perTryIdleTimeoutMs: optionalDurationMs(policy.perTryIdleTimeout) ?? 0,
-    statuses: new Set(policy.retriableStatusCodes),
-    headers: policy.retriableHeaders.map(compileHeaderLookup),
+    statusCodes: new Set(policy.retriableStatusCodes),
+    retriableHeaders: (headers) => matchers.some((matches) => matches((name) => headerJoined(headers, name))),
     baseMs,
     maxMs: optionalDurationMs(policy.retryBackOff?.maxInterval) ?? baseMs * 10,
     avoidPrevious: policy.retryHostPredicate.some((predicate) => predicate.name.endsWith('previous_hosts')),
@@ -74,7 +74,7 @@ function withHeaders(rules: RetryRules, headers: HeaderList): RetryRules {
     on,
     count: Number.isInteger(max) && max >= 0 ? max : rules === none && on.size > 0 ? 1 : rules.count,
     perTryTimeoutMs: Number.isFinite(perTry) && perTry >= 0 ? perTry : rules.perTryTimeoutMs,
-    statuses: codes.size === 0 ? rules.statuses : new Set([...rules.statuses, ...[...codes].map(Number)]),
+    statusCodes: codes.size === 0 ? rules.statusCodes : new Set([...rules.statusCodes, ...[...codes].map(Number)]),
   };
 }
 
@@ -87,42 +87,21 @@ function words(text: string): Set<string> {
   );
 }
 
-const grpcConditions: Record<string, string> = {
-  '1': 'cancelled',
-  '4': 'deadline-exceeded',
-  '8': 'resource-exhausted',
-  '13': 'internal',
-  '14': 'unavailable',
-};
-
 /** Whether a response is worth another try. */
 export function retriesResponse(rules: RetryRules, status: number, headers: HeaderList): boolean {
-  const { on } = rules;
-  if (on.size === 0 || header(headers, 'x-envoy-overloaded') !== undefined) return false;
-  if (header(headers, 'x-envoy-ratelimited') !== undefined) return on.has('envoy-ratelimited');
-  if (status >= 500 && on.has('5xx')) return true;
-  if (status >= 502 && status <= 504 && on.has('gateway-error')) return true;
-  if (status === 409 && on.has('retriable-4xx')) return true;
-  if (on.has('retriable-status-codes') && rules.statuses.has(status)) return true;
-  if (on.has('retriable-headers') && rules.headers.some((matches) => matches((name) => headerJoined(headers, name)))) return true;
+  if (rules.on.size === 0) return false;
   const grpc = header(headers, 'grpc-status');
-  const condition = grpc === undefined ? undefined : grpcConditions[grpc];
-  return condition !== undefined && on.has(condition);
+  return shouldRetry({ kind: 'response', status, grpcStatus: grpc === undefined ? undefined : Number(grpc), headers }, rules);
 }
 
 export type AttemptFailure = ResetReason | 'connection-timeout' | 'per-try-timeout';
 
 /** Whether an attempt that got no response is worth another. `sent`: the request's head had left. */
 export function retriesReset(rules: RetryRules, reason: AttemptFailure, sent: boolean): boolean {
-  const { on } = rules;
-  if (on.size === 0 || reason === 'overflow') return false;
-  if (on.has('reset') || on.has('5xx') || on.has('gateway-error')) return true;
-  if (on.has('reset-before-request') && !sent) return true;
-  if (on.has('connect-failure') && (reason === 'connection-failure' || reason === 'connection-timeout')) return true;
-  return on.has('refused-stream') && reason === 'refused-stream';
+  return rules.on.size > 0 && shouldRetry({ kind: 'reset', reason, beforeRequest: !sent }, rules);
 }
 
-/** The wait before the n-th retry (from 1): full jitter over (2^n - 1)·base, capped. */
-export function retryDelayMs(rules: RetryRules, retry: number, random: number): number {
-  return Math.min(rules.maxMs, (2 ** Math.min(retry, 20) - 1) * rules.baseMs) * random;
+/** The wait before the n-th retry (from 1). */
+export function retryDelayMs(rules: RetryRules, retry: number, random: Random): number {
+  return retryBackoffMs(retry, random, rules.baseMs, rules.maxMs);
 }

@@ -1,3 +1,4 @@
+import { combineHashes, xxHash64 } from '@xebec/balancing';
 import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
 import type { CompiledRoute, ForwardAction, HashCookie } from '@xebec/matching';
 import { requestHeader } from '@xebec/matching';
@@ -26,6 +27,7 @@ export class Router implements AttemptOwner {
   #rules: RetryRules | undefined;
   #timeoutMs = 0;
   #attempt: UpstreamAttempt | undefined;
+  #attemptSpan: Span | undefined;
   /** Body so far: kept for retries, or until there is a connection. */
   #body: Buffer[] = [];
   #bodyBytes = 0;
@@ -44,7 +46,7 @@ export class Router implements AttemptOwner {
   #cancelTryTimeout: (() => void) | undefined;
   #cancelBackoff: (() => void) | undefined;
   #mirrors: MirroredBody[] | undefined;
-  #hash: string | undefined = undefined;
+  #hash: bigint | undefined = undefined;
   #setCookie: { readonly cookie: HashCookie; readonly value: string } | undefined;
 
   constructor(stream: HttpStream, route: CompiledRoute, action: ForwardAction) {
@@ -77,7 +79,7 @@ export class Router implements AttemptOwner {
     const expected = perTryMs > 0 && (this.#timeoutMs === 0 || perTryMs < this.#timeoutMs) ? perTryMs : this.#timeoutMs;
     if (expected > 0 && !settings.suppressEnvoyHeaders)
       setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
-    if (this.#action.hashPolicies.length > 0) this.#computeHash(head);
+    if (this.#action.hashPolicies.length > 0 && cluster.usesHash) this.#computeHash(head);
     const { authority } = head;
     this.#route.finalizeRequest(head, choice, stream.formatContext);
     if (head.authority !== authority) setHeader(head.headers, 'x-envoy-original-host', authority);
@@ -245,6 +247,7 @@ export class Router implements AttemptOwner {
     if (this.#attempts > 1 && this.#route.virtualHost.includeRequestAttemptCount) {
       setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
     }
+    if (stream.trace !== undefined) this.#traceAttempt(stream.trace, cluster);
     const wanted = stream.version === 'HTTP/2' ? 'http2' : 'http1';
     const high = this.#action.priority === 'high';
     const pool = cluster.httpPool(host, wanted, this.#alpnFor(cluster, wanted), this.#sniFor(cluster, head), high);
@@ -253,6 +256,15 @@ export class Router implements AttemptOwner {
     stream.info.attemptCount = this.#attempts;
     attempt.start();
     if (this.#endStream && this.#attempt === attempt && !this.#done) this.#armTryTimeout();
+  }
+  /** The span of the try before this one ends where the next begins; the last one's where the stream does. */
+  #traceAttempt(trace: StreamTrace, cluster: Cluster): void {
+    this.#endAttemptSpan();
+    this.#attemptSpan = trace.startAttempt(cluster.name);
+  }
+  #endAttemptSpan(): void {
+    this.#attemptSpan?.finish(this.#stream.formatContext);
+    this.#attemptSpan = undefined;
   }
   /** The ALPN list that a filter left, for the version that the upstream will speak. */
   #alpnFor(cluster: Cluster, wanted: HttpProtocol): readonly string[] | undefined {
@@ -349,14 +361,14 @@ export class Router implements AttemptOwner {
     this.#cancelTryTimeout?.();
     this.#retried = true;
     cluster.stats.rqRetry.add(1);
-    limits.retries.take();
+    limits.retries.acquire();
     this.#cancelBackoff = this.#stream.clock.setTimeout(
       () => {
         this.#cancelBackoff = undefined;
         limits.retries.release();
         this.#startAttempt();
       },
-      retryDelayMs(rules, this.#attempts, this.#stream.random.next()),
+      retryDelayMs(rules, this.#attempts, this.#stream.random),
     );
     return true;
   }
@@ -411,10 +423,8 @@ export class Router implements AttemptOwner {
         input = this.#stream.randomHex();
         this.#setCookie = { cookie: policy.cookie, value: input };
       }
-      if (input === undefined) continue;
-      const before: string | undefined = this.#hash;
-      this.#hash = before === undefined ? input : `${before}|${input}`;
-      if (policy.terminal) break;
+      if (input !== undefined) this.#hash = combineHashes(this.#hash, xxHash64(input));
+      if (policy.terminal && this.#hash !== undefined) break;
     }
   }
   #finish(): void {

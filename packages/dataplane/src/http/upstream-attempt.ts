@@ -59,7 +59,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   onConnection(connection: UpstreamHttpConnection): void {
     if (this.#ended) return;
     const { limits } = this;
-    if (!limits.requests.canTake) {
+    if (limits.requests.open) {
       this.cluster.stats.rqPendingOverflow.add(1);
       this.#fail('overflow', '');
       return;
@@ -72,7 +72,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     }
     this.#stream = stream;
     this.connection = connection;
-    limits.requests.take();
+    limits.requests.acquire();
     this.#counted = true;
     this.cluster.stats.rqTotal.add(1);
     this.cluster.stats.rqActive.add(1);

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { xxHash64 } from '@xebec/balancing';
 import type { Clock, Random } from '@xebec/core';
 import { tcpProxyClusterKey, upstreamAlpnKey } from '@xebec/filters';
 import { optionalDurationMs } from '@xebec/matching';
@@ -21,6 +22,8 @@ export interface TcpProxySettings {
   readonly idleTimeoutMs: number;
   readonly maxDurationMs: number;
   readonly maxAttempts: number;
+  /** Ring hash and maglev clusters choose by the client's address. */
+  readonly hashesSourceIp: boolean;
   readonly weighted: readonly { readonly name: string; readonly upTo: number }[];
   readonly stats: TcpStats;
 }
@@ -59,6 +62,7 @@ export function compileTcpProxy(
     idleTimeoutMs: optionalDurationMs(proto.idleTimeout) ?? hour,
     maxDurationMs: optionalDurationMs(proto.maxDownstreamConnectionDuration) ?? 0,
     maxAttempts: proto.maxConnectAttempts ?? 1,
+    hashesSourceIp: proto.hashPolicy.some((policy) => policy.policySpecifier.case === 'sourceIp'),
     weighted,
     stats: {
       total: scope.counter('downstream_cx_total'),
@@ -147,7 +151,7 @@ class TcpProxy implements TerminalFilter {
   }
   #connect(): void {
     const { info, connection } = this.#parts;
-    const { clusters, stats } = this.#settings;
+    const { clusters, stats, hashesSourceIp } = this.#settings;
     const override = info.filterState.get(tcpProxyClusterKey);
     const name = typeof override === 'string' ? override : this.#chooseCluster();
     info.upstreamCluster = name;
@@ -160,7 +164,7 @@ class TcpProxy implements TerminalFilter {
     this.#cluster = cluster;
     info.clusterMetadata = cluster.config.metadata;
     const host = cluster.choose({
-      hash: connection.remoteAddress,
+      hash: cluster.usesHash && hashesSourceIp ? xxHash64(connection.remoteAddress) : undefined,
       avoid: undefined,
       destination: { address: connection.localAddress, port: connection.localPort },
       header: undefined,
@@ -171,13 +175,12 @@ class TcpProxy implements TerminalFilter {
       return;
     }
     const { connections } = cluster.limits;
-    if (!connections.canTake) {
+    if (!connections.tryAcquire()) {
       cluster.stats.cxOverflow.add(1);
       this.#refuse('UO', 'overflow');
       return;
     }
     this.#host = host;
-    connections.take();
     cluster.stats.cxTotal.add(1);
     cluster.stats.cxActive.add(1);
     host.activeConnections++;
@@ -214,7 +217,7 @@ class TcpProxy implements TerminalFilter {
     }
     const { info, socket } = this.#parts;
     this.#upstream = upstream;
-    cluster.outliers?.onConnected(host);
+    cluster.outliers?.onConnected(host, true);
     info.upstreamLocalAddress = localAddressText(upstream);
     info.upstreamHostMetadata = host.config.metadata;
     if (upstream instanceof TLSSocket) {
