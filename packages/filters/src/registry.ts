@@ -6,6 +6,7 @@ import { grpcStatsDefinition } from './http/grpc-stats/config.ts';
 import { headerMutationDefinition } from './http/header-mutation/config.ts';
 import { healthCheckDefinition } from './http/health-check/config.ts';
 import { istioStatsDefinition } from './http/istio-stats/config.ts';
+import { jwtAuthnDefinition } from './http/jwt-authn/config.ts';
 import { localRateLimitDefinition } from './http/local-ratelimit/config.ts';
 import { metadataExchangeDefinition } from './http/metadata-exchange/config.ts';
 import { mixerDefinition } from './http/mixer/config.ts';
@@ -31,6 +32,7 @@ export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   headerMutationDefinition,
   healthCheckDefinition,
   istioStatsDefinition,
+  jwtAuthnDefinition,
   localRateLimitDefinition,
   metadataExchangeDefinition,
   mixerDefinition,

@@ -39,7 +39,7 @@ export { type CompiledRbac, compileRbac, type RbacDecision } from './rbac/rbac.t
 export type { CompiledRedirect } from './redirect.ts';
 export { type CompiledRegex, compileRegex } from './regex.ts';
 export { forwardedProto, pathOnly, requestHeader, requestHeaderValues } from './request-header.ts';
-export { isGrpcRequest, type MatchContext } from './route-match.ts';
+export { type CompiledMatch, compileRouteMatch, isGrpcRequest, type MatchContext } from './route-match.ts';
 export { type CompiledRouteTable, compileRouteTable, type RouteExplanation, type RouteTrial } from './route-table.ts';
 export { matchesPrincipal, matchesSan, type SanKind } from './san-matcher.ts';
 export {
