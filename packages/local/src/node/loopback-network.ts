@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ForwardProxy } from './forward-proxy.ts';
 import { addressAt, type NetworkProvider, type PodNetwork, type ServicePortView, type ServiceView, servicePorts } from './network.ts';
 
@@ -11,6 +11,21 @@ const PROXY_PORT = 15_080;
 /** `http_proxy` of a pod without sidecar. */
 export function plainProxyUrl(namespace: string): string {
   return `http://${namespace}@${PROXY_ADDRESS}:${PROXY_PORT}`;
+}
+
+/** Ports that a pod's proxy or daemon has for those inside the pod, where they are asked for at 127.0.0.1. */
+const OWN_PORTS = [15_000, 15_014, 15_020, 15_021, 15_090];
+
+/** Where a pod's curl reads its settings. */
+export function curlHome(podDirectory: string): string {
+  return join(podDirectory, 'curl');
+}
+
+/** `kubectl exec POD -c istio-proxy -- curl localhost:15000/…` means the pod's own proxy, and 127.0.0.1 is the machine's here. */
+function writeCurlSettings(podDirectory: string, podIp: string): void {
+  mkdirSync(curlHome(podDirectory), { recursive: true });
+  const lines = ['127.0.0.1', 'localhost'].flatMap((host) => OWN_PORTS.map((port) => `connect-to = "${host}:${port}:${podIp}:${port}"\n`));
+  writeFileSync(join(curlHome(podDirectory), '.curlrc'), lines.join(''));
 }
 
 /**
@@ -34,8 +49,12 @@ export class LoopbackNetwork implements NetworkProvider {
     writeFileSync(this.hostsFile, '{}');
     await this.#proxy.listen(PROXY_PORT, PROXY_ADDRESS);
   }
-  async attach(_podKey: string, options: { readonly sidecar: boolean; readonly index: number }): Promise<PodNetwork> {
+  async attach(
+    _podKey: string,
+    options: { readonly sidecar: boolean; readonly index: number; readonly directory: string },
+  ): Promise<PodNetwork> {
     const podIp = addressAt('127.20', options.index);
+    writeCurlSettings(options.directory, podIp);
     return { podIp, appIp: options.sidecar ? addressAt('127.21', options.index) : podIp };
   }
   async applyCapture(): Promise<void> {

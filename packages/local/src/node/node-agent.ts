@@ -11,7 +11,7 @@ import { GatewayRelay, isLoadBalancer } from './gateway-relay.ts';
 import type { ImageMap } from './images.ts';
 import { type KubeClient, KubeError } from './kube-client.ts';
 import { KubeletApi } from './kubelet-api.ts';
-import { plainProxyUrl } from './loopback-network.ts';
+import { curlHome, plainProxyUrl } from './loopback-network.ts';
 import type { NetworkProvider, PodNetwork, ServiceView } from './network.ts';
 import { NodeHeartbeat } from './node-heartbeat.ts';
 import { type PodState, readPodState } from './pod-state.ts';
@@ -304,7 +304,12 @@ export class NodeAgent {
       KUBERNETES_SERVICE_HOST: loopback ? server.hostname : this.#options.network.hostIp,
       KUBERNETES_SERVICE_PORT: loopback ? server.port : String(API_PORT),
       KUBERNETES_SERVICE_PORT_HTTPS: loopback ? server.port : String(API_PORT),
-      ...(loopback ? { XEBEC_BIND_ADDRESS: isProxy ? network.podIp : network.appIp } : {}),
+      ...(loopback
+        ? {
+            XEBEC_BIND_ADDRESS: isProxy ? network.podIp : network.appIp,
+            CURL_HOME: curlHome(join(this.#options.directory, pod.metadata?.uid ?? '')),
+          }
+        : {}),
       ...(loopback && isProxy ? { XEBEC_APP_ADDRESS: network.appIp, ISTIO_META_XEBEC_APP_ADDRESS: network.appIp } : {}),
       ...(loopback && !isProxy && namespace !== MESH_NAMESPACE
         ? proxyEnvironment(sidecar ? `http://${network.appIp}:15080` : plainProxyUrl(namespace))
