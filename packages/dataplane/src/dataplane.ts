@@ -15,6 +15,7 @@ import { type AdminServer, startAdmin } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-hosts.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
+import { ownAddress } from './http/http-settings.ts';
 import { ListenerManager } from './listeners/listener-manager.ts';
 import { endpointAddress } from './net/endpoint-address.ts';
 import { openSocketInspector, type SocketInspector } from './net/original-destination.ts';
@@ -23,6 +24,7 @@ import { RouteStore } from './network/route-store.ts';
 import { AccessLogs } from './runtime/access-logs.ts';
 import { nodeIdentity } from './runtime/node-identity.ts';
 import { SecretStore } from './tls/secret-store.ts';
+import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { XdsSources } from './xds-client/xds-sources.ts';
 
 export interface DataplaneOptions {
@@ -116,6 +118,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     resolve: options.resolve ?? systemResolve,
     inspector,
   });
+  const upstream = new ClusterCaller(() => clusters, clock);
+  const reporters = new ZipkinReporters({ upstream, stats, clock, logger, node: nodeInfo, ownAddress: ownAddress() });
   const listeners = new ListenerManager({
     network: {
       clusters,
@@ -127,7 +131,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       node: nodeInfo,
       accessLogs,
       formatEnvironment,
-      upstream: new ClusterCaller(() => clusters, clock),
+      upstream,
+      reporters,
       httpFilters,
       networkFilters,
       unwrap,

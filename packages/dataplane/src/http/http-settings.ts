@@ -14,6 +14,7 @@ import {
 } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { HcmStats } from './hcm-stats.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
@@ -35,6 +36,8 @@ export interface HttpSettings {
   readonly routes: RouteSource;
   readonly filters: readonly NamedFilterFactory[];
   readonly accessLogs: readonly AccessLogWriter[];
+  /** Undefined: trace headers pass as they are. */
+  readonly tracing: HttpTracing | undefined;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly useRemoteAddress: boolean;
@@ -86,7 +89,7 @@ const fiveMinutes = 300_000;
 /** The parts that do not depend on other objects. Throws XebecError `E_CONFIG` naming the field. */
 export function compileHttpSettings(
   proto: HttpConnectionManager,
-  parts: Pick<HttpSettings, 'routes' | 'filters' | 'accessLogs' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes'>,
+  parts: Pick<HttpSettings, 'routes' | 'filters' | 'accessLogs' | 'tracing' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes'>,
 ): HttpSettings {
   const common = proto.commonHttpProtocolOptions;
   const details = proto.setCurrentClientCertDetails;
@@ -208,7 +211,7 @@ export function compileHttpFilters(
 }
 
 /** What x-forwarded-for says of a client on the loopback interface: this machine's own first other address. */
-function ownAddress(): string {
+export function ownAddress(): string {
   for (const addresses of Object.values(networkInterfaces())) {
     for (const entry of addresses ?? []) if (!entry.internal && isIP(entry.address) === 4) return entry.address;
   }

@@ -14,6 +14,7 @@ import {
   type ServerStream,
 } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import { StreamTrace } from '../tracing/stream-trace.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { replyMessage } from './local-reply.ts';
 import { prepareRequest } from './request-headers.ts';
@@ -44,6 +45,7 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
   readonly info: StreamInfo;
   readonly #filters: HttpFilter[] = [];
   #router: Router | undefined;
+  #trace: StreamTrace | undefined;
   #route: CompiledRoute | undefined;
   #routeKnown = false;
   #choice: ClusterChoice | undefined;
@@ -103,6 +105,9 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
   get random(): Random {
     return this.#owner.random;
   }
+  get trace(): StreamTrace | undefined {
+    return this.#trace;
+  }
   get version(): HttpVersion {
     return this.#server.version;
   }
@@ -127,6 +132,7 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
       this.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
       return;
     }
+    if (settings.tracing !== undefined) this.#trace = new StreamTrace(settings.tracing, this.request, this.#findRoute(), this.random);
     for (const { name, factory, disabled } of settings.filters) {
       if (this.#routeDisables(name, disabled)) continue;
       this.#filters.push(factory.create(this));
@@ -475,6 +481,7 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     const { info, settings } = this;
     info.responseCode = head.status;
     finishResponseHead(head, this.request, settings, !this.#replied);
+    this.#trace?.onResponse(head);
     if (this.#owner.draining && head.status !== 101) {
       head.headers.push('connection', 'close');
       settings.stats.cxDrainClose.add(1);
@@ -550,8 +557,12 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     settings.stats.rqCompleted.add(1);
     this.#accessLogType = 'DownstreamEnd';
     for (const filter of this.#filters) filter.onComplete?.();
+    if (this.#trace !== undefined) {
+      this.#router?.endAttemptSpan();
+      this.#trace.finish(this.formatContext);
+    }
     if (settings.accessLogs.length > 0) {
-      const context = this.#makeFormatContext();
+      const context = this.formatContext;
       for (const log of settings.accessLogs) log.log(context);
     }
     this.#owner.onStreamDone(this);
@@ -568,7 +579,15 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
         return stream.#responseTrailers;
       },
       get traceId() {
+        const traced = stream.#trace?.context?.traceId;
+        if (traced !== undefined) return traced;
         return header(stream.request.headers, 'x-b3-traceid') ?? header(stream.request.headers, 'traceparent')?.split('-')[1];
+      },
+      get spanId() {
+        return stream.#trace?.context?.spanId;
+      },
+      get traced() {
+        return stream.#trace?.context?.sampled;
       },
       get accessLogType() {
         return stream.#accessLogType;

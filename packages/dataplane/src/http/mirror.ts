@@ -38,6 +38,7 @@ export function mirrorRequest(
       authority: policy.appendShadowSuffix ? shadowed(head.authority) : head.authority,
     };
     markInternal(copy.headers, stream.settings.ownAddress);
+    if (stream.trace?.context !== undefined && !policy.traceSampled) setHeader(copy.headers, 'x-b3-sampled', '0');
     const mirror = new Mirror(copy, endStream);
     const pool = cluster.httpPool(host, stream.version === 'HTTP/2' ? 'http2' : 'http1', undefined, undefined, false);
     mirror.start(new UpstreamAttempt(mirror, cluster, host, pool, cluster.limits), stream);

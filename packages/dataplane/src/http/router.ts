@@ -2,6 +2,7 @@ import { combineHashes, xxHash64 } from '@xebec/balancing';
 import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
 import type { CompiledRoute, ForwardAction, HashCookie } from '@xebec/matching';
 import { requestHeader } from '@xebec/matching';
+import type { Span } from '@xebec/telemetry';
 import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
@@ -83,6 +84,7 @@ export class Router implements AttemptOwner {
     const { authority } = head;
     this.#route.finalizeRequest(head, choice, stream.formatContext);
     if (head.authority !== authority) setHeader(head.headers, 'x-envoy-original-host', authority);
+    stream.trace?.inject();
     if (this.#route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
     this.#head = head;
     this.#endStream = endStream;
@@ -123,6 +125,15 @@ export class Router implements AttemptOwner {
     if (this.#done) return;
     this.#finish();
     this.#attempt?.cancel();
+  }
+  /** The current try's own span ends: it is over, or the stream is. */
+  endAttemptSpan(): void {
+    const span = this.#attemptSpan;
+    if (span === undefined) return;
+    this.#attemptSpan = undefined;
+    // What a retry hides from the stream.
+    span.setTag('http.status_code', String(this.#attempt?.status ?? 0));
+    span.finish(this.#stream.formatContext);
   }
   pauseResponse(): void {
     this.#attempt?.pause();
@@ -247,7 +258,7 @@ export class Router implements AttemptOwner {
     if (this.#attempts > 1 && this.#route.virtualHost.includeRequestAttemptCount) {
       setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
     }
-    if (stream.trace !== undefined) this.#traceAttempt(stream.trace, cluster);
+    this.#attemptSpan = stream.trace?.startAttempt(cluster.config.name);
     const wanted = stream.version === 'HTTP/2' ? 'http2' : 'http1';
     const high = this.#action.priority === 'high';
     const pool = cluster.httpPool(host, wanted, this.#alpnFor(cluster, wanted), this.#sniFor(cluster, head), high);
@@ -256,15 +267,6 @@ export class Router implements AttemptOwner {
     stream.info.attemptCount = this.#attempts;
     attempt.start();
     if (this.#endStream && this.#attempt === attempt && !this.#done) this.#armTryTimeout();
-  }
-  /** The span of the try before this one ends where the next begins; the last one's where the stream does. */
-  #traceAttempt(trace: StreamTrace, cluster: Cluster): void {
-    this.#endAttemptSpan();
-    this.#attemptSpan = trace.startAttempt(cluster.name);
-  }
-  #endAttemptSpan(): void {
-    this.#attemptSpan?.finish(this.#stream.formatContext);
-    this.#attemptSpan = undefined;
   }
   /** The ALPN list that a filter left, for the version that the upstream will speak. */
   #alpnFor(cluster: Cluster, wanted: HttpProtocol): readonly string[] | undefined {
@@ -359,6 +361,7 @@ export class Router implements AttemptOwner {
       return false;
     }
     this.#cancelTryTimeout?.();
+    this.endAttemptSpan();
     this.#retried = true;
     cluster.stats.rqRetry.add(1);
     limits.retries.acquire();

@@ -25,6 +25,8 @@ import { HttpConnection } from '../http/http-connection.ts';
 import { compileHttpFilters, compileHttpSettings } from '../http/http-settings.ts';
 import type { AccessLogs } from '../runtime/access-logs.ts';
 import { readDataSource } from '../tls/secret-store.ts';
+import { compileHttpTracing } from '../tracing/http-tracing.ts';
+import type { ZipkinReporters } from '../tracing/zipkin-reporters.ts';
 import type { RouteStore } from './route-store.ts';
 import { compileTcpProxy } from './tcp-proxy.ts';
 import type { NetworkChain, TerminalFactory } from './terminal.ts';
@@ -41,6 +43,7 @@ export interface NetworkEnvironment {
   readonly accessLogs: AccessLogs;
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
+  readonly reporters: ZipkinReporters;
   readonly httpFilters: readonly HttpFilterDefinition[];
   readonly networkFilters: readonly NetworkFilterDefinition[];
   /** Unwraps TypedStruct into the message it stands for. */
@@ -117,12 +120,15 @@ function compileHttpManager(
         ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where)
         : undefined;
   if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config or rds`);
+  const stats = createHcmStats(environment.stats, proto.statPrefix);
+  const traced = compileHttpTracing(proto, place.direction, stats.scope, environment, where);
   const settings = compileHttpSettings(proto, {
     routes: handle.source,
     filters: compiled.filters,
     suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
-    stats: createHcmStats(environment.stats, proto.statPrefix),
+    tracing: traced?.tracing,
+    stats,
     bufferLimitBytes: place.bufferLimitBytes,
   });
   const parts = { settings, clusters, clock, random };
@@ -130,6 +136,7 @@ function compileHttpManager(
     create: ({ socket, connection }) => new HttpConnection(socket, connection, parts),
     close: () => {
       handle.release();
+      traced?.close();
       for (const { factory } of compiled.filters) factory.close?.();
     },
     whenReady: handle.whenReady,

@@ -65,6 +65,7 @@ const builtIn: readonly ExtensionEntry[] = [
     category: 'envoy.access_loggers',
     typeNames: ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog'],
   },
+  { name: 'envoy.tracers.zipkin', category: 'envoy.tracers', typeNames: ['envoy.config.trace.v3.ZipkinConfig'] },
   {
     name: 'envoy.upstreams.http.http_protocol_options',
     category: 'envoy.upstream_options',

@@ -56,12 +56,16 @@ export interface Sampling {
  * stands, then `x-client-trace-id`, then `x-envoy-force-trace`, then chance; `overall` is the upper limit.
  */
 export function decideTrace(headers: readonly string[], requestId: string, sampling: Sampling, random: Random): TraceReason {
-  const has = (name: string) => headers.some((text, i) => i % 2 === 0 && text === name);
   let reason = traceReason(requestId);
   if (reason === 'none') {
-    if (has('x-client-trace-id') && random.next() < sampling.client) reason = 'client';
-    else if (has('x-envoy-force-trace')) reason = 'forced';
+    if (has(headers, 'x-client-trace-id') && random.next() < sampling.client) reason = 'client';
+    else if (has(headers, 'x-envoy-force-trace')) reason = 'forced';
     else if (random.next() < sampling.random) reason = 'sampled';
   }
   return reason !== 'none' && random.next() >= sampling.overall ? 'none' : reason;
+}
+
+function has(headers: readonly string[], name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;
+  return false;
 }

@@ -12,6 +12,9 @@ export interface SpanReporterOptions {
   /** Spans per request; Envoy's default is 5, which is few for us. */
   readonly maxBatch?: number;
   readonly flushIntervalMs?: number;
+  /** A report of so many spans was taken, or was lost. */
+  readonly onSent?: (spans: number) => void;
+  readonly onDropped?: (spans: number) => void;
 }
 
 /** Requests to the collector under way at one time; beyond it spans are dropped and counted. */
@@ -47,7 +50,7 @@ export class SpanReporter {
     if (spans.length === 0) return;
     this.#batch = [];
     if (this.#inFlight >= maxInFlight) {
-      this.#dropped += spans.length;
+      this.#drop(spans.length);
       return;
     }
     this.#inFlight++;
@@ -55,15 +58,20 @@ export class SpanReporter {
       () => {
         this.#inFlight--;
         this.#sent += spans.length;
+        this.#options.onSent?.(spans.length);
       },
       (error: unknown) => {
         this.#inFlight--;
-        this.#dropped += spans.length;
+        this.#drop(spans.length);
         this.#options.logger.debug({ error: errorText(error), spans: spans.length }, 'spans were lost');
       },
     );
   }
   close(): void {
     this.flush();
+  }
+  #drop(spans: number): void {
+    this.#dropped += spans;
+    this.#options.onDropped?.(spans);
   }
 }

@@ -9,6 +9,8 @@ export interface FinishedSpan {
   readonly startMs: number;
   readonly durationMs: number;
   readonly tags: Readonly<Record<string, string>>;
+  /** The client's span has the same id (`shared_span_context`). */
+  readonly shared?: boolean;
 }
 
 /** This proxy in its spans. */
@@ -34,6 +36,7 @@ export function encodeZipkinV2(spans: readonly FinishedSpan[], local: LocalEndpo
       kind: span.kind,
       timestamp: Math.round(span.startMs * 1000),
       duration: Math.max(1, Math.round(span.durationMs * 1000)),
+      ...(span.shared === true ? { shared: true } : {}),
       localEndpoint,
       tags: span.tags,
     })),

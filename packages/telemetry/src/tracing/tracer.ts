@@ -58,6 +58,7 @@ class ActiveSpan implements Span {
   readonly #startMs: number;
   readonly #startMonotonicMs: number;
   readonly #tags: Record<string, string> = {};
+  readonly #shared: boolean;
   #name: string;
   #finished = false;
 
@@ -70,7 +71,8 @@ class ActiveSpan implements Span {
     const { headers } = start.request;
     const parent = extractTrace(headers);
     const sampled = parent?.sampled ?? extractSampled(headers) ?? start.sampled;
-    if (parent !== undefined && options.sharedSpanContext && start.kind === 'SERVER') {
+    this.#shared = parent !== undefined && options.sharedSpanContext && start.kind === 'SERVER';
+    if (parent !== undefined && this.#shared) {
       this.context = { ...parent, sampled };
     } else {
       this.context = {
@@ -109,6 +111,7 @@ class ActiveSpan implements Span {
       startMs: this.#startMs,
       durationMs: this.#options.clock.monotonic() - this.#startMonotonicMs,
       tags,
+      ...(this.#shared ? { shared: true } : {}),
     });
   }
 }

@@ -1,0 +1,142 @@
+import { type Clock, type Logger, type Random, XebecError } from '@xebec/core';
+import type { NodeInfo } from '@xebec/filters';
+import { fractionOf } from '@xebec/matching';
+import type { Tracing } from '@xebec/protos/envoy/config/route/v3/route_components';
+import type { Tracing_Http } from '@xebec/protos/envoy/config/trace/v3/http_tracer';
+import { ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
+import type { HttpConnectionManager } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { UuidRequestIdConfigSchema } from '@xebec/protos/envoy/extensions/request_id/uuid/v3/uuid';
+import {
+  type Counter,
+  createTracer,
+  type FinishedSpan,
+  type FormatEnvironment,
+  type Sampling,
+  type StatsScope,
+  type TraceReason,
+  type Tracer,
+} from '@xebec/telemetry';
+import { typeNameOf, unpack } from '../config/unpack.ts';
+import { compileCustomTags, type TagValue } from './custom-tags.ts';
+import type { ZipkinReporters } from './zipkin-reporters.ts';
+
+/** One connection manager's tracing as its streams read it. */
+export interface HttpTracing {
+  /** Egress makes client spans and names them by the route; ingress makes server spans that take the client's name. */
+  readonly egress: boolean;
+  /** Every upstream try gets a span of its own below the request's. */
+  readonly spawnUpstreamSpan: boolean;
+  readonly sampling: Sampling;
+  /** False: the request id neither decides nor remembers; whatever carries no decision is traced. */
+  readonly useRequestId: boolean;
+  /** Whether the decision is written into the request id. */
+  readonly packReason: boolean;
+  /** Undefined: decisions are made and passed on, but there is nobody to report to. */
+  readonly tracer: Tracer | undefined;
+  readonly decided: Readonly<Record<TraceReason, Counter>>;
+}
+
+export interface TracingEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly node: NodeInfo;
+  readonly formatEnvironment: FormatEnvironment;
+  readonly reporters: ZipkinReporters;
+}
+
+export interface CompiledTracing {
+  readonly tracing: HttpTracing;
+  close(): void;
+}
+
+const defaultPathTagLength = 256;
+
+/** Compiles `tracing` of a connection manager; undefined without one. Throws XebecError `E_CONFIG` naming the field. */
+export function compileHttpTracing(
+  proto: HttpConnectionManager,
+  direction: 'inbound' | 'outbound' | 'unspecified',
+  scope: StatsScope,
+  environment: TracingEnvironment,
+  where: string,
+): CompiledTracing | undefined {
+  const config = proto.tracing;
+  if (config === undefined) return undefined;
+  const place = `${where}: tracing`;
+  const requestId = proto.requestIdExtension?.typedConfig;
+  const uuid =
+    requestId === undefined || typeNameOf(requestId) !== UuidRequestIdConfigSchema.typeName
+      ? undefined
+      : unpack(requestId, UuidRequestIdConfigSchema, `${where}: request_id_extension`);
+  const customTags = compileCustomTags(config.customTags, environment.formatEnvironment.env, place);
+  const zipkin = openZipkin(config.provider, config.maxPathTagLength ?? defaultPathTagLength, customTags, environment, place);
+  const stats = scope.scope('tracing');
+  return {
+    tracing: {
+      egress: direction === 'outbound',
+      spawnUpstreamSpan: config.spawnUpstreamSpan ?? false,
+      sampling: {
+        client: percent(config.clientSampling?.value),
+        random: percent(config.randomSampling?.value),
+        overall: percent(config.overallSampling?.value),
+      },
+      useRequestId: uuid?.useRequestIdForTraceSampling ?? true,
+      packReason: uuid?.packTraceReason ?? true,
+      tracer: zipkin?.tracer,
+      decided: {
+        none: stats.counter('not_traceable'),
+        sampled: stats.counter('random_sampling'),
+        forced: stats.counter('service_forced'),
+        client: stats.counter('client_enabled'),
+      },
+    },
+    close: () => zipkin?.close(),
+  };
+}
+
+/** A route's own sampling over the connection manager's; what it leaves out is 100 %. */
+export function routeSampling({ clientSampling, randomSampling, overallSampling }: Tracing): Sampling {
+  const share = (value: typeof clientSampling): number => (value === undefined ? 1 : fractionOf(value));
+  return { client: share(clientSampling), random: share(randomSampling), overall: share(overallSampling) };
+}
+
+function openZipkin(
+  provider: Tracing_Http | undefined,
+  maxPathTagLength: number,
+  customTags: ReadonlyMap<string, TagValue>,
+  environment: TracingEnvironment,
+  where: string,
+): { readonly tracer: Tracer; close(): void } | undefined {
+  if (provider === undefined) return undefined;
+  const any = provider.configType.value;
+  if (any !== undefined && typeNameOf(any) !== ZipkinConfigSchema.typeName) {
+    // Traffic matters more than its traces: a listener is not refused for them.
+    environment.logger.warn({ tracer: provider.name }, `${where}: only envoy.tracers.zipkin is supported; requests are not traced`);
+    return undefined;
+  }
+  const config = unpack(any, ZipkinConfigSchema, `${where}.provider`);
+  if (config.collectorCluster === '') throw new XebecError('E_CONFIG', `${where}.provider: collector_cluster is empty`);
+  if (config.collectorEndpoint === '') throw new XebecError('E_CONFIG', `${where}.provider: collector_endpoint is empty`);
+  const handle = environment.reporters.acquire({
+    cluster: config.collectorCluster,
+    endpoint: config.collectorEndpoint,
+    hostname: config.collectorHostname === '' ? config.collectorCluster : config.collectorHostname,
+  });
+  const report: (span: FinishedSpan) => void = handle.report;
+  const tracer = createTracer({
+    clock: environment.clock,
+    random: environment.random,
+    report,
+    formats: ['b3'],
+    nodeId: environment.node.id,
+    traceId128Bit: config.traceId128bit,
+    sharedSpanContext: config.sharedSpanContext ?? true,
+    maxPathTagLength,
+    customTags,
+  });
+  return { tracer, close: () => handle.release() };
+}
+
+function percent(value: number | undefined): number {
+  return value === undefined ? 1 : value / 100;
+}

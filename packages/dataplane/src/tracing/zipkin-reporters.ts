@@ -1,0 +1,114 @@
+import { type Clock, type Logger, XebecError } from '@xebec/core';
+import type { FilterUpstream, NodeInfo } from '@xebec/filters';
+import { type FinishedSpan, type LocalEndpoint, SpanReporter, type StatsScope } from '@xebec/telemetry';
+
+/** Where spans go: `POST http://<hostname><endpoint>` on a host of the cluster. */
+export interface ZipkinCollector {
+  readonly cluster: string;
+  readonly endpoint: string;
+  readonly hostname: string;
+}
+
+export interface ZipkinReportersOptions {
+  readonly upstream: FilterUpstream;
+  readonly stats: StatsScope;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly node: NodeInfo;
+  /** Address of this proxy in its spans where the node's metadata has no `INSTANCE_IPS`. */
+  readonly ownAddress: string;
+}
+
+/** Hold on a collector's reporter; `release` sends what has gathered. */
+export interface ReporterHandle {
+  readonly report: (span: FinishedSpan) => void;
+  release(): void;
+}
+
+interface Shared {
+  readonly reporter: SpanReporter;
+  users: number;
+}
+
+const maxBatch = 100;
+const flushIntervalMs = 1000;
+/** Envoy's `tracing.zipkin.request_timeout`. */
+const requestTimeoutMs = 5000;
+
+/** The reporters of a process: connection managers with the same collector share batches. */
+export class ZipkinReporters {
+  readonly #options: ZipkinReportersOptions;
+  readonly #shared = new Map<string, Shared>();
+  readonly #local: LocalEndpoint;
+
+  constructor(options: ZipkinReportersOptions) {
+    this.#options = options;
+    const { node, ownAddress } = options;
+    const ips = node.metadata.INSTANCE_IPS;
+    const first = typeof ips === 'string' ? ips.split(',')[0] : undefined;
+    this.#local = { serviceName: node.cluster, address: first === undefined || first === '' ? ownAddress : first };
+  }
+  acquire(collector: ZipkinCollector): ReporterHandle {
+    const key = JSON.stringify(collector);
+    const shared = this.#shared.get(key) ?? this.#open(key, collector);
+    shared.users++;
+    let released = false;
+    return {
+      // Streams that outlive the configuration they began under still report.
+      report: (span) => shared.reporter.report(span),
+      release: () => {
+        if (released) return;
+        released = true;
+        shared.users--;
+        if (shared.users > 0) return;
+        shared.reporter.close();
+        this.#shared.delete(key);
+      },
+    };
+  }
+  #open(key: string, collector: ZipkinCollector): Shared {
+    const { upstream, clock, logger } = this.#options;
+    const scope = this.#options.stats.scope('tracing.zipkin');
+    const spansSent = scope.counter('spans_sent');
+    const reportsSent = scope.counter('reports_sent');
+    const spansDropped = scope.counter('spans_dropped');
+    const reportsDropped = scope.counter('reports_dropped');
+    const transport = async (body: Buffer): Promise<void> => {
+      const { head } = await upstream.http(
+        collector.cluster,
+        {
+          method: 'POST',
+          path: collector.endpoint,
+          authority: collector.hostname,
+          scheme: 'http',
+          version: 'HTTP/1.1',
+          headers: ['content-type', 'application/json', 'content-length', String(body.length)],
+        },
+        body,
+        requestTimeoutMs,
+      );
+      if (head.status < 200 || head.status > 299) {
+        throw new XebecError('E_UPSTREAM', `collector "${collector.cluster}" answered ${collector.endpoint} with ${head.status}`);
+      }
+    };
+    const reporter = new SpanReporter({
+      local: this.#local,
+      transport,
+      clock,
+      logger,
+      maxBatch,
+      flushIntervalMs,
+      onSent: (spans) => {
+        spansSent.add(spans);
+        reportsSent.add(1);
+      },
+      onDropped: (spans) => {
+        spansDropped.add(spans);
+        reportsDropped.add(1);
+      },
+    });
+    const shared = { reporter, users: 0 };
+    this.#shared.set(key, shared);
+    return shared;
+  }
+}
