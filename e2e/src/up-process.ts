@@ -46,7 +46,7 @@ export async function startUp(folder: string, args: readonly string[], timeoutMs
     readyAfterMs,
     output: () => output,
     async stop() {
-      if (child.exitCode !== null) return child.exitCode;
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
       child.kill('SIGINT');
       const [code] = await once(child, 'exit');
       return typeof code === 'number' ? code : null;

@@ -3,6 +3,7 @@ import { createReadStream, existsSync, readFileSync, statSync, unlinkSync, watch
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorText } from '@xebec/core';
+import { parseLogOptions, selectLog } from './log-options.ts';
 import type { PodWorker } from './pod-worker.ts';
 
 /** What the kubelet API needs to know of the node. */
@@ -199,34 +200,21 @@ function serveLogs(worker: PodWorker, container: string, query: URLSearchParams,
     response.writeHead(400).end(`container ${container} is not valid for pod ${worker.pod.metadata?.name}`);
     return;
   }
+  const options = parseLogOptions(query, Date.now());
   const current = worker.logFileOf(container);
-  const previous = query.get('previous') === 'true' || query.get('previous') === '1';
-  const file = previous ? `${current}.previous` : current;
+  const file = options.previous ? `${current}.previous` : current;
   response.writeHead(200, { 'content-type': 'text/plain' });
   if (!existsSync(file)) {
     response.end();
     return;
   }
-  const text = readFileSync(file, 'utf8');
-  const since = query.has('sinceSeconds')
-    ? Date.now() - Number(query.get('sinceSeconds')) * 1000
-    : Date.parse(query.get('sinceTime') ?? '');
-  const stamps = query.get('timestamps') === 'true' || query.get('timestamps') === '1';
-  // The processes write the file themselves, so a line's time is that of the latest write that the file system knows.
-  const stamp = stamps ? `${statSync(file).mtime.toISOString()} ` : '';
-  let lines = text.split(/(?<=\n)/);
-  if (!Number.isNaN(since) && statSync(file).mtimeMs < since) lines = [];
-  const tail = query.get('tailLines');
-  if (tail !== null) lines = Number(tail) === 0 ? [] : lines.slice(-Number(tail));
-  let out = lines.map((line) => stamp + line).join('');
-  const limit = query.get('limitBytes');
-  if (limit !== null) out = out.slice(0, Number(limit));
-  response.write(out);
-  if (previous || (query.get('follow') !== 'true' && query.get('follow') !== '1')) {
+  const content = readFileSync(file);
+  response.write(selectLog(content.toString('utf8'), statSync(file).mtimeMs, options));
+  if (options.previous || !options.follow) {
     response.end();
     return;
   }
-  follow(file, Buffer.byteLength(text), stamps, request, response, () => !worker.stopping);
+  follow(file, content.length, options.timestamps, request, response, () => !worker.stopping);
 }
 
 /** Streams what the file gains until the reader leaves or the pod ends. */

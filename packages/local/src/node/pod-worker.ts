@@ -104,8 +104,6 @@ export class PodWorker {
     }
     this.#save();
     this.update(this.#pod);
-    await this.#untilImagesKnown();
-    if (this.#over()) return;
     if (this.state.network === undefined || !network.isAttached(this.state.network)) await this.#attach();
     await this.#untilVolumesWritten();
     if (this.#over()) return;
@@ -154,32 +152,20 @@ export class PodWorker {
     );
   }
 
-  /** Waits, as for a pull, until every image means something here: an image of a running pod may be corrected. */
-  async #untilImagesKnown(): Promise<void> {
-    for (let attempt = 0; !this.#over(); attempt++) {
-      const unknown = this.#allContainers().filter((container) => this.#node.images.resolve(container.image ?? '') === undefined);
-      for (const container of this.#allContainers()) {
-        if (!unknown.includes(container)) delete this.#containerState(container).waiting;
-      }
-      if (unknown.length === 0) return;
-      for (const container of unknown) {
-        const { image = '' } = container;
-        const message = unknownImageMessage(image);
-        this.#containerState(container).waiting = { reason: attempt % 2 === 0 ? 'ErrImagePull' : 'ImagePullBackOff', message };
-        if (attempt % 2 === 0) this.#node.event(this.#pod, 'Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
-        else this.#node.event(this.#pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`);
-      }
+  /** Waits, as for a pull, until the container's image means something here: it may be corrected in place. */
+  async #untilImageKnown(name: string, state: ContainerState): Promise<void> {
+    const image = () => this.#allContainers().find((candidate) => candidate.name === name)?.image ?? '';
+    for (let attempt = 0; !this.#over() && this.#node.images.resolve(image()) === undefined; attempt++) {
+      const tried = image();
+      const message = unknownImageMessage(tried);
+      const first = attempt % 2 === 0;
+      state.waiting = { reason: first ? 'ErrImagePull' : 'ImagePullBackOff', message };
+      if (first) this.#node.event(this.#pod, 'Warning', 'Failed', `Failed to pull image "${tried}": ${message}`);
+      else this.#node.event(this.#pod, 'Normal', 'BackOff', `Back-off pulling image "${tried}"`);
       this.#save();
-      const images = this.#images();
       const end = this.#node.clock.monotonic() + Math.min(IMAGE_RETRY_MAX_MS, IMAGE_RETRY_MS * 2 ** attempt);
-      while (!this.#over() && this.#images() === images && this.#node.clock.monotonic() < end) await this.#pause(RETRY_MS);
+      while (!this.#over() && image() === tried && this.#node.clock.monotonic() < end) await this.#pause(RETRY_MS);
     }
-  }
-
-  #images(): string {
-    return this.#allContainers()
-      .map((container) => container.image)
-      .join('\n');
   }
 
   async #untilVolumesWritten(): Promise<void> {
@@ -285,6 +271,7 @@ export class PodWorker {
         this.#recordEnd(state, 137, 'ContainerStatusUnknown');
         state.restartCount++;
       }
+      await this.#untilImageKnown(container.name, state);
       const started = await this.#startProcess(container, state);
       if (started === undefined) return 128;
       exited = started.exited;
@@ -293,7 +280,7 @@ export class PodWorker {
     const code = await exited;
     if (this.#closed) return code;
     this.#stopProbes(container.name);
-    if (state.process !== undefined) killGroupRemains(state.process.pid);
+    if (state.process !== undefined) killGroupRemains(state.process);
     this.#recordEnd(state, code, code === 0 ? 'Completed' : code === 137 ? 'Killed' : 'Error');
     this.#save();
     return code;
@@ -325,7 +312,9 @@ export class PodWorker {
 
   #command(container: V1Container): ContainerCommand {
     const { network } = this.state;
-    const image = this.#node.images.resolve(container.image ?? '');
+    // The object's newest version: an image may be corrected in place.
+    const current = this.#allContainers().find((candidate) => candidate.name === container.name) ?? container;
+    const image = this.#node.images.resolve(current.image ?? '');
     if (network === undefined || image === undefined) throw new MissingReference('the pod has no network yet');
     const root = this.rootOf(container.name);
     mountVolumes(container, root, join(this.directory, 'volumes'));
@@ -540,7 +529,7 @@ export class PodWorker {
     signalProcess(id, 'SIGTERM');
     while (isAlive(id) && this.#node.clock.monotonic() < deadline) await this.#pause(10);
     signalProcess(id, 'SIGKILL');
-    killGroupRemains(id.pid);
+    killGroupRemains(id);
   }
 
   rootOf(container: string): string {

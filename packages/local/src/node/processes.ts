@@ -42,14 +42,16 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals, group = tru
 }
 
 /** Kills what is left of a process group whose leader is gone: members carry its number as their group. */
-export function killGroupRemains(leader: number): void {
+export function killGroupRemains(id: ProcessId): void {
+  // A live process with this number is another's leader by now: the kernel reuses a number only when its group is empty.
+  if (startTimeOf(id.pid) !== undefined && !isAlive(id)) return;
   if (!existsSync('/proc')) return;
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       const text = readFileSync(`/proc/${entry}/stat`, 'latin1');
       const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-      if (Number(fields[2]) === leader && fields[0] !== 'Z') process.kill(Number(entry), 'SIGKILL');
+      if (Number(fields[2]) === id.pid && fields[0] !== 'Z') process.kill(Number(entry), 'SIGKILL');
     } catch {
       // It ended in the meantime.
     }

@@ -37,12 +37,11 @@ export async function removePods(podsDirectory: string, graceMs: number): Promis
     [...Object.values(state.containers), ...Object.values(state.init)].flatMap((container) => container.process ?? []),
   );
   await endProcesses(processes, graceMs);
-  for (const { pid } of processes) killGroupRemains(pid);
+  for (const id of processes) killGroupRemains(id);
   const sandboxes = states.flatMap((state) => state.network?.sandbox ?? []);
   for (const sandbox of sandboxes) signalProcess(sandbox, 'SIGKILL');
   await untilGone(sandboxes, 2000);
   const unrecorded = await endStrays(podsDirectory);
-  await removeBridge(dirname(podsDirectory));
   rmSync(podsDirectory, { recursive: true, force: true });
   return states.length + unrecorded;
 }
@@ -60,10 +59,12 @@ async function endStrays(podsDirectory: string): Promise<number> {
   return count;
 }
 
-async function removeBridge(nodeDirectory: string): Promise<void> {
+/** Removes the bridge that this mesh, or one that was killed, left. Another mesh's bridge stays as long as that mesh runs. */
+export async function removeBridge(nodeDirectory: string): Promise<void> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return;
   const owner = await bridgeOwner();
-  // Another mesh's bridge stays as long as that mesh runs.
-  if (owner === undefined || (owner !== nodeDirectory && runningUp(dirname(owner)) !== undefined)) return;
+  if (owner === undefined || (owner !== '' && owner !== nodeDirectory && runningUp(dirname(owner)) !== undefined)) return;
+  // Nobody recorded, as for a path too long for an alias: in use as long as pods hang on it.
+  if (owner === '' && (await run('ip', ['-o', 'link', 'show', 'master', BRIDGE])).stdout.trim() !== '') return;
   await run('ip', ['link', 'del', BRIDGE]);
 }

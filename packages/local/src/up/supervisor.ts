@@ -6,7 +6,7 @@ import { KubeClient, readKubeconfig } from '../node/kube-client.ts';
 import { bridgeOwner } from '../node/netns-network.ts';
 import { isAlive, startTimeOf } from '../node/processes.ts';
 import { lastLine, SupervisedChild } from './child.ts';
-import { endProcesses, removePods } from './leftovers.ts';
+import { endProcesses, removeBridge, removePods } from './leftovers.ts';
 import { readUpState, removeUpState, runningUp, type UpState, writeUpState } from './up-state.ts';
 
 export interface SupervisorOptions {
@@ -211,6 +211,7 @@ async function stopEverything(directory: string, children: ReadonlyMap<string, S
   node?.stop('SIGTERM');
   if (node?.id !== undefined) await endProcesses([node.id], 2000);
   await removePods(join(directory, 'node', 'pods'), POD_GRACE_MS);
+  await removeBridge(join(directory, 'node'));
   const rest = [...children.values()];
   for (const child of rest) child.stop('SIGTERM');
   await endProcesses(
@@ -229,6 +230,7 @@ export async function bringDown(directory: string): Promise<boolean> {
   const left = readUpState(directory);
   if (left !== undefined) await endProcesses(Object.values(left.children), 3000);
   const pods = await removePods(join(directory, 'node', 'pods'), POD_GRACE_MS);
+  await removeBridge(join(directory, 'node'));
   removeUpState(directory);
   return state !== undefined || pods > 0;
 }
