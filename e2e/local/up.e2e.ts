@@ -55,6 +55,7 @@ async function following<T>(args: string[], found: (output: string) => T | undef
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'xu-'));
   up = await startUp(folder, DEMO);
+  kubectl('create', 'namespace', 'plain');
 }, 120_000);
 afterAll(async () => {
   await up?.stop();
@@ -134,11 +135,15 @@ describe('kubectl at work', () => {
   });
 
   it('follows logs', async () => {
-    const line = await following(['logs', '-f', 'deploy/productpage-v1', '-c', 'productpage', '--tail=0'], async (output) => {
-      await status(PAGE);
-      return /productpage/.exec(output)?.[0];
+    const script = 'i=0; while sleep 0.1; do i=$((i + 1)); echo "line $i"; done';
+    kubectl('-n', 'plain', 'run', 'ticker', '--image=docker.io/curlimages/curl:8.16.0', '--command', '--', 'sh', '-c', script);
+    kubectl('-n', 'plain', 'wait', '--for=condition=Ready', 'pod/ticker', '--timeout=20s');
+    const lines = await following(['-n', 'plain', 'logs', '-f', 'ticker', '--tail=1'], (output) => {
+      const seen = [...output.matchAll(/^line (\d+)$/gm)].map((match) => Number(match[1]));
+      return seen.length > 4 ? seen : undefined;
     });
-    expect(line).toBe('productpage');
+    expect(lines).toEqual(lines.map((_line, index) => (lines[0] ?? 0) + index));
+    kubectl('-n', 'plain', 'delete', 'pod', 'ticker', '--grace-period=1');
   });
 
   it('scales, and endpoints follow', async () => {
@@ -164,7 +169,6 @@ describe('kubectl at work', () => {
   });
 
   it('completes a Job', () => {
-    kubectl('create', 'namespace', 'plain');
     kubectl('-n', 'plain', 'create', 'job', 'hello', '--image=docker.io/curlimages/curl:8.16.0', '--', 'echo', 'hello');
     kubectl('-n', 'plain', 'wait', '--for=condition=Complete', 'job/hello', '--timeout=20s');
     expect(kubectl('-n', 'plain', 'logs', 'job/hello')).toBe('hello\n');

@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -165,14 +166,17 @@ function insideOf(directory: string, path: string): string {
 /** Makes volumes appear below a container's root: a symbolic link per mount. */
 export function mountVolumes(container: V1Container, root: string, volumes: string): void {
   mkdirSync(root, { recursive: true });
+  mkdirSync(volumes, { recursive: true });
   const mounts = [...(container.volumeMounts ?? [])];
+  const base = realpathSync(volumes);
   if (existsSync(join(volumes, ACCOUNT_VOLUME))) mounts.push({ name: ACCOUNT_VOLUME, mountPath: ACCOUNT_MOUNT });
   // Parents first, so that a mount below another lands inside it.
   for (const mount of mounts.sort((a, b) => a.mountPath.length - b.mountPath.length)) {
     const at = insideOf(root, mount.mountPath);
-    const target = mount.subPath === undefined ? join(volumes, mount.name) : insideOf(join(volumes, mount.name), mount.subPath);
+    const target = mount.subPath === undefined ? join(base, mount.name) : insideOf(join(base, mount.name), mount.subPath);
     mkdirSync(dirname(at), { recursive: true });
     if (lstatSync(at, { throwIfNoEntry: false }) !== undefined) rmSync(at, { recursive: true, force: true });
-    symlinkSync(relative(dirname(at), target), at);
+    // The mount may lie in another one, which is a link itself.
+    symlinkSync(relative(realpathSync(dirname(at)), target), at);
   }
 }
