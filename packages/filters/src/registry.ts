@@ -1,6 +1,7 @@
 import { alpnDefinition } from './http/alpn/config.ts';
 import { bufferDefinition } from './http/buffer/config.ts';
 import { corsDefinition } from './http/cors/config.ts';
+import { extAuthzDefinition } from './http/ext-authz/config.ts';
 import { faultDefinition } from './http/fault/config.ts';
 import { grpcStatsDefinition } from './http/grpc-stats/config.ts';
 import { headerMutationDefinition } from './http/header-mutation/config.ts';
@@ -27,6 +28,7 @@ export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   alpnDefinition,
   bufferDefinition,
   corsDefinition,
+  extAuthzDefinition,
   faultDefinition,
   grpcStatsDefinition,
   headerMutationDefinition,

@@ -1,0 +1,83 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { CheckRequestSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
+import type { StreamInfo } from '@xebec/telemetry';
+import { header, headerJoined, type RequestHead } from '@xebec/wire';
+
+export interface CheckRequestOptions {
+  readonly allowsHeader: (name: string) => boolean;
+  readonly contextExtensions: Readonly<Record<string, string>>;
+  /** Dynamic metadata of these filters goes along. */
+  readonly metadataNamespaces: readonly string[];
+  readonly includePeerCertificate: boolean;
+  readonly includeTlsSession: boolean;
+  readonly packAsBytes: boolean;
+}
+
+/** The bytes of an `envoy.service.auth.v3.CheckRequest`. `body` is undefined when the configuration wants none. */
+export function encodeCheckRequest(
+  request: RequestHead,
+  info: StreamInfo,
+  body: Buffer | undefined,
+  partial: boolean,
+  options: CheckRequestOptions,
+): Uint8Array {
+  const { connection } = info;
+  const headers: Record<string, string> = {};
+  const add = (name: string, value: string): void => {
+    if (options.allowsHeader(name)) headers[name] = value;
+  };
+  add(':method', request.method);
+  add(':path', request.path);
+  add(':authority', request.authority);
+  add(':scheme', request.scheme);
+  for (let i = 0; i < request.headers.length; i += 2) {
+    const name = request.headers[i] ?? '';
+    if (!Object.hasOwn(headers, name)) add(name, headerJoined(request.headers, name) ?? '');
+  }
+  if (body !== undefined) headers['x-envoy-auth-partial-body'] = String(partial);
+  const length = header(request.headers, 'content-length');
+  const peer = connection.tls?.peer;
+  const metadata: Record<string, Record<string, never>> = {};
+  for (const name of options.metadataNamespaces) {
+    const values = info.dynamicMetadata.get(name);
+    // Metadata is JSON by construction; a copy through JSON drops what is not.
+    if (values !== undefined) metadata[name] = JSON.parse(JSON.stringify(values)) as Record<string, never>;
+  }
+  const address = (host: string, port: number) => ({
+    address: { case: 'socketAddress' as const, value: { address: host, portSpecifier: { case: 'portValue' as const, value: port } } },
+  });
+  const message = create(CheckRequestSchema, {
+    attributes: {
+      source: {
+        address: address(connection.remoteAddress, connection.remotePort),
+        principal: peer === undefined ? '' : (peer.uriSans[0] ?? peer.dnsSans[0] ?? peer.subject),
+        certificate: options.includePeerCertificate && peer !== undefined ? encodeURIComponent(peer.pem) : '',
+      },
+      destination: {
+        address: address(connection.localAddress, connection.localPort),
+        principal: connection.tls?.localUriSan ?? '',
+      },
+      request: {
+        time: timestampFromMs(info.startTimeMs),
+        http: {
+          id: header(request.headers, 'x-request-id') ?? '',
+          method: request.method,
+          headers,
+          path: request.path,
+          host: request.authority,
+          scheme: request.scheme,
+          // Envoy fills it with the content length; -1 when it is not known.
+          size: BigInt(length !== undefined && /^\d{1,15}$/.test(length) ? length : body === undefined ? -1 : body.length),
+          protocol: request.version === 'HTTP/2' ? 'HTTP/2' : request.version,
+          body: body === undefined || options.packAsBytes ? '' : body.toString(),
+          rawBody: body !== undefined && options.packAsBytes ? body : new Uint8Array(),
+        },
+      },
+      contextExtensions: { ...options.contextExtensions },
+      metadataContext: { filterMetadata: metadata },
+      ...(options.includeTlsSession ? { tlsSession: { sni: connection.requestedServerName } } : {}),
+    },
+  });
+  return toBinary(CheckRequestSchema, message);
+}

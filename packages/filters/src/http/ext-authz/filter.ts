@@ -1,0 +1,156 @@
+import { errorText } from '@xebec/core';
+import { applyHeader } from '@xebec/matching';
+import type { Counter } from '@xebec/telemetry';
+import { removeHeader } from '@xebec/wire';
+import type { FilterContext, FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import { type Answer, type Authorizer, type HeaderOperation, isProtected } from './authorizer.ts';
+
+export const METADATA = 'envoy.filters.http.ext_authz';
+
+export interface BodySettings {
+  readonly maxBytes: number;
+  /** A longer body is cut; without it the request is answered 413. */
+  readonly allowPartial: boolean;
+}
+
+export interface ExtAuthzConfig {
+  readonly context: FilterContext;
+  readonly ask: Authorizer;
+  readonly body: BodySettings | undefined;
+  readonly failureModeAllow: boolean;
+  readonly failureModeAllowHeader: boolean;
+  readonly statusOnError: number;
+  readonly clearRouteCache: boolean;
+  /** Whether this request is asked about. */
+  enabled(callbacks: HttpFilterCallbacks): boolean;
+  readonly denyAtDisable: boolean;
+  readonly stats: Readonly<Record<'ok' | 'denied' | 'error' | 'disabled' | 'failureModeAllowed', Counter>>;
+}
+
+export interface CheckSettings {
+  readonly contextExtensions: Readonly<Record<string, string>>;
+  /** Null: no body; undefined: the filter's own setting. */
+  readonly body: BodySettings | null | undefined;
+}
+
+export function createExtAuthzFilter(
+  config: ExtAuthzConfig,
+  settings: CheckSettings | undefined,
+  callbacks: HttpFilterCallbacks,
+): HttpFilter {
+  const { context, stats } = config;
+  const { request, info } = callbacks;
+  const wanted = settings?.body === null ? undefined : (settings?.body ?? config.body);
+  let state: 'idle' | 'buffering' | 'asking' | 'done' = 'idle';
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let responseHeaders: readonly HeaderOperation[] = [];
+
+  const ask = (complete: boolean): void => {
+    state = 'asking';
+    let body: Buffer | undefined;
+    if (wanted !== undefined) body = Buffer.concat(chunks).subarray(0, wanted.maxBytes);
+    const partial = body !== undefined && (!complete || size > body.length);
+    config
+      .ask({ request, info, body, partial, contextExtensions: settings?.contextExtensions ?? {} })
+      .then(answered, failed)
+      .catch((error: unknown) => {
+        context.logger.error({ error: errorText(error) }, 'handling an answer of the authorization service failed');
+        if (state === 'asking') refuse(config.statusOnError, 'ext_authz_error');
+      });
+  };
+  const refuse = (status: number, details: string, body = '', headers: readonly string[] = []): void => {
+    state = 'done';
+    callbacks.sendLocalReply({ status, body, details, flag: 'UAEX', headers: [...headers] });
+  };
+  const answered = (answer: Answer): void => {
+    if (state !== 'asking') return;
+    if (answer.metadata !== undefined) info.dynamicMetadata.set(METADATA, { ...info.dynamicMetadata.get(METADATA), ...answer.metadata });
+    if (answer.kind === 'denied') {
+      stats.denied.add(1);
+      refuse(answer.status, 'ext_authz_denied', answer.body, answer.headers);
+      return;
+    }
+    stats.ok.add(1);
+    const changed = applyAnswer(answer, callbacks);
+    if (config.clearRouteCache && changed) callbacks.clearRoute();
+    responseHeaders = answer.responseHeaders;
+    state = 'done';
+    callbacks.continueRequest();
+  };
+  const failed = (error: unknown): void => {
+    if (state !== 'asking') return;
+    stats.error.add(1);
+    context.logger.debug({ error: errorText(error) }, 'the authorization service did not answer');
+    if (!config.failureModeAllow) {
+      refuse(config.statusOnError, 'ext_authz_error');
+      return;
+    }
+    stats.failureModeAllowed.add(1);
+    if (config.failureModeAllowHeader) request.headers.push('x-envoy-auth-failure-mode-allowed', 'true');
+    state = 'done';
+    callbacks.continueRequest();
+  };
+
+  return {
+    onRequestHead(_, endStream): FilterStatus {
+      if (!config.enabled(callbacks)) {
+        stats.disabled.add(1);
+        if (!config.denyAtDisable) return 'continue';
+        refuse(config.statusOnError, 'ext_authz_error');
+        return 'stop';
+      }
+      // Without a body to wait for, or one that may never end, ask at once.
+      const waits = wanted !== undefined && !endStream && request.upgrade === undefined;
+      if (waits) state = 'buffering';
+      else ask(true);
+      return 'stop';
+    },
+    onRequestData(data, endStream): FilterStatus {
+      if (state === 'done' || state === 'idle') return 'continue';
+      if (state === 'asking' || wanted === undefined) return 'stop';
+      size += data.length;
+      if (size - data.length < wanted.maxBytes) chunks.push(data);
+      if (size > wanted.maxBytes && !wanted.allowPartial) {
+        state = 'done';
+        callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
+      } else if (endStream || size >= wanted.maxBytes) queueMicrotask(() => state === 'buffering' && ask(endStream));
+      return 'stop';
+    },
+    onRequestTrailers(): FilterStatus {
+      if (state === 'done' || state === 'idle') return 'continue';
+      if (state === 'buffering') ask(true);
+      return 'stop';
+    },
+    onResponseHead(head) {
+      for (const { name, value, action } of responseHeaders) applyHeader(head.headers, name, value, action);
+      return 'continue';
+    },
+    onComplete() {
+      state = 'done';
+    },
+  };
+}
+
+/** Changes the request as the service said; true when anything changed. */
+function applyAnswer(answer: Answer & { kind: 'allowed' }, { request }: HttpFilterCallbacks): boolean {
+  for (const name of answer.requestHeadersToRemove) {
+    // Pseudo-headers and what frames the message stay, whatever a service asks for.
+    if (!name.startsWith(':') && !isProtected(name)) removeHeader(request.headers, name);
+  }
+  for (const { name, value, action } of answer.requestHeaders) {
+    if (name === ':path') request.path = value;
+    else if (name === ':method') request.method = value;
+    else if (name === ':authority' || name === 'host') request.authority = value;
+    else if (!name.startsWith(':') && !isProtected(name)) applyHeader(request.headers, name, value, action);
+  }
+  if (answer.queryToSet.length > 0 || answer.queryToRemove.length > 0) {
+    const at = request.path.indexOf('?');
+    const query = new URLSearchParams(at === -1 ? '' : request.path.slice(at + 1));
+    for (const { key, value } of answer.queryToSet) query.set(key, value);
+    for (const key of answer.queryToRemove) query.delete(key);
+    const text = query.toString();
+    request.path = `${at === -1 ? request.path : request.path.slice(0, at)}${text === '' ? '' : `?${text}`}`;
+  }
+  return answer.requestHeaders.length + answer.requestHeadersToRemove.length + answer.queryToSet.length + answer.queryToRemove.length > 0;
+}

@@ -1,0 +1,97 @@
+import { XebecError } from '@xebec/core';
+import { HeaderValueOption_HeaderAppendAction as Action } from '@xebec/protos/envoy/config/core/v3/base';
+import { type HeaderList, header, type RequestHead } from '@xebec/wire';
+import type { FilterUpstream } from '../../http-filter.ts';
+import { type Authorizer, type HeaderOperation, isProtected } from './authorizer.ts';
+
+export type HeaderNamePredicate = (name: string) => boolean;
+
+export interface HttpAuthorizerOptions {
+  readonly cluster: string;
+  readonly timeoutMs: number;
+  readonly pathPrefix: string;
+  /** Request headers that the service sees, besides the few that it always does. */
+  readonly allowsHeader: HeaderNamePredicate;
+  readonly headersToAdd: readonly { readonly name: string; readonly value: string }[];
+  /** Headers of the answer: to the upstream when allowed (set, added), to the client when denied and when allowed. */
+  readonly toUpstream: HeaderNamePredicate;
+  readonly toUpstreamAppended: HeaderNamePredicate;
+  /** Undefined: every header. */
+  readonly toClient: HeaderNamePredicate | undefined;
+  readonly toClientOnSuccess: HeaderNamePredicate;
+}
+
+/** Always handed to the client with a denial. */
+const clientAlways = new Set(['location', 'proxy-authenticate', 'set-cookie', 'www-authenticate', 'content-type']);
+const hopByHop = new Set(['connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'date', 'server']);
+
+/** An authorization service of plain HTTP: 200 allows, 5xx is an error, all else denies and is the answer. */
+export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterUpstream): Authorizer {
+  return async ({ request, body, partial }) => {
+    const answer = await upstream.http(
+      options.cluster,
+      question(request, body, partial, options),
+      body ?? Buffer.alloc(0),
+      options.timeoutMs,
+    );
+    const { status, headers } = answer.head;
+    if (status >= 500) throw new XebecError('E_EXT_AUTHZ', `authorization service answered ${status}`);
+    if (status !== 200) {
+      const { toClient } = options;
+      const kept = pairs(headers).filter(
+        ([name]) => !isProtected(name) && !hopByHop.has(name) && (toClient === undefined || toClient(name) || clientAlways.has(name)),
+      );
+      return { kind: 'denied', status, body: answer.body.toString(), headers: kept.flat(), metadata: undefined };
+    }
+    const pick = (allows: HeaderNamePredicate, action: Action): HeaderOperation[] =>
+      pairs(headers)
+        .filter(([name]) => allows(name) && !isProtected(name))
+        .map(([name, value]) => ({ name, value, action }));
+    return {
+      kind: 'allowed',
+      requestHeaders: [
+        ...pick(options.toUpstream, Action.OVERWRITE_IF_EXISTS_OR_ADD),
+        ...pick(options.toUpstreamAppended, Action.APPEND_IF_EXISTS_OR_ADD),
+      ],
+      requestHeadersToRemove: (header(headers, 'x-envoy-auth-headers-to-remove') ?? '')
+        .split(',')
+        .map((name) => name.trim().toLowerCase())
+        .filter((name) => name !== ''),
+      responseHeaders: pick(options.toClientOnSuccess, Action.APPEND_IF_EXISTS_OR_ADD),
+      queryToSet: [],
+      queryToRemove: [],
+      metadata: undefined,
+    };
+  };
+}
+
+function question(request: RequestHead, body: Buffer | undefined, partial: boolean, options: HttpAuthorizerOptions): RequestHead {
+  const headers: HeaderList = [];
+  for (const [name, value] of pairs(request.headers)) {
+    if (isProtected(name) || name === 'connection' || name === 'upgrade') continue;
+    if (name === 'authorization' || options.allowsHeader(name)) headers.push(name, value);
+  }
+  headers.push('content-length', String(body?.length ?? 0));
+  if (body !== undefined) headers.push('x-envoy-auth-partial-body', String(partial));
+  const head: RequestHead = {
+    method: request.method,
+    path: `${options.pathPrefix}${request.path}`,
+    authority: request.authority,
+    scheme: 'http',
+    headers,
+    version: 'HTTP/1.1',
+  };
+  for (const { name, value } of options.headersToAdd) {
+    if (name === ':authority' || name === 'host') head.authority = value;
+    else if (name === ':path') head.path = value;
+    else if (name === ':method') head.method = value;
+    else headers.push(name, value);
+  }
+  return head;
+}
+
+function pairs(headers: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i < headers.length; i += 2) out.push([headers[i] ?? '', headers[i + 1] ?? '']);
+  return out;
+}
