@@ -30,3 +30,30 @@ describe('filters that a stock Envoy lacks', () => {
     expect(sent([name])).toContain(`"${name}"`);
   });
 });
+
+describe('a proxy of ours that lacks a filter', () => {
+  const jwks = '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}';
+  const objects = [
+    {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'RequestAuthentication',
+      metadata: { name: 'jwt', namespace: 'default' },
+      spec: { jwtRules: [{ issuer: 'A', jwks }] },
+    },
+  ];
+  const ours = (extensions: string[]) =>
+    JSON.stringify(render({ node: { ...node(extensions), userAgentName: 'xebec' }, services, mesh, objects }).listeners);
+  const missing = 'xebec-filter-missing[envoy.filters.http.jwt_authn]';
+
+  it('never gets it, and denies every request where it would have guarded', () => {
+    const text = ours([]);
+    expect(text).toContain(missing);
+    expect(text).not.toMatch(/"envoy\.filters\.http\.(jwt_authn|cors|fault|grpc_stats)"/);
+  });
+  it('gets it when it lists it', () => {
+    const text = ours(['envoy.filters.http.jwt_authn', 'envoy.filters.http.cors']);
+    expect(text).toMatch(/"envoy\.filters\.http\.jwt_authn"/);
+    expect(text).toMatch(/"envoy\.filters\.http\.cors"/);
+    expect(text).not.toContain(missing);
+  });
+});

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
-import type { FilterContext, HttpFilterDefinition, HttpFilterFactory } from '@xebec/filters';
+import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory } from '@xebec/filters';
 import { type AddressPredicate, type CompiledRouteTable, compileCidrs, optionalDurationMs } from '@xebec/matching';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import {
@@ -199,6 +199,10 @@ export function compileHttpFilters(
     const definition = find(typeName, filter.name);
     if (definition === undefined) {
       if (filter.isOptional) continue;
+      if (filterSupport(typeName) === 'ignored') {
+        context.logger.warn({ filter: filter.name, type: typeName }, 'an HTTP filter that is not executed is left out');
+        continue;
+      }
       throw new XebecError('E_CONFIG', `${where}: didn't find a registered implementation with type URL ${any?.typeUrl ?? '""'}`);
     }
     filters.push({

@@ -75,6 +75,7 @@ export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): Liste
           direction,
           protocol,
           extensions: proxy.extensions,
+          listsAll: proxy.flavour === 'xebec',
           requestAuthentication: guarded ? jwt.http : [],
           authorization: guarded ? authorization.http : [],
           mixer: mixerFilter(snapshot, proxy, scope, direction === 'inbound'),

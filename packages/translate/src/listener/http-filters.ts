@@ -1,8 +1,10 @@
 import type { Protocol } from '@xebec/model';
+import { RBAC_Action } from '@xebec/protos/envoy/config/rbac/v3/rbac';
 import { CorsSchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
 import { HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
 import { FilterConfigSchema as GrpcStatsSchema } from '@xebec/protos/envoy/extensions/filters/http/grpc_stats/v3/config';
 import { GrpcWebSchema } from '@xebec/protos/envoy/extensions/filters/http/grpc_web/v3/grpc_web';
+import { RBACSchema as RbacSchema } from '@xebec/protos/envoy/extensions/filters/http/rbac/v3/rbac';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import type { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { FilterConfigSchema as AlpnSchema, FilterConfig_Protocol } from '@xebec/protos/istio/filters/alpn';
@@ -12,6 +14,9 @@ import { extension, type Fields } from '../envoy/any.ts';
 import { ALPN, METADATA_EXCHANGE, STATS } from '../extensions.ts';
 
 export type HttpFilter = Fields<typeof HttpFilterSchema>;
+const ROUTER = 'envoy.filters.http.router';
+const RBAC = 'envoy.filters.http.rbac';
+
 export type Direction = 'inbound' | 'outbound' | 'gateway';
 
 export interface HttpFilterView {
@@ -19,6 +24,8 @@ export interface HttpFilterView {
   readonly protocol: Protocol;
   /** What the proxy has of its own. */
   readonly extensions: ReadonlySet<string>;
+  /** Whether that is everything it has: a filter that is not among them is never sent. */
+  readonly listsAll: boolean;
   readonly requestAuthentication: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
   readonly mixer: readonly HttpFilter[];
@@ -28,7 +35,7 @@ export interface HttpFilterView {
 /** The HTTP filters of a connection manager, first to last. */
 export function httpFilters(view: HttpFilterView): HttpFilter[] {
   const inbound = view.direction === 'inbound';
-  return [
+  return executable(view, [
     // Who the peer is must be known before anything decides or reports by it.
     ...only(view, METADATA_EXCHANGE, () => metadataExchange(inbound)),
     // Tokens before policies: a policy may ask for their claims.
@@ -46,8 +53,32 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
     extension('envoy.filters.http.fault', HTTPFaultSchema),
     extension('envoy.filters.http.cors', CorsSchema),
     ...(view.metrics ? only(view, STATS, () => stats(view.direction)) : []),
-    extension('envoy.filters.http.router', RouterSchema),
-  ];
+    extension(ROUTER, RouterSchema),
+  ]);
+}
+
+/**
+ * Drops what the proxy would refuse the whole listener for. A missing filter that guards is no reason to let everybody in:
+ * in its place all requests are denied, by a policy whose name says which filter is missing.
+ */
+function executable(view: HttpFilterView, filters: readonly HttpFilter[]): HttpFilter[] {
+  if (!view.listsAll) return [...filters];
+  const guards = new Set([...view.requestAuthentication, ...view.authorization, ...view.mixer]);
+  return filters.flatMap((filter) => {
+    const name = filter.name ?? '';
+    if (name === ROUTER || name === RBAC || view.extensions.has(name)) return [filter];
+    return guards.has(filter) ? [denyAll(name)] : [];
+  });
+}
+
+function denyAll(missing: string): HttpFilter {
+  const policy = {
+    permissions: [{ rule: { case: 'any' as const, value: true } }],
+    principals: [{ identifier: { case: 'any' as const, value: true } }],
+  };
+  return extension(RBAC, RbacSchema, {
+    rules: { action: RBAC_Action.DENY, policies: { [`xebec-filter-missing[${missing}]`]: policy } },
+  });
 }
 
 function only(view: HttpFilterView, name: string, build: () => HttpFilter): HttpFilter[] {

@@ -22,7 +22,7 @@ export interface HttpAuthorizerOptions {
 }
 
 /** Always handed to the client with a denial. */
-const clientAlways = new Set(['location', 'proxy-authenticate', 'set-cookie', 'www-authenticate', 'content-type']);
+const clientAlways = new Set(['location', 'proxy-authenticate', 'www-authenticate', 'content-type']);
 const hopByHop = new Set(['connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'date', 'server']);
 
 /** An authorization service of plain HTTP: 200 allows, 5xx is an error, all else denies and is the answer. */
