@@ -46,7 +46,7 @@ export function filtersPage(filtersReadme: string): string {
     'run is a hole or a wrong answer. An HTTP filter marked `is_optional` is left out instead.',
     '',
     'Harmless to leave out (`filterSupport` says `ignored`): they observe, or change nothing that a caller relies on for safety.',
-    'Mark the HTTP ones `is_optional`:',
+    'The HTTP ones are left out with a warning; network ones are refused still:',
     '',
     ...ofSupport('ignored').map((type) => `- \`${type}\``),
     '',
