@@ -54,19 +54,15 @@ export const adminHandlers: readonly AdminHandler[] = [
   read('/hot_restart_version', 'print the hot restart compatibility version', () => ({ body: 'disabled\n' })),
   read('/init_dump', 'dump current Envoy init manager information (experimental)', () => json({})),
   read('/listeners', 'print listener info', (query, state) => {
-    const entries = [...state.listeners.entries].filter((entry) => entry.active !== undefined);
-    if (query.get('format') !== 'json') {
-      return {
-        body: entries.map((entry) => `${entry.name}::${entry.active === undefined ? '' : addressText(entry.active.address)}\n`).join(''),
-      };
-    }
-    const listenerStatuses = entries.flatMap(({ name, active }) => {
-      if (active === undefined) return [];
-      const { address } = active;
-      const bound = state.listeners.boundAddress(name) ?? address;
+    // Port 0 is shown as the port that it became.
+    const bounds = [...state.listeners.entries].flatMap(({ name, active }) =>
+      active === undefined ? [] : [{ name, bound: state.listeners.boundAddress(name) ?? active.address }],
+    );
+    if (query.get('format') !== 'json') return { body: bounds.map(({ name, bound }) => `${name}::${addressText(bound)}\n`).join('') };
+    const listenerStatuses = bounds.map(({ name, bound }) => {
       const local_address =
         bound.kind === 'pipe' ? { pipe: { path: bound.path } } : { socket_address: { address: bound.address, port_value: bound.port } };
-      return [{ name, local_address }];
+      return { name, local_address };
     });
     return json({ listener_statuses: listenerStatuses });
   }),
