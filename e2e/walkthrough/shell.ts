@@ -31,7 +31,9 @@ export class Shell {
     });
   }
 
+  /** Ends the shell and what it started; a shell that is gone already is fine. */
   close(): void {
-    if (this.#bash.pid !== undefined) process.kill(-this.#bash.pid, 'SIGKILL');
+    if (this.#bash.pid === undefined || this.#bash.exitCode !== null || this.#bash.signalCode !== null) return;
+    process.kill(-this.#bash.pid, 'SIGKILL');
   }
 }
