@@ -20,7 +20,7 @@ const sources = [['samples', join(root, 'samples')], ...(istioSamples === undefi
 ][];
 
 const EVENTUALLY_MS = 20_000;
-const COMMAND_MS = 70_000;
+const COMMAND_MS = 90_000;
 
 async function runStep(shell: Shell, step: ConsoleStep): Promise<void> {
   const deadline = performance.now() + (isChange(step.command) ? 0 : EVENTUALLY_MS);

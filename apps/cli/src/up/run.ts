@@ -71,6 +71,8 @@ async function bringUp(
   // Parsing the manifests takes as long as the API server's start: both at once.
   const definitions = readManifests(join(CHECKOUT, 'deploy/crds'));
   const mesh = readManifests(join(CHECKOUT, 'deploy/base'));
+  // Mixer's own objects go through Galley's webhook, so they come after it.
+  const policy = readManifests(join(CHECKOUT, 'deploy/mixer-defaults.yaml'));
   const bookinfo = options.demo === true ? readManifests(join(samples, 'bookinfo/platform/kube/bookinfo.yaml')) : [];
   const gateway = options.demo === true ? readManifests(join(samples, 'bookinfo/networking/bookinfo-gateway.yaml')) : [];
   const client = await starting;
@@ -107,6 +109,7 @@ async function bringUp(
     await applyAll(client, [...bookinfo.filter(workloads), ...gateway], retry);
   }
   await meshReady;
+  await applyAll(client, policy, retry);
   const capture = supervisor.captureMode();
   progress.line(`  ${capture?.why ?? 'capture mode unknown'}`);
   const url = `http://127.0.0.1:${gatewayPort}/productpage`;

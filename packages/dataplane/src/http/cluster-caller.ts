@@ -29,7 +29,7 @@ export class ClusterCaller implements FilterUpstream {
     const head: RequestHead = {
       method: 'POST',
       path,
-      authority: cluster,
+      authority: authorityOf(cluster),
       scheme: 'http',
       version: 'HTTP/2',
       headers: ['content-type', 'application/grpc', 'te', 'trailers', 'grpc-timeout', `${Math.max(1, Math.round(timeoutMs))}m`],
@@ -66,6 +66,16 @@ export class ClusterCaller implements FilterUpstream {
       attempt.start();
     });
   }
+}
+
+/**
+ * What `:authority` says. A cluster's name stands there by default, but the names of a mesh (`outbound|9091||host`) are no
+ * authorities, and servers on nghttp2 reset streams that carry them: their host and port stand there instead.
+ */
+export function authorityOf(cluster: string): string {
+  const [, port, , host] = cluster.split('|');
+  if (host !== undefined && port !== undefined && host !== '') return `${host}:${port}`;
+  return cluster.replaceAll(/[^A-Za-z0-9._:[\]-]/g, '-');
 }
 
 class Call implements AttemptOwner {
