@@ -21,6 +21,8 @@ export async function runUp(options: UpOptions): Promise<void> {
     throw new CommandFailure(`--capture wants auto, netns or loopback, but got "${capture}"`, EXIT.usage);
   }
   const gatewayPort = port('--gateway-port', options.gatewayPort);
+  // Before anything starts: a file that cannot be read must not leave half a mesh behind.
+  const demo = readDemo(options);
   const supervisor = new Supervisor({
     directory,
     checkout: CHECKOUT,
@@ -44,7 +46,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const asked = askedToStop(stop, progress);
   let failure: unknown;
   try {
-    await Promise.race([bringUp(supervisor, options, directory, gatewayPort, progress, stop.signal), asked]);
+    await Promise.race([bringUp(supervisor, options, demo, directory, gatewayPort, progress, stop.signal), asked]);
     await asked;
   } catch (error) {
     failure = error;
@@ -57,9 +59,25 @@ export async function runUp(options: UpOptions): Promise<void> {
   process.exit(0);
 }
 
+interface DemoManifests {
+  readonly bookinfo: readonly ManifestObject[];
+  readonly gateway: readonly ManifestObject[];
+}
+
+/** What `--demo` applies, from `--samples` or the project's own; nothing without `--demo`. */
+function readDemo(options: UpOptions): DemoManifests {
+  if (options.demo !== true) return { bookinfo: [], gateway: [] };
+  const samples = options.samples === undefined ? join(CHECKOUT, 'samples') : resolve(options.samples);
+  return {
+    bookinfo: readManifests(join(samples, 'bookinfo/platform/kube/bookinfo.yaml')),
+    gateway: readManifests(join(samples, 'bookinfo/networking/bookinfo-gateway.yaml')),
+  };
+}
+
 async function bringUp(
   supervisor: Supervisor,
   options: UpOptions,
+  { bookinfo, gateway }: DemoManifests,
   directory: string,
   gatewayPort: number,
   progress: Progress,
@@ -67,14 +85,11 @@ async function bringUp(
 ): Promise<void> {
   progress.waiting('API server and node agent');
   const starting = supervisor.start();
-  const samples = options.samples === undefined ? join(CHECKOUT, 'samples') : resolve(options.samples);
   // Parsing the manifests takes as long as the API server's start: both at once.
   const definitions = readManifests(join(CHECKOUT, 'deploy/crds'));
   const mesh = readManifests(join(CHECKOUT, 'deploy/base'));
   // Mixer's own objects go through Galley's webhook, so they come after it.
   const policy = readManifests(join(CHECKOUT, 'deploy/mixer-defaults.yaml'));
-  const bookinfo = options.demo === true ? readManifests(join(samples, 'bookinfo/platform/kube/bookinfo.yaml')) : [];
-  const gateway = options.demo === true ? readManifests(join(samples, 'bookinfo/networking/bookinfo-gateway.yaml')) : [];
   const client = await starting;
   progress.done('API server');
   const waiting: Waiting = { client, directory, progress, signal };

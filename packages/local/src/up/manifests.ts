@@ -26,12 +26,12 @@ const CLUSTER_SCOPED: ReadonlySet<string> = new Set([
 export function readManifests(path: string): ManifestObject[] {
   const files = /\.ya?ml$/.test(path)
     ? [path]
-    : readdirSync(path)
+    : reading(path, () => readdirSync(path))
         .filter((name) => /\.ya?ml$/.test(name))
         .sort()
         .map((name) => join(path, name));
   return files.flatMap((file) =>
-    parseAllDocuments(readFileSync(file, 'utf8')).flatMap((document) => {
+    parseAllDocuments(reading(file, () => readFileSync(file, 'utf8'))).flatMap((document) => {
       const [problem] = document.errors;
       if (problem !== undefined) throw new XebecError('E_MANIFEST', `${file}:${problem.linePos?.[0].line ?? 1}: ${problem.message}`);
       const value: unknown = document.toJS();
@@ -43,6 +43,14 @@ export function readManifests(path: string): ManifestObject[] {
       return [value as ManifestObject];
     }),
   );
+}
+
+function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new XebecError('E_MANIFEST', `cannot read the manifests in ${path}`, { cause });
+  }
 }
 
 /** The path of an object's collection. */
