@@ -53,7 +53,10 @@ try {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-  const files = [...roots, ...listProtos(join(here, 'proto'))];
+  // A line `folder/**` stands for every file below it.
+  const all = listProtos(join(work, 'proto'));
+  const chosen = roots.flatMap((root) => (root.endsWith('/**') ? all.filter((file) => file.startsWith(root.slice(0, -2))) : [root]));
+  const files = [...new Set([...chosen, ...listProtos(join(here, 'proto'))])];
   writeFileSync(join(work, 'proto', 'buf.yaml'), 'version: v2\n');
   writeFileSync(
     join(work, 'buf.gen.yaml'),
