@@ -1,9 +1,17 @@
 import type { Clock, Logger, Random } from '@xebec/core';
+import type { CompiledRoute } from '@xebec/matching';
 import type { StatsScope, StreamInfo } from '@xebec/telemetry';
 import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
 
 /** `continue`: on to the next filter. `stop`: this filter will call `continueRequest`/`continueResponse`, or has replied. */
 export type FilterStatus = 'continue' | 'stop';
+
+/**
+ * For body pieces: bytes go on in place of those given; `taken` means that the filter has them, and passes on what it makes of
+ * them, and the end, by `passRequestData` or `passResponseData`. `continue` or bytes from a filter that had said stop let the
+ * stream go on from there.
+ */
+export type FilterDataStatus = FilterStatus | 'taken' | Buffer;
 
 /** What a filter may do with the stream it sits on. */
 export interface HttpFilterCallbacks {
@@ -14,8 +22,19 @@ export interface HttpFilterCallbacks {
   clearRoute(): void;
   /** The most specific `typed_per_filter_config` for this filter (route over virtual host over route configuration). */
   perRouteConfig(filterName: string): unknown;
-  continueRequest(): void;
-  continueResponse(): void;
+  /** All of the levels that have one, the least specific first. */
+  perRouteConfigs(filterName: string): readonly unknown[];
+  /** Lets go what waits at `filter`; without it, at the filter that said stop first. */
+  continueRequest(filter?: HttpFilter): void;
+  continueResponse(filter?: HttpFilter): void;
+  /** Body bytes from `filter` on to the filters after it; while that filter holds the stream they wait with the rest. */
+  passRequestData(filter: HttpFilter, data: Buffer, endStream: boolean): void;
+  passResponseData(filter: HttpFilter, data: Buffer, endStream: boolean): void;
+  /** Slows the client or the upstream down while a filter has more of a body than it can work off. */
+  pauseRequest(): void;
+  resumeRequest(): void;
+  pauseResponse(): void;
+  resumeResponse(): void;
   /** Answers from here: response filters still run. Body text is also the gRPC message when the request is gRPC. */
   sendLocalReply(reply: LocalReply): void;
   /** Runs `fn` later on this stream's thread unless the stream has ended; returns a cancel function. */
@@ -40,17 +59,20 @@ export interface RouteView {
   /** `filter_metadata` of the route. */
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly decoratorOperation: string;
+  /** The route itself, for filters that read more of its configuration. */
+  readonly compiled: CompiledRoute | undefined;
 }
 
 /** One per stream. Methods that are absent mean `continue`. */
 export interface HttpFilter {
   onRequestHead?(head: RequestHead, endStream: boolean): FilterStatus;
-  onRequestData?(data: Buffer, endStream: boolean): FilterStatus;
+  onRequestData?(data: Buffer, endStream: boolean): FilterDataStatus;
   onRequestTrailers?(trailers: HeaderList): FilterStatus;
   /** In reverse order of the chain. */
   onResponseHead?(head: ResponseHead, endStream: boolean): FilterStatus;
-  onResponseData?(data: Buffer, endStream: boolean): FilterStatus;
-  onResponseTrailers?(trailers: HeaderList): FilterStatus;
+  onResponseData?(data: Buffer, endStream: boolean): FilterDataStatus;
+  /** Bytes go before the trailers; the stream ends with them when the filter has emptied `trailers`. */
+  onResponseTrailers?(trailers: HeaderList): FilterStatus | Buffer;
   /** The stream is over (complete or reset); `info` is final. Called once, always. */
   onComplete?(): void;
 }
@@ -66,6 +88,8 @@ export interface FilterContext {
   readonly stats: StatsScope;
   /** HCM stat prefix, such as `inbound_0.0.0.0_9080`. */
   readonly statPrefix: string;
+  /** The name that the configuration gives this filter: `typed_per_filter_config` is keyed by it. */
+  readonly filterName: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -83,8 +107,8 @@ export interface NodeInfo {
 }
 
 export interface FilterUpstream {
-  /** Unary gRPC call by cluster name; `path` is `/package.Service/Method`. Rejects with XebecError. */
-  grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  /** Unary gRPC call by cluster name; `path` is `/package.Service/Method`. Rejects with XebecError. `metadata`: names and values. */
+  grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number, metadata?: HeaderList): Promise<Uint8Array>;
   /** HTTP call by cluster name. */
   http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }>;
 }

@@ -45,6 +45,7 @@ export function testContext(changes: Partial<FilterContext> = {}) {
   const context: FilterContext = {
     stats,
     statPrefix: 'test',
+    filterName: 'test',
     clock,
     random: seededRandom(7),
     logger: silentLogger,
@@ -62,6 +63,8 @@ export class TestStream {
   readonly filter: HttpFilter;
   readonly request: RequestHead;
   replies: LocalReply[] = [];
+  passedRequest: { data: Buffer; end: boolean }[] = [];
+  passedResponse: { data: Buffer; end: boolean }[] = [];
   continuedRequest = 0;
   continuedResponse = 0;
 
@@ -73,6 +76,7 @@ export class TestStream {
       connection?: Partial<ConnectionInfo>;
       route?: RouteView;
       perRoute?: unknown;
+      perRouteLevels?: readonly unknown[];
     } = {},
   ) {
     this.request = { method: 'GET', path: '/', authority: 'host', scheme: 'http', headers: [], version: 'HTTP/1.1', ...options.request };
@@ -83,12 +87,23 @@ export class TestStream {
       route: () => options.route,
       clearRoute: () => undefined,
       perRouteConfig: () => options.perRoute,
+      perRouteConfigs: () => options.perRouteLevels ?? (options.perRoute === undefined ? [] : [options.perRoute]),
       continueRequest: () => {
         this.continuedRequest++;
       },
       continueResponse: () => {
         this.continuedResponse++;
       },
+      passRequestData: (_, data, end) => {
+        this.passedRequest.push({ data, end });
+      },
+      passResponseData: (_, data, end) => {
+        this.passedResponse.push({ data, end });
+      },
+      pauseRequest: () => undefined,
+      resumeRequest: () => undefined,
+      pauseResponse: () => undefined,
+      resumeResponse: () => undefined,
       sendLocalReply: (reply) => {
         this.replies.push(reply);
       },

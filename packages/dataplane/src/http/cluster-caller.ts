@@ -25,14 +25,22 @@ export class ClusterCaller implements FilterUpstream {
   async http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }> {
     return this.#call(cluster, head, body, timeoutMs, 'http1');
   }
-  async grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+  async grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number, metadata: HeaderList = []): Promise<Uint8Array> {
     const head: RequestHead = {
       method: 'POST',
       path,
       authority: authorityOf(cluster),
       scheme: 'http',
       version: 'HTTP/2',
-      headers: ['content-type', 'application/grpc', 'te', 'trailers', 'grpc-timeout', `${Math.max(1, Math.round(timeoutMs))}m`],
+      headers: [
+        'content-type',
+        'application/grpc',
+        'te',
+        'trailers',
+        'grpc-timeout',
+        `${Math.max(1, Math.round(timeoutMs))}m`,
+        ...metadata,
+      ],
     };
     const result = await this.#call(cluster, head, encodeGrpcFrame(request), timeoutMs, 'http2');
     const status = header(result.trailers, 'grpc-status') ?? header(result.head.headers, 'grpc-status');

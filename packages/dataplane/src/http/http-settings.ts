@@ -207,7 +207,7 @@ export function compileHttpFilters(
     }
     filters.push({
       name: filter.name,
-      factory: definition.compile(any?.value ?? new Uint8Array(), typeName, context),
+      factory: definition.compile(any?.value ?? new Uint8Array(), typeName, { ...context, filterName: filter.name }),
       disabled: filter.disabled,
     });
   }

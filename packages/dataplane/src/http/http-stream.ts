@@ -15,6 +15,7 @@ import {
 } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { StreamTrace } from '../tracing/stream-trace.ts';
+import { type Held, heldAt, holdAt, takeHeld } from './held-stream.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { replyMessage } from './local-reply.ts';
 import { prepareRequest } from './request-headers.ts';
@@ -34,6 +35,8 @@ export interface HttpStreamOwner {
 }
 
 const emptyBody = Buffer.alloc(0);
+/** How much of a response waits at a filter that said stop before the upstream is slowed. */
+const responseHoldBytes = 65_536;
 
 /** One request: headers prepared, through the filters to the router, and its response back through them in reverse. */
 export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteView {
@@ -53,20 +56,10 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
   #response: ResponseHead | undefined;
   #responseTrailers: HeaderList | undefined;
   #accessLogType: string | undefined;
-  // Request direction: the head has passed filters before `requestAt`; `heldAt` is the filter that said stop, or -1.
-  #requestAt = 0;
-  #heldAt = -1;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  #heldEnd = false;
-  #heldTrailers: HeaderList | undefined;
+  // What waits at filters that said stop, by direction; undefined while nothing ever did.
+  #requestHeld: Held[] | undefined;
+  #responseHeld: Held[] | undefined;
   #requestEnded = false;
-  // Response direction, in reverse order.
-  #responseHeldAt = -1;
-  #responseHeadDone = false;
-  #responseHeld: Buffer[] = [];
-  #responseHeldEnd = false;
-  #responseHeldTrailers: HeaderList | undefined;
   #headSent = false;
   #replied = false;
   #done = false;
@@ -137,7 +130,7 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
       if (this.#routeDisables(name, disabled)) continue;
       this.#filters.push(factory.create(this));
     }
-    this.#runRequestHead(endStream);
+    this.#passHead(0, endStream);
   }
   // RequestReceiver: what the client sends.
   onData(data: Buffer, endStream: boolean): void {
@@ -179,41 +172,40 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     const route = this.#findRoute();
     return route?.filterConfig(filterName, route.action.kind === 'forward' ? this.clusterChoice(route.action) : undefined);
   }
-  continueRequest(): void {
-    const at = this.#heldAt;
-    if (at === -1 || this.#done || this.#replied) return;
-    this.#heldAt = -1;
-    const data = this.#held.length === 1 ? (this.#held[0] ?? emptyBody) : Buffer.concat(this.#held);
-    const hadData = this.#held.length > 0;
-    const end = this.#heldEnd;
-    const trailers = this.#heldTrailers;
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#heldEnd = false;
-    this.#heldTrailers = undefined;
-    this.#server.resume();
-    if (this.#requestAt === at) {
-      this.#requestAt = at + 1;
-      this.#runRequestHead(this.#requestEnded && !hadData && trailers === undefined);
-      if (this.#done || this.#replied) return;
-    }
-    if (hadData) this.#passData(at + 1, data, end);
-    if (trailers !== undefined && !this.#done && !this.#replied) this.#passTrailers(at + 1, trailers);
+  perRouteConfigs(filterName: string): readonly unknown[] {
+    const route = this.#findRoute();
+    return route?.filterConfigs(filterName, route.action.kind === 'forward' ? this.clusterChoice(route.action) : undefined) ?? [];
   }
-  continueResponse(): void {
-    const at = this.#responseHeldAt;
-    const head = this.#response;
-    if (at === -1 || this.#done || head === undefined) return;
-    this.#responseHeldAt = -1;
-    const held = this.#responseHeld;
-    const end = this.#responseHeldEnd;
-    const trailers = this.#responseHeldTrailers;
-    this.#responseHeld = [];
-    this.#responseHeldEnd = false;
-    this.#responseHeldTrailers = undefined;
-    if (!this.#responseHeadDone) this.#passResponseHead(at - 1, head, end && held.length === 0);
-    if (held.length > 0) this.#passResponseData(at - 1, held.length === 1 ? (held[0] ?? emptyBody) : Buffer.concat(held), end);
-    if (trailers !== undefined) this.#passResponseTrailers(at - 1, trailers);
+  continueRequest(filter?: HttpFilter): void {
+    const all = this.#requestHeld;
+    if (all === undefined || this.#done || this.#replied) return;
+    const held = filter === undefined ? all[0] : heldAt(all, this.#filters.indexOf(filter));
+    if (held !== undefined) this.#resumeRequest(held);
+  }
+  continueResponse(filter?: HttpFilter): void {
+    const all = this.#responseHeld;
+    if (all === undefined || this.#done) return;
+    const held = filter === undefined ? all[0] : heldAt(all, this.#filters.indexOf(filter));
+    if (held !== undefined) this.#resumeResponse(held);
+  }
+  passRequestData(filter: HttpFilter, data: Buffer, endStream: boolean): void {
+    if (this.#done || this.#replied) return;
+    const at = this.#filters.indexOf(filter);
+    const held = heldAt(this.#requestHeld, at);
+    if (held === undefined) this.#passData(at + 1, data, endStream);
+    else this.#hold(held, data, endStream);
+  }
+  passResponseData(filter: HttpFilter, data: Buffer, endStream: boolean): void {
+    if (this.#done) return;
+    const at = this.#filters.indexOf(filter);
+    const held = heldAt(this.#responseHeld, at);
+    if (held === undefined) this.#passResponseData(at - 1, data, endStream);
+    else this.#holdResponse(held, data, endStream);
+  }
+  pauseResponse(): void {
+    this.#router?.pauseResponse();
+  }
+  resumeResponse(): void {
     this.#router?.resumeResponse();
   }
   sendLocalReply(reply: LocalReply): void {
@@ -227,12 +219,9 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
       return;
     }
     this.#replied = true;
-    this.#heldAt = -1;
-    this.#held = [];
+    this.#requestHeld = undefined;
     this.#server.resume();
-    this.#responseHeadDone = false;
-    this.#responseHeldAt = -1;
-    this.#responseHeld = [];
+    this.#responseHeld = undefined;
     const { head, body } = replyMessage(this.request, reply.status, reply.body, reply.headers, reply.grpcStatus);
     this.#deliver(head, body);
   }
@@ -265,6 +254,9 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
   }
   get decoratorOperation(): string {
     return this.#route?.decoratorOperation ?? '';
+  }
+  get compiled(): CompiledRoute | undefined {
+    return this.#route;
   }
   // For the router.
   clusterChoice(action: ForwardAction): ClusterChoice {
@@ -309,52 +301,85 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     this.#complete();
   }
   // Request direction.
-  #runRequestHead(endStream: boolean): void {
+  #passHead(from: number, endStream: boolean): void {
     const filters = this.#filters;
-    while (this.#requestAt < filters.length) {
-      const at = this.#requestAt;
-      const status = filters[at]?.onRequestHead?.(this.request, endStream);
+    for (let i = from; i < filters.length; i++) {
+      const status = filters[i]?.onRequestHead?.(this.request, endStream);
       if (this.#done || this.#replied) return;
-      if (status === 'stop') {
-        this.#heldAt = at;
-        return;
-      }
-      this.#requestAt = at + 1;
+      if (status !== 'stop') continue;
+      this.#requestHeld ??= [];
+      const held = holdAt(this.#requestHeld, i);
+      held.head = true;
+      held.end = endStream;
+      return;
     }
     this.#startRouter(endStream);
   }
-  #passData(from: number, data: Buffer, endStream: boolean): void {
+  #passData(from: number, bytes: Buffer, endStream: boolean): void {
     const filters = this.#filters;
+    let data = bytes;
     for (let i = from; i < filters.length; i++) {
-      const status = filters[i]?.onRequestData?.(data, endStream);
-      if (this.#done || this.#replied) return;
-      if (this.#heldAt === i || status === 'stop') {
-        this.#heldAt = i;
-        this.#hold(data, endStream);
+      const filter = filters[i];
+      const held = this.#requestHeld === undefined ? undefined : heldAt(this.#requestHeld, i);
+      if (filter?.onRequestData === undefined) {
+        if (held === undefined) continue;
+        this.#hold(held, data, endStream);
         return;
       }
+      const status = filter.onRequestData(data, endStream);
+      if (this.#done || this.#replied || status === 'taken') return;
+      if (status === 'stop') {
+        this.#requestHeld ??= [];
+        this.#hold(held ?? holdAt(this.#requestHeld, i), data, endStream);
+        return;
+      }
+      if (status !== 'continue') data = status;
+      if (held === undefined) continue;
+      // It held the stream back, and lets it go with these bytes.
+      held.data.push(data);
+      held.end = endStream;
+      this.#resumeRequest(held);
+      return;
     }
     this.#router?.onData(data, endStream);
   }
   #passTrailers(from: number, trailers: HeaderList): void {
     const filters = this.#filters;
     for (let i = from; i < filters.length; i++) {
-      const status = filters[i]?.onRequestTrailers?.(trailers);
+      const filter = filters[i];
+      const status = filter?.onRequestTrailers?.(trailers);
       if (this.#done || this.#replied) return;
-      if (this.#heldAt === i || status === 'stop') {
-        this.#heldAt = i;
-        this.#heldTrailers = trailers;
+      const held = this.#requestHeld === undefined ? undefined : heldAt(this.#requestHeld, i);
+      if (status === 'stop' || (held !== undefined && status === undefined)) {
+        this.#requestHeld ??= [];
+        (held ?? holdAt(this.#requestHeld, i)).trailers = trailers;
         return;
       }
+      if (held === undefined) continue;
+      held.trailers = trailers;
+      this.#resumeRequest(held);
+      return;
     }
     this.#router?.onTrailers(trailers);
   }
-  #hold(data: Buffer, endStream: boolean): void {
-    this.#held.push(data);
-    this.#heldBytes += data.length;
-    this.#heldEnd = endStream;
-    if (this.#heldBytes <= this.settings.bufferLimitBytes) return;
-    const buffering = this.#filters[this.#heldAt]?.onRequestData !== undefined;
+  #resumeRequest(held: Held): void {
+    const { at, head, data, end, trailers } = held;
+    takeHeld(this.#requestHeld, held);
+    this.#server.resume();
+    if (head) {
+      this.#passHead(at + 1, end && data.length === 0 && trailers === undefined);
+      if (this.#done || this.#replied) return;
+    }
+    if (data.length > 0) this.#passData(at + 1, data.length === 1 ? (data[0] ?? emptyBody) : Buffer.concat(data), end);
+    else if (end && !head) this.#passData(at + 1, emptyBody, true);
+    if (trailers !== undefined && !this.#done && !this.#replied) this.#passTrailers(at + 1, trailers);
+  }
+  #hold(held: Held, data: Buffer, endStream: boolean): void {
+    held.data.push(data);
+    held.bytes += data.length;
+    held.end = endStream;
+    if (held.bytes <= this.settings.bufferLimitBytes) return;
+    const buffering = this.#filters[held.at]?.onRequestData !== undefined;
     if (buffering) this.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
     else this.pauseRequest();
   }
@@ -430,31 +455,44 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     }
     return route;
   }
-  // Response direction.
+  // Response direction, in reverse order.
   #passResponseHead(from: number, head: ResponseHead, endStream: boolean): void {
     for (let i = from; i >= 0; i--) {
       const status = this.#filters[i]?.onResponseHead?.(head, endStream);
       if (this.#done) return;
       if (this.#response !== head) return;
-      if (status === 'stop') {
-        this.#responseHeldAt = i;
-        if (endStream) this.#responseHeldEnd = true;
-        return;
-      }
+      if (status !== 'stop') continue;
+      this.#responseHeld ??= [];
+      const held = holdAt(this.#responseHeld, i);
+      held.head = true;
+      held.end = endStream;
+      return;
     }
     this.#sendHead(head, endStream);
   }
-  #passResponseData(from: number, data: Buffer, endStream: boolean): void {
+  #passResponseData(from: number, bytes: Buffer, endStream: boolean): void {
+    let data = bytes;
     for (let i = from; i >= 0; i--) {
-      const status = this.#filters[i]?.onResponseData?.(data, endStream);
-      if (this.#done) return;
-      if (this.#responseHeldAt === i || status === 'stop') {
-        this.#responseHeldAt = i;
-        this.#responseHeld.push(data);
-        this.#responseHeldEnd = endStream;
-        if (this.#responseHeld.length > 16) this.#router?.pauseResponse();
+      const filter = this.#filters[i];
+      const held = this.#responseHeld === undefined ? undefined : heldAt(this.#responseHeld, i);
+      if (filter?.onResponseData === undefined) {
+        if (held === undefined) continue;
+        this.#holdResponse(held, data, endStream);
         return;
       }
+      const status = filter.onResponseData(data, endStream);
+      if (this.#done || status === 'taken') return;
+      if (status === 'stop') {
+        this.#responseHeld ??= [];
+        this.#holdResponse(held ?? holdAt(this.#responseHeld, i), data, endStream);
+        return;
+      }
+      if (status !== 'continue') data = status;
+      if (held === undefined) continue;
+      held.data.push(data);
+      held.end = endStream;
+      this.#resumeResponse(held);
+      return;
     }
     this.info.bytesSent += data.length;
     const flowing = this.#server.sendData(data, endStream);
@@ -465,18 +503,49 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     for (let i = from; i >= 0; i--) {
       const status = this.#filters[i]?.onResponseTrailers?.(trailers);
       if (this.#done) return;
-      if (this.#responseHeldAt === i || status === 'stop') {
-        this.#responseHeldAt = i;
-        this.#responseHeldTrailers = trailers;
+      if (Buffer.isBuffer(status)) {
+        // Bytes that the filter puts before the trailers, or in their place when it emptied them.
+        this.#passResponseData(i - 1, status, trailers.length === 0);
+        if (trailers.length === 0 || this.#done) return;
+        continue;
+      }
+      const held = this.#responseHeld === undefined ? undefined : heldAt(this.#responseHeld, i);
+      if (status === 'stop' || (held !== undefined && status === undefined)) {
+        this.#responseHeld ??= [];
+        (held ?? holdAt(this.#responseHeld, i)).trailers = trailers;
         return;
       }
+      if (held === undefined) continue;
+      held.trailers = trailers;
+      this.#resumeResponse(held);
+      return;
     }
     this.#responseTrailers = trailers;
     this.#server.sendTrailers(trailers);
     this.#complete();
   }
+  #resumeResponse(held: Held): void {
+    const { at, head, data, end, trailers } = held;
+    takeHeld(this.#responseHeld, held);
+    const response = this.#response;
+    if (head && response !== undefined) {
+      this.#passResponseHead(at - 1, response, end && data.length === 0 && trailers === undefined);
+      if (this.#done) return;
+    }
+    if (data.length > 0) this.#passResponseData(at - 1, data.length === 1 ? (data[0] ?? emptyBody) : Buffer.concat(data), end);
+    else if (end && !head) this.#passResponseData(at - 1, emptyBody, true);
+    if (trailers !== undefined && !this.#done) this.#passResponseTrailers(at - 1, trailers);
+    this.#router?.resumeResponse();
+  }
+  #holdResponse(held: Held, data: Buffer, endStream: boolean): void {
+    held.data.push(data);
+    held.bytes += data.length;
+    held.end = endStream;
+    // A filter that gathers the body gets it whole up to the limit; one that only waits slows the upstream.
+    const limit = this.#filters[held.at]?.onResponseData === undefined ? responseHoldBytes : this.settings.bufferLimitBytes;
+    if (held.bytes > limit) this.#router?.pauseResponse();
+  }
   #sendHead(head: ResponseHead, endStream: boolean): void {
-    this.#responseHeadDone = true;
     this.#headSent = true;
     const { info, settings } = this;
     info.responseCode = head.status;

@@ -99,7 +99,7 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
 
 function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
   const { stats, clock, random, logger, node, upstream } = environment;
-  return { stats, statPrefix, clock, random, logger, node, direction: place.direction, upstream };
+  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction: place.direction, upstream };
 }
 
 function compileHttpManager(
@@ -153,7 +153,9 @@ export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters
       compileFilterConfig: (filterName, wrapped) => {
         const any = unwrap(wrapped);
         const typeName = typeNameOf(any);
-        const definition = httpFilters.find((candidate) => candidate.name === filterName || candidate.typeNames.includes(typeName));
+        const definition =
+          httpFilters.find((candidate) => candidate.typeNames.includes(typeName)) ??
+          httpFilters.find((candidate) => candidate.name === filterName);
         if (definition?.compilePerRoute === undefined) return any;
         return definition.compilePerRoute(any.value, typeName);
       },

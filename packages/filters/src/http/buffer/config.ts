@@ -28,12 +28,12 @@ function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFil
 export const bufferDefinition: HttpFilterDefinition = {
   name,
   typeNames: [BufferSchema.typeName, BufferPerRouteSchema.typeName],
-  compile(bytes) {
+  compile(bytes, _, context) {
     const maxBytes = decodeConfig(BufferSchema, bytes).maxRequestBytes ?? 0;
     if (maxBytes < 1) throw new XebecError('E_FILTER_CONFIG', `${name}: max_request_bytes must be at least 1`);
     return {
       create: (callbacks) => {
-        const override = callbacks.perRouteConfig(name) as number | undefined; // what compilePerRoute below returned
+        const override = callbacks.perRouteConfig(context.filterName) as number | undefined; // what compilePerRoute below returned
         return override === 0 ? {} : createFilter(override ?? maxBytes, callbacks);
       },
     };

@@ -15,7 +15,7 @@ export const corsDefinition: HttpFilterDefinition = {
     const stats = { valid: scope.counter('cors.origin_valid'), invalid: scope.counter('cors.origin_invalid') };
     return {
       create: (callbacks) => {
-        const policy = callbacks.perRouteConfig(name) as CorsPolicy | undefined; // what compilePerRoute below returned
+        const policy = callbacks.perRouteConfig(context.filterName) as CorsPolicy | undefined; // what compilePerRoute below returned
         return policy === undefined ? {} : createCorsFilter(policy, stats, context.random, callbacks);
       },
     };

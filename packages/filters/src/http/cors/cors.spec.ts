@@ -13,7 +13,7 @@ const policy = {
   allowCredentials: true,
 };
 
-const route = { name: '', virtualHostName: 'v', clusterName: 'c', metadata: {}, decoratorOperation: '' };
+const route = { name: '', virtualHostName: 'v', clusterName: 'c', metadata: {}, decoratorOperation: '', compiled: undefined };
 
 function stream(method: string, headers: string[], json: JsonValue = policy) {
   const { context, clock } = testContext();

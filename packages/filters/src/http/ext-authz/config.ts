@@ -54,7 +54,7 @@ export const extAuthzDefinition: HttpFilterDefinition = {
     };
     return {
       create: (callbacks) => {
-        const perRoute = callbacks.perRouteConfig(name) as PerRoute | undefined; // what compilePerRoute below returned
+        const perRoute = callbacks.perRouteConfig(context.filterName) as PerRoute | undefined; // what compilePerRoute below returned
         return perRoute === null ? {} : createExtAuthzFilter(config, perRoute, callbacks);
       },
     };

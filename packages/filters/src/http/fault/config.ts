@@ -50,7 +50,7 @@ export const faultDefinition: HttpFilterDefinition = {
     };
     return {
       create: (callbacks) => {
-        const override = callbacks.perRouteConfig(name) as FaultConfig | undefined; // what compilePerRoute below returned
+        const override = callbacks.perRouteConfig(context.filterName) as FaultConfig | undefined; // what compilePerRoute below returned
         return createFaultFilter(override ?? config, stats, context.random, callbacks);
       },
     };

@@ -32,12 +32,12 @@ function compileMutations(mutations: Mutations | undefined): Compiled {
 export const headerMutationDefinition: HttpFilterDefinition = {
   name,
   typeNames: [HeaderMutationSchema.typeName, HeaderMutationPerRouteSchema.typeName],
-  compile(bytes) {
+  compile(bytes, _, context) {
     const own = compileMutations(decodeConfig(HeaderMutationSchema, bytes).mutations);
     return {
       create: (callbacks) => {
         const { info, request } = callbacks;
-        const routeMutations = () => callbacks.perRouteConfig(name) as Compiled | undefined; // what compilePerRoute below returned
+        const routeMutations = () => callbacks.perRouteConfig(context.filterName) as Compiled | undefined; // what compilePerRoute below returned
         return {
           onRequestHead(head) {
             own.request?.(head, { info, request });

@@ -48,7 +48,7 @@ export const jwtAuthnDefinition: HttpFilterDefinition = {
       stripFailureResponse: proto.stripFailureResponse,
       stats: { allowed: counter('allowed'), denied: counter('denied'), bypassed: counter('cors_preflight_bypassed') },
       requirementOf(callbacks: HttpFilterCallbacks): Requirement | undefined {
-        const perRoute = callbacks.perRouteConfig(name) as PerRoute | undefined; // what compilePerRoute below returned
+        const perRoute = callbacks.perRouteConfig(context.filterName) as PerRoute | undefined; // what compilePerRoute below returned
         if (perRoute === undefined) return rules(callbacks);
         const { requirementName } = perRoute;
         if (requirementName === undefined) return undefined;

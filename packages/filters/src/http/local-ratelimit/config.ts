@@ -62,7 +62,7 @@ export const localRateLimitDefinition: HttpFilterDefinition = {
     return {
       create: (callbacks) => ({
         onRequestHead() {
-          const override = callbacks.perRouteConfig(name) as LocalRateLimit | undefined; // what compilePerRoute below returned
+          const override = callbacks.perRouteConfig(context.filterName) as LocalRateLimit | undefined; // what compilePerRoute below returned
           if (override === undefined) return limit(callbacks);
           const known = byRoute.get(override) ?? compileLimit(override, context);
           byRoute.set(override, known);

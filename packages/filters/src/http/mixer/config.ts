@@ -47,7 +47,7 @@ export const mixerDefinition: HttpFilterDefinition = {
     };
     return {
       create: (callbacks) => {
-        const perRoute = callbacks.perRouteConfig(name) as MixerPerRoute | undefined; // what compilePerRoute below returned
+        const perRoute = callbacks.perRouteConfig(context.filterName) as MixerPerRoute | undefined; // what compilePerRoute below returned
         return createMixerFilter(shared, perRoute, callbacks);
       },
       close: () => reporter?.close(),

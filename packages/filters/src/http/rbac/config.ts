@@ -30,7 +30,7 @@ export const rbacDefinition: HttpFilterDefinition = {
     const stats = rbacStats(context.stats.scope(`http.${context.statPrefix}`), config);
     return {
       create: (callbacks) => {
-        const override = callbacks.perRouteConfig(name) as RbacPerRoute | undefined; // what compilePerRoute below returned
+        const override = callbacks.perRouteConfig(context.filterName) as RbacPerRoute | undefined; // what compilePerRoute below returned
         return override === null ? {} : createRbacFilter(override ?? config, stats, callbacks);
       },
     };
