@@ -23,7 +23,8 @@ export {
 } from './metrics/exposition.ts';
 export { defaultBuckets, type HistogramData, quantile } from './metrics/histogram.ts';
 export { createStats, type Stats, type StatsOptions } from './metrics/registry.ts';
-export { type Label, mergeSamples, type StatSample } from './metrics/sample.ts';
+export { RemoteStats, type StatDefinition, type StatsReport } from './metrics/remote-stats.ts';
+export type { Label, StatKind, StatSample } from './metrics/sample.ts';
 export { responseFlagNames, responseFlagsLongText, responseFlagsText } from './response-flags.ts';
 export type { Counter, Gauge, Histogram, StatsScope } from './stats.ts';
 export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo } from './stream-info.ts';

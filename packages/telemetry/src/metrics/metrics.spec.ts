@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createStats, formatPrometheus, formatStatsJson, formatStatsText, mergeSamples } from '../index.ts';
+import { createStats, formatPrometheus, formatStatsJson, formatStatsText, RemoteStats } from '../index.ts';
 
 const cluster = 'cluster.outbound|9080||reviews.default.svc.cluster.local';
 
@@ -56,14 +56,34 @@ describe('stats', () => {
       '# TYPE x_total counter\nx_total{id="0"} 1\nx_total{id="1"} 1\nx_total{id="overflow"} 8\n',
     );
   });
-  it('adds up workers', () => {
-    const [a, b] = [createStats(), createStats()];
-    a.counter('n').add(1);
-    b.counter('n').add(2);
-    b.histogram('h').record(3);
-    a.histogram('h').record(4);
-    const merged = mergeSamples([a.collect(), b.collect()]);
-    expect(merged.map((sample) => (sample.kind === 'histogram' ? sample.data.sum : sample.value))).toEqual([7, 3]);
+  it('adds what other threads count, keeps it when they are gone, and lets its own levels stand', async () => {
+    const main = createStats();
+    const remotes = [new RemoteStats(), new RemoteStats()];
+    const workers = remotes.map((remote) => {
+      main.attach(remote);
+      return createStats({ publish: (report) => remote.apply(structuredClone(report)), unpublished: (name) => name === 'added' });
+    });
+    main.counter('n').add(1);
+    main.gauge('members').set(3);
+    main.gauge('cx_active');
+    for (const worker of workers) {
+      worker.counter('n').add(2);
+      worker.counter('added').add(1);
+      worker.gauge('members').set(3);
+      worker.gauge('open').set(1);
+      worker.gauge('cx_active').add(4);
+      worker.histogram('h').record(3);
+    }
+    // Grown past the first memory: the reader must follow.
+    for (let i = 0; i < 3000; i++) workers[0]?.counter(`only${i}`).add(1);
+    await Promise.resolve();
+    workers[1]?.counter('n').add(10);
+    const values = (): Record<string, number> =>
+      Object.fromEntries(main.collect().map((sample) => [sample.name, sample.kind === 'histogram' ? sample.data.sum : sample.value]));
+    expect(values()).toMatchObject({ n: 15, members: 3, open: 1, cx_active: 8, h: 6, only2999: 1 });
+    expect(values()).not.toHaveProperty('added');
+    for (const remote of remotes.slice(1)) main.detach(remote);
+    expect(values()).toMatchObject({ n: 15, members: 3, cx_active: 4, h: 6 });
   });
   it('forgets counts on reset but not gauges, and hides what was never used', () => {
     const stats = createStats();

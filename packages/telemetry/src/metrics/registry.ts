@@ -1,113 +1,36 @@
 import type { Counter, Gauge, Histogram, StatsScope } from '../stats.ts';
-import { defaultBuckets, type HistogramData } from './histogram.ts';
-import type { Label, StatSample } from './sample.ts';
+import { BucketCell, Cell } from './cells.ts';
+import { mergeHistograms } from './histogram.ts';
+import type { RemoteStats, RemoteValue, StatDefinition, StatsReport } from './remote-stats.ts';
+import type { Label, StatKind, StatSample } from './sample.ts';
 import { emptyPart, metricPart, type NamePart, prometheusName, scopePart } from './tags.ts';
+import { type SharedValues, Values } from './values.ts';
 
 export interface StatsOptions {
   /** Series per labelled name; what comes beyond is counted in one series whose labels all say `overflow`. */
   readonly maxSeriesPerName?: number;
+  /** For a worker: its metrics lie in shared memory, and another thread hears of what is added (once per turn of the event loop). */
+  readonly publish?: (report: StatsReport) => void;
+  /** Whole names that are not published: another thread counts them. */
+  readonly unpublished?: (name: string) => boolean;
 }
 
 /** The root scope, with what admin and exposition need. */
 export interface Stats extends StatsScope {
-  /** Everything as plain data, sorted by name. */
+  /** Everything as plain data, sorted by name, with what attached threads count. */
   collect(): StatSample[];
+  /** Counts what another thread counts too. */
+  attach(remote: RemoteStats): void;
+  /** That thread is gone: what it counted stays counted, what it held at the moment (gauges) does not. */
+  detach(remote: RemoteStats): void;
   /** `/reset_counters`: counters and histograms start over. */
   resetCounters(): void;
 }
 
-type Kind = 'counter' | 'gauge' | 'histogram';
-
-/** Values of all counters and gauges in one typed array: `add` is an array write. */
-class Values {
-  data = new Float64Array(1024);
-  used = new Uint8Array(1024);
-  #length = 0;
-  allocate(): number {
-    if (this.#length === this.data.length) {
-      const data = new Float64Array(this.#length * 2);
-      data.set(this.data);
-      this.data = data;
-      const used = new Uint8Array(this.#length * 2);
-      used.set(this.used);
-      this.used = used;
-    }
-    return this.#length++;
-  }
-}
-
-/** Counter and gauge in one; `record` is there for `labelled`, whose handles can be any kind. */
-class Cell implements Counter, Gauge, Histogram {
-  readonly #values: Values;
-  readonly #index: number;
-  constructor(values: Values) {
-    this.#values = values;
-    this.#index = values.allocate();
-  }
-  add(n: number): void {
-    const { data, used } = this.#values;
-    data[this.#index] = (data[this.#index] ?? 0) + n;
-    used[this.#index] = 1;
-  }
-  set(value: number): void {
-    this.#values.data[this.#index] = value;
-    this.#values.used[this.#index] = 1;
-  }
-  record(value: number): void {
-    this.add(value);
-  }
-  reset(): void {
-    this.#values.data[this.#index] = 0;
-  }
-  get value(): number {
-    return this.#values.data[this.#index] ?? 0;
-  }
-  get used(): boolean {
-    return this.#values.used[this.#index] === 1;
-  }
-}
-
-class BucketCell implements Counter, Gauge, Histogram {
-  readonly #bounds = defaultBuckets;
-  readonly #counts = new Float64Array(defaultBuckets.length + 1);
-  #sum = 0;
-  #count = 0;
-  record(value: number): void {
-    let low = 0;
-    let high = this.#bounds.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (value <= (this.#bounds[middle] ?? 0)) high = middle;
-      else low = middle + 1;
-    }
-    this.#counts[low] = (this.#counts[low] ?? 0) + 1;
-    this.#sum += value;
-    this.#count++;
-  }
-  add(n: number): void {
-    this.record(n);
-  }
-  set(value: number): void {
-    this.record(value);
-  }
-  get value(): number {
-    return this.#sum;
-  }
-  get used(): boolean {
-    return this.#count > 0;
-  }
-  get data(): HistogramData {
-    return { bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum, count: this.#count };
-  }
-  reset(): void {
-    this.#counts.fill(0);
-    this.#sum = 0;
-    this.#count = 0;
-  }
-}
+const defaultMaxSeries = 10_000;
 
 interface Metric {
-  readonly kind: Kind;
+  readonly kind: StatKind;
   readonly name: string;
   readonly prometheusName: string;
   readonly labels: readonly Label[];
@@ -116,13 +39,25 @@ interface Metric {
 
 class Registry {
   readonly metrics = new Map<string, Metric>();
-  readonly #values = new Values();
+  readonly remotes = new Set<RemoteStats>();
+  readonly #values: Values;
+  readonly #options: StatsOptions;
   readonly #seriesCount = new Map<string, number>();
-  readonly #maxSeries: number;
-  constructor(maxSeries: number) {
-    this.#maxSeries = maxSeries;
+  #added: StatDefinition[] = [];
+  #grown: SharedValues | undefined;
+  #reporting = false;
+  constructor(options: StatsOptions) {
+    this.#options = options;
+    this.#values = new Values(
+      options.publish === undefined
+        ? undefined
+        : (shared) => {
+            this.#grown = shared;
+            this.#report();
+          },
+    );
   }
-  named(kind: Kind, scope: NamePart, name: string): Cell | BucketCell {
+  named(kind: StatKind, scope: NamePart, name: string): Cell | BucketCell {
     // A name has one kind for good; the kind is part of the key so that a clash cannot hand out the wrong cell.
     const key = `${kind}:${scope.dotted}.${name}`;
     const known = this.metrics.get(key);
@@ -130,13 +65,13 @@ class Registry {
     const part = metricPart(scope, name);
     return this.#add(key, { kind, name: part.dotted, prometheusName: prometheusName(part.stem), labels: part.labels });
   }
-  labelled(kind: Kind, name: string, labels: Readonly<Record<string, string>>): Cell | BucketCell {
+  labelled(kind: StatKind, name: string, labels: Readonly<Record<string, string>>): Cell | BucketCell {
     const entries: Label[] = Object.entries(labels);
     const text = labelledName(name, entries);
     const known = this.metrics.get(`${kind}:${text}`);
     if (known !== undefined) return known.cell;
     const count = this.#seriesCount.get(name) ?? 0;
-    if (count < this.#maxSeries) {
+    if (count < (this.#options.maxSeriesPerName ?? defaultMaxSeries)) {
       this.#seriesCount.set(name, count + 1);
       return this.#add(`${kind}:${text}`, { kind, name: text, prometheusName: name, labels: entries });
     }
@@ -145,10 +80,31 @@ class Registry {
     const cell = this.metrics.get(`${kind}:${overflowName}`)?.cell;
     return cell ?? this.#add(`${kind}:${overflowName}`, { kind, name: overflowName, prometheusName: name, labels: overflow });
   }
+  takeOver({ definition, value, histogram }: RemoteValue): void {
+    const { key, kind, name, prometheusName: shown, labels } = definition;
+    const cell = this.metrics.get(key)?.cell ?? this.#add(key, { kind, name, prometheusName: shown, labels });
+    if (histogram === undefined) cell.add(value);
+    else if (cell instanceof BucketCell) cell.merge(histogram);
+  }
   #add(key: string, metric: Omit<Metric, 'cell'>): Cell | BucketCell {
-    const cell = metric.kind === 'histogram' ? new BucketCell() : new Cell(this.#values);
+    const cell = metric.kind === 'histogram' ? new BucketCell(this.#values) : new Cell(this.#values);
     this.metrics.set(key, { ...metric, cell });
+    if (this.#options.publish !== undefined && this.#options.unpublished?.(metric.name) !== true) {
+      this.#added.push({ key, ...metric, index: cell.index });
+      this.#report();
+    }
     return cell;
+  }
+  #report(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    queueMicrotask(() => {
+      this.#reporting = false;
+      const report = { values: this.#grown, definitions: this.#added };
+      this.#grown = undefined;
+      this.#added = [];
+      this.#options.publish?.(report);
+    });
   }
 }
 
@@ -177,20 +133,47 @@ class Scope implements StatsScope {
   scope(prefix: string): StatsScope {
     return new Scope(this.registry, scopePart(this.#part, prefix));
   }
-  labelled(kind: Kind, name: string, labels: Readonly<Record<string, string>>): Counter & Gauge & Histogram {
+  labelled(kind: StatKind, name: string, labels: Readonly<Record<string, string>>): Counter & Gauge & Histogram {
     return this.registry.labelled(kind, name, labels);
   }
 }
 
 class RootScope extends Scope implements Stats {
   collect(): StatSample[] {
-    const samples: StatSample[] = [];
-    for (const { kind, name, prometheusName: shown, labels, cell } of this.registry.metrics.values()) {
+    const samples = new Map<string, StatSample>();
+    for (const [key, { kind, name, prometheusName: shown, labels, cell }] of this.registry.metrics) {
       const base = { name, prometheusName: shown, labels, used: cell.used };
-      if (cell instanceof BucketCell) samples.push({ ...base, kind: 'histogram', data: cell.data });
-      else samples.push({ ...base, kind: kind === 'gauge' ? 'gauge' : 'counter', value: cell.value });
+      if (cell instanceof BucketCell) samples.set(key, { ...base, kind: 'histogram', data: cell.data });
+      else samples.set(key, { ...base, kind: kind === 'gauge' ? 'gauge' : 'counter', value: cell.value });
     }
-    return samples.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    for (const remote of this.registry.remotes) {
+      for (const value of remote.values()) {
+        const { key } = value.definition;
+        const before = samples.get(key);
+        samples.set(key, before === undefined ? sampleOf(value) : this.#merge(before, value));
+      }
+    }
+    return [...samples.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+  attach(remote: RemoteStats): void {
+    this.registry.remotes.add(remote);
+  }
+  detach(remote: RemoteStats): void {
+    if (!this.registry.remotes.delete(remote)) return;
+    for (const value of remote.values()) if (value.used && value.definition.kind !== 'gauge') this.registry.takeOver(value);
+  }
+  #merge(sample: StatSample, remote: RemoteValue): StatSample {
+    const used = sample.used || remote.used;
+    if (sample.kind === 'histogram') {
+      return remote.histogram === undefined ? sample : { ...sample, used, data: mergeHistograms(sample.data, remote.histogram) };
+    }
+    if (sample.kind === 'gauge') {
+      const own = this.registry.metrics.get(remote.definition.key)?.cell;
+      // A level that this thread sets is what it says; threads that each set it (a limit is reached) do not add up to one.
+      if (own instanceof Cell && own.assigned) return sample;
+      if (remote.assigned) return { ...sample, used, value: Math.max(sample.value, remote.value) };
+    }
+    return { ...sample, used, value: sample.value + remote.value };
   }
   resetCounters(): void {
     for (const { kind, cell } of this.registry.metrics.values()) {
@@ -199,7 +182,15 @@ class RootScope extends Scope implements Stats {
   }
 }
 
-/** A new, empty set of metrics: one per process or worker. */
+function sampleOf({ definition, used, value, histogram }: RemoteValue): StatSample {
+  const { kind, name, prometheusName: shown, labels } = definition;
+  const base = { name, prometheusName: shown, labels, used };
+  return histogram === undefined
+    ? { ...base, kind: kind === 'gauge' ? 'gauge' : 'counter', value }
+    : { ...base, kind: 'histogram', data: histogram };
+}
+
+/** A new, empty set of metrics: one per thread. */
 export function createStats(options: StatsOptions = {}): Stats {
-  return new RootScope(new Registry(options.maxSeriesPerName ?? 10_000), emptyPart);
+  return new RootScope(new Registry(options), emptyPart);
 }

@@ -1,6 +1,8 @@
-import { type HistogramData, mergeHistograms } from './histogram.ts';
+import type { HistogramData } from './histogram.ts';
 
 export type Label = readonly [name: string, value: string];
+
+export type StatKind = 'counter' | 'gauge' | 'histogram';
 
 interface SampleBase {
   /** Envoy's dotted name, unique among samples. */
@@ -15,21 +17,3 @@ interface SampleBase {
 /** One metric at one moment, as plain data: it can cross threads. */
 export type StatSample = SampleBase &
   ({ readonly kind: 'counter' | 'gauge'; readonly value: number } | { readonly kind: 'histogram'; readonly data: HistogramData });
-
-/** Adds up what several workers counted. */
-export function mergeSamples(lists: readonly (readonly StatSample[])[]): StatSample[] {
-  const merged = new Map<string, StatSample>();
-  for (const list of lists) {
-    for (const sample of list) {
-      const before = merged.get(sample.name);
-      merged.set(sample.name, before === undefined ? sample : mergeTwo(before, sample));
-    }
-  }
-  return [...merged.values()];
-}
-
-function mergeTwo(a: StatSample, b: StatSample): StatSample {
-  const used = a.used || b.used;
-  if (a.kind === 'histogram') return b.kind === 'histogram' ? { ...a, used, data: mergeHistograms(a.data, b.data) } : a;
-  return b.kind === 'histogram' ? a : { ...a, used, value: a.value + b.value };
-}
