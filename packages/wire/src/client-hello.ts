@@ -11,9 +11,9 @@ const clientHelloMessage = 1;
 
 /**
  * Reads the ClientHello at the beginning of a connection (RFC 8446 section 4.1.2), also when it is cut into several records.
- * `not-tls` also stands for one that is malformed or larger than 16 KiB.
+ * `not-tls` also stands for one that is malformed, `too-large` for one that says it has more than 16 KiB.
  */
-export function parseClientHello(bytes: Buffer): ClientHello | 'need-more' | 'not-tls' {
+export function parseClientHello(bytes: Buffer): ClientHello | 'need-more' | 'not-tls' | 'too-large' {
   const handshake = joinRecords(bytes);
   if (typeof handshake === 'string') return handshake;
   const body = new Reader(handshake, 4, handshake.length);
@@ -38,25 +38,23 @@ export function parseClientHello(bytes: Buffer): ClientHello | 'need-more' | 'no
 }
 
 /** The whole ClientHello message with its four-byte header. */
-function joinRecords(bytes: Buffer): Buffer | 'need-more' | 'not-tls' {
+function joinRecords(bytes: Buffer): Buffer | 'need-more' | 'not-tls' | 'too-large' {
   const pieces: Buffer[] = [];
-  let size = 0;
   for (let at = 0; ; ) {
     const type = bytes[at];
     if (type === undefined) return 'need-more';
     if (type !== handshakeRecord || (bytes.length > at + 1 && bytes[at + 1] !== 3)) return 'not-tls';
     if (bytes.length < at + 5) return 'need-more';
     const length = bytes.readUInt16BE(at + 3);
-    if (length === 0 || length > 16_640 || size + length > maxClientHelloBytes + 4) return 'not-tls';
+    if (length === 0 || length > 16_640) return 'not-tls';
     const piece = bytes.subarray(at + 5, at + 5 + length);
     pieces.push(piece);
-    size += piece.length;
     const first = pieces[0] as Buffer;
     if (first.length > 0 && first[0] !== clientHelloMessage) return 'not-tls';
     const joined = pieces.length === 1 ? first : Buffer.concat(pieces);
     if (joined.length >= 4) {
       const total = 4 + joined.readUIntBE(1, 3);
-      if (total > maxClientHelloBytes) return 'not-tls';
+      if (total > maxClientHelloBytes) return 'too-large';
       if (joined.length >= total) return joined.subarray(0, total);
     }
     if (piece.length < length) return 'need-more';

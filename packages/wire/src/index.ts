@@ -26,4 +26,12 @@ export { createHttp1ServerConnection } from './http1/server-connection.ts';
 export { createHttp2ClientConnection } from './http2/client-connection.ts';
 export type { Http2ClientOptions, Http2Options, Http2ServerOptions } from './http2/options.ts';
 export { createHttp2ServerConnection } from './http2/server-connection.ts';
+export {
+  encodeProxyHeader,
+  type ProxiedAddresses,
+  type ProxyHeader,
+  type ProxyHeaderResult,
+  type ProxyTlv,
+  parseProxyHeader,
+} from './proxy-protocol.ts';
 export { type SniffedProtocol, sniffProtocol } from './sniff-protocol.ts';

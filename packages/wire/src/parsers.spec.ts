@@ -5,7 +5,6 @@ import { encodeGrpcFrame, GrpcFrameReader } from './grpc-frames.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { HpackEncoder } from './hpack/encoder.ts';
 import { preface } from './http2/constants.ts';
-import { fuzz } from './parsers.fuzz.ts';
 import { type SniffedProtocol, sniffProtocol } from './sniff-protocol.ts';
 
 const u16 = (value: number) => Buffer.from([value >> 8, value & 255]);
@@ -45,6 +44,12 @@ test.each<[string, SniffedProtocol]>([
   ['GET / SPDY\r\n', 'unknown'],
   ['*1\r\n$4\r\nPING\r\n', 'unknown'],
   ['\0\0\0', 'unknown'],
+  ['get / HTTP/1.1\r\n', 'http/1.1'],
+  ['GET /\r\n', 'http/1.0'],
+  ['GET / HTTP/2.0\r\n', 'http/1.0'],
+  ['GET / HTTP/x\r\n', 'unknown'],
+  ['\r\nGET / HTTP/1.1\r\n', 'unknown'],
+  [`GET /${'a'.repeat(9000)} HTTP/1.1\r\n`, 'http/1.1'],
 ])('sniff %j: %s', (text, expected) => {
   expect(sniffProtocol(Buffer.from(text, 'latin1'))).toBe(expected);
 });
@@ -101,25 +106,4 @@ describe('HPACK', () => {
   test.each(['ff', '80', 'bf', '4003', '3fffffffff', '0085ffffffffff'])('malformed %s', (hex) => {
     expect(new HpackDecoder().decode(Buffer.from(hex, 'hex'), 8192, 100)).toBeUndefined();
   });
-});
-
-test('mutations of real input never throw', () => {
-  const settings = '\0\0\0\x04\0\0\0\0\0';
-  const headers = '\0\0\x11\x01\x04\0\0\0\x01\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff';
-  const corpus = [
-    clientHello(50).toString('latin1'),
-    `${preface + settings + headers}\0\0\x05\0\x01\0\0\0\x01hello`,
-    settings + headers,
-    'POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nx: y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
-    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
-    'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
-  ];
-  const random = seededRandom(2026);
-  let runs = 0;
-  for (; runs < 4000; runs++) {
-    const data = Buffer.from(corpus[runs % corpus.length] ?? '', 'latin1');
-    for (let i = 0; i < 1 + random.next() * 4; i++) data[Math.floor(random.next() * data.length)] = Math.floor(random.next() * 256);
-    fuzz(random.next() < 0.2 ? data.subarray(0, random.next() * data.length) : data);
-  }
-  expect(runs).toBe(4000);
 });

@@ -2,9 +2,9 @@ import { preface } from './http2/constants.ts';
 
 export type SniffedProtocol = 'tls' | 'http/1.0' | 'http/1.1' | 'h2c' | 'unknown' | 'need-more';
 
-const maxRequestLineBytes = 8192;
+const maxRequestLineBytes = 64 * 1024;
 
-/** What the first bytes of a connection are; `need-more` while it cannot be told yet. Looks at no more than 8 KiB. */
+/** What the first bytes of a connection are; `need-more` while it cannot be told yet. Looks at no more than 64 KiB. */
 export function sniffProtocol(bytes: Buffer): SniffedProtocol {
   if (bytes.length === 0) return 'need-more';
   if (bytes[0] === 0x16) {
@@ -16,24 +16,23 @@ export function sniffProtocol(bytes: Buffer): SniffedProtocol {
   return sniffRequestLine(bytes);
 }
 
+/** A request line as Envoy's inspector sees one: any method, and no version at all stands for HTTP/1.0. */
 function sniffRequestLine(bytes: Buffer): SniffedProtocol {
-  const limit = Math.min(bytes.length, maxRequestLineBytes);
   let at = 0;
-  // Empty lines may come before a request.
-  while (at < limit && (bytes[at] === 13 || bytes[at] === 10)) at++;
-  const from = at;
-  while (at < limit && isMethodByte(bytes[at] as number)) at++;
-  if (at === bytes.length) return at - from > 32 ? 'unknown' : 'need-more';
-  if (at === from || at - from > 32 || bytes[at] !== 32) return 'unknown';
+  while (at < bytes.length && isMethodByte(bytes[at] as number)) at++;
+  if (at === bytes.length) return at >= maxRequestLineBytes ? 'unknown' : 'need-more';
+  if (at === 0 || bytes[at] !== 32) return 'unknown';
   const lineEnd = bytes.indexOf(10, at);
   if (lineEnd < 0 || lineEnd >= maxRequestLineBytes) return bytes.length >= maxRequestLineBytes ? 'unknown' : 'need-more';
-  const line = bytes.toString('latin1', from, lineEnd);
-  const version = / HTTP\/1\.([01])\r?$/.exec(line);
+  const rest = bytes.toString('latin1', at + 1, lineEnd).trim();
+  const blank = rest.lastIndexOf(' ');
+  if (blank < 0) return 'http/1.0';
+  const version = /^HTTP\/\d\.\d$/.exec(rest.slice(blank + 1));
   if (version === null) return 'unknown';
-  return version[1] === '1' ? 'http/1.1' : 'http/1.0';
+  return version[0] === 'HTTP/1.1' ? 'http/1.1' : 'http/1.0';
 }
 
-/** Methods are upper-case words in practice; `-` occurs in registered ones. */
+/** Tokens of RFC 9110 section 5.6.2, and what else prints. */
 function isMethodByte(byte: number): boolean {
-  return (byte >= 65 && byte <= 90) || byte === 45;
+  return byte > 32 && byte < 127;
 }

@@ -65,6 +65,7 @@ export function compileListener(proto: ListenerProto, environment: NetworkEnviro
   const chains = proto.filterChains.map((config, index) => ({ match: config.filterChainMatch, value: chain(config, index) }));
   const fallback = proto.defaultFilterChain === undefined ? undefined : chain(proto.defaultFilterChain, 'default');
   if (chains.length === 0 && fallback === undefined) throw new XebecError('E_CONFIG', `${where}: no filter chains specified`);
+  const allChains = [...chains.map(({ value }) => value), ...(fallback === undefined ? [] : [fallback])];
   return {
     name: proto.name,
     proto,
@@ -74,11 +75,19 @@ export function compileListener(proto: ListenerProto, environment: NetworkEnviro
     reusePort: proto.enableReusePort ?? true,
     backlog: proto.tcpBacklogSize,
     direction,
-    filters: compileListenerFilters(proto.listenerFilters, where),
+    filters: compileListenerFilters(
+      proto.listenerFilters,
+      {
+        matches: proto.filterChains.map((entry) => entry.filterChainMatch),
+        endsTls: allChains.some(({ tls }) => tls !== undefined),
+      },
+      environment.stats,
+      where,
+    ),
     filtersTimeoutMs: optionalDurationMs(proto.listenerFiltersTimeout) ?? 15_000,
     continueOnTimeout: proto.continueOnListenerFiltersTimeout,
     chains: new FilterChainMatcher(chains, fallback),
-    allChains: [...chains.map(({ value }) => value), ...(fallback === undefined ? [] : [fallback])],
+    allChains,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
   };
 }

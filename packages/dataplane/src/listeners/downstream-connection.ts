@@ -9,7 +9,8 @@ import type { TerminalFilter } from '../network/terminal.ts';
 import { peerCertificateOf } from '../tls/peer-certificate.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
 import { acceptTls, type HandshakeResult, type TlsStats } from './downstream-tls.ts';
-import { type Inspection, inspect, nothingSeen } from './inspection.ts';
+import { Inspection, nothingFound } from './inspection.ts';
+import type { Findings } from './listener-filters/listener-filter.ts';
 import type { ListenerStats } from './listener-stats.ts';
 
 /** Who accepted the connection. */
@@ -22,7 +23,6 @@ export interface ConnectionOwner {
   onConnectionClosed(connection: DownstreamConnection): void;
 }
 
-const maxInspectedBytes = 64 * 1024;
 const noBytes = Buffer.alloc(0);
 
 /** One accepted connection: original destination, first bytes, filter chain, TLS, then its network filters. */
@@ -33,12 +33,20 @@ export class DownstreamConnection {
   #stats: ListenerStats;
   readonly #startMs: number;
   readonly #id: number;
-  readonly #remoteAddress: string;
-  readonly #remotePort: number;
+  /** The peer itself; `#remoteAddress` is whom a PROXY protocol header named instead. */
+  readonly #directAddress: string;
+  readonly #directPort: number;
+  #remoteAddress: string;
+  #remotePort: number;
   #localAddress: string;
   #localPort: number;
   #chain: CompiledChain | undefined;
   #terminal: TerminalFilter | undefined;
+  #findings: Findings = nothingFound();
+  /** The connection's own record, once its filters run. */
+  #info: StreamInfo | undefined;
+  /** `inspecting` counts as pending, `open` as active. */
+  #phase: 'new' | 'inspecting' | 'open' = 'new';
   #draining = false;
   #closed = false;
 
@@ -49,8 +57,10 @@ export class DownstreamConnection {
     this.#owner = owner;
     this.#startMs = owner.clock.monotonic();
     this.#id = owner.nextConnectionId();
-    this.#remoteAddress = plainAddress(raw.remoteAddress);
-    this.#remotePort = raw.remotePort ?? 0;
+    this.#directAddress = plainAddress(raw.remoteAddress);
+    this.#directPort = raw.remotePort ?? 0;
+    this.#remoteAddress = this.#directAddress;
+    this.#remotePort = this.#directPort;
     this.#localAddress = plainAddress(raw.localAddress);
     this.#localPort = raw.localPort ?? 0;
   }
@@ -65,13 +75,10 @@ export class DownstreamConnection {
     raw.on('error', () => undefined);
     raw.once('close', () => this.#onClosed('connection closed'));
     this.#findOriginalDestination();
-    this.#stats.cxTotal.add(1);
-    this.#stats.cxActive.add(1);
-    const { filters } = this.#listener;
-    const tls = filters.inspectsTls(this.#localPort) || this.#listener.allChains.some((chain) => chain.tls !== undefined);
-    const http = filters.inspectsHttp(this.#localPort);
-    if (tls || http) this.#inspect(tls, http);
-    else this.#choose(nothingSeen, noBytes);
+    const inspection = new Inspection(this.#listener.filters, this.#localPort, this.#localAddress);
+    this.#findings = inspection.findings;
+    if (inspection.idle) this.#choose(noBytes);
+    else this.#inspect(inspection);
   }
   /** No new requests; the connection ends when what runs has ended. */
   drain(): void {
@@ -94,70 +101,98 @@ export class DownstreamConnection {
     this.#listener = other.compiled;
     this.#stats = other.stats;
   }
-  #inspect(tls: boolean, http: boolean): void {
+  #inspect(inspection: Inspection): void {
     const raw = this.#raw;
-    const { filtersTimeoutMs, continueOnTimeout } = this.#listener;
-    let seen: Buffer = noBytes;
+    const { filtersTimeoutMs, continueOnTimeout, filters } = this.#listener;
+    this.#phase = 'inspecting';
+    this.#stats.preCxActive.add(1);
     let cancel: (() => void) | undefined;
-    const finish = (inspection: Inspection): void => {
+    const stop = (): void => {
       cancel?.();
       raw.off('data', onData);
       raw.off('end', onEnd);
       raw.pause();
-      this.#choose(inspection, seen);
+      this.#phase = 'new';
+      this.#stats.preCxActive.add(-1);
+    };
+    const refuse = (): void => {
+      stop();
+      // With unread bytes, as Envoy leaves them, a close is a reset.
+      raw.resetAndDestroy();
     };
     const onData = (bytes: Buffer): void => {
-      seen = seen.length === 0 ? bytes : Buffer.concat([seen, bytes]);
-      const inspection = inspect(seen, tls, http);
-      if (inspection !== undefined) finish(inspection);
-      else if (seen.length > maxInspectedBytes) finish(nothingSeen);
+      const state = inspection.receive(bytes);
+      if (state === 'done') {
+        stop();
+        this.#choose(inspection.bytes);
+      } else if (state === 'close') {
+        this.#stats.listenerFilterError.add(1);
+        refuse();
+      }
     };
-    // A client that closes before it said anything has nothing to be told.
+    // Filters that still wait will never have enough.
     const onEnd = (): void => {
-      if (seen.length === 0) raw.destroy();
-      else finish(nothingSeen);
+      this.#stats.listenerFilterRemoteClose.add(1);
+      refuse();
     };
     raw.on('data', onData);
     raw.on('end', onEnd);
-    if (filtersTimeoutMs > 0) {
+    if (filters.timed && filtersTimeoutMs > 0) {
       cancel = this.#owner.clock.setTimeout(() => {
         this.#stats.preCxTimeout.add(1);
-        if (continueOnTimeout) finish(nothingSeen);
-        else raw.destroy();
+        if (continueOnTimeout) {
+          stop();
+          this.#choose(inspection.bytes);
+        } else if (inspection.bytes.length > 0) refuse();
+        else {
+          stop();
+          raw.destroy();
+        }
       }, filtersTimeoutMs);
       raw.once('close', cancel);
     }
     raw.resume();
   }
-  #choose(inspection: Inspection, seen: Buffer): void {
+  #choose(seen: Buffer): void {
+    const findings = this.#findings;
+    const { proxied } = findings;
+    if (proxied !== undefined) {
+      this.#remoteAddress = proxied.sourceAddress;
+      this.#remotePort = proxied.sourcePort;
+      this.#localAddress = proxied.destinationAddress;
+      this.#localPort = proxied.destinationPort;
+    }
     const chain = this.#listener.chains.find({
       destinationAddress: this.#localAddress,
       destinationPort: this.#localPort,
       sourceAddress: this.#remoteAddress,
-      directSourceAddress: this.#remoteAddress,
+      directSourceAddress: this.#directAddress,
       sourcePort: this.#remotePort,
-      serverName: inspection.serverName,
-      transportProtocol: inspection.tls ? 'tls' : 'raw_buffer',
-      applicationProtocols: inspection.applicationProtocols,
+      serverName: findings.serverName,
+      transportProtocol: findings.transportProtocol === 'tls' ? 'tls' : 'raw_buffer',
+      applicationProtocols: findings.applicationProtocols,
     });
     if (chain === undefined) {
       this.#stats.noFilterChainMatch.add(1);
-      this.#refuse(inspection, 'filter_chain_not_found');
+      this.#refuse('filter_chain_not_found', 'NR');
       return;
     }
+    this.#phase = 'open';
+    this.#stats.cxTotal.add(1);
+    this.#stats.cxActive.add(1);
     this.#chain = chain;
     if (chain.tls === undefined) {
-      this.#run(this.#raw, this.#connectionInfo(chain, inspection, undefined), chain, seen);
+      this.#run(this.#raw, this.#connectionInfo(chain.name, undefined), chain, seen);
       return;
     }
     // The handshake reads them again.
     if (seen.length > 0) this.#raw.unshift(seen);
-    acceptTls(this.#raw, chain.tls, inspection.applicationProtocols, this.#stats.tls as TlsStats, (result, detail) => {
+    acceptTls(this.#raw, chain.tls, findings.applicationProtocols, this.#stats.tls as TlsStats, (result, detail) => {
       if (result === undefined) {
-        this.#refuse(inspection, detail);
+        this.#refuse(detail, undefined);
         return;
       }
-      this.#run(result.socket, this.#connectionInfo(chain, inspection, result), chain, noBytes);
+      this.#run(result.socket, this.#connectionInfo(chain.name, result), chain, noBytes);
     });
   }
   /** Hands the connection to its network filters; `seen` was read already. */
@@ -165,6 +200,8 @@ export class DownstreamConnection {
     const { network } = chain;
     const factory = network.terminal;
     const info = createStreamInfo(connection, this.#owner.clock.now(), this.#startMs);
+    for (const [namespace, values] of this.#findings.metadata) info.dynamicMetadata.set(namespace, values);
+    this.#info = info;
     if (factory === undefined && network.filters.length === 0) {
       socket.destroy();
       return;
@@ -190,7 +227,7 @@ export class DownstreamConnection {
     // A terminal that paused (a slow upstream) resumes itself; so does the inspector's pause end here.
     if (!socket.isPaused() || seen.length > 0 || socket === this.#raw) socket.resume();
   }
-  #connectionInfo(chain: CompiledChain, inspection: Inspection, handshake: HandshakeResult | undefined): ConnectionInfo {
+  #connectionInfo(chainName: string, handshake: HandshakeResult | undefined): ConnectionInfo {
     const peer = handshake === undefined ? undefined : peerCertificateOf(handshake.socket);
     const localUriSan = handshake?.built.localUriSan;
     return {
@@ -199,9 +236,12 @@ export class DownstreamConnection {
       remotePort: this.#remotePort,
       localAddress: this.#localAddress,
       localPort: this.#localPort,
-      requestedServerName: inspection.serverName,
+      ...(this.#remoteAddress === this.#directAddress && this.#remotePort === this.#directPort
+        ? {}
+        : { directRemoteAddress: this.#directAddress, directRemotePort: this.#directPort }),
+      requestedServerName: this.#findings.serverName,
       listenerName: this.#listener.name,
-      filterChainName: chain.name,
+      filterChainName: chainName,
       direction: this.#listener.direction,
       ...(handshake === undefined
         ? {}
@@ -216,22 +256,13 @@ export class DownstreamConnection {
           }),
     };
   }
-  #refuse(inspection: Inspection, details: string): void {
-    const { accessLogs } = this.#listener;
-    if (accessLogs.length > 0) {
-      const info: StreamInfo = createStreamInfo(
-        this.#connectionInfo(
-          { name: '', tls: undefined, network: { filters: [], terminal: undefined, close: () => undefined, whenReady: () => undefined } },
-          inspection,
-          undefined,
-        ),
-        this.#owner.clock.now(),
-        this.#startMs,
-      );
-      if (this.#chain === undefined) info.responseFlags.add('NR');
+  /** Ends a connection that no filter chain took, or whose handshake failed. */
+  #refuse(details: string, flag: 'NR' | undefined): void {
+    if (this.#listener.accessLogs.length > 0) {
+      const info = createStreamInfo(this.#connectionInfo(this.#chain?.name ?? '', undefined), this.#owner.clock.now(), this.#startMs);
+      if (flag !== undefined) info.responseFlags.add(flag);
       info.responseCodeDetails = details;
-      info.durationMs = this.#owner.clock.monotonic() - this.#startMs;
-      for (const log of accessLogs) log.log({ info });
+      this.#info = info;
     }
     this.#raw.destroy();
   }
@@ -239,9 +270,23 @@ export class DownstreamConnection {
     if (this.#closed) return;
     this.#closed = true;
     this.#terminal?.closed(detail);
-    this.#stats.cxActive.add(-1);
-    this.#stats.cxDestroy.add(1);
-    this.#stats.cxLengthMs.record(this.#owner.clock.monotonic() - this.#startMs);
+    if (this.#phase === 'inspecting') this.#stats.preCxActive.add(-1);
+    if (this.#phase === 'open') {
+      this.#stats.cxActive.add(-1);
+      this.#stats.cxDestroy.add(1);
+      this.#stats.cxLengthMs.record(this.#owner.clock.monotonic() - this.#startMs);
+    }
+    this.#log();
     this.#owner.onConnectionClosed(this);
+  }
+  /** Every connection has its line in the listener's own log, also one that its filters turned away. */
+  #log(): void {
+    const { accessLogs } = this.#listener;
+    if (accessLogs.length === 0) return;
+    const info =
+      this.#info ?? createStreamInfo(this.#connectionInfo(this.#chain?.name ?? '', undefined), this.#owner.clock.now(), this.#startMs);
+    if (this.#info === undefined) for (const [namespace, values] of this.#findings.metadata) info.dynamicMetadata.set(namespace, values);
+    info.durationMs = this.#owner.clock.monotonic() - this.#startMs;
+    for (const log of accessLogs) log.log({ info });
   }
 }
