@@ -11,6 +11,7 @@ import { jwtAuthnDefinition } from './http/jwt-authn/config.ts';
 import { localRateLimitDefinition } from './http/local-ratelimit/config.ts';
 import { metadataExchangeDefinition } from './http/metadata-exchange/config.ts';
 import { mixerDefinition } from './http/mixer/config.ts';
+import { rateLimitDefinition } from './http/ratelimit/config.ts';
 import { rbacDefinition } from './http/rbac/config.ts';
 import type { HttpFilterDefinition } from './http-filter.ts';
 import { connectionLimitDefinition } from './network/connection-limit/config.ts';
@@ -38,6 +39,7 @@ export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   localRateLimitDefinition,
   metadataExchangeDefinition,
   mixerDefinition,
+  rateLimitDefinition,
   rbacDefinition,
 ];
 
