@@ -1,5 +1,6 @@
 export { type ClientHello, parseClientHello } from './client-hello.ts';
 export { encodeGrpcFrame, type GrpcFrame, GrpcFrameReader } from './grpc-frames.ts';
+export { HpackDecoder } from './hpack/decoder.ts';
 export {
   type ClientConnection,
   type ClientStream,
