@@ -1,20 +1,27 @@
-/** `npm run bench [-- name…]`: runs benchmarks one after the other; each prints a line of JSON and a table. */
+/**
+ * `npm run bench [-- name… [argument…]]`: runs benchmarks one after the other. What follows the first names that are benchmarks goes to
+ * the last of them: `npm run bench -- proxy h1 --seconds 5`.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const here = import.meta.dirname;
 const known = readdirSync(here).filter((name) => existsSync(join(here, name, `${name}.ts`)));
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !known.includes(name));
-if (unknown.length > 0) {
-  console.error(`no benchmark ${unknown.join(', ')}; there are: ${known.join(', ')}`);
+const given = process.argv.slice(2);
+const firstArgument = given.findIndex((name) => !known.includes(name));
+const wanted = firstArgument < 0 ? given : given.slice(0, firstArgument);
+const more = firstArgument < 0 ? [] : given.slice(firstArgument);
+if (wanted.length === 0 && more.length > 0) {
+  console.error(`no benchmark ${more[0]}; there are: ${known.join(', ')}`);
   process.exit(64);
 }
 let failed = 0;
-for (const name of wanted.length === 0 ? known : wanted) {
-  console.log(`== ${name}`);
-  const { status } = spawnSync(process.execPath, [join(here, name, `${name}.ts`)], { stdio: 'inherit' });
+const names = wanted.length === 0 ? known : wanted;
+for (const [i, name] of names.entries()) {
+  console.error(`== ${name}`);
+  const args = i === names.length - 1 ? more : [];
+  const { status } = spawnSync(process.execPath, [join(here, name, `${name}.ts`), ...args], { stdio: 'inherit' });
   if (status !== 0) failed++;
 }
 process.exitCode = failed === 0 ? 0 : 1;
