@@ -1,23 +1,56 @@
-import { type DescField, type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf';
-import { errorText, nearest, XebecError } from '@xebec/core';
+import { fromBinary, fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { errorText, XebecError } from '@xebec/core';
 import { type Bootstrap, BootstrapSchema } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
+import { resolveMessage } from './any-contents.ts';
+import { findViolation } from './constraints.ts';
 import { protoRegistry } from './proto-registry.ts';
-import { readYamlOrJson } from './yaml.ts';
+import { unknownField } from './unknown-field.ts';
+import { readJson, readYamlOrJson } from './yaml.ts';
 
 /**
- * Reads a bootstrap from YAML or JSON text, `override` (also YAML or JSON) merged over it. Unknown fields are refused with their
- * path and the nearest right name. Throws XebecError `E_BOOTSTRAP` or `E_YAML`.
+ * Reads a bootstrap, `override` (YAML or JSON text) merged over it: `.json` is JSON, `.pb` protobuf, everything else YAML (of which
+ * JSON is a part). Refuses what Envoy refuses: unknown fields (with their path and the nearest right name), wrong types, broken
+ * `validate.rules`. Throws XebecError `E_BOOTSTRAP` or `E_YAML`.
  */
-export function parseBootstrap(text: string, file: string, override?: string): Bootstrap {
-  let json: JsonValue = text === '' ? {} : readYamlOrJson(text, file);
+export function parseBootstrap(text: string | Uint8Array, file: string, override?: string): Bootstrap {
+  if (typeof text !== 'string' && file.endsWith('.pb')) {
+    try {
+      return checked(fromBinary(BootstrapSchema, text), file);
+    } catch (cause) {
+      throw new XebecError('E_BOOTSTRAP', `${file}: ${errorText(cause)}`, { cause });
+    }
+  }
+  if (/\.(?:pb_text|prototext|textproto)$/.test(file)) {
+    throw new XebecError('E_BOOTSTRAP', `${file}: protobuf text is not supported; write YAML, JSON or binary protobuf (.pb)`);
+  }
+  const source = typeof text === 'string' ? text : Buffer.from(text).toString();
+  let json: JsonValue = source === '' ? {} : file.endsWith('.json') ? readJson(source, file) : readYamlOrJson(source, file);
   if (override !== undefined && override !== '') json = merge(json, readYamlOrJson(override, '--config-yaml'));
   const unknown = unknownField(json, BootstrapSchema, '');
   if (unknown !== undefined) throw new XebecError('E_BOOTSTRAP', `${file}: ${unknown}`);
+  let bootstrap: Bootstrap;
   try {
-    return fromJson(BootstrapSchema, json ?? {}, { registry: protoRegistry() });
+    bootstrap = fromJson(BootstrapSchema, json, { registry: protoRegistry() });
   } catch (cause) {
     throw new XebecError('E_BOOTSTRAP', `${file}: ${errorText(cause)}`, { cause });
   }
+  return checked(bootstrap, file);
+}
+
+function checked(bootstrap: Bootstrap, file: string): Bootstrap {
+  const violation = findViolation(BootstrapSchema, bootstrap);
+  if (violation !== undefined) {
+    throw new XebecError(
+      'E_BOOTSTRAP',
+      `${file}: ${violation.path}: ${violation.reason} (Proto constraint validation failed: Bootstrap${violation.chain.slice('Bootstrap'.length)})`,
+    );
+  }
+  try {
+    resolveMessage(BootstrapSchema, bootstrap);
+  } catch (cause) {
+    throw new XebecError('E_BOOTSTRAP', `${file}: ${errorText(cause)}`, { cause });
+  }
+  return bootstrap;
 }
 
 /** Messages merge field by field, lists are joined, other values replaced, as protobuf's MergeFrom does. */
@@ -36,51 +69,4 @@ function merge(base: JsonValue, over: JsonValue): JsonValue {
 
 function isObject(value: JsonValue): value is { [key: string]: JsonValue } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The first field that the schema does not have, as a sentence with its path. */
-function unknownField(json: JsonValue, schema: DescMessage, path: string): string | undefined {
-  if (!isObject(json) || schema.typeName.startsWith('google.protobuf.')) return undefined;
-  for (const [key, value] of Object.entries(json)) {
-    const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
-    const here = path === '' ? key : `${path}.${key}`;
-    if (field === undefined) {
-      const suggestion = nearest(
-        key,
-        schema.fields.map((candidate) => candidate.name),
-      );
-      return `${here}: no such field in ${schema.typeName}${suggestion === undefined ? '' : `; did you mean "${suggestion}"?`}`;
-    }
-    const inner = inside(field, value, here);
-    if (inner !== undefined) return inner;
-  }
-  return undefined;
-}
-
-function inside(field: DescField, value: JsonValue, path: string): string | undefined {
-  if (field.fieldKind === 'message') return ofMessage(field.message, value, path);
-  if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      const found = ofMessage(field.message, item, `${path}[${index}]`);
-      if (found !== undefined) return found;
-    }
-  }
-  if (field.fieldKind === 'map' && field.mapKind === 'message' && isObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      const found = ofMessage(field.message, item, `${path}["${key}"]`);
-      if (found !== undefined) return found;
-    }
-  }
-  return undefined;
-}
-
-function ofMessage(schema: DescMessage, value: JsonValue, path: string): string | undefined {
-  if (schema.typeName !== 'google.protobuf.Any') return unknownField(value, schema, path);
-  if (!isObject(value)) return undefined;
-  const { '@type': type, ...rest } = value;
-  if (typeof type !== 'string') return `${path}: "@type" is missing`;
-  const typeName = type.slice(type.lastIndexOf('/') + 1);
-  const inner = protoRegistry().getMessage(typeName);
-  if (inner === undefined) return `${path}: type "${type}" is not known`;
-  return inner.typeName.startsWith('google.protobuf.') ? undefined : unknownField(rest, inner, path);
 }
