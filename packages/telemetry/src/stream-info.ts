@@ -51,6 +51,8 @@ export interface ConnectionInfo {
   /** The peer itself, before x-forwarded-for or PROXY protocol changed `remoteAddress`; absent when they are the same. */
   readonly directRemoteAddress?: string;
   readonly directRemotePort?: number;
+  /** Type-length-values of a PROXY protocol header in front of the connection. */
+  readonly proxyTlvs?: readonly { readonly type: number; readonly value: Buffer }[];
   /** Where the client wanted to go: the original destination under REDIRECT. */
   readonly localAddress: string;
   readonly localPort: number;

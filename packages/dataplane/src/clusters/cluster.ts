@@ -3,7 +3,7 @@ import { chooseUntried, createLoadBalancer, type LoadBalancer } from '@xebec/bal
 import { type Clock, errorText, type Logger, type Random, XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
-import type { StatsScope } from '@xebec/telemetry';
+import type { ConnectionInfo, StatsScope } from '@xebec/telemetry';
 import type { HttpProtocol } from '../http/codecs.ts';
 import { addressText, hostPortText } from '../net/endpoint-address.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
@@ -164,12 +164,17 @@ export class Cluster {
     return pool;
   }
   /** A connection of its own, for tcp_proxy. Count it with `limits.connections` until it ends. */
-  connectTcp(host: Host, alpn: readonly string[] | undefined, callbacks: ConnectCallbacks): { abandon(): void } {
+  connectTcp(
+    host: Host,
+    alpn: readonly string[] | undefined,
+    callbacks: ConnectCallbacks,
+    downstream?: ConnectionInfo,
+  ): { abandon(): void } {
     const { connectTimeoutMs, localAddress } = this.config;
     return connectUpstream(
       host.config.address,
       this.transportFor(host),
-      { timeoutMs: connectTimeoutMs, alpn, defaultAlpn: [], sni: undefined, localAddress },
+      { timeoutMs: connectTimeoutMs, alpn, defaultAlpn: [], sni: undefined, localAddress, downstream },
       callbacks,
     );
   }

@@ -2,16 +2,21 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { errorText, XebecError } from '@xebec/core';
 import type { TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
+import { ProxyProtocolUpstreamTransportSchema } from '@xebec/protos/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol';
 import { UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
+import type { ConnectionInfo } from '@xebec/telemetry';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { type EndpointAddress, plainAddress } from '../net/endpoint-address.ts';
 import { describeCertificate } from '../tls/peer-certificate.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { TlsContext } from '../tls/tls-context.ts';
+import { compileProxyHeader, type ProxyHeaderWriter } from './proxy-header.ts';
 
 /** How bytes reach a host: plain, or TLS with these secrets and names. */
 export interface UpstreamTransport {
   readonly tls: { readonly context: TlsContext; readonly sni: string } | undefined;
+  /** Writes a PROXY protocol header first, before TLS too. */
+  readonly proxyHeader?: ProxyHeaderWriter;
 }
 
 export const plainTransport: UpstreamTransport = { tls: undefined };
@@ -24,6 +29,12 @@ const plainTypes = new Set([
 /** Compiles a cluster's transport socket; throws XebecError `E_CONFIG` for kinds that are not known. */
 export function compileUpstreamTransport(socket: TransportSocket | undefined, secrets: SecretStore, where: string): UpstreamTransport {
   const any = socket?.configType.value;
+  if (any !== undefined && typeNameOf(any) === ProxyProtocolUpstreamTransportSchema.typeName) {
+    const config = unpack(any, ProxyProtocolUpstreamTransportSchema, where);
+    if (config.transportSocket === undefined) throw new XebecError('E_CONFIG', `${where}: transport_socket is missing`);
+    const inner = compileUpstreamTransport(config.transportSocket, secrets, `${where}.transport_socket`);
+    return { ...inner, proxyHeader: compileProxyHeader(config.config) };
+  }
   if (any === undefined || plainTypes.has(typeNameOf(any))) return plainTransport;
   const config = unpack(any, UpstreamTlsContextSchema, where);
   return { tls: { context: new TlsContext(config.commonTlsContext, secrets, where), sni: config.sni } };
@@ -37,6 +48,8 @@ export interface ConnectOptions {
   readonly defaultAlpn: readonly string[];
   readonly sni: string | undefined;
   readonly localAddress: string | undefined;
+  /** Whose connection this is for: what a PROXY protocol header says. Absent for the proxy's own. */
+  readonly downstream?: ConnectionInfo | undefined;
 }
 
 export interface ConnectCallbacks {
@@ -83,16 +96,29 @@ export function connectUpstream(
           ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
         };
   try {
+    const { proxyHeader } = transport;
     if (transport.tls === undefined) {
-      socket = connectTcp({ ...target, allowHalfOpen: true });
-      socket.once('connect', () => done(''));
+      const plain = connectTcp({ ...target, allowHalfOpen: true });
+      socket = plain;
+      plain.once('connect', () => {
+        if (proxyHeader !== undefined) plain.write(proxyHeader(plain, options.downstream));
+        done('');
+      });
     } else {
       const built = transport.tls.context.current();
       if (built === undefined) throw new XebecError('E_TLS', 'TLS error: Secret is not supplied by SDS');
       const alpn = options.alpn ?? (transport.tls.context.alpn.length > 0 ? transport.tls.context.alpn : options.defaultAlpn);
       const sni = options.sni ?? transport.tls.sni;
+      let below: Socket | undefined;
+      if (proxyHeader !== undefined) {
+        const plain = connectTcp(target);
+        below = plain;
+        plain.on('error', onEarlyError);
+        // Queued before the handshake's first bytes: TLS writes only once the socket is connected.
+        plain.once('connect', () => plain.write(proxyHeader(plain, options.downstream)));
+      }
       const tlsSocket: TLSSocket = connectTls({
-        ...target,
+        ...(below === undefined ? target : { socket: below }),
         secureContext: built.secureContext,
         // Empty SNI, or an address, may not be sent (RFC 6066 section 3).
         servername: /^[\d.]*$|:/.test(sni) ? '' : sni,

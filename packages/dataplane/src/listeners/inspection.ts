@@ -139,7 +139,7 @@ const noBytes = Buffer.alloc(0);
 const maxInspectedBytes = 64 * 1024;
 
 export function nothingFound(): Findings {
-  return { transportProtocol: '', serverName: '', applicationProtocols: [], proxied: undefined, metadata: new Map() };
+  return { transportProtocol: '', serverName: '', applicationProtocols: [], proxied: undefined, proxyTlvs: [], metadata: new Map() };
 }
 
 /** The listener filters of one connection, at work: bytes go in until they are done. */

@@ -74,7 +74,7 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
       const proto = unpack(any, TcpProxySchema, where);
       const { clusters, clock, random } = environment;
       const accessLogs = environment.accessLogs.compile(proto.accessLog);
-      terminal = compileTcpProxy(proto, { clusters, clock, random, accessLogs }, environment.stats);
+      terminal = compileTcpProxy(proto, { clusters, clock, random, accessLogs }, environment.stats, environment.formatEnvironment, where);
       continue;
     }
     const definition = environment.networkFilters.find(

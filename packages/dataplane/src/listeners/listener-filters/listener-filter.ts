@@ -1,4 +1,5 @@
 import type { StatsScope } from '@xebec/telemetry';
+import type { ProxyTlv } from '@xebec/wire';
 
 /** What listener filters have found out about a connection; each adds to it. */
 export interface Findings {
@@ -16,6 +17,8 @@ export interface Findings {
         readonly destinationPort: number;
       }
     | undefined;
+  /** What came with those addresses. */
+  proxyTlvs: readonly ProxyTlv[];
   /** Dynamic metadata by namespace. */
   readonly metadata: Map<string, Record<string, unknown>>;
 }

@@ -70,6 +70,7 @@ export const compileProxyProtocol: ListenerFilterCompiler = (config, stats) => {
       }
       versions[version].found.add(1);
       findings.proxied = result.header.addresses;
+      findings.proxyTlvs = result.header.tlvs;
       record(result.header.tlvs, findings);
       return result.header.length;
     },
