@@ -115,7 +115,7 @@ describe('small HTTP filters', () => {
     expect(limited.replies).toEqual([
       { status: 429, body: 'local_rate_limited', details: 'local_rate_limited', flag: 'RL', headers: ['x-local-rate-limit', 'true'] },
     ]);
-    expect(statsText()).toContain('http_local_rate_limit.lim.rate_limited: 1');
+    expect(statsText()).toContain('lim.http_local_rate_limit.rate_limited: 1');
     clock.advance(60_000);
     expect(new TestStream(factory, clock).head()).toBe('continue');
   });

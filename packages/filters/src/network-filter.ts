@@ -10,7 +10,7 @@ export interface NetworkFilterCallbacks {
   continueReading(): void;
   /** Sends bytes to the downstream peer, past the write filters before this one. */
   write(data: Buffer, endStream: boolean): void;
-  /** `flush`: after what is buffered has been written; `now`: at once. `flag` and `details` go to the access log. */
+  /** `flush`: after what is buffered has been written; `now`: at once. `flag` and `details` (connection termination details, unless empty) go to the access log. */
   close(how: 'flush' | 'now', details: string, flag?: ResponseFlag): void;
   /** Runs `fn` later unless the connection has ended; returns a cancel function. */
   setTimeout(fn: () => void, delayMs: number): () => void;

@@ -25,7 +25,7 @@ export const connectionLimitDefinition: NetworkFilterDefinition = {
           onNewConnection(): FilterStatus {
             if (enabled && count >= max) {
               limited.add(1);
-              const close = () => callbacks.close('now', 'connection_limit');
+              const close = () => callbacks.close('now', '');
               if (delayMs > 0) callbacks.setTimeout(close, delayMs);
               else close();
               return 'stop';

@@ -17,7 +17,7 @@ export const directResponseDefinition: NetworkFilterDefinition = {
       create: (callbacks) => ({
         onNewConnection(): FilterStatus {
           callbacks.write(body, true);
-          callbacks.close('flush', 'direct_response');
+          callbacks.close('flush', '');
           return 'stop';
         },
       }),

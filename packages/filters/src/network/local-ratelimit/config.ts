@@ -17,7 +17,8 @@ export const networkLocalRateLimitDefinition: NetworkFilterDefinition = {
         onNewConnection(): FilterStatus {
           if (!enabled || bucket.take()) return 'continue';
           limited.add(1);
-          callbacks.close('now', 'local_ratelimit_close_over_connection_rate_limit', 'RL');
+          // The flag that Envoy sets here, whatever its name.
+          callbacks.close('now', '', 'URX');
           return 'stop';
         },
       }),

@@ -14,6 +14,8 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
       throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.network.rbac: matcher is not supported; use rules');
     }
     const scope = context.stats.scope(`${config.statPrefix.replace(/\.$/, '')}.rbac`.replace(/^\./, ''));
+    const shadowScope = config.shadowRulesStatPrefix.replace(/\.$/, '');
+    const shadow = shadowScope === '' ? scope : scope.scope(shadowScope);
     const compiled = {
       rules: config.rules === undefined ? undefined : compileRbac(config.rules),
       shadowRules: config.shadowRules === undefined ? undefined : compileRbac(config.shadowRules),
@@ -22,8 +24,8 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
       delayDenyMs: config.delayDeny === undefined ? 0 : durationMs(config.delayDeny),
       allowed: scope.counter('allowed'),
       denied: scope.counter('denied'),
-      shadowAllowed: scope.counter(`${config.shadowRulesStatPrefix}shadow_allowed`),
-      shadowDenied: scope.counter(`${config.shadowRulesStatPrefix}shadow_denied`),
+      shadowAllowed: shadow.counter('shadow_allowed'),
+      shadowDenied: shadow.counter('shadow_denied'),
       logged: scope.counter('logged'),
     };
     return { create: (callbacks) => createNetworkRbacFilter(compiled, callbacks) };

@@ -44,7 +44,7 @@ export function createNetworkRbacFilter(config: NetworkRbacConfig, callbacks: Ne
     (allowed ? config.allowed : config.denied).add(1);
     if (allowed) return true;
     const details = `rbac_access_denied_matched_policy[${policy ?? 'none'}]`;
-    const close = () => callbacks.close('now', details, 'UAEX');
+    const close = () => callbacks.close('now', details);
     info.connectionTerminationDetails = details;
     if (config.delayDenyMs > 0) callbacks.setTimeout(close, config.delayDenyMs);
     else close();
