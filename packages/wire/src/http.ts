@@ -16,7 +16,7 @@ export interface RequestHead {
   headers: HeaderList;
   readonly version: HttpVersion;
   /** Wanted protocol of an upgrade: `websocket` from `Upgrade:` or from extended CONNECT's `:protocol`. */
-  upgrade?: string;
+  upgrade?: string | undefined;
 }
 
 export interface ResponseHead {
@@ -38,6 +38,7 @@ export type ResetReason =
 
 /** What a stream's owner hears. `endStream` is true on the last call; after `onReset` nothing follows. */
 export interface StreamReceiver {
+  /** `data` is the receiver's only until the batch ends: who keeps it longer copies it. */
   onData(data: Buffer, endStream: boolean): void;
   onTrailers(trailers: HeaderList): void;
   onReset(reason: ResetReason, detail: string): void;
@@ -78,8 +79,15 @@ export interface ClientStream {
 
 /** What a codec asks of the socket that carries it. */
 export interface CodecOutput {
-  /** Returns false when the socket's buffer is full; the owner calls `onSocketDrain` later. */
+  /**
+   * Returns false when the socket's buffer is full; the owner calls `onSocketDrain` later. `bytes` may change after the call: the
+   * owner copies what it cannot write at once.
+   */
   write(bytes: Buffer): boolean;
+  /** The same for latin1 text, when the owner has a cheaper way for it. */
+  writeText?(text: string): boolean;
+  /** Where to put the next `size` bytes that will be passed to `write`, when the owner has room for them; undefined when not. */
+  writeArea?(size: number): Buffer | undefined;
   /** No more bytes will be written: half-close after what is buffered. */
   end(): void;
   /** Tear the connection down now. */
@@ -100,7 +108,10 @@ export interface ServerConnectionHandler {
 }
 
 export interface ServerConnection {
-  /** Bytes from the socket. The codec keeps slices of `bytes`: the caller must not write to it again. */
+  /**
+   * Bytes from the socket. HTTP/1 copies what it keeps, so that `bytes` may be overwritten after the batch; HTTP/2 keeps slices
+   * of them: the caller must not write to them again.
+   */
   receive(bytes: Buffer): void;
   /** The peer will send no more. */
   receiveEnd(): void;
@@ -115,7 +126,7 @@ export interface ServerConnection {
 export interface ClientConnection {
   /** Undefined when the connection takes no more streams (busy, draining, closed). */
   openStream(receiver: ResponseReceiver): ClientStream | undefined;
-  /** Bytes from the socket. The codec keeps slices of `bytes`: the caller must not write to it again. */
+  /** As for servers. */
   receive(bytes: Buffer): void;
   receiveEnd(): void;
   closed(detail: string): void;

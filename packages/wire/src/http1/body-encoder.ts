@@ -1,29 +1,11 @@
-import { lowerCaseFieldName, safeFieldValue } from '../field-name.ts';
-import { type HeaderList, header } from '../http.ts';
+import type { HeaderList } from '../http.ts';
 import type { OutputBuffer } from '../output-buffer.ts';
 import type { BodyFraming } from './body-decoder.ts';
+import { fieldLines } from './field-lines.ts';
 
-/** Fields that a codec writes itself. */
-const ownFields = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'host', 'content-length']);
+const noBytes = Buffer.alloc(0);
 
-/** The announced length, or undefined when there is none that can be trusted. */
-export function announcedLength(headers: readonly string[]): number | undefined {
-  const text = header(headers, 'content-length');
-  return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
-}
-
-/** Header lines of `headers` without those that belong to the connection or frame the body: the caller adds its own. */
-export function fieldLines(headers: readonly string[], formatName: ((name: string) => string) | undefined): string {
-  let text = '';
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = lowerCaseFieldName(headers[i] as string);
-    if (name === undefined || ownFields.has(name)) continue;
-    text += `${formatName === undefined ? name : formatName(name)}: ${safeFieldValue(headers[i + 1] as string)}\r\n`;
-  }
-  return text;
-}
-
-/** Writes one message body in its framing. */
+/** Writes the message bodies of a connection, one after another, each in its framing. */
 export class BodyEncoder {
   readonly #out: OutputBuffer;
   #framing: BodyFraming = 0;
@@ -56,7 +38,7 @@ export class BodyEncoder {
   }
   /** Ends the body; trailers exist only in chunked framing and are dropped elsewhere. */
   trailers(trailers: HeaderList, formatName: ((name: string) => string) | undefined): string | undefined {
-    if (this.#framing !== 'chunked') return this.data(Buffer.alloc(0), true);
+    if (this.#framing !== 'chunked') return this.data(noBytes, true);
     this.#out.push(`0\r\n${fieldLines(trailers, formatName)}\r\n`);
     return undefined;
   }

@@ -2,10 +2,13 @@ import { safeFieldValue } from '../field-name.ts';
 import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHead, ResetReason, ResponseReceiver } from '../http.ts';
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
-import { announcedLength, BodyEncoder, fieldLines } from './body-encoder.ts';
+import { BodyEncoder } from './body-encoder.ts';
+import { fieldLines, seenFields } from './field-lines.ts';
 import { InputWindow } from './input-window.ts';
 import { type Http1ClientOptions, type Http1Limits, http1Limits } from './options.ts';
 import { parseResponseHead } from './response-head.ts';
+
+const noBytes = Buffer.alloc(0);
 
 /** A client's side of HTTP/1.1: one exchange at a time. */
 export function createHttp1ClientConnection(output: CodecOutput, options: Http1ClientOptions = {}): ClientConnection {
@@ -22,9 +25,12 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   readonly #decoder: BodyDecoder;
   readonly formatName: ((name: string) => string) | undefined;
   readonly out: OutputBuffer;
+  readonly encoder: BodyEncoder;
   #phase: Phase = 'idle';
   #stream: Http1ClientStream | undefined;
   #processing = false;
+  /** The input is the caller's: what is left of it must be copied. */
+  #borrowed = false;
   #readingPaused = false;
   #reusable = true;
   #ended: Http1ClientStream | undefined;
@@ -35,6 +41,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     this.#limits = http1Limits(options);
     this.formatName = options.formatName;
     this.out = new OutputBuffer(output);
+    this.encoder = new BodyEncoder(this.out);
     this.#decoder = new BodyDecoder(this.#limits, this);
   }
   get activeStreams(): number {
@@ -59,17 +66,18 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       return;
     }
     this.#input.append(bytes);
+    this.#borrowed = true;
     this.process();
   }
   receiveEnd(): void {
     const stream = this.#stream;
     if (this.#phase === 'closed') return;
     if (stream !== undefined && (this.#phase === 'raw' || (this.#phase === 'body' && this.#decoder.untilClose))) {
-      if (this.#phase === 'raw') stream.receiveRaw(Buffer.alloc(0), true);
+      if (this.#phase === 'raw') stream.receiveRaw(noBytes, true);
       else {
         this.#reusable = false;
         this.#decoder.abandon();
-        this.onBody(Buffer.alloc(0), true);
+        this.onBody(noBytes, true);
       }
       return;
     }
@@ -100,7 +108,9 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     try {
       while (this.#input.size > 0 && this.#step());
       if (this.#phase === 'closed') this.#input.clear();
+      else if (this.#borrowed) this.#input.keep();
     } finally {
+      this.#borrowed = false;
       this.#processing = false;
       this.#updateReading();
       this.out.release();
@@ -130,13 +140,14 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   #readHead(): boolean {
     const stream = this.#stream;
     if (stream === undefined) return false;
-    const taken = this.#input.takeHead(this.#limits.maxHeadersBytes);
-    if (taken === undefined) return false;
-    if ('error' in taken) {
-      this.#abort('protocol-error', taken.error === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
+    const text = this.#input.takeHead(this.#limits.maxHeadersBytes);
+    if (text === undefined) {
+      const { fault } = this.#input;
+      if (fault === undefined) return false;
+      this.#abort('protocol-error', fault === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
       return true;
     }
-    const parsed = parseResponseHead(taken.text, this.#limits.maxHeadersCount, stream.method);
+    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method);
     if (typeof parsed === 'string') {
       this.#abort('protocol-error', parsed);
       return true;
@@ -246,7 +257,6 @@ class Http1ClientConnection implements ClientConnection, BodySink {
 
 class Http1ClientStream implements ClientStream {
   readonly #connection: Http1ClientConnection;
-  readonly #encoder: BodyEncoder;
   readonly receiver: ResponseReceiver;
   method = 'GET';
   paused = false;
@@ -259,7 +269,6 @@ class Http1ClientStream implements ClientStream {
   constructor(connection: Http1ClientConnection, receiver: ResponseReceiver) {
     this.#connection = connection;
     this.receiver = receiver;
-    this.#encoder = new BodyEncoder(connection.out);
   }
   sendHead(head: RequestHead, endStream: boolean): void {
     if (this.#headSent || this.responseDone) return;
@@ -270,32 +279,32 @@ class Http1ClientStream implements ClientStream {
     let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\nhost: ${safeFieldValue(head.authority)}\r\n`;
     text += fieldLines(head.headers, this.#connection.formatName);
     let framing: BodyFraming = 0;
-    const length = announcedLength(head.headers);
+    const { contentLength } = seenFields;
     if (tunnel) {
       framing = 'until-close';
       if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${safeFieldValue(head.upgrade)}\r\n`;
-    } else if (length !== undefined) {
-      framing = length;
-      text += `content-length: ${length}\r\n`;
+    } else if (contentLength !== undefined) {
+      framing = Number(contentLength);
+      text += `content-length: ${contentLength}\r\n`;
     } else if (!endStream) {
       framing = 'chunked';
       text += 'transfer-encoding: chunked\r\n';
     } else if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH') text += 'content-length: 0\r\n';
-    this.#encoder.start(framing);
+    this.#connection.encoder.start(framing);
     this.#connection.beginResponse();
     this.#connection.out.push(`${text}\r\n`);
-    if (endStream) this.#finish(this.#encoder.data(Buffer.alloc(0), true));
+    if (endStream) this.#finish(this.#connection.encoder.data(noBytes, true));
   }
   sendData(data: Buffer, endStream: boolean): boolean {
     if (!this.#headSent || this.requestDone || this.responseDone) return true;
-    const wrong = this.#encoder.data(data, endStream);
+    const wrong = this.#connection.encoder.data(data, endStream);
     if (endStream || wrong !== undefined) this.#finish(wrong);
     this.#wantsDrain = this.#connection.out.congested;
     return !this.#wantsDrain;
   }
   sendTrailers(trailers: HeaderList): void {
     if (!this.#headSent || this.requestDone || this.responseDone) return;
-    this.#finish(this.#encoder.trailers(trailers, this.#connection.formatName));
+    this.#finish(this.#connection.encoder.trailers(trailers, this.#connection.formatName));
   }
   #finish(wrong: string | undefined): void {
     this.requestDone = true;
@@ -332,7 +341,10 @@ class Http1ClientStream implements ClientStream {
   }
 }
 
+const unsafeInTarget = /[\0-\x20\x7f]/;
+
 /** A request target cannot end the request line early: white space and controls are percent-encoded. */
 function safeTarget(target: string): string {
+  if (!unsafeInTarget.test(target)) return target;
   return target.replace(/[\0-\x20\x7f]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
 }

@@ -1,4 +1,4 @@
-import { lowerCaseFieldName } from '../field-name.ts';
+import { fieldNameOf, fieldRole } from '../field-name.ts';
 import type { HeaderList } from '../http.ts';
 
 /** The header section of one message, with what frames it taken out. */
@@ -8,6 +8,8 @@ export interface Fields {
   /** -1 without content-length. */
   contentLength: number;
   chunked: boolean;
+  /** `expect: 100-continue`. */
+  expectsContinue: boolean;
   host: string | undefined;
   /** Lower-case; values of all `connection` fields joined. */
   connection: string;
@@ -24,51 +26,59 @@ const decimal = /^[0-9]{1,15}$/;
  * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2).
  */
 export function parseFields(text: string, at: number, maxCount: number): Fields | string {
-  const fields: Fields = { headers: [], contentLength: -1, chunked: false, host: undefined, connection: '', upgrade: undefined };
   if (forbidden.test(text)) return 'control character, bare CR or LF, or folded line in the header section';
-  let hasTransferEncoding = false;
+  const headers: HeaderList = [];
+  let contentLength = -1;
+  let chunked = false;
+  let expectsContinue = false;
+  let host: string | undefined;
+  let connection = '';
+  let upgrade: string | undefined;
   let count = 0;
-  const headers = fields.headers;
-  for (let i = at; i < text.length; ) {
+  const { length } = text;
+  for (let i = at; i < length; ) {
     let end = text.indexOf('\r\n', i);
-    if (end < 0) end = text.length;
+    if (end < 0) end = length;
     const colon = text.indexOf(':', i);
     if (colon < 0 || colon >= end) return 'header line without colon';
     if (++count > maxCount) return tooManyHeaders;
-    const name = lowerCaseFieldName(text.slice(i, colon));
-    if (name === undefined) return 'invalid character in header name';
+    const field = fieldNameOf(text.slice(i, colon));
+    if (field === undefined) return 'invalid character in header name';
     const value = trimmed(text, colon + 1, end);
     i = end + 2;
-    switch (name) {
-      case 'host':
-        if (fields.host !== undefined) return 'more than one host header';
-        fields.host = value;
-        continue;
-      case 'content-length':
-        if (fields.contentLength >= 0) return 'more than one content-length';
-        if (!decimal.test(value)) return 'invalid content-length';
-        fields.contentLength = Number(value);
+    switch (field.role) {
+      case fieldRole.plain:
         break;
-      case 'transfer-encoding':
-        if (hasTransferEncoding) return 'more than one transfer-encoding';
+      case fieldRole.host:
+        if (host !== undefined) return 'more than one host header';
+        host = value;
+        continue;
+      case fieldRole.contentLength:
+        if (contentLength >= 0) return 'more than one content-length';
+        if (!decimal.test(value)) return 'invalid content-length';
+        contentLength = Number(value);
+        break;
+      case fieldRole.transferEncoding:
+        if (chunked) return 'more than one transfer-encoding';
         if (value.toLowerCase() !== 'chunked') return 'transfer-encoding other than chunked';
-        hasTransferEncoding = true;
-        fields.chunked = true;
+        chunked = true;
         continue;
-      case 'connection':
-        fields.connection = fields.connection === '' ? value.toLowerCase() : `${fields.connection},${value.toLowerCase()}`;
+      case fieldRole.connection:
+        connection = connection === '' ? value.toLowerCase() : `${connection},${value.toLowerCase()}`;
         continue;
-      case 'upgrade':
-        fields.upgrade = fields.upgrade === undefined ? value : `${fields.upgrade},${value}`;
+      case fieldRole.upgrade:
+        upgrade = upgrade === undefined ? value : `${upgrade},${value}`;
         continue;
-      case 'keep-alive':
-      case 'proxy-connection':
+      case fieldRole.keepAlive:
         continue;
+      case fieldRole.expect:
+        expectsContinue ||= value.toLowerCase() === '100-continue';
+        break;
     }
-    headers.push(name, value);
+    headers.push(field.lower, value);
   }
-  if (hasTransferEncoding && fields.contentLength >= 0) return 'both content-length and transfer-encoding';
-  return fields;
+  if (chunked && contentLength >= 0) return 'both content-length and transfer-encoding';
+  return { headers, contentLength, chunked, expectsContinue, host, connection, upgrade };
 }
 
 export const tooManyHeaders = 'too many headers';

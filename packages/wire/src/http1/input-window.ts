@@ -1,9 +1,14 @@
+import { latin1Text } from '../latin1.ts';
+
 const empty = Buffer.alloc(0);
+const wholeTextBytes = 2048;
 
 /** Bytes received and not yet taken: `bytes` from `at` on. */
 export class InputWindow {
   bytes: Buffer = empty;
   at = 0;
+  /** Why `takeHead` will never succeed. */
+  fault: 'too-large' | 'bare-lf' | undefined = undefined;
   /** How far the search for the end of a head has come, so that slow senders are not searched again and again. */
   #searched = 0;
 
@@ -20,6 +25,17 @@ export class InputWindow {
     }
     this.at = 0;
   }
+  /** Copies what is left: the bytes given to `append` will change. */
+  keep(): void {
+    if (this.at >= this.bytes.length) {
+      this.bytes = empty;
+      this.#searched = 0;
+    } else {
+      this.#searched -= this.at;
+      this.bytes = Buffer.from(this.bytes.subarray(this.at));
+    }
+    this.at = 0;
+  }
   clear(): void {
     this.bytes = empty;
     this.at = 0;
@@ -30,25 +46,41 @@ export class InputWindow {
     while (this.size >= 2 && this.bytes[this.at] === 13 && this.bytes[this.at + 1] === 10) this.at += 2;
   }
   /**
-   * Takes a start line with its header section, without the empty line: as text, or undefined while it is incomplete. An error
-   * when it is larger than `maxBytes` or has a line that does not end in CRLF.
+   * Takes a start line with its header section, without the empty line; undefined while it is incomplete, or when `fault` says
+   * that it is larger than `maxBytes` or has a line that does not end in CRLF.
    */
-  takeHead(maxBytes: number): { text: string } | { error: 'too-large' | 'bare-lf' } | undefined {
+  takeHead(maxBytes: number): string | undefined {
     const bytes = this.bytes;
-    const from = Math.max(this.at, this.#searched - 3);
+    const { at } = this;
+    // What came whole and is small (the usual case) is text at once, and searched as text.
+    if (this.#searched <= at && bytes.length - at <= wholeTextBytes) {
+      const text = latin1Text(bytes, at, bytes.length);
+      const end = text.indexOf('\r\n\r\n');
+      if (end >= 0 && end <= maxBytes) {
+        this.at = at + end + 4;
+        this.#searched = this.at;
+        return text.slice(0, end);
+      }
+    }
+    const from = Math.max(at, this.#searched - 3);
     const end = bytes.indexOf('\r\n\r\n', from, 'latin1');
     if (end < 0) {
       for (let lf = bytes.indexOf(10, from); lf >= 0; lf = bytes.indexOf(10, lf + 1)) {
-        if (lf === this.at || bytes[lf - 1] !== 13) return { error: 'bare-lf' };
+        if (lf === at || bytes[lf - 1] !== 13) {
+          this.fault = 'bare-lf';
+          return undefined;
+        }
       }
-      if (this.size > maxBytes) return { error: 'too-large' };
+      if (this.size > maxBytes) this.fault = 'too-large';
       this.#searched = bytes.length;
       return undefined;
     }
-    if (end - this.at > maxBytes) return { error: 'too-large' };
-    const text = bytes.toString('latin1', this.at, end);
+    if (end - at > maxBytes) {
+      this.fault = 'too-large';
+      return undefined;
+    }
     this.at = end + 4;
     this.#searched = this.at;
-    return { text };
+    return latin1Text(bytes, at, end);
   }
 }

@@ -1,7 +1,7 @@
 import { isToken } from '../field-name.ts';
 import type { RequestHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
-import { type Fields, hasToken, parseFields, removeConnectionNamed, tooManyHeaders } from './fields.ts';
+import { hasToken, parseFields, removeConnectionNamed, tooManyHeaders } from './fields.ts';
 
 export interface ParsedRequest {
   readonly head: RequestHead;
@@ -34,7 +34,7 @@ export function parseRequestHead(text: string, maxHeadersCount: number, scheme: 
   const method = text.slice(0, first);
   const target = text.slice(first + 1, second);
   const version = text.slice(second + 1, lineEnd);
-  if (method.length > 64 || !isToken(method)) return refusal('invalid method');
+  if (method !== 'GET' && (method.length > 64 || !isToken(method))) return refusal('invalid method');
   if (!targetPattern.test(target)) return refusal('invalid request target');
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
     return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? refusal('unsupported HTTP version', 505) : refusal('malformed request line');
@@ -46,57 +46,49 @@ export function parseRequestHead(text: string, maxHeadersCount: number, scheme: 
   if (version === 'HTTP/1.1' && fields.host === undefined) return refusal('missing host header');
   if (!authorityPattern.test(fields.host ?? '')) return refusal('invalid host header');
 
-  const where = resolveTarget(method, target, fields, scheme);
-  if (typeof where === 'string') return refusal(where);
-  const connection = fields.connection;
-  const upgrade = upgradeOf(fields);
-  removeConnectionNamed(fields);
-  const head: RequestHead = { method, ...where, headers: fields.headers, version };
-  if (upgrade !== undefined && version === 'HTTP/1.1') head.upgrade = upgrade;
-  if (method === 'CONNECT' && (fields.chunked || fields.contentLength > 0)) return refusal('CONNECT with a body');
-  const framing: BodyFraming = fields.chunked ? 'chunked' : Math.max(fields.contentLength, 0);
-  if (head.upgrade !== undefined && framing !== 0) delete head.upgrade;
+  const { connection, chunked, contentLength } = fields;
+  let upgrade = version === 'HTTP/1.1' && fields.upgrade !== undefined ? upgradeOf(fields.upgrade, connection) : undefined;
+  if (connection !== '') removeConnectionNamed(fields);
+  if (method === 'CONNECT' && (chunked || contentLength > 0)) return refusal('CONNECT with a body');
+  if (chunked || contentLength > 0) upgrade = undefined;
+  const head: RequestHead = { method, path: target, authority: fields.host ?? '', scheme, headers: fields.headers, version, upgrade };
+  // Origin form, the usual case, is the head as it stands.
+  const wrong = target.charCodeAt(0) === 47 && method !== 'CONNECT' ? undefined : resolveTarget(head);
+  if (wrong !== undefined) return refusal(wrong);
   return {
     head,
-    framing,
+    framing: chunked ? 'chunked' : contentLength > 0 ? contentLength : 0,
     keepAlive: version === 'HTTP/1.1' ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive'),
-    expectsContinue: version === 'HTTP/1.1' && expectsContinue(fields.headers),
-    tunnel: method === 'CONNECT' || head.upgrade !== undefined,
+    expectsContinue: version === 'HTTP/1.1' && fields.expectsContinue,
+    tunnel: method === 'CONNECT' || upgrade !== undefined,
   };
 }
 
-function resolveTarget(
-  method: string,
-  target: string,
-  fields: Fields,
-  scheme: string,
-): { path: string; authority: string; scheme: string } | string {
-  const host = fields.host ?? '';
-  if (method === 'CONNECT') {
-    return authorityPattern.test(target) && !target.startsWith('/') ? { path: '', authority: target, scheme } : 'invalid CONNECT target';
+/** Takes apart a target that is not in origin form; returns what is wrong with it. */
+function resolveTarget(head: RequestHead): string | undefined {
+  const target = head.path;
+  if (head.method === 'CONNECT') {
+    if (!authorityPattern.test(target) || target.startsWith('/')) return 'invalid CONNECT target';
+    head.path = '';
+    head.authority = target;
+    return undefined;
   }
-  if (target.charCodeAt(0) === 47) return { path: target, authority: host, scheme };
-  if (target === '*') return method === 'OPTIONS' ? { path: '*', authority: host, scheme } : 'asterisk-form outside of OPTIONS';
+  if (target === '*') return head.method === 'OPTIONS' ? undefined : 'asterisk-form outside of OPTIONS';
   const absolute = absolutePattern.exec(target);
   if (absolute === null) return 'invalid request target';
-  const [, uriScheme = scheme, authority = '', rest = ''] = absolute;
+  const [, scheme = head.scheme, authority = '', rest = ''] = absolute;
   if (authority === '' || authority.includes('@') || !authorityPattern.test(authority)) return 'invalid authority in request target';
-  const path = rest.startsWith('/') ? rest : rest === '' && method === 'OPTIONS' ? '*' : `/${rest}`;
-  return { path, authority, scheme: uriScheme.toLowerCase().replace('ws', 'http') };
+  head.path = rest.startsWith('/') ? rest : rest === '' && head.method === 'OPTIONS' ? '*' : `/${rest}`;
+  head.authority = authority;
+  head.scheme = scheme.toLowerCase().replace('ws', 'http');
+  return undefined;
 }
 
 /** The protocol asked for; an h2c upgrade is answered in HTTP/1.1, which RFC 9110 section 7.8 allows and RFC 9113 expects. */
-function upgradeOf(fields: Fields): string | undefined {
-  if (fields.upgrade === undefined || !hasToken(fields.connection, 'upgrade')) return undefined;
-  const wanted = fields.upgrade.toLowerCase();
+function upgradeOf(upgrade: string, connection: string): string | undefined {
+  if (!hasToken(connection, 'upgrade')) return undefined;
+  const wanted = upgrade.toLowerCase();
   return wanted === 'h2c' || wanted === '' ? undefined : wanted;
-}
-
-function expectsContinue(headers: readonly string[]): boolean {
-  for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i] === 'expect') return (headers[i + 1] as string).toLowerCase() === '100-continue';
-  }
-  return false;
 }
 
 function refusal(detail: string, status = 400): Refusal {

@@ -16,15 +16,14 @@ export interface ParsedResponse {
 export function parseResponseHead(text: string, maxHeadersCount: number, requestMethod: string): ParsedResponse | string {
   let lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) lineEnd = text.length;
-  const line = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: .*)?$/.exec(text.slice(0, lineEnd));
-  if (line === null) return 'malformed status line';
-  const status = Number(line[2]);
+  const status = statusOf(text, lineEnd);
+  if (status === -1) return 'malformed status line';
   const fields = parseFields(text, lineEnd + 2, maxHeadersCount);
   if (typeof fields === 'string') return fields;
   const { connection, upgrade } = fields;
-  removeConnectionNamed(fields);
+  if (connection !== '') removeConnectionNamed(fields);
   const head: ResponseHead = { status, headers: fields.headers };
-  const http10 = line[1] === '0';
+  const http10 = text.charCodeAt(7) === 48;
   const keepAlive = http10 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   if (status === 101) {
     if (upgrade !== undefined) head.headers.push('upgrade', upgrade);
@@ -37,4 +36,15 @@ export function parseResponseHead(text: string, maxHeadersCount: number, request
   else if (fields.chunked) framing = 'chunked';
   else framing = fields.contentLength >= 0 ? fields.contentLength : 'until-close';
   return { head, framing, keepAlive, interim: false, tunnel: false };
+}
+
+/** The status of a line `HTTP/1.x NNN` that ends at `end` or goes on with a space; -1 when it is none. */
+function statusOf(text: string, end: number): number {
+  if (!text.startsWith('HTTP/1.') || end < 12 || text.charCodeAt(8) !== 32 || (end > 12 && text.charCodeAt(12) !== 32)) return -1;
+  const minor = text.charCodeAt(7) - 48;
+  const hundreds = text.charCodeAt(9) - 48;
+  const tens = text.charCodeAt(10) - 48;
+  const ones = text.charCodeAt(11) - 48;
+  if ((minor !== 0 && minor !== 1) || hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return -1;
+  return hundreds * 100 + tens * 10 + ones;
 }

@@ -10,14 +10,16 @@ import type {
   ServerConnectionHandler,
   ServerStream,
 } from '../http.ts';
-import { header } from '../http.ts';
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
-import { announcedLength, BodyEncoder, fieldLines } from './body-encoder.ts';
+import { BodyEncoder } from './body-encoder.ts';
+import { fieldLines, seenFields } from './field-lines.ts';
 import { hasToken } from './fields.ts';
 import { InputWindow } from './input-window.ts';
 import { type Http1Limits, type Http1ServerOptions, http1Limits } from './options.ts';
 import { type ParsedRequest, parseRequestHead } from './request-head.ts';
+
+const noBytes = Buffer.alloc(0);
 
 /** A server's side of HTTP/1.0 and HTTP/1.1: requests go up one at a time, pipelined ones wait in the input. */
 export function createHttp1ServerConnection(
@@ -46,9 +48,12 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   readonly #input = new InputWindow();
   readonly #decoder: BodyDecoder;
   readonly out: OutputBuffer;
+  readonly encoder: BodyEncoder;
   #phase: Phase = 'head';
   #stream: Http1ServerStream | undefined;
   #processing = false;
+  /** The input is the caller's: what is left of it must be copied. */
+  #borrowed = false;
   #readingPaused = false;
   #discarded = 0;
   draining = false;
@@ -59,6 +64,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.#options = options;
     this.#limits = http1Limits(options);
     this.out = new OutputBuffer(output);
+    this.encoder = new BodyEncoder(this.out);
     this.#decoder = new BodyDecoder(this.#limits, this);
   }
   get activeStreams(): number {
@@ -73,13 +79,14 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   receive(bytes: Buffer): void {
     if (this.#phase === 'closed' || bytes.length === 0) return;
     this.#input.append(bytes);
+    this.#borrowed = true;
     this.process();
   }
   receiveEnd(): void {
     const stream = this.#stream;
     if (this.#phase === 'closed') return;
     if (this.#phase === 'raw') {
-      stream?.receiveRaw(Buffer.alloc(0), true);
+      stream?.receiveRaw(noBytes, true);
       if (stream?.responseDone === true) this.#stream = undefined;
       return;
     }
@@ -119,7 +126,9 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     try {
       while (this.#input.size > 0 && this.#step());
       if (this.#phase === 'closed') this.#input.clear();
+      else if (this.#borrowed) this.#input.keep();
     } finally {
+      this.#borrowed = false;
       this.#processing = false;
       this.#updateReading();
       this.out.release();
@@ -150,17 +159,18 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     }
   }
   #readHead(): boolean {
-    this.#input.skipEmptyLines();
-    if (this.#input.size === 0 || (this.#input.size === 1 && this.#input.bytes[this.#input.at] === 13)) return false;
-    const taken = this.#input.takeHead(this.#limits.maxHeadersBytes);
-    if (taken === undefined) return false;
-    if ('error' in taken) {
-      if (taken.error === 'too-large') this.#refuse(431, 'request headers too large');
+    const input = this.#input;
+    input.skipEmptyLines();
+    if (input.size === 0 || (input.size === 1 && input.bytes[input.at] === 13)) return false;
+    const text = input.takeHead(this.#limits.maxHeadersBytes);
+    if (text === undefined) {
+      if (input.fault === undefined) return false;
+      if (input.fault === 'too-large') this.#refuse(431, 'request headers too large');
       else this.#refuse(400, 'line ends in a bare LF');
       return true;
     }
     const options = this.#options;
-    const parsed = parseRequestHead(taken.text, this.#limits.maxHeadersCount, options.scheme ?? 'http', options.acceptHttp10 === true);
+    const parsed = parseRequestHead(text, this.#limits.maxHeadersCount, options.scheme ?? 'http', options.acceptHttp10 === true);
     if ('status' in parsed) {
       this.#refuse(parsed.status, parsed.detail);
       return true;
@@ -209,7 +219,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     }
     this.#discarded = 0;
     if (requestComplete) this.#phase = 'head';
-    this.process();
+    if (this.#input.size > 0 || this.#readingPaused) this.process();
   }
   /** A tunnel was granted: what waits in the input flows. */
   enterRaw(): void {
@@ -270,7 +280,6 @@ class Http1ServerConnection implements ServerConnection, BodySink {
 class Http1ServerStream implements ServerStream {
   readonly #connection: Http1ServerConnection;
   readonly #request: ParsedRequest;
-  readonly #encoder: BodyEncoder;
   receiver: RequestReceiver | undefined;
   keepAlive: boolean;
   paused = false;
@@ -286,7 +295,6 @@ class Http1ServerStream implements ServerStream {
     this.#connection = connection;
     this.#request = request;
     this.keepAlive = request.keepAlive;
-    this.#encoder = new BodyEncoder(connection.out);
   }
   get version(): HttpVersion {
     return this.#request.head.version;
@@ -313,25 +321,25 @@ class Http1ServerStream implements ServerStream {
   #sendGrant(head: ResponseHead): void {
     this.#raw = true;
     this.keepAlive = false;
-    this.#encoder.start('until-close');
+    this.#connection.encoder.start('until-close');
     let text = statusLine(head.status) + fieldLines(head.headers, this.#connection.formatName);
     if (head.status === 101) {
-      text += `connection: upgrade\r\nupgrade: ${header(head.headers, 'upgrade') ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
+      text += `connection: upgrade\r\nupgrade: ${seenFields.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
     }
     this.#connection.out.push(`${text}\r\n`);
     this.#connection.enterRaw();
   }
   #sendFinalHead(head: ResponseHead, endStream: boolean): void {
     const { status, headers } = head;
-    const length = announcedLength(headers);
     let text = statusLine(status) + fieldLines(headers, this.#connection.formatName);
+    const { contentLength, connection } = seenFields;
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
     if (this.#bodyless) {
-      if (length !== undefined && status !== 204) text += `content-length: ${length}\r\n`;
-    } else if (length !== undefined) {
-      framing = length;
-      text += `content-length: ${length}\r\n`;
+      if (contentLength !== undefined && status !== 204) text += `content-length: ${contentLength}\r\n`;
+    } else if (contentLength !== undefined) {
+      framing = Number(contentLength);
+      text += `content-length: ${contentLength}\r\n`;
     } else if (endStream) text += 'content-length: 0\r\n';
     else if (this.version === 'HTTP/1.0') {
       framing = 'until-close';
@@ -342,23 +350,23 @@ class Http1ServerStream implements ServerStream {
     }
     // A client that still waits for 100 may send its body or not: only closing makes the next request unambiguous.
     if (this.#request.expectsContinue && !this.#continued) this.keepAlive = false;
-    if (this.#connection.draining || hasToken(header(headers, 'connection')?.toLowerCase() ?? '', 'close')) this.keepAlive = false;
+    if (this.#connection.draining || (connection !== undefined && hasToken(connection.toLowerCase(), 'close'))) this.keepAlive = false;
     if (!this.keepAlive) text += 'connection: close\r\n';
     else if (this.version === 'HTTP/1.0') text += 'connection: keep-alive\r\n';
     this.#connection.out.push(`${text}\r\n`);
-    this.#encoder.start(framing);
-    if (endStream) this.#finish(this.#bodyless ? undefined : this.#encoder.data(Buffer.alloc(0), true));
+    this.#connection.encoder.start(framing);
+    if (endStream) this.#finish(this.#bodyless ? undefined : this.#connection.encoder.data(noBytes, true));
   }
   sendData(data: Buffer, endStream: boolean): boolean {
     if (this.responseDone || !this.finalHeadSent) return true;
-    const wrong = this.#bodyless ? undefined : this.#encoder.data(data, endStream);
+    const wrong = this.#bodyless ? undefined : this.#connection.encoder.data(data, endStream);
     if (endStream || wrong !== undefined) this.#finish(wrong);
     this.#wantsDrain = this.#connection.out.congested;
     return !this.#wantsDrain;
   }
   sendTrailers(trailers: HeaderList): void {
     if (this.responseDone || !this.finalHeadSent) return;
-    this.#finish(this.#bodyless ? undefined : this.#encoder.trailers(trailers, this.#connection.formatName));
+    this.#finish(this.#bodyless ? undefined : this.#connection.encoder.trailers(trailers, this.#connection.formatName));
   }
   #finish(wrong: string | undefined): void {
     this.responseDone = true;
@@ -395,6 +403,13 @@ class Http1ServerStream implements ServerStream {
   }
 }
 
+const statusLines: (string | undefined)[] = [];
+
 function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+  let line = statusLines[status];
+  if (line === undefined) {
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+    if (status < 1000) statusLines[status] = line;
+  }
+  return line;
 }

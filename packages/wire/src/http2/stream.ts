@@ -63,6 +63,9 @@ export abstract class Http2Stream {
     if (data.length > 0) this.#sendQueue.push(data);
     this.#queuedBytes += data.length;
     this.pump();
+    // What waits outlives the caller's buffer; what waited before is a copy already.
+    const last = this.#sendQueue.length - 1;
+    if (data.length > 0 && last >= 0) this.#sendQueue[last] = Buffer.from(this.#sendQueue[last] as Buffer);
     if (this.#queuedBytes > this.#maxSendBufferBytes) {
       this.fail('overflow', 'more bytes wait for a slow peer than may be kept', errorCode.enhanceYourCalm);
       return true;
