@@ -1,19 +1,33 @@
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '@xebec/core';
 import type { NetworkFilter, NetworkFilterCallbacks, NetworkFilterFactory } from '@xebec/filters';
 import type { ConnectionInfo, ResponseFlag, StreamInfo } from '@xebec/telemetry';
+import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import type { DownstreamSocket, TerminalFilter } from './terminal.ts';
+
+/** Bytes that wait for a filter; beyond these the client waits too. */
+const maxHeldBytes = 1024 * 1024;
+
+/** Closes with a reset where the socket can. */
+export function resetSocket(socket: DownstreamSocket): void {
+  // TLS has none: its sockets refuse.
+  if (socket.resetAndDestroy === undefined || socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
 
 /** A connection with network filters before its terminal one: bytes pass them in order, and back in reverse. */
 export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   readonly #socket: DownstreamSocket;
   readonly #filters: NetworkFilter[];
-  readonly #makeTerminal: () => TerminalFilter | undefined;
-  #terminal: TerminalFilter | undefined;
+  readonly #terminal: TerminalFilter | undefined;
+  /** Whether the terminal filter has seen the new connection. */
+  #reached = false;
   readonly #clock: Clock;
   readonly #timers = new Set<() => void>();
   /** How many filters have seen the new connection. */
   #opened = 0;
   #held: Buffer[] = [];
+  #heldBytes = 0;
   #heldEnd = false;
   #heldAt = -1;
   #done = false;
@@ -28,8 +42,11 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   ) {
     this.#socket = socket;
     this.#clock = clock;
-    this.#makeTerminal = () => makeTerminal(this);
     this.#filters = factories.map((factory, index) => factory.create(this.#callbacks(index, connection, info)));
+    this.#terminal = makeTerminal(this);
+  }
+  get waits(): boolean {
+    return this.#terminal?.waits === true;
   }
   open(): void {
     while (this.#opened < this.#filters.length && !this.#done) {
@@ -40,7 +57,9 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
         return;
       }
     }
-    if (!this.#done) this.#terminal ??= this.#makeTerminal();
+    if (this.#done || this.#reached) return;
+    this.#reached = true;
+    this.#terminal?.open?.();
   }
   onUpstreamConnected(): void {
     for (const filter of this.#filters) filter.onUpstreamConnected?.();
@@ -58,11 +77,12 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
     if (this.#done) return;
     this.#done = true;
     for (const cancel of this.#timers) cancel();
+    if (this.#heldBytes > 0) this.#terminal?.withheld?.(this.#heldBytes);
     this.#terminal?.closed(detail);
     for (const filter of this.#filters) filter.onClose?.();
   }
-  drain(): void {
-    this.#terminal?.drain();
+  drain(decide: DrainDecision): void {
+    this.#terminal?.drain(decide);
   }
   write(bytes: Buffer): boolean {
     return this.#write(this.#filters.length - 1, bytes, false);
@@ -77,6 +97,9 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   destroy(): void {
     this.#socket.destroy();
   }
+  resetAndDestroy(): void {
+    resetSocket(this.#socket);
+  }
   pause(): void {
     this.#socket.pause();
   }
@@ -89,7 +112,7 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
       const status = this.#filters[i]?.onData?.(bytes, endStream) ?? 'continue';
       if (status === 'stop' || (this.#heldAt === i && this.#filters[i]?.onData === undefined)) {
         this.#heldAt = i;
-        if (bytes.length > 0) this.#held.push(bytes);
+        if (bytes.length > 0 && (i + 1 < this.#filters.length || this.#terminal !== undefined)) this.#hold(bytes);
         this.#heldEnd ||= endStream;
         return;
       }
@@ -100,9 +123,14 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
       }
     }
     if (this.#done) return;
-    if (this.#terminal === undefined) this.open();
+    if (!this.#reached) this.open();
     if (bytes.length > 0) this.#terminal?.receive(bytes);
     if (endStream) this.#terminal?.receiveEnd();
+  }
+  #hold(bytes: Buffer): void {
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > maxHeldBytes) this.#socket.pause();
   }
   #write(from: number, bytes: Buffer, endStream: boolean): boolean {
     for (let i = from; i >= 0; i--) if (this.#filters[i]?.onWrite?.(bytes, endStream) === 'stop') return true;
@@ -118,6 +146,8 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
         const held = this.#held;
         const end = this.#heldEnd;
         this.#held = [];
+        if (this.#heldBytes > maxHeldBytes) this.#socket.resume();
+        this.#heldBytes = 0;
         this.#heldEnd = false;
         this.open();
         const bytes = held.length === 1 ? (held[0] ?? Buffer.alloc(0)) : Buffer.concat(held);
@@ -128,7 +158,7 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
         if (endStream) this.#socket.end();
       },
       close: (how: 'flush' | 'now', details: string, flag?: ResponseFlag) => {
-        info.connectionTerminationDetails = details;
+        if (details !== '') info.connectionTerminationDetails = details;
         if (flag !== undefined) info.responseFlags.add(flag);
         if (how === 'flush') this.#socket.destroySoon();
         else this.#socket.destroy();

@@ -2,6 +2,7 @@ import { tcpProxyClusterKey } from '@xebec/filters';
 import type { TcpProxy as TcpProxyProto } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
 import type { FormatEnvironment, ResponseFlag, StatsScope } from '@xebec/telemetry';
 import type { Cluster } from '../clusters/cluster.ts';
+import { resetSocket } from './filtered-socket.ts';
 import { compileTcpProxySettings, type TcpProxyParts, type TcpProxySettings } from './tcp-proxy-config.ts';
 import { connectTunnel } from './tcp-tunnel.ts';
 import { connectDirect, type TcpUpstream, type TcpUpstreamOwner } from './tcp-upstream.ts';
@@ -42,10 +43,17 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     this.#settings = settings;
     settings.stats.total.add(1);
     this.#lastActivityMs = settings.clock.monotonic();
+  }
+  /** The client waits in its own kernel until there is somewhere for its bytes to go. */
+  get waits(): boolean {
+    return this.#upstream === undefined;
+  }
+  open(): void {
+    const settings = this.#settings;
     if (settings.maxDurationMs > 0) {
       const cancel = settings.clock.setTimeout(() => {
         settings.stats.maxDuration.add(1);
-        parts.info.responseFlags.add('DT');
+        this.#parts.info.responseFlags.add('DT');
         this.#closeBoth();
       }, settings.maxDurationMs);
       this.#timers.push(cancel);
@@ -65,6 +73,10 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     this.#clientEnded = true;
     this.#upstream?.end();
   }
+  withheld(bytes: number): void {
+    this.#parts.info.bytesReceived += bytes;
+    this.#settings.stats.rxBytes.add(bytes);
+  }
   onSocketDrain(): void {
     this.#upstream?.resume();
   }
@@ -73,13 +85,10 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   closed(_detail: string): void {
     if (this.#done) return;
     this.#done = true;
-    const { info } = this.#parts;
-    const { clock } = this.#settings;
     this.#cancelIdle?.();
     for (const cancel of this.#timers) cancel();
     this.#attempt?.abandon();
     this.#upstream?.destroy();
-    info.durationMs = clock.monotonic() - info.startMonotonicMs;
     this.#log('TcpConnectionEnd');
   }
   onConnected(upstream: TcpUpstream): void {
@@ -148,7 +157,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
       return;
     }
     if (!this.#upstreamEnded) info.responseFlags.add('UR');
-    socket.destroy();
+    resetSocket(socket);
   }
   #forward(upstream: TcpUpstream, bytes: Buffer): void {
     const { info, socket } = this.#parts;
@@ -163,7 +172,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   }
   #connect(): void {
     if (this.#done) return;
-    const { info, connection, socket } = this.#parts;
+    const { info, connection } = this.#parts;
     const { clusters, stats, hash, clock, tunneling } = this.#settings;
     const override = info.filterState.get(tcpProxyClusterKey);
     const name = typeof override === 'string' ? override : this.#chooseCluster();
@@ -187,8 +196,6 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
       this.#refuse('UH');
       return;
     }
-    // The client waits in its own kernel until there is somewhere for its bytes to go.
-    socket.pause();
     this.#attempts++;
     info.attemptCount = this.#attempts;
     info.upstreamHost = host.text;
@@ -219,6 +226,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   }
   #log(accessLogType: string): void {
     const { info } = this.#parts;
+    info.durationMs = this.#settings.clock.monotonic() - info.startMonotonicMs;
     for (const log of this.#settings.accessLogs) log.log({ info, accessLogType });
   }
   #logAgain(intervalMs: number): void {

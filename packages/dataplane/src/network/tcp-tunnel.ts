@@ -67,8 +67,8 @@ export function connectTunnel(parts: ConnectParts, tunneling: Tunneling, owner: 
   const upstreamOf = (current: UpstreamAttempt): TcpUpstream => ({
     write: (bytes) => current.sendData(bytes, false),
     end() {
-      // An HTTP/1.1 connection that carries CONNECT cannot end one way and go on the other: Envoy closes it.
-      if (current.connection?.protocol === 'http2' || tunneling.method === 'POST') current.sendData(Buffer.alloc(0), true);
+      // A tunnel over HTTP/1.1 does not end one way and go on the other: Envoy closes it.
+      if (current.connection?.protocol === 'http2') current.sendData(Buffer.alloc(0), true);
       else {
         current.cancel();
         finish();

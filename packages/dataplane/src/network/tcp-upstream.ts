@@ -118,6 +118,7 @@ function describe(socket: Socket, info: StreamInfo): void {
 function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwner, release: () => void): TcpUpstream {
   const { cxRxBytes, cxTxBytes, rqActive } = cluster.stats;
   let reset = false;
+  let local = false;
   socket.on('data', (bytes: Buffer) => {
     cxRxBytes.add(bytes.length);
     owner.onData(bytes);
@@ -129,6 +130,9 @@ function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwne
   });
   socket.once('close', () => {
     rqActive.add(-1);
+    const side = local ? 'local' : 'remote';
+    for (const name of [side, `${side}_with_active_rq`, 'with_active_rq'])
+      cluster.stats.scope.counter(`upstream_cx_destroy_${name}`).add(1);
     release();
     owner.onClosed(reset);
   });
@@ -138,7 +142,11 @@ function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwne
       return socket.write(bytes);
     },
     end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
+    destroy() {
+      if (socket.destroyed) return;
+      local = true;
+      socket.destroy();
+    },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   };

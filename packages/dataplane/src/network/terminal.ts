@@ -1,23 +1,36 @@
 import type { NetworkFilterFactory } from '@xebec/filters';
 import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
+import type { DrainDecision } from '../runtime/drain-sequence.ts';
 
 /** What a terminal filter may do with the client's socket; `net.Socket` fits, and so does one with write filters before it. */
 export interface DownstreamSocket {
   write(bytes: Buffer): boolean;
+  /** Cheaper ways, when there are: see `ByteStream`. */
+  writeText?(text: string): boolean;
+  writeArea?(size: number): Buffer | undefined;
   end(): void;
   destroySoon(): void;
   destroy(): void;
+  /** Closes with a reset; absent where there is none (TLS). */
+  resetAndDestroy?(): void;
   pause(): void;
   resume(): void;
 }
 
 /** The last network filter of a chain: takes the connection's bytes. */
 export interface TerminalFilter {
+  /** Every filter before it has let the new connection pass. */
+  open?(): void;
+  /** Nothing is to be read yet: the filter resumes its socket itself when it is ready. */
+  readonly waits?: boolean;
   receive(bytes: Buffer): void;
   receiveEnd(): void;
+  /** So many bytes came and were kept from this filter until the end. */
+  withheld?(bytes: number): void;
   onSocketDrain(): void;
   closed(detail: string): void;
-  drain(): void;
+  /** `decide` is asked from now on where the filter can end the connection between two exchanges. */
+  drain(decide: DrainDecision): void;
 }
 
 export interface TerminalParts {
