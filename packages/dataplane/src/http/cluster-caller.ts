@@ -2,6 +2,7 @@ import { type Clock, XebecError } from '@xebec/core';
 import type { FilterUpstream } from '@xebec/filters';
 import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import { ownAddress } from './http-settings.ts';
 import type { AttemptFailure } from './retry-policy.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
 
@@ -40,6 +41,7 @@ export class ClusterCaller implements FilterUpstream {
         'grpc-timeout',
         `${Math.max(1, Math.round(timeoutMs))}m`,
         ...metadata,
+        ...ownCallHeaders(timeoutMs),
       ],
     };
     const result = await this.#call(cluster, head, encodeGrpcFrame(request), timeoutMs, 'http2');
@@ -74,6 +76,21 @@ export class ClusterCaller implements FilterUpstream {
       attempt.start();
     });
   }
+}
+
+let address: string | undefined;
+
+/** What Envoy's own calls carry: they come from inside, from this machine. */
+function ownCallHeaders(timeoutMs: number): HeaderList {
+  address ??= ownAddress();
+  return [
+    'x-envoy-internal',
+    'true',
+    'x-forwarded-for',
+    address,
+    'x-envoy-expected-rq-timeout-ms',
+    String(Math.max(1, Math.round(timeoutMs))),
+  ];
 }
 
 /**

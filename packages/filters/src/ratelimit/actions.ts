@@ -6,7 +6,7 @@ import type {
   RateLimit_Action_MetaData,
 } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { MetadataKey } from '@xebec/protos/envoy/type/metadata/v3/metadata';
-import { compileFormat, type StreamInfo } from '@xebec/telemetry';
+import type { StreamInfo } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
 import type { RouteView } from '../http-filter.ts';
 import type { DescriptorEntry } from './descriptor.ts';
@@ -59,18 +59,18 @@ export function compileAction({ actionSpecifier: action }: RateLimit_Action): Ac
     }
     case 'genericKey': {
       const { descriptorKey, descriptorValue } = action.value;
-      return formatted(descriptorKey === '' ? 'generic_key' : descriptorKey, descriptorValue);
+      return fixed(descriptorKey === '' ? 'generic_key' : descriptorKey, descriptorValue);
     }
     case 'headerValueMatch': {
       const { descriptorKey, descriptorValue, expectMatch = true, headers } = action.value;
       const matchers = headers.map(compileHeaderMatcher);
-      const entry = formatted(descriptorKey === '' ? 'header_match' : descriptorKey, descriptorValue);
+      const entry = fixed(descriptorKey === '' ? 'header_match' : descriptorKey, descriptorValue);
       return (facts) => (matchers.every((matches) => matches(facts.request)) === expectMatch ? entry(facts) : 'none');
     }
     case 'queryParameterValueMatch': {
       const { descriptorKey, descriptorValue, expectMatch = true, queryParameters: wanted } = action.value;
       const matchers = wanted.map(compileQueryMatcher);
-      const entry = formatted(descriptorKey === '' ? 'query_match' : descriptorKey, descriptorValue);
+      const entry = fixed(descriptorKey === '' ? 'query_match' : descriptorKey, descriptorValue);
       return (facts) => {
         const parameters = queryParameters(facts.request.path);
         return matchers.every((matches) => matches(parameters)) === expectMatch ? entry(facts) : 'none';
@@ -89,14 +89,9 @@ export function compileAction({ actionSpecifier: action }: RateLimit_Action): Ac
 
 const absent = (skip: boolean): ActionResult => (skip ? 'skip' : 'none');
 
-/** Values may hold `%OPERATOR%`s. */
-function formatted(key: string, source: string): Action {
-  if (!source.includes('%')) {
-    const entry = { key, value: source };
-    return () => entry;
-  }
-  const format = compileFormat(source, { omitEmpty: true });
-  return ({ info, request }) => ({ key, value: format.format({ info, request }) });
+function fixed(key: string, value: string): Action {
+  const entry = { key, value };
+  return () => entry;
 }
 
 function compileMetadata(

@@ -29,13 +29,7 @@ function compilePolicy(proto: RateLimit): RateLimitPolicy {
   const actions: readonly Action[] = proto.actions.map(compileAction);
   const override = proto.limit?.overrideSpecifier;
   const limitKey = override?.case === 'dynamicMetadata' ? override.value.metadataKey : undefined;
-  const { hitsAddend } = proto;
-  const hitsFormat = hitsAddend === undefined || hitsAddend.format === '' ? undefined : compileFormat(hitsAddend.format);
-  const hits = (facts: RequestFacts): number | undefined => {
-    if (hitsFormat === undefined) return hitsAddend?.number === undefined ? undefined : Number(hitsAddend.number);
-    const value = Number(hitsFormat.format(facts));
-    return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  };
+  const hits = compileHits(proto);
   return {
     stage: proto.stage ?? 0,
     disableKey: proto.disableKey,
@@ -47,13 +41,22 @@ function compilePolicy(proto: RateLimit): RateLimitPolicy {
         if (result === 'none') return undefined;
         if (result !== 'skip') entries.push(result);
       }
-      if (entries.length === 0) return undefined;
       return {
         entries,
         limit: limitKey === undefined ? undefined : limitOf(metadataValue(limitKey, (name) => facts.info.dynamicMetadata.get(name))),
         hits: hits(facts),
       };
     },
+  };
+}
+
+/** Envoy 1.40 heeds `hits_addend` in its format form only. */
+function compileHits({ hitsAddend }: RateLimit): (facts: RequestFacts) => number | undefined {
+  if (hitsAddend === undefined || hitsAddend.format === '') return () => undefined;
+  const format = compileFormat(hitsAddend.format);
+  return (facts) => {
+    const value = Number(format.format(facts));
+    return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
   };
 }
 
