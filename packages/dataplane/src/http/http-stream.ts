@@ -448,6 +448,10 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
       this.info.routeName = route.name;
       this.info.virtualHostName = route.virtualHost.name;
       this.info.routeMetadata = route.metadata;
+      if (route.action.kind === 'forward') {
+        const { name } = this.clusterChoice(route.action);
+        if (name !== '' && this.clusters.get(name) !== undefined) this.info.upstreamCluster = name;
+      }
       const idle = route.action.kind === 'forward' ? route.action.idleTimeoutMs : undefined;
       if (idle !== undefined && idle !== this.#idleMs) this.#armIdle(idle);
       const maxMs = route.action.kind === 'forward' ? route.action.maxStreamDurationMs : undefined;
