@@ -18,10 +18,13 @@ export class ResourceCounter {
   #used = 0;
   readonly #max: number;
   readonly #onOpen: ((open: boolean) => void) | undefined;
+  readonly #onUse: ((remaining: number) => void) | undefined;
 
-  constructor(max: number, onOpen?: (open: boolean) => void) {
+  constructor(max: number, onOpen?: (open: boolean) => void, onUse?: (remaining: number) => void) {
     this.#max = max;
     this.#onOpen = onOpen;
+    this.#onUse = onUse;
+    onUse?.(max);
   }
   get used(): number {
     return this.#used;
@@ -42,11 +45,13 @@ export class ResourceCounter {
   acquire(): void {
     this.#used++;
     if (this.#used === this.#max) this.#onOpen?.(true);
+    this.#onUse?.(Math.max(0, this.#max - this.#used));
   }
   release(): void {
     if (this.#used === 0) return;
     if (this.#used === this.#max) this.#onOpen?.(false);
     this.#used--;
+    this.#onUse?.(Math.max(0, this.#max - this.#used));
   }
 }
 
@@ -61,9 +66,15 @@ export interface CircuitBreaker {
 export function createCircuitBreaker(
   limits: Partial<CircuitBreakerLimits> = {},
   onOpen?: (resource: keyof CircuitBreaker, open: boolean) => void,
+  onUse?: (resource: keyof CircuitBreaker, remaining: number) => void,
 ): CircuitBreaker {
   const all = { ...defaultCircuitBreakerLimits, ...limits };
-  const counter = (resource: keyof CircuitBreaker, max: number) => new ResourceCounter(max, (open) => onOpen?.(resource, open));
+  const counter = (resource: keyof CircuitBreaker, max: number) =>
+    new ResourceCounter(
+      max,
+      (open) => onOpen?.(resource, open),
+      onUse === undefined ? undefined : (remaining) => onUse(resource, remaining),
+    );
   return {
     connections: counter('connections', all.maxConnections),
     pendingRequests: counter('pendingRequests', all.maxPendingRequests),

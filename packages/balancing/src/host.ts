@@ -9,9 +9,11 @@ export interface Host {
   /** `region/zone/subzone`. */
   readonly locality: string;
   readonly hashKey?: string | undefined;
-  /** When the host joined, on the balancer's clock; only for slow start. */
-  readonly addedAtMs?: number;
+  /** Since when it has been healthy without a break, on the balancer's clock; only for slow start. */
+  readonly healthySinceMs?: number;
   readonly health: Health;
+  /** Neither healthy nor unhealthy yet (no first health check) or asked to be left alone: it does not count for panic and spill-over. */
+  readonly excluded?: boolean;
   /** Taken out by outlier detection. */
   ejected: boolean;
   activeRequests: number;

@@ -9,11 +9,19 @@ export {
 } from './circuit-breaker.ts';
 export { createHost, type Health, type Host, healthOf } from './host.ts';
 export type { ChooseContext } from './host-picker.ts';
-export { type BalancingPolicy, createLoadBalancer, type LoadBalancer, type LoadBalancerOptions, type SlowStart } from './load-balancer.ts';
-export { type EjectionType, OutlierDetector, type OutlierEvent, type OutlierOptions } from './outlier-detector.ts';
+export {
+  type BalancingEvent,
+  type BalancingPolicy,
+  createLoadBalancer,
+  type LoadBalancer,
+  type LoadBalancerOptions,
+} from './load-balancer.ts';
+export { murmurHash2 } from './murmur-hash2.ts';
+export { type EjectionType, type OutlierAverages, OutlierDetector, type OutlierEvent } from './outlier-detector.ts';
+export type { OutlierOptions } from './outlier-options.ts';
 export { type PriorityHealth, type PriorityLoad, priorityLoad } from './priority-load.ts';
 export {
-  chooseUntried,
+  chooseAccepted,
   parseRetryOn,
   type RetryConditions,
   retryBackoffMs,
@@ -21,4 +29,15 @@ export {
   shouldRetry,
   type TryResult,
 } from './retry-policy.ts';
+export type { HashTableSize } from './ring-hash.ts';
+export type { SlowStart } from './slow-start.ts';
+export {
+  createSubsetBalancer,
+  type SubsetEvent,
+  type SubsetFallback,
+  type SubsetOptions,
+  type SubsetSelector,
+} from './subset-balancer.ts';
+export { comparable, type MetadataCriteria, metadataCriteria } from './subset-criteria.ts';
 export { combineHashes, xxHash64 } from './xxhash64.ts';
+export type { ZoneAwareness, ZoneEvent } from './zone-routing.ts';

@@ -77,7 +77,7 @@ describe('load balancer', () => {
     expect((counts['a'] ?? 0) / 5000).toBeCloseTo(0.8, 1);
   });
   test('slow start gives a new host less', () => {
-    const hosts = [createHost('old', { addedAtMs: 0 }), createHost('new', { addedAtMs: 99_000 })];
+    const hosts = [createHost('old', { healthySinceMs: 0 }), createHost('new', { healthySinceMs: 99_000 })];
     const policy: BalancingPolicy = { kind: 'round-robin', slowStart: { windowMs: 10_000 } };
     const counts = spread(hosts, { policy, now: () => 100_000 }, 1100);
     expect(counts['new']).toBeLessThan(120);

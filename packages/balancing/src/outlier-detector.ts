@@ -1,24 +1,17 @@
 import type { Random } from '@xebec/core';
 import type { Host } from './host.ts';
+import { type OutlierOptions, type ResolvedOutlierOptions, resolveOutlierOptions } from './outlier-options.ts';
+import { type HostRate, type RateThreshold, RateWindow, successRateThreshold } from './success-rate.ts';
 
-/** Envoy's names and defaults; an enforcing percentage of 0 detects without ejecting. */
-export interface OutlierOptions {
-  readonly consecutive5xx?: number | undefined;
-  readonly enforcingConsecutive5xx?: number | undefined;
-  readonly consecutiveGatewayFailure?: number | undefined;
-  readonly enforcingConsecutiveGatewayFailure?: number | undefined;
-  readonly consecutiveLocalOriginFailure?: number | undefined;
-  readonly enforcingConsecutiveLocalOriginFailure?: number | undefined;
-  readonly splitExternalLocalOriginErrors?: boolean | undefined;
-  readonly intervalMs?: number | undefined;
-  readonly baseEjectionTimeMs?: number | undefined;
-  readonly maxEjectionTimeMs?: number | undefined;
-  readonly maxEjectionPercent?: number | undefined;
-  /** Statuses that count instead of 5xx. */
-  readonly isError?: ((status: number) => boolean) | undefined;
-}
-
-export type EjectionType = 'consecutive-5xx' | 'consecutive-gateway-failure' | 'consecutive-local-origin-failure';
+/** Envoy's names, as its statistics spell them. */
+export type EjectionType =
+  | 'consecutive_5xx'
+  | 'consecutive_gateway_failure'
+  | 'consecutive_local_origin_failure'
+  | 'success_rate'
+  | 'local_origin_success_rate'
+  | 'failure_percentage'
+  | 'local_origin_failure_percentage';
 
 /** What happened to a host: every detection either ejects it or spares it (not enforced, or too many are out already). */
 export type OutlierEvent =
@@ -33,34 +26,37 @@ interface HostState {
   /** How often the ejection time counts; sinks with every interval in the pool. */
   multiplier: number;
   ejectedAtMs: number;
+  jitterMs: number;
+  readonly external: RateWindow;
+  readonly local: RateWindow;
+  /** Percent of the last interval, -1 when there were too few requests. */
+  externalRate: number;
+  localRate: number;
 }
 
+/** The cluster's view of success rates after the last interval; -1 where there was too little to go by. */
+export interface OutlierAverages {
+  readonly external: RateThreshold;
+  readonly local: RateThreshold;
+}
+
+const noThreshold: RateThreshold = { average: -1, threshold: -1 };
+
 /**
- * Ejects hosts that fail again and again (Envoy: "Outlier detection"). No clock inside: the caller reports results with the time
- * and calls `tick` each `intervalMs`; `host.ejected` changes in place and `onEvent` tells, so that the balancer is built anew.
+ * Ejects hosts that fail again and again, or more than others (Envoy: "Outlier detection"). No clock inside: the caller reports
+ * results with the time and calls `tick` each `intervalMs`; `host.ejected` changes in place and `onEvent` tells, so that the balancer
+ * is built anew.
  */
-export class OutlierDetector {
-  readonly #options: { readonly [Name in keyof OutlierOptions]-?: NonNullable<OutlierOptions[Name]> };
+export class OutlierDetector<H extends Host = Host> {
+  readonly #options: ResolvedOutlierOptions;
   readonly #random: Random;
   readonly #onEvent: (event: OutlierEvent) => void;
-  #states = new Map<Host, HostState>();
+  #states = new Map<H, HostState>();
+  #ejected = 0;
+  #averages: OutlierAverages = { external: noThreshold, local: noThreshold };
 
   constructor(options: OutlierOptions, random: Random, onEvent: (event: OutlierEvent) => void) {
-    const base = options.baseEjectionTimeMs ?? 30_000;
-    this.#options = {
-      consecutive5xx: options.consecutive5xx ?? 5,
-      enforcingConsecutive5xx: options.enforcingConsecutive5xx ?? 100,
-      consecutiveGatewayFailure: options.consecutiveGatewayFailure ?? 5,
-      enforcingConsecutiveGatewayFailure: options.enforcingConsecutiveGatewayFailure ?? 0,
-      consecutiveLocalOriginFailure: options.consecutiveLocalOriginFailure ?? 5,
-      enforcingConsecutiveLocalOriginFailure: options.enforcingConsecutiveLocalOriginFailure ?? 100,
-      splitExternalLocalOriginErrors: options.splitExternalLocalOriginErrors ?? false,
-      intervalMs: options.intervalMs ?? 10_000,
-      baseEjectionTimeMs: base,
-      maxEjectionTimeMs: options.maxEjectionTimeMs ?? Math.max(300_000, base),
-      maxEjectionPercent: options.maxEjectionPercent ?? 10,
-      isError: options.isError ?? ((status) => status >= 500),
-    };
+    this.#options = resolveOutlierOptions(options);
     this.#random = random;
     this.#onEvent = onEvent;
   }
@@ -68,96 +64,187 @@ export class OutlierDetector {
     return this.#options.intervalMs;
   }
   get ejectedCount(): number {
-    let count = 0;
-    for (const host of this.#states.keys()) if (host.ejected) count++;
-    return count;
+    return this.#ejected;
+  }
+  get averages(): OutlierAverages {
+    return this.#averages;
+  }
+  /** Percent of good answers of a host in the last interval, -1 when there were too few requests. */
+  rates(host: H): { readonly external: number; readonly local: number } {
+    const state = this.#states.get(host);
+    return { external: state?.externalRate ?? -1, local: state?.localRate ?? -1 };
   }
   /** The hosts of the cluster now: new ones start clean, gone ones are forgotten. */
-  setHosts(hosts: readonly Host[]): void {
-    const states = new Map<Host, HostState>();
+  setHosts(hosts: readonly H[]): void {
+    const states = new Map<H, HostState>();
+    this.#ejected = 0;
     for (const host of hosts) {
-      states.set(host, this.#states.get(host) ?? { errors: 0, gatewayErrors: 0, localErrors: 0, multiplier: 0, ejectedAtMs: 0 });
+      states.set(host, this.#states.get(host) ?? createState());
+      if (host.ejected) this.#ejected++;
     }
     this.#states = states;
   }
   /** A response came from the host. */
-  reportStatus(host: Host, status: number, nowMs: number): void {
+  reportStatus(host: H, status: number, nowMs: number): void {
     const state = this.#states.get(host);
     if (state === undefined) return;
-    if (this.#options.splitExternalLocalOriginErrors) state.localErrors = 0;
-    const gateway = status >= 502 && status <= 504;
-    state.gatewayErrors = gateway ? state.gatewayErrors + 1 : 0;
-    state.errors = this.#options.isError(status) ? state.errors + 1 : 0;
-    if (gateway) this.#checkGateway(host, state, nowMs);
-    if (state.errors >= this.#options.consecutive5xx) {
+    const { consecutive5xx, consecutiveGatewayFailure, isError } = this.#options;
+    const error = isError(status);
+    state.external.record(!error);
+    if (!error) {
       state.errors = 0;
-      this.#eject(host, state, 'consecutive-5xx', this.#options.enforcingConsecutive5xx, nowMs);
+      state.gatewayErrors = 0;
+      return;
     }
+    if (status < 502 || status > 504) state.gatewayErrors = 0;
+    else if (++state.gatewayErrors === consecutiveGatewayFailure) this.#detect(host, state, 'consecutive_gateway_failure', nowMs);
+    if (++state.errors === consecutive5xx) this.#detect(host, state, 'consecutive_5xx', nowMs);
   }
-  /** The host could not be reached, or the connection broke or timed out; without split errors it counts as a 503. */
-  reportLocalOriginFailure(host: Host, nowMs: number): void {
+  /** The host could not be reached, or the connection broke or timed out; without split errors it counts as a 503 or 504. */
+  reportLocalOriginFailure(host: H, nowMs: number, timedOut = false): void {
     if (!this.#options.splitExternalLocalOriginErrors) {
-      const state = this.#states.get(host);
-      if (state === undefined) return;
-      state.gatewayErrors++;
-      this.#checkGateway(host, state, nowMs);
-      if (++state.errors >= this.#options.consecutive5xx) {
-        state.errors = 0;
-        this.#eject(host, state, 'consecutive-5xx', this.#options.enforcingConsecutive5xx, nowMs);
-      }
+      this.reportStatus(host, timedOut ? 504 : 503, nowMs);
       return;
     }
     const state = this.#states.get(host);
-    if (state === undefined || ++state.localErrors < this.#options.consecutiveLocalOriginFailure) return;
-    state.localErrors = 0;
-    this.#eject(host, state, 'consecutive-local-origin-failure', this.#options.enforcingConsecutiveLocalOriginFailure, nowMs);
+    if (state === undefined) return;
+    state.local.record(false);
+    if (++state.localErrors === this.#options.consecutiveLocalOriginFailure)
+      this.#detect(host, state, 'consecutive_local_origin_failure', nowMs);
   }
   /** The host took a connection. `whole`: that is all there is to judge by (TCP), so it counts as a success. */
-  reportConnected(host: Host, whole: boolean, nowMs: number): void {
+  reportConnected(host: H, whole: boolean, nowMs: number): void {
     if (!this.#options.splitExternalLocalOriginErrors) {
       if (whole) this.reportStatus(host, 200, nowMs);
       return;
     }
     const state = this.#states.get(host);
-    if (state !== undefined) state.localErrors = 0;
+    if (state === undefined) return;
+    state.local.record(true);
+    state.localErrors = 0;
   }
-  #checkGateway(host: Host, state: HostState, nowMs: number): void {
-    if (state.gatewayErrors < this.#options.consecutiveGatewayFailure) return;
-    state.gatewayErrors = 0;
-    this.#eject(host, state, 'consecutive-gateway-failure', this.#options.enforcingConsecutiveGatewayFailure, nowMs);
+  /** An active health check found an ejected host well: it comes back before its time. */
+  reportHealthy(host: H): void {
+    const state = this.#states.get(host);
+    if (state !== undefined && host.ejected) this.#uneject(host, state);
   }
-  #eject(host: Host, state: HostState, type: EjectionType, enforcingPercent: number, nowMs: number): void {
-    if (host.ejected) return;
-    if (this.#random.next() * 100 >= enforcingPercent) {
-      this.#onEvent({ host, action: 'spare', type, overflow: false });
-      return;
-    }
-    // One host may always go, however small the percentage and the cluster.
-    const ejected = this.ejectedCount;
-    const share = (100 * (ejected + 1)) / this.#states.size;
-    if (this.#options.maxEjectionPercent <= 0 || (ejected > 0 && share > this.#options.maxEjectionPercent)) {
-      this.#onEvent({ host, action: 'spare', type, overflow: true });
-      return;
-    }
-    host.ejected = true;
-    state.ejectedAtMs = nowMs;
-    if (state.multiplier * this.#options.baseEjectionTimeMs < this.#options.maxEjectionTimeMs) state.multiplier++;
-    this.#onEvent({ host, action: 'eject', type });
-  }
-  /** Once an interval: hosts whose time is over come back; hosts that stayed in are forgiven one ejection. */
+  /** Once an interval: hosts whose time is over come back, those that stayed in are forgiven one ejection, rates are compared. */
   tick(nowMs: number): void {
+    const { baseEjectionTimeMs, maxEjectionTimeMs } = this.#options;
     for (const [host, state] of this.#states) {
       if (!host.ejected) {
         if (state.multiplier > 0) state.multiplier--;
-        continue;
+      } else if (Math.min(state.multiplier * baseEjectionTimeMs, maxEjectionTimeMs) + state.jitterMs <= nowMs - state.ejectedAtMs) {
+        this.#uneject(host, state);
       }
-      const duration = Math.min(state.multiplier * this.#options.baseEjectionTimeMs, this.#options.maxEjectionTimeMs);
-      if (nowMs - state.ejectedAtMs < duration) continue;
-      host.ejected = false;
-      state.errors = 0;
-      state.gatewayErrors = 0;
-      state.localErrors = 0;
-      this.#onEvent({ host, action: 'uneject' });
+      state.external.turn();
+      state.local.turn();
+      state.externalRate = -1;
+      state.localRate = -1;
+    }
+    const external = this.#compareRates('external', nowMs);
+    const local = this.#compareRates('local', nowMs);
+    this.#averages = { external, local };
+  }
+  #detect(host: H, state: HostState, type: EjectionType, nowMs: number): void {
+    if (host.ejected) return;
+    if (type === 'consecutive_5xx') state.errors = 0;
+    else if (type === 'consecutive_gateway_failure') state.gatewayErrors = 0;
+    else state.localErrors = 0;
+    this.#eject(host, state, type, nowMs);
+  }
+  #eject(host: H, state: HostState, type: EjectionType, nowMs: number): void {
+    const { maxEjectionPercent, alwaysEjectOneHost, baseEjectionTimeMs, maxEjectionTimeMs, maxEjectionTimeJitterMs } = this.#options;
+    const share = (100 * (this.#ejected + 1)) / this.#states.size;
+    if (share > maxEjectionPercent && !(alwaysEjectOneHost && this.#ejected === 0)) {
+      this.#onEvent({ host, action: 'spare', type, overflow: true });
+      return;
+    }
+    if (this.#random.next() * 100 >= this.#enforcing(type)) {
+      this.#onEvent({ host, action: 'spare', type, overflow: false });
+      return;
+    }
+    host.ejected = true;
+    this.#ejected++;
+    state.ejectedAtMs = nowMs;
+    state.jitterMs = maxEjectionTimeJitterMs === 0 ? 0 : Math.floor(this.#random.next() * (maxEjectionTimeJitterMs + 1));
+    if (state.multiplier * baseEjectionTimeMs < maxEjectionTimeMs + baseEjectionTimeMs) state.multiplier++;
+    this.#onEvent({ host, action: 'eject', type });
+  }
+  #uneject(host: H, state: HostState): void {
+    host.ejected = false;
+    this.#ejected--;
+    state.errors = 0;
+    state.gatewayErrors = 0;
+    state.localErrors = 0;
+    this.#onEvent({ host, action: 'uneject' });
+  }
+  /** Ejects hosts whose success rate stands out or whose failures are too many. */
+  #compareRates(origin: 'external' | 'local', nowMs: number): RateThreshold {
+    const options = this.#options;
+    if (this.#states.size < Math.min(options.successRateMinimumHosts, options.failurePercentageMinimumHosts)) return noThreshold;
+    const rates: HostRate<H>[] = [];
+    for (const [host, state] of this.#states) {
+      const { rate, volume } = state[origin];
+      if (host.ejected || rate === undefined) continue;
+      rates.push({ host, rate, volume });
+      if (volume < Math.min(options.successRateRequestVolume, options.failurePercentageRequestVolume)) continue;
+      if (origin === 'external') state.externalRate = rate;
+      else state.localRate = rate;
+    }
+    const found = successRateThreshold(rates, {
+      minimumHosts: options.successRateMinimumHosts,
+      requestVolume: options.successRateRequestVolume,
+      stdevFactor: options.successRateStdevFactor,
+    });
+    const eject = (host: H, type: EjectionType): void => {
+      const state = this.#states.get(host);
+      if (state !== undefined && !host.ejected) this.#eject(host, state, type, nowMs);
+    };
+    for (const { host, rate, volume } of found === undefined ? [] : rates) {
+      if (volume >= options.successRateRequestVolume && found !== undefined && rate < found.threshold)
+        eject(host, origin === 'external' ? 'success_rate' : 'local_origin_success_rate');
+    }
+    const judged = rates.filter(({ volume }) => volume >= options.failurePercentageRequestVolume);
+    if (judged.length > 0 && judged.length >= options.failurePercentageMinimumHosts) {
+      for (const { host, rate } of judged)
+        if (100 - rate >= options.failurePercentageThreshold)
+          eject(host, origin === 'external' ? 'failure_percentage' : 'local_origin_failure_percentage');
+    }
+    return found ?? noThreshold;
+  }
+  #enforcing(type: EjectionType): number {
+    const options = this.#options;
+    switch (type) {
+      case 'consecutive_5xx':
+        return options.enforcingConsecutive5xx;
+      case 'consecutive_gateway_failure':
+        return options.enforcingConsecutiveGatewayFailure;
+      case 'consecutive_local_origin_failure':
+        return options.enforcingConsecutiveLocalOriginFailure;
+      case 'success_rate':
+        return options.enforcingSuccessRate;
+      case 'local_origin_success_rate':
+        return options.enforcingLocalOriginSuccessRate;
+      case 'failure_percentage':
+        return options.enforcingFailurePercentage;
+      case 'local_origin_failure_percentage':
+        return options.enforcingFailurePercentageLocalOrigin;
     }
   }
+}
+
+function createState(): HostState {
+  return {
+    errors: 0,
+    gatewayErrors: 0,
+    localErrors: 0,
+    multiplier: 0,
+    ejectedAtMs: 0,
+    jitterMs: 0,
+    external: new RateWindow(),
+    local: new RateWindow(),
+    externalRate: -1,
+    localRate: -1,
+  };
 }

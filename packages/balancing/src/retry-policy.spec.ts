@@ -1,7 +1,7 @@
 import { seededRandom } from '@xebec/core';
 import { expect, test } from 'vitest';
 import { createCircuitBreaker, withinRetryBudget } from './circuit-breaker.ts';
-import { chooseUntried, parseRetryOn, retryBackoffMs, shouldRetry, type TryResult } from './retry-policy.ts';
+import { chooseAccepted, parseRetryOn, retryBackoffMs, shouldRetry, type TryResult } from './retry-policy.ts';
 
 const response = (status: number, grpcStatus?: number, headers: string[] = []): TryResult => ({
   kind: 'response',
@@ -52,10 +52,21 @@ test('back-off grows and has a ceiling', () => {
   expect(retryBackoffMs(20, { next: () => 0.99 })).toBe(250);
 });
 
-test('previous hosts are avoided while there are others', () => {
+test('rejected hosts are avoided while there are others', () => {
   let turn = 0;
-  expect(chooseUntried(() => 'ab'[turn++ % 2], new Set(['a']))).toBe('b');
-  expect(chooseUntried(() => 'a', new Set(['a']), 2)).toBe('a');
+  expect(
+    chooseAccepted(
+      () => 'ab'[turn++ % 2],
+      (host) => host === 'a',
+    ),
+  ).toBe('b');
+  expect(
+    chooseAccepted(
+      () => 'a',
+      (host) => host === 'a',
+      2,
+    ),
+  ).toBe('a');
 });
 
 test('counters and budget', () => {

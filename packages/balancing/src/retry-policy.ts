@@ -85,10 +85,10 @@ export function retryBackoffMs(retry: number, random: Random, baseMs = 25, maxMs
   return Math.min(maxMs, Math.floor(random.next() * (2 ** Math.min(retry, 30) - 1) * baseMs));
 }
 
-/** The previous_hosts predicate: chooses again, at most `attempts` times, while the host has been tried. */
-export function chooseUntried<H>(choose: (attempt: number) => H | undefined, tried: ReadonlySet<H>, attempts = 5): H | undefined {
+/** Chooses again, at most `attempts` times, while the host is rejected; the last one stands. */
+export function chooseAccepted<H>(choose: (attempt: number) => H | undefined, rejects: (host: H) => boolean, attempts = 1): H | undefined {
   let host = choose(0);
-  for (let i = 1; i <= attempts && host !== undefined && tried.has(host); i++) host = choose(i);
+  for (let i = 1; i <= attempts && host !== undefined && rejects(host); i++) host = choose(i);
   return host;
 }
 

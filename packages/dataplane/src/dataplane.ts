@@ -10,21 +10,26 @@ import {
 } from '@xebec/filters';
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
-import { createStats, type Stats } from '@xebec/telemetry';
+import type { Stats } from '@xebec/telemetry';
 import { type AdminServer, startAdmin } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
-import { type ResolveName, systemResolve } from './clusters/dns-hosts.ts';
+import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
-import { ListenerManager } from './listeners/listener-manager.ts';
+import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
 import { endpointAddress } from './net/endpoint-address.ts';
 import { openSocketInspector, type SocketInspector } from './net/original-destination.ts';
 import { decodeRoutes, type NetworkEnvironment, routeCompiler } from './network/network-filters.ts';
 import { RouteStore } from './network/route-store.ts';
 import { AccessLogs } from './runtime/access-logs.ts';
+import { ConnectionLimits } from './runtime/connection-limits.ts';
+import { type DrainOptions, envoyDrain } from './runtime/drain-sequence.ts';
 import { nodeIdentity } from './runtime/node-identity.ts';
+import { globalConnectionLimit, staticRuntime } from './runtime/resource-limits.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
+import { type DataplaneThread, type HostReport, singleThread, type ThreadCommand } from './workers/thread.ts';
+import { WorkerPool } from './workers/worker-pool.ts';
 import { XdsSources } from './xds-client/xds-sources.ts';
 
 export interface DataplaneOptions {
@@ -36,8 +41,14 @@ export interface DataplaneOptions {
   /** Overrides of `node.id` and `node.cluster`. */
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
-  /** How long old connections may finish; 600 s as in Envoy. */
-  readonly drainTimeMs?: number;
+  /** How old connections end; gradually over 600 s as in Envoy. */
+  readonly drain?: Partial<DrainOptions>;
+  /** Threads that carry traffic: 1 carries it in this thread, more are workers beside it. 1. */
+  readonly concurrency?: number;
+  /** How often access logs are written out; 1,000 ms. */
+  readonly fileFlushIntervalMs?: number;
+  /** Given to the data plane of a worker only. */
+  readonly thread?: DataplaneThread;
   readonly httpFilters?: readonly HttpFilterDefinition[];
   readonly networkFilters?: readonly NetworkFilterDefinition[];
   readonly resolve?: ResolveName;
@@ -62,9 +73,20 @@ export interface DataplaneState {
   readonly secrets: SecretStore;
   readonly logger: Logger;
   readonly commandLine: Readonly<Record<string, string | number | boolean>>;
-  lifecycle: 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
+  /** Threads that carry traffic. */
+  readonly concurrency: number;
+  lifecycle: 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE';
+  /** False after `/healthcheck/fail`: connections end with their next responses. */
   healthy: boolean;
-  drain(options: { readonly inboundOnly: boolean; readonly stopListening: boolean }): void;
+  /** Downstream connections of all threads. */
+  readonly activeConnections: number;
+  drain(request: DrainRequest): void;
+  resetCounters(): void;
+  reopenLogs(): void;
+  /** Does what the main thread asks of a worker. */
+  obey(command: ThreadCommand): void;
+  /** What workers counted of hosts; empty without workers. */
+  hostReports(): Promise<readonly HostReport[]>;
   quit(): void;
 }
 
@@ -74,16 +96,19 @@ export interface Dataplane {
   readonly adminAddress: { readonly address: string; readonly port: number } | undefined;
   /** Resolves when listeners of the bootstrap are bound and the first xDS configuration is in force. */
   readonly ready: Promise<void>;
-  /** Answers carry `connection: close` or GOAWAY from now on. */
+  /** Connections end with their responses from now on, as the drain strategy says; new ones are still taken. */
   drain(): void;
+  /** Closes the listening sockets; connections go on. */
+  stopListening(): void;
+  /** Ends a worker as a crash would: a fault for tests. */
+  terminateWorker(index: number): Promise<void>;
   close(): Promise<void>;
 }
 
 const clusterTypeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const listenerTypeUrl = 'type.googleapis.com/envoy.config.listener.v3.Listener';
-const envoyDrainMs = 600_000;
 
-/** Starts a data plane from a bootstrap. Rejects with XebecError when the bootstrap is wrong or a port is taken. */
+/** Starts a data plane from a bootstrap, with workers if it shall have several threads. Rejects with XebecError when the bootstrap is wrong or a port is taken. */
 export async function startDataplane(options: DataplaneOptions): Promise<Dataplane> {
   const { bootstrap, clock, random, logger } = options;
   const httpFilters = options.httpFilters ?? httpFilterDefinitions;
@@ -93,17 +118,22 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
   const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
   const inspector = socketInspector(logger);
-  const stats = createStats();
+  const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread());
+  const { stats } = thread;
+  const initialization = clock.monotonic();
   const resources = bootstrap.staticResources;
   const dynamic = bootstrap.dynamicResources;
   const staticClusters = new Map((resources?.clusters ?? []).map((cluster) => [cluster.name, cluster]));
-  const sources = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig });
-  const subscribe = sources.subscribe.bind(sources);
+  const sources = thread.sources(() => {
+    const own = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig });
+    return { subscribe: own.subscribe.bind(own), collect: own.collect.bind(own), close: () => own.close() };
+  });
+  const { subscribe } = sources;
   const secrets = new SecretStore(subscribe, () => clock.now());
   const accessLogs = new AccessLogs({
     random,
     environment: { env: options.env ?? {}, hostname: hostname() },
-    flushIntervalMs: 1000,
+    flushIntervalMs: options.fileFlushIntervalMs ?? 1000,
   });
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
@@ -120,6 +150,11 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   });
   const upstream = new ClusterCaller(() => clusters, clock);
   const reporters = new ZipkinReporters({ upstream, stats, clock, logger, node: nodeInfo, ownAddress: ownAddress() });
+  const limits = new ConnectionLimits({
+    counters: thread.counters,
+    runtime: staticRuntime(bootstrap),
+    globalMax: globalConnectionLimit(bootstrap),
+  });
   const listeners = new ListenerManager({
     network: {
       clusters,
@@ -140,9 +175,13 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     secrets,
     clock,
     inspector,
-    drainTimeMs: options.drainTimeMs ?? envoyDrainMs,
+    drain: { ...envoyDrain, ...options.drain },
+    sockets: thread.sockets,
+    limits,
+    thread,
   });
   let admin: AdminServer | undefined;
+  let healthy = true;
   const state: DataplaneState = {
     bootstrap,
     node,
@@ -156,12 +195,53 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     secrets,
     logger,
     commandLine: options.commandLine ?? {},
+    concurrency: thread.count,
     lifecycle: 'PRE_INITIALIZING',
-    healthy: true,
-    drain(how) {
-      state.lifecycle = 'DRAINING';
-      listeners.drain(how);
+    get healthy() {
+      return healthy;
     },
+    set healthy(value) {
+      healthy = value;
+      listeners.setUnhealthy(!value);
+      thread.command({ kind: 'unhealthy', unhealthy: !value });
+    },
+    get activeConnections() {
+      return limits.active;
+    },
+    drain(request) {
+      listeners.drain(request);
+      thread.command({ kind: 'drain', request });
+    },
+    resetCounters() {
+      stats.resetCounters();
+      thread.command({ kind: 'reset-counters' });
+    },
+    reopenLogs() {
+      accessLogs.reopen();
+      thread.command({ kind: 'reopen-logs' });
+    },
+    obey(command) {
+      switch (command.kind) {
+        case 'drain':
+          state.drain(command.request);
+          return;
+        case 'stop-listening':
+          listeners.stopListening(command.inboundOnly);
+          return;
+        case 'unhealthy':
+          state.healthy = !command.unhealthy;
+          return;
+        case 'reset-counters':
+          state.resetCounters();
+          return;
+        case 'reopen-logs':
+          state.reopenLogs();
+          return;
+        default:
+          return;
+      }
+    },
+    hostReports: () => thread.hostReports(),
     quit: () => options.onQuit?.(),
   };
   const close = async (): Promise<void> => {
@@ -170,7 +250,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     clusters.close();
     secrets.close();
     accessLogs.close();
-    await admin?.close();
+    await Promise.all([admin?.close(), thread.close()]);
   };
   try {
     for (const secret of resources?.secrets ?? []) secrets.addStatic(secret);
@@ -180,15 +260,21 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       if (address.kind === 'pipe') throw new XebecError('E_BOOTSTRAP', 'admin.address: a pipe is not supported; use socket_address');
       admin = await startAdmin(address, state);
     }
-    for (const listener of resources?.listeners ?? []) await listeners.addStatic(listener);
+    // Compiled here before workers see them: what is wrong is said once.
+    const bound = (resources?.listeners ?? []).map((listener) => listeners.addStatic(listener));
+    // They reject one by one, and the first is enough.
+    for (const one of bound) one.catch(() => undefined);
+    thread.start((statPrefix) => (statPrefix === 'cluster_manager.cds' ? clusters.inForce : listeners.inForce));
+    await Promise.all(bound);
   } catch (error) {
     await close();
     throw error;
   }
   const ready = new Promise<void>((resolve) => {
     const live = (): void => {
-      if (state.lifecycle !== 'DRAINING') state.lifecycle = 'LIVE';
+      state.lifecycle = 'LIVE';
       stats.gauge('server.live').set(1);
+      stats.histogram('server.initialization_time_ms').record(clock.monotonic() - initialization);
       stats.gauge('listener_manager.workers_started').set(1);
       resolve();
     };
@@ -239,7 +325,14 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     state,
     adminAddress: admin?.address,
     ready,
-    drain: () => state.drain({ inboundOnly: false, stopListening: false }),
+    drain: () => state.drain({ inboundOnly: false, graceful: true, skipExit: true }),
+    stopListening() {
+      listeners.stopListening(false);
+      thread.command({ kind: 'stop-listening', inboundOnly: false });
+    },
+    terminateWorker: async (index) => {
+      if (thread instanceof WorkerPool) await thread.terminate(index);
+    },
     close,
   };
 }

@@ -1,5 +1,4 @@
 import type { Cluster } from '../clusters/cluster.ts';
-import type { Host } from '../clusters/host.ts';
 import type { ResourceLimits } from '../clusters/resource-limits.ts';
 import type { DataplaneState } from '../dataplane.ts';
 
@@ -27,12 +26,12 @@ export function clustersText(state: DataplaneState): string {
       at(`rq_success::${host.successes}`);
       at(`rq_total::${host.totalRequests}`);
       at(`hostname::${host.config.hostname}`);
-      at(`health_flags::${healthFlags(host)}`);
+      at(`health_flags::${host.healthFlags}`);
       at(`weight::${host.config.weight}`);
       at(`region::${host.config.locality?.region ?? ''}`);
       at(`zone::${host.config.locality?.zone ?? ''}`);
       at(`sub_zone::${host.config.locality?.subZone ?? ''}`);
-      at('canary::false');
+      at(`canary::${host.canary}`);
       at(`priority::${host.config.priority}`);
       at('success_rate::-1');
       at('local_origin_success_rate::-1');
@@ -44,11 +43,6 @@ export function clustersText(state: DataplaneState): string {
 function* priorities(cluster: Cluster): Iterable<[string, ResourceLimits]> {
   yield ['default', cluster.limits];
   yield ['high', cluster.highLimits];
-}
-
-function healthFlags(host: Host): string {
-  const flags = [host.config.health === 'unhealthy' ? '/failed_eds_health' : '', host.ejected ? '/failed_outlier_check' : ''].join('');
-  return flags === '' ? 'healthy' : flags;
 }
 
 /** `/clusters?format=json`: envoy.admin.v3.Clusters. */
@@ -71,8 +65,14 @@ export function clustersJson(state: DataplaneState): object {
           { name: 'rq_active', type: 'GAUGE', value: String(host.activeRequests) },
         ],
         health_status: {
-          eds_health_status: host.config.health === 'unhealthy' ? 'UNHEALTHY' : 'HEALTHY',
+          ...(host.active.failed ? { failed_active_health_check: true } : {}),
           ...(host.ejected ? { failed_outlier_check: true } : {}),
+          ...(host.active.degraded ? { failed_active_degraded_check: true } : {}),
+          ...(host.removing ? { pending_dynamic_removal: true } : {}),
+          ...(host.active.pending ? { pending_active_hc: true } : {}),
+          ...(host.active.excluded ? { excluded_via_immediate_hc_fail: true } : {}),
+          ...(host.active.timedOut ? { active_hc_timeout: true } : {}),
+          eds_health_status: host.config.eds === 'unknown' ? 'HEALTHY' : host.config.eds.toUpperCase(),
         },
         weight: host.config.weight,
         ...(host.config.hostname === '' ? {} : { hostname: host.config.hostname }),

@@ -1,55 +1,88 @@
-import type { BalancingPolicy, SlowStart } from '@xebec/balancing';
+import type { BalancingPolicy, SlowStart, SubsetFallback, SubsetOptions, SubsetSelector } from '@xebec/balancing';
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import {
+  type Cluster_CommonLbConfig,
   Cluster_LbPolicy,
+  type Cluster_LbSubsetConfig,
   Cluster_RingHashLbConfig_HashFunction,
   type Cluster_SlowStartConfig,
   type Cluster as ClusterProto,
 } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { compilePolicyExtensions } from './balancing-extensions.ts';
 
 /** How a cluster chooses among its hosts. */
 export interface BalancingConfig {
   readonly policy: BalancingPolicy;
   /** Percent of hosts; below it all are used, healthy or not. 0 is never. */
   readonly panicPercent: number;
+  readonly failsOnPanic: boolean;
   readonly localityWeighted: boolean;
+  /** Prefers the own zone, where the bootstrap names the cluster that this proxy belongs to. */
+  readonly zone: { readonly enabledPercent: number; readonly minClusterSize: number } | undefined;
+  readonly subsets: (SubsetOptions & { readonly localityWeightAware: boolean; readonly scaleLocalityWeight: boolean }) | undefined;
   /** Ring hash and maglev go by the endpoint's name instead of its address. */
   readonly hashesHostname: boolean;
+  /** New hosts are left out of the count of hosts until they have been checked. */
+  readonly ignoresUnchecked: boolean;
+  readonly closesOnHostSetChange: boolean;
+  /** The cluster brings its own hosts per request (ORIGINAL_DST). */
+  readonly clusterProvided: boolean;
+  /** What is done in another way than configured; to be logged. */
+  readonly notes: readonly string[];
 }
 
-/** Reads `lb_policy` and what belongs to it; throws XebecError `E_CONFIG` for policies that are not known. */
+/** Reads `lb_policy` or `load_balancing_policy` and what belongs to it; throws XebecError `E_CONFIG` for what is not known. */
 export function compileBalancing(proto: ClusterProto, where: string): BalancingConfig {
   const common = proto.commonLbConfig;
-  return {
-    policy: policyOf(proto, where),
+  const base: BalancingConfig = {
+    policy: { kind: 'round-robin' },
     panicPercent: common?.healthyPanicThreshold?.value ?? 50,
+    failsOnPanic: zoneOf(common)?.failTrafficOnPanic ?? false,
     localityWeighted: common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
+    zone: {
+      enabledPercent: zoneOf(common)?.routingEnabled?.value ?? 100,
+      minClusterSize: Number(zoneOf(common)?.minClusterSize ?? 6n),
+    },
+    subsets: proto.lbSubsetConfig === undefined ? undefined : subsetsOf(proto.lbSubsetConfig),
     hashesHostname: common?.consistentHashingLbConfig?.useHostnameForHashing ?? false,
+    ignoresUnchecked: common?.ignoreNewHostsUntilFirstHc ?? false,
+    closesOnHostSetChange: common?.closeConnectionsOnHostSetChange ?? false,
+    clusterProvided: proto.lbPolicy === Cluster_LbPolicy.CLUSTER_PROVIDED,
+    notes: [],
   };
+  if (proto.loadBalancingPolicy !== undefined)
+    return { ...base, ...compilePolicyExtensions(proto.loadBalancingPolicy, `${where}: load_balancing_policy`) };
+  return { ...base, policy: policyOf(proto, where) };
+}
+
+function zoneOf(common: Cluster_CommonLbConfig | undefined) {
+  const specifier = common?.localityConfigSpecifier;
+  return specifier?.case === 'zoneAwareLbConfig' ? specifier.value : undefined;
 }
 
 function policyOf(proto: ClusterProto, where: string): BalancingPolicy {
   const config = proto.lbConfig;
+  const balanceFactor = proto.commonLbConfig?.consistentHashingLbConfig?.hashBalanceFactor;
   switch (proto.lbPolicy) {
     case Cluster_LbPolicy.LEAST_REQUEST: {
       const least = config.case === 'leastRequestLbConfig' ? config.value : undefined;
-      return { kind: 'least-request', choices: least?.choiceCount, slowStart: slowStartOf(least?.slowStartConfig) };
+      return {
+        kind: 'least-request',
+        choices: least?.choiceCount,
+        bias: least?.activeRequestBias?.defaultValue,
+        slowStart: slowStartOf(least?.slowStartConfig),
+      };
     }
     case Cluster_LbPolicy.RANDOM:
       return { kind: 'random' };
     case Cluster_LbPolicy.RING_HASH: {
       const ring = config.case === 'ringHashLbConfig' ? config.value : undefined;
-      if (ring?.hashFunction === Cluster_RingHashLbConfig_HashFunction.MURMUR_HASH_2)
-        throw new XebecError('E_CONFIG', `${where}: ring_hash_lb_config.hash_function MURMUR_HASH_2 is not supported; use XX_HASH`);
-      return {
-        kind: 'ring-hash',
-        minimumRingSize: sizeOf(ring?.minimumRingSize),
-        maximumRingSize: sizeOf(ring?.maximumRingSize),
-      };
+      const murmur = ring?.hashFunction === Cluster_RingHashLbConfig_HashFunction.MURMUR_HASH_2;
+      return ringHashPolicy(ring?.minimumRingSize, ring?.maximumRingSize, murmur, balanceFactor, where);
     }
     case Cluster_LbPolicy.MAGLEV:
-      return { kind: 'maglev', tableSize: config.case === 'maglevLbConfig' ? sizeOf(config.value.tableSize) : undefined };
+      return maglevPolicy(config.case === 'maglevLbConfig' ? config.value.tableSize : undefined, balanceFactor, where);
     default:
       return {
         kind: 'round-robin',
@@ -58,12 +91,79 @@ function policyOf(proto: ClusterProto, where: string): BalancingPolicy {
   }
 }
 
-function sizeOf(size: bigint | undefined): number | undefined {
-  return size === undefined ? undefined : Number(size);
+/** Throws XebecError `E_CONFIG` when the sizes contradict each other. */
+export function ringHashPolicy(
+  minimum: bigint | undefined,
+  maximum: bigint | undefined,
+  murmur: boolean,
+  balanceFactor: number | undefined,
+  where: string,
+): BalancingPolicy {
+  const minimumRingSize = minimum === undefined ? 1024 : Number(minimum);
+  const maximumRingSize = maximum === undefined ? 8 * 1024 * 1024 : Number(maximum);
+  if (minimumRingSize > maximumRingSize)
+    throw new XebecError(
+      'E_CONFIG',
+      `${where}: ring hash: minimum_ring_size (${minimumRingSize}) > maximum_ring_size (${maximumRingSize})`,
+    );
+  return { kind: 'ring-hash', minimumRingSize, maximumRingSize, hashFunction: murmur ? 'murmur2' : 'xx', balanceFactor };
 }
 
-function slowStartOf(config: Cluster_SlowStartConfig | undefined): SlowStart | undefined {
+/** Throws XebecError `E_CONFIG` when the table's size is no prime. */
+export function maglevPolicy(size: bigint | undefined, balanceFactor: number | undefined, where: string): BalancingPolicy {
+  const tableSize = size === undefined ? 65_537 : Number(size);
+  if (!isPrime(tableSize)) throw new XebecError('E_CONFIG', `${where}: The table size of maglev must be prime number, not ${tableSize}`);
+  return { kind: 'maglev', tableSize, balanceFactor };
+}
+
+function isPrime(value: number): boolean {
+  if (value < 2) return false;
+  for (let divisor = 2; divisor * divisor <= value; divisor++) if (value % divisor === 0) return false;
+  return true;
+}
+
+/** Of either API: the messages have the same fields. */
+export function slowStartOf(config: Pick<Cluster_SlowStartConfig, 'slowStartWindow' | 'aggression' | 'minWeightPercent'> | undefined) {
   const windowMs = optionalDurationMs(config?.slowStartWindow);
   if (config === undefined || windowMs === undefined || windowMs === 0) return undefined;
-  return { windowMs, aggression: config.aggression?.defaultValue, minWeightPercent: config.minWeightPercent?.value };
+  const slowStart: SlowStart = {
+    windowMs,
+    aggression: config.aggression?.defaultValue,
+    minWeightPercent: config.minWeightPercent?.value,
+  };
+  return slowStart;
+}
+
+const fallbacks: readonly SubsetFallback[] = ['none', 'any', 'default'];
+const selectorFallbacks: readonly SubsetSelector['fallback'][] = [undefined, 'none', 'any', 'default', 'keys'];
+
+interface SubsetProto
+  extends Pick<Cluster_LbSubsetConfig, 'defaultSubset' | 'localityWeightAware' | 'scaleLocalityWeight' | 'panicModeAny' | 'listAsAny'> {
+  readonly fallbackPolicy: number;
+  readonly metadataFallbackPolicy: number;
+  readonly subsetSelectors: readonly {
+    readonly keys: string[];
+    readonly singleHostPerSubset: boolean;
+    readonly fallbackPolicy: number;
+    readonly fallbackKeysSubset: string[];
+  }[];
+}
+
+/** Of either API: the messages have the same fields and numbers. */
+export function subsetsOf(config: SubsetProto): NonNullable<BalancingConfig['subsets']> {
+  return {
+    selectors: config.subsetSelectors.map((selector) => ({
+      keys: selector.keys,
+      singleHost: selector.singleHostPerSubset,
+      fallback: selectorFallbacks[selector.fallbackPolicy],
+      fallbackKeys: selector.fallbackKeysSubset,
+    })),
+    fallback: fallbacks[config.fallbackPolicy] ?? 'none',
+    defaultSubset: config.defaultSubset ?? {},
+    panicModeAny: config.panicModeAny,
+    listAsAny: config.listAsAny,
+    fallbackList: config.metadataFallbackPolicy === 1,
+    localityWeightAware: config.localityWeightAware,
+    scaleLocalityWeight: config.scaleLocalityWeight,
+  };
 }

@@ -66,15 +66,18 @@ it('keeps its hosts and their turn when an update changes nothing, and follows c
   cluster.setHosts([...cluster.hosts].map((host) => ({ ...host.config })));
   const second = cluster.choose(ask());
   expect(second).not.toBe(first);
-  cluster.setHosts([...cluster.hosts].map((host) => ({ ...host.config, health: host === first ? 'unhealthy' : 'healthy' })));
+  cluster.setHosts([...cluster.hosts].map((host) => ({ ...host.config, eds: host === first ? 'unhealthy' : 'healthy' })));
   expect(new Set([cluster.choose(ask()), cluster.choose(ask()), cluster.choose(ask())])).toEqual(new Set([second]));
 });
 
 it('ejects after consecutive failures and fails over to the next priority', () => {
-  const cluster = start({ outlier_detection: { consecutive_5xx: 2 }, common_lb_config: { healthy_panic_threshold: { value: 0 } } }, [
-    { priority: 0, lb_endpoints: [endpoint(7001)] },
-    { priority: 1, lb_endpoints: [endpoint(7002)] },
-  ]);
+  const cluster = start(
+    { outlier_detection: { consecutive_5xx: 2, max_ejection_percent: 50 }, common_lb_config: { healthy_panic_threshold: { value: 0 } } },
+    [
+      { priority: 0, lb_endpoints: [endpoint(7001)] },
+      { priority: 1, lb_endpoints: [endpoint(7002)] },
+    ],
+  );
   const first = cluster.choose(ask());
   expect(first?.text).toBe('127.0.0.1:7001');
   if (first === undefined) return;
@@ -101,7 +104,9 @@ it('weighs localities, and a new host less while it starts', () => {
   expect(new Set([starting.choose(ask())?.text, starting.choose(ask())?.text]).size).toBe(2);
 });
 
-it('refuses what it cannot do', () => {
-  const murmur = { lb_policy: 'RING_HASH', ring_hash_lb_config: { hash_function: 'MURMUR_HASH_2' } };
-  expect(() => start(murmur, [])).toThrow('cluster "c": ring_hash_lb_config.hash_function MURMUR_HASH_2 is not supported; use XX_HASH');
+it('refuses what cannot be', () => {
+  expect(() => start({ lb_policy: 'RING_HASH', ring_hash_lb_config: { minimum_ring_size: 10, maximum_ring_size: 5 } }, [])).toThrow(
+    'cluster "c": ring hash: minimum_ring_size (10) > maximum_ring_size (5)',
+  );
+  expect(() => start({ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: 1000 } }, [])).toThrow('must be prime number, not 1000');
 });

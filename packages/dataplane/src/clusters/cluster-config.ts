@@ -1,18 +1,17 @@
 import { XebecError } from '@xebec/core';
-import { durationMs, optionalDurationMs } from '@xebec/matching';
-import {
-  Cluster_DiscoveryType,
-  Cluster_DnsLookupFamily,
-  type Cluster as ClusterProto,
-} from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { optionalDurationMs } from '@xebec/matching';
+import { Cluster_DiscoveryType, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { HttpProtocolOptions as CommonHttpOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
+import { DnsClusterSchema } from '@xebec/protos/envoy/extensions/clusters/dns/v3/dns_cluster';
 import {
   type HttpProtocolOptions,
   HttpProtocolOptionsSchema,
 } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
-import { unpack } from '../config/unpack.ts';
+import type { MetadataKey } from '@xebec/protos/envoy/type/metadata/v3/metadata';
+import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { HttpProtocol } from '../http/codecs.ts';
 import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
+import { compileDns, type DnsSettings } from './dns-settings.ts';
 
 export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst';
 
@@ -29,13 +28,14 @@ export interface ClusterConfig {
   readonly idleTimeoutMs: number;
   readonly autoSni: boolean;
   readonly balancing: BalancingConfig;
-  readonly dnsFamily: 0 | 4 | 6;
-  readonly dnsRefreshMs: number;
+  readonly dns: DnsSettings;
   /** Address that upstream connections are made from. */
   readonly localAddress: string | undefined;
   /** ORIGINAL_DST: the header that overrides the destination, in lower case. */
   readonly destinationHeader: string | undefined;
   readonly destinationPort: number | undefined;
+  /** ORIGINAL_DST: dynamic metadata that overrides the destination. */
+  readonly destinationMetadata: { readonly namespace: string; readonly path: readonly string[] } | undefined;
   readonly cleanupIntervalMs: number;
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -64,8 +64,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
     autoSni: upstream?.autoSni ?? false,
     balancing: compileBalancing(proto, where),
-    dnsFamily: familyOf(proto.dnsLookupFamily),
-    dnsRefreshMs: proto.dnsRefreshRate === undefined ? 5_000 : Math.max(1, durationMs(proto.dnsRefreshRate)),
+    dns: compileDns(proto, where),
     localAddress: proto.upstreamBindConfig?.sourceAddress?.address,
     destinationHeader:
       original?.useHttpHeader === true
@@ -74,14 +73,37 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
           : original.httpHeaderName.toLowerCase()
         : undefined,
     destinationPort: original?.upstreamPortOverride,
+    destinationMetadata: metadataKey(original?.metadataKey),
     cleanupIntervalMs: optionalDurationMs(proto.cleanupInterval) ?? 5_000,
     metadata: proto.metadata?.filterMetadata ?? {},
   };
 }
 
+function metadataKey(key: MetadataKey | undefined): ClusterConfig['destinationMetadata'] {
+  if (key === undefined) return undefined;
+  return { namespace: key.key, path: key.path.flatMap(({ segment }) => (segment.case === 'key' ? [segment.value] : [])) };
+}
+
+/** Types that may also be named as extensions. */
+const namedTypes: Readonly<Record<string, Discovery>> = {
+  'envoy.cluster.static': 'static',
+  'envoy.cluster.strict_dns': 'strict-dns',
+  'envoy.cluster.logical_dns': 'logical-dns',
+  'envoy.cluster.eds': 'eds',
+  'envoy.cluster.original_dst': 'original-dst',
+};
+
 function discoveryOf(proto: ClusterProto, where: string): Discovery {
   const kind = proto.clusterDiscoveryType;
-  if (kind.case === 'clusterType') throw new XebecError('E_CONFIG', `${where}: cluster type "${kind.value.name}" is not supported`);
+  if (kind.case === 'clusterType') {
+    const { name, typedConfig } = kind.value;
+    if (typedConfig !== undefined && typeNameOf(typedConfig) === DnsClusterSchema.typeName)
+      return unpack(typedConfig, DnsClusterSchema, `${where}: cluster_type`).allAddressesInSingleEndpoint ? 'logical-dns' : 'strict-dns';
+    const known = namedTypes[name];
+    if (known === undefined)
+      throw new XebecError('E_CONFIG', `${where}: cluster type "${name}" is not supported; use static, EDS, DNS or original destination`);
+    return known;
+  }
   switch (kind.value) {
     case Cluster_DiscoveryType.EDS:
       return 'eds';
@@ -108,9 +130,4 @@ function protocolOf(proto: ClusterProto, options: HttpProtocolOptions | undefine
     default:
       return proto.http2ProtocolOptions === undefined ? 'http1' : 'http2';
   }
-}
-
-function familyOf(family: Cluster_DnsLookupFamily): 0 | 4 | 6 {
-  if (family === Cluster_DnsLookupFamily.V4_ONLY) return 4;
-  return family === Cluster_DnsLookupFamily.V6_ONLY ? 6 : 0;
 }

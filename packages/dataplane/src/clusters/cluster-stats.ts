@@ -36,6 +36,8 @@ export interface ClusterStats {
   readonly noneHealthy: Counter;
   readonly membershipTotal: Gauge;
   readonly membershipHealthy: Gauge;
+  readonly membershipDegraded: Gauge;
+  readonly membershipExcluded: Gauge;
   readonly membershipChange: Counter;
   readonly sslHandshake: Counter;
   readonly sslConnectionError: Counter;
@@ -81,6 +83,8 @@ export function createClusterStats(scope: StatsScope): ClusterStats {
     noneHealthy: scope.counter('upstream_cx_none_healthy'),
     membershipTotal: scope.gauge('membership_total'),
     membershipHealthy: scope.gauge('membership_healthy'),
+    membershipDegraded: scope.gauge('membership_degraded'),
+    membershipExcluded: scope.gauge('membership_excluded'),
     membershipChange: scope.counter('membership_change'),
     sslHandshake: scope.counter('ssl.handshake'),
     sslConnectionError: scope.counter('ssl.connection_error'),

@@ -1,81 +1,51 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { chooseUntried, createLoadBalancer, type LoadBalancer } from '@xebec/balancing';
-import { type Clock, errorText, type Logger, type Random, XebecError } from '@xebec/core';
+import { metadataCriteria } from '@xebec/balancing';
+import { XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
-import type { ConnectionInfo, StatsScope } from '@xebec/telemetry';
+import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
+import type { ConnectionInfo } from '@xebec/telemetry';
 import type { HttpProtocol } from '../http/codecs.ts';
-import { addressText, hostPortText } from '../net/endpoint-address.ts';
-import type { SocketInspector } from '../net/original-destination.ts';
-import type { SecretStore } from '../tls/secret-store.ts';
-import type { Subscribe } from '../xds-client/subscribe.ts';
+import { addressText } from '../net/endpoint-address.ts';
 import { type ClusterConfig, compileClusterConfig } from './cluster-config.ts';
+import type { ClusterEnvironment } from './cluster-environment.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
-import { DnsHosts, type ResolveName } from './dns-hosts.ts';
+import { DnsHosts } from './dns-hosts.ts';
+import { createNameServerResolver, type ResolveFamily, resolveByFamily } from './dns-resolver.ts';
+import { discoverEndpoints } from './endpoint-discovery.ts';
+import { compileHealthCheck } from './health-check/health-check-config.ts';
+import { HealthChecker } from './health-check/health-checker.ts';
+import type { HealthTransition } from './health-check/health-session.ts';
 import { Host, type HostConfig } from './host.ts';
+import type { ActiveHealth } from './host-health.ts';
+import { type HostRequest, HostSelection } from './host-selection.ts';
 import { HttpPool } from './http-pool.ts';
 import { hostsOfAssignment } from './load-assignment.ts';
+import { OriginalDestinationHosts } from './original-destination-hosts.ts';
 import { OutlierDetection } from './outlier-detection.ts';
 import { compileLimits, type ResourceLimits } from './resource-limits.ts';
-import {
-  type ConnectCallbacks,
-  compileUpstreamTransport,
-  connectUpstream,
-  plainTransport,
-  type UpstreamTransport,
-} from './upstream-transport.ts';
+import { TransportMatches } from './transport-matches.ts';
+import { type ConnectCallbacks, connectUpstream, type UpstreamTransport } from './upstream-transport.ts';
 
-export const endpointTypeUrl = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+export type { ClusterEnvironment } from './cluster-environment.ts';
+export { endpointTypeUrl } from './endpoint-discovery.ts';
+export type { HostRequest } from './host-selection.ts';
 
-/** What clusters share. */
-export interface ClusterEnvironment {
-  readonly secrets: SecretStore;
-  readonly subscribe: Subscribe;
-  readonly stats: StatsScope;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly resolve: ResolveName;
-  readonly inspector: SocketInspector | undefined;
-}
-
-/** How one request wants its host. */
-export interface HostRequest {
-  /** From the route's hash policies; undefined when none applied. */
-  readonly hash: bigint | undefined;
-  /** Hosts that earlier attempts used, when the retry policy avoids them. */
-  readonly avoid: ReadonlySet<Host> | undefined;
-  /** ORIGINAL_DST: where the client's connection was going. */
-  readonly destination: { readonly address: string; readonly port: number } | undefined;
-  /** ORIGINAL_DST with a header: reads a request header. */
-  readonly header: ((name: string) => string | undefined) | undefined;
-}
-
-interface TransportMatch {
-  readonly match: readonly (readonly [string, unknown])[];
-  readonly transport: UpstreamTransport;
-}
-
-/** A cluster at work: its hosts, their pools and limits. */
+/** A cluster at work: its hosts, their health, pools and limits. */
 export class Cluster {
   readonly config: ClusterConfig;
   readonly stats: ClusterStats;
   readonly limits: ResourceLimits;
   readonly highLimits: ResourceLimits;
   readonly version: string;
+  readonly outliers: OutlierDetection | undefined;
+  readonly checker: HealthChecker | undefined;
   /** Last load assignment, for `config_dump?include_eds`. */
   assignment: ClusterLoadAssignment | undefined;
   readonly #environment: ClusterEnvironment;
   readonly #hosts = new Map<string, Host>();
-  /** Built when it is next needed after hosts or their health changed. */
-  #balancer: LoadBalancer<Host> | undefined;
-  /** One for all choices: balancers do not keep it. */
-  readonly #choice: { hash: bigint | undefined; attempt: number; readonly random: Random };
-  readonly #transport: UpstreamTransport;
-  readonly #matches: readonly TransportMatch[];
-  readonly outliers: OutlierDetection | undefined;
+  readonly #selection: HostSelection;
+  readonly #transports: TransportMatches;
+  readonly #originals: OriginalDestinationHosts | undefined;
   readonly #stops: (() => void)[] = [];
-  #overprovisioning = 140;
   #populated = false;
   #announced = false;
   #onReady: (() => void) | undefined;
@@ -86,37 +56,62 @@ export class Cluster {
     this.config = compileClusterConfig(proto);
     this.version = version;
     this.#environment = environment;
+    const { clock, random, logger } = environment;
     const where = `cluster "${proto.name}"`;
+    for (const note of this.config.balancing.notes) logger.warn({ cluster: proto.name }, note);
     this.stats = createClusterStats(environment.stats.scope(`cluster.${this.config.statName}`));
-    this.limits = compileLimits(proto.circuitBreakers, 'default', this.stats.scope);
-    this.highLimits = compileLimits(proto.circuitBreakers, 'high', this.stats.scope);
-    this.#choice = { hash: undefined, attempt: 0, random: environment.random };
-    this.#transport = compileUpstreamTransport(proto.transportSocket, environment.secrets, `${where}: transport_socket`);
-    this.#matches = proto.transportSocketMatches.map((entry) => ({
-      match: Object.entries(entry.match ?? {}),
-      transport: compileUpstreamTransport(entry.transportSocket, environment.secrets, `${where}: transport_socket_matches "${entry.name}"`),
-    }));
+    const { scope } = this.stats;
+    this.limits = compileLimits(proto.circuitBreakers, 'default', scope);
+    this.highLimits = compileLimits(proto.circuitBreakers, 'high', scope);
+    this.#transports = new TransportMatches(proto, environment.secrets, where);
+    const balancing = this.config.balancing;
+    this.#selection = new HostSelection({
+      balancing,
+      clock,
+      random,
+      stats: scope,
+      zone: this.#zoneAwareness(),
+      hosts: () => [...this.#hosts.values()],
+    });
+    if (this.config.discovery === 'original-dst')
+      this.#originals = new OriginalDestinationHosts(this.config, this.#hosts, clock, scope, () => this.#onHostsChanged());
     this.outliers =
       proto.outlierDetection === undefined
         ? undefined
-        : new OutlierDetection(proto.outlierDetection, environment.clock, environment.random, () => this.#refresh(), this.stats.scope);
+        : new OutlierDetection(proto.outlierDetection, clock, random, () => this.#refresh(), scope);
+    this.checker = this.#createChecker(proto, where);
     if (proto.loadAssignment !== undefined) hostsOfAssignment(proto.loadAssignment);
   }
-  /** Begins discovery; `onReady` is called once, when hosts and secrets are there (or told not to come). */
+  /** Begins discovery; `onReady` is called once, when hosts, their first checks and secrets are there (or told not to come). */
   start(onReady: () => void): void {
     this.#onReady = onReady;
-    for (const transport of this.#transports()) if (transport.tls !== undefined) transport.tls.context.onReady = () => this.#checkReady();
+    for (const transport of this.#transports.all())
+      if (transport.tls !== undefined) transport.tls.context.onReady = () => this.#checkReady();
     const { proto, discovery } = this.config;
+    const { clock, subscribe } = this.#environment;
     switch (discovery) {
       case 'eds':
-        this.#watchEndpoints();
+        this.#stops.push(
+          discoverEndpoints({
+            proto,
+            clock,
+            subscribe,
+            stats: this.stats.scope,
+            onAssignment: (assignment, hosts) => {
+              this.#applyPolicy(assignment);
+              this.setHosts(hosts);
+              this.assignment = assignment;
+            },
+            onNothing: () => this.setHosts([]),
+          }),
+        );
         break;
       case 'strict-dns':
       case 'logical-dns':
         this.#resolveNames();
         break;
       default:
-        if (proto.loadAssignment !== undefined) this.#overprovision(proto.loadAssignment);
+        if (proto.loadAssignment !== undefined) this.#applyPolicy(proto.loadAssignment);
         this.setHosts(proto.loadAssignment === undefined ? [] : hostsOfAssignment(proto.loadAssignment));
     }
     this.#checkReady();
@@ -126,16 +121,22 @@ export class Cluster {
   }
   /** A host for the request, or undefined when none is healthy. */
   choose(request: HostRequest): Host | undefined {
-    if (this.config.discovery === 'original-dst') return this.#originalHost(request);
-    const { hash, avoid } = request;
-    return avoid === undefined || avoid.size === 0
-      ? this.#chooseBy(hash, 0)
-      : chooseUntried((attempt) => this.#chooseBy(hash, attempt), avoid);
+    return this.#originals === undefined ? this.#selection.choose(request) : this.#originals.choose(request);
   }
   /** Whether requests are sent by their hash. */
   get usesHash(): boolean {
     const { kind } = this.config.balancing.policy;
     return kind === 'ring-hash' || kind === 'maglev';
+  }
+  /** The share of requests that EDS wants dropped, by category: true when this one is. */
+  dropsOverload(): boolean {
+    const { random } = this.#environment;
+    for (const { dropPercentage } of this.assignment?.policy?.dropOverloads ?? []) {
+      if (dropPercentage === undefined) continue;
+      const of = [100, 10_000, 1_000_000][dropPercentage.denominator] ?? 100;
+      if (random.next() * of < dropPercentage.numerator) return true;
+    }
+    return false;
   }
   /** The pool for one host; `wanted` is what the downstream speaks. */
   httpPool(host: Host, wanted: HttpProtocol, alpn: readonly string[] | undefined, sni: string | undefined, high: boolean): HttpPool {
@@ -178,12 +179,8 @@ export class Cluster {
       callbacks,
     );
   }
-  /** The first transport match whose labels the host's `envoy.transport_socket_match` metadata carries, else the cluster's own. */
   transportFor(host: Host): UpstreamTransport {
-    if (this.#matches.length === 0) return this.#transport;
-    const labels = host.config.metadata['envoy.transport_socket_match'] ?? {};
-    const found = this.#matches.find(({ match }) => match.every(([key, value]) => labels[key] === value));
-    return found?.transport ?? (this.#transport === plainTransport ? plainTransport : this.#transport);
+    return this.#transports.forHost(host);
   }
   setHosts(configs: readonly HostConfig[]): void {
     if (this.#closed) return;
@@ -193,14 +190,25 @@ export class Cluster {
     let rebuild = !this.#populated;
     for (const [text, host] of this.#hosts) {
       if (wanted.has(text)) continue;
-      this.#hosts.delete(text);
-      host.remove();
+      // Who still answers its checks may be known to nobody but us: discovery alone does not end it.
+      if (
+        this.checker !== undefined &&
+        !this.config.proto.ignoreHealthOnHostRemoval &&
+        !host.active.failed &&
+        !host.config.check.disabled
+      ) {
+        host.removing = true;
+        continue;
+      }
+      this.#removeHost(host);
       changed = true;
     }
     for (const [text, config] of wanted) {
       const existing = this.#hosts.get(text);
       if (existing === undefined) {
-        this.#hosts.set(text, new Host(config, this.#environment.clock.monotonic()));
+        const host = new Host(config, this.#environment.clock.monotonic());
+        host.active.pending = this.checker !== undefined && this.config.balancing.ignoresUnchecked && !config.check.disabled;
+        this.#hosts.set(text, host);
         changed = true;
         continue;
       }
@@ -208,15 +216,29 @@ export class Cluster {
       const before = this.transportFor(existing);
       rebuild ||= balancesDifferently(existing.config, config);
       existing.config = config;
+      existing.removing = false;
       if (this.transportFor(existing) !== before) this.#retirePools(existing);
     }
     if (changed) this.stats.membershipChange.add(1);
+    if (changed && this.config.balancing.closesOnHostSetChange) for (const host of this.#hosts.values()) this.#retirePools(host);
     this.#populated = true;
-    if (changed || rebuild) {
-      this.outliers?.setHosts([...this.#hosts.values()]);
-      this.#refresh();
-    }
+    if (changed || rebuild) this.#onHostsChanged();
     this.#checkReady();
+  }
+  /** Takes over what another thread's checks found out, by host text. */
+  applyHealth(health: ReadonlyMap<string, ActiveHealth>): void {
+    for (const [text, active] of health) {
+      const host = this.#hosts.get(text);
+      if (host === undefined) continue;
+      if (host.active.failed && !active.failed) host.healthySinceMs = this.#environment.clock.monotonic();
+      Object.assign(host.active, active);
+      if (host.removing && active.failed) this.#removeHost(host);
+    }
+    this.#refresh();
+  }
+  /** What the checks of this thread found out, by host text; for other threads. */
+  health(): ReadonlyMap<string, ActiveHealth> {
+    return new Map([...this.#hosts].map(([text, host]) => [text, { ...host.active }]));
   }
   /** No new requests come: idle connections close, busy ones finish. */
   drain(): void {
@@ -228,151 +250,157 @@ export class Cluster {
     for (const host of this.#hosts.values()) for (const pool of host.pools.values()) pool.close();
   }
   get ready(): boolean {
-    if (!this.#populated) return false;
-    for (const transport of this.#transports()) if (transport.tls !== undefined && !transport.tls.context.ready) return false;
+    if (!this.#populated || this.checker?.settled === false) return false;
+    for (const transport of this.#transports.all()) if (transport.tls !== undefined && !transport.tls.context.ready) return false;
     return true;
   }
   #stop(): void {
     this.#closed = true;
     this.outliers?.close();
+    this.checker?.close();
+    this.#originals?.close();
     for (const stop of this.#stops) stop();
     this.#stops.length = 0;
-    for (const transport of this.#transports()) transport.tls?.context.close();
+    for (const transport of this.#transports.all()) transport.tls?.context.close();
+  }
+  #removeHost(host: Host): void {
+    this.#hosts.delete(host.text);
+    host.remove();
   }
   #retirePools(host: Host): void {
     for (const pool of host.pools.values()) pool.drain();
     host.pools.clear();
   }
-  *#transports(): Iterable<UpstreamTransport> {
-    yield this.#transport;
-    for (const { transport } of this.#matches) yield transport;
+  #onHostsChanged(): void {
+    this.outliers?.setHosts([...this.#hosts.values()]);
+    this.checker?.setHosts(this.#hosts.values());
+    this.#refresh();
   }
-  #chooseBy(hash: bigint | undefined, attempt: number): Host | undefined {
-    this.#balancer ??= this.#createBalancer();
-    this.#choice.hash = hash;
-    this.#choice.attempt = attempt;
-    return this.#balancer.choose(this.#choice);
-  }
-  #createBalancer(): LoadBalancer<Host> {
-    const { policy, panicPercent, localityWeighted } = this.config.balancing;
-    const { clock } = this.#environment;
-    return createLoadBalancer([...this.#hosts.values()], {
-      policy,
-      panicPercent,
-      overprovisioning: this.#overprovisioning,
-      localityWeightOf: localityWeighted ? (host) => host.config.localityWeight : undefined,
-      now: () => clock.monotonic(),
-    });
-  }
-  /** A changed factor counts with the hosts that come with it. */
-  #overprovision(assignment: ClusterLoadAssignment): void {
-    const percent = assignment.policy?.overprovisioningFactor ?? 140;
-    if (percent !== this.#overprovisioning) this.#balancer = undefined;
-    this.#overprovisioning = percent;
+  #applyPolicy(assignment: ClusterLoadAssignment): void {
+    this.#selection.overprovisioning = assignment.policy?.overprovisioningFactor ?? 140;
+    this.#selection.weightedPriorityHealth = assignment.policy?.weightedPriorityHealth ?? false;
+    this.#selection.invalidate();
   }
   #withHashKey(config: HostConfig): HostConfig {
     return this.config.balancing.hashesHostname && config.hostname !== '' ? { ...config, hashKey: config.hostname } : config;
   }
   #refresh(): void {
-    this.#balancer = undefined;
+    this.#selection.invalidate();
     let healthy = 0;
-    for (const host of this.#hosts.values()) if (host.healthy) healthy++;
+    let degraded = 0;
+    let excluded = 0;
+    for (const host of this.#hosts.values()) {
+      if (host.excluded) excluded++;
+      if (host.ejected) continue;
+      const { health } = host;
+      if (health === 'healthy') healthy++;
+      else if (health === 'degraded') degraded++;
+    }
     this.stats.membershipTotal.set(this.#hosts.size);
     this.stats.membershipHealthy.set(healthy);
+    this.stats.membershipDegraded.set(degraded);
+    this.stats.membershipExcluded.set(excluded);
   }
   #checkReady(): void {
     if (this.#announced || !this.ready) return;
     this.#announced = true;
     this.#onReady?.();
   }
-  #watchEndpoints(): void {
-    const eds = this.config.proto.edsClusterConfig;
-    if (eds?.edsConfig === undefined)
-      throw new XebecError('E_CONFIG', `cluster "${this.config.name}": eds_cluster_config.eds_config is missing`);
-    const name = eds.serviceName === '' ? this.config.name : eds.serviceName;
-    this.#stops.push(
-      this.#environment.subscribe(eds.edsConfig, endpointTypeUrl, name, {
-        onResource: (any) => {
-          try {
-            const assignment = fromBinary(ClusterLoadAssignmentSchema, any.value);
-            const hosts = hostsOfAssignment(assignment);
-            this.#overprovision(assignment);
-            this.setHosts(hosts);
-            this.assignment = assignment;
-            return undefined;
-          } catch (error) {
-            return errorText(error);
-          }
-        },
-        onRemoved: () => this.setHosts([]),
-      }),
-    );
-    const initialMs = eds.edsConfig.initialFetchTimeout;
-    const timeoutMs = initialMs === undefined ? 15_000 : Number(initialMs.seconds) * 1000 + initialMs.nanos / 1e6;
-    if (timeoutMs === 0) return;
-    this.#stops.push(
-      this.#environment.clock.setTimeout(() => {
-        if (!this.#populated) this.setHosts([]);
-      }, timeoutMs),
-    );
+  #createChecker(proto: ClusterProto, where: string): HealthChecker | undefined {
+    const [check, second] = proto.healthChecks;
+    if (check === undefined || this.#environment.checksElsewhere === true) return undefined;
+    if (second !== undefined) throw new XebecError('E_CONFIG', `${where}: multiple health checks not supported`);
+    const { clock, random, logger } = this.#environment;
+    const config = compileHealthCheck(check, `${where}: health_checks[0]`);
+    return new HealthChecker({
+      config,
+      clusterName: proto.name,
+      clock,
+      random,
+      logger,
+      stats: this.stats.scope,
+      hasTraffic: () => this.stats.cxTotal.value > 0,
+      connect: (host, address, alpn, callbacks) => {
+        const transport =
+          config.transportCriteria === undefined ? this.transportFor(host) : this.#transports.forLabels(config.transportCriteria);
+        const { connectTimeoutMs, localAddress } = this.config;
+        return connectUpstream(
+          address,
+          transport,
+          { timeoutMs: connectTimeoutMs, alpn: undefined, defaultAlpn: alpn, sni: undefined, localAddress },
+          callbacks,
+        );
+      },
+      onChange: (host, transition) => this.#onHealth(host, transition),
+    });
+  }
+  #onHealth(host: Host, transition: HealthTransition): void {
+    if (transition.changed) {
+      if (transition.healthy) host.healthySinceMs = this.#environment.clock.monotonic();
+      else if (this.config.proto.closeConnectionsOnHostHealthFailure) {
+        for (const pool of host.pools.values()) pool.close();
+        host.pools.clear();
+      }
+    }
+    if (transition.healthy && !host.active.failed) this.outliers?.onHealthy(host);
+    if (host.removing && host.active.failed) {
+      this.#removeHost(host);
+      this.stats.membershipChange.add(1);
+      this.#onHostsChanged();
+    } else if (transition.changed || transition.degradedChanged || transition.first) this.#refresh();
+    this.#checkReady();
+  }
+  #zoneAwareness() {
+    const { own } = this.#environment;
+    const { zone, panicPercent } = this.config.balancing;
+    if (own === undefined || zone === undefined || own.clusterName === this.config.name) return undefined;
+    return {
+      ...zone,
+      ownLocality: own.locality,
+      peers: () => {
+        const byLocality = new Map<string, number>();
+        let total = 0;
+        let healthy = 0;
+        for (const host of own.hosts() ?? []) {
+          total++;
+          if (!host.healthy) continue;
+          healthy++;
+          byLocality.set(host.locality, (byLocality.get(host.locality) ?? 0) + 1);
+        }
+        return { byLocality, inPanic: total > 0 && (100 * healthy) / total < panicPercent };
+      },
+    };
   }
   #resolveNames(): void {
-    const { proto, discovery, dnsFamily, dnsRefreshMs } = this.config;
-    const dns = new DnsHosts({
+    const { proto, discovery, dns } = this.config;
+    const { clock, random, logger, resolve } = this.#environment;
+    const ask: ResolveFamily =
+      dns.respectTtl || dns.servers.length > 0
+        ? createNameServerResolver(dns.servers, resolve)
+        : async (name, family) => ({ addresses: await resolve(name, family) });
+    const hosts = new DnsHosts({
       templates: proto.loadAssignment === undefined ? [] : hostsOfAssignment(proto.loadAssignment),
       onlyFirst: discovery === 'logical-dns',
-      family: dnsFamily,
-      refreshMs: dnsRefreshMs,
-      resolve: this.#environment.resolve,
-      clock: this.#environment.clock,
-      logger: this.#environment.logger,
-      onHosts: (hosts) => this.setHosts(hosts),
+      refreshMs: dns.refreshMs,
+      jitterMs: dns.jitterMs,
+      failureRefresh: dns.failureRefresh,
+      respectTtl: dns.respectTtl,
+      clock,
+      random,
+      logger,
+      stats: this.stats.scope,
+      resolve: (name) => resolveByFamily(name, dns.family, ask),
+      onHosts: (found) => this.setHosts(found),
     });
-    this.#stops.push(() => dns.close());
-  }
-  #originalHost(request: HostRequest): Host | undefined {
-    const { destinationHeader, destinationPort } = this.config;
-    let destination = request.destination;
-    if (destinationHeader !== undefined) {
-      const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(request.header?.(destinationHeader) ?? '');
-      if (match?.[1] !== undefined) destination = { address: match[1], port: Number(match[2]) };
-    }
-    if (destination === undefined) return undefined;
-    const port = destinationPort ?? destination.port;
-    const text = hostPortText(destination.address, port);
-    let host = this.#hosts.get(text);
-    if (host === undefined) {
-      const config: HostConfig = {
-        address: { kind: 'tcp', address: destination.address, port },
-        hostname: '',
-        weight: 1,
-        priority: 0,
-        locality: undefined,
-        localityWeight: 0,
-        health: 'healthy',
-        metadata: {},
-      };
-      host = new Host(config, this.#environment.clock.monotonic());
-      this.#hosts.set(text, host);
-      this.#forgetUnusedHosts();
-    }
-    return host;
-  }
-  /** Hosts made on demand go when nothing is connected to them; looked at whenever another one comes. */
-  #forgetUnusedHosts(): void {
-    if (this.#hosts.size < 64) return;
-    for (const [text, host] of this.#hosts) {
-      if (host.activeConnections > 0 || host.activeRequests > 0 || this.#hosts.size < 64) continue;
-      this.#hosts.delete(text);
-    }
+    this.#stops.push(() => hosts.close());
   }
 }
 
 /** Whether the balancer must be built anew for a host's new configuration. */
 function balancesDifferently(before: HostConfig, after: HostConfig): boolean {
-  if (before.weight !== after.weight || before.priority !== after.priority || before.health !== after.health) return true;
+  if (before.weight !== after.weight || before.priority !== after.priority || before.eds !== after.eds) return true;
   if (before.localityWeight !== after.localityWeight || before.hashKey !== after.hashKey) return true;
   const [a, b] = [before.locality, after.locality];
   if (a?.region !== b?.region || a?.zone !== b?.zone || a?.subZone !== b?.subZone) return true;
-  return before.metadata['envoy.lb']?.['hash_key'] !== after.metadata['envoy.lb']?.['hash_key'];
+  return metadataCriteria(before.metadata['envoy.lb'])?.key !== metadataCriteria(after.metadata['envoy.lb'])?.key;
 }

@@ -1,7 +1,19 @@
 import type { Host as BalancedHost, Health } from '@xebec/balancing';
 import type { Locality } from '@xebec/protos/envoy/config/core/v3/base';
 import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
+import { type ActiveHealth, combinedHealth, type EdsStatus, healthFlags, uncheckedHealth } from './host-health.ts';
 import type { HttpPool } from './http-pool.ts';
+
+/** How one host is checked actively, where that differs from the others. */
+export interface HostCheckConfig {
+  /** 0: as the cluster's health check says. */
+  readonly port: number;
+  readonly hostname: string;
+  readonly address: EndpointAddress | undefined;
+  readonly disabled: boolean;
+}
+
+export const plainCheck: HostCheckConfig = { port: 0, hostname: '', address: undefined, disabled: false };
 
 /** What configuration or DNS says of one host. */
 export interface HostConfig {
@@ -11,9 +23,12 @@ export interface HostConfig {
   readonly priority: number;
   readonly locality: Locality | undefined;
   readonly localityWeight: number;
-  readonly health: Health;
+  readonly eds: EdsStatus;
+  readonly check: HostCheckConfig;
   /** For consistent hashing instead of the address. */
   readonly hashKey?: string;
+  /** Tried in turn when the address does not answer. */
+  readonly otherAddresses?: readonly EndpointAddress[];
   /** `filter_metadata` of the endpoint (over its locality's). */
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -22,25 +37,31 @@ export interface HostConfig {
 export class Host implements BalancedHost {
   config: HostConfig;
   readonly text: string;
-  /** When it joined the cluster, on the monotonic clock; for slow start. */
-  readonly addedAtMs: number;
+  /** What active checks found out. */
+  readonly active: ActiveHealth = uncheckedHealth();
+  /** When it joined the cluster or came back to health, on the monotonic clock; for slow start. */
+  healthySinceMs: number;
   /** Pools by protocol and transport. */
   readonly pools = new Map<string, HttpPool>();
   activeRequests = 0;
   activeConnections = 0;
+  totalConnections = 0;
   totalRequests = 0;
   successes = 0;
   errors = 0;
+  timeouts = 0;
   connectFailures = 0;
   /** Taken out by outlier detection. */
   ejected = false;
   /** No longer in the cluster: pools take no new requests. */
   removed = false;
+  /** Discovery has dropped it, but it still answers its checks. */
+  removing = false;
 
   constructor(config: HostConfig, addedAtMs: number) {
     this.config = config;
     this.text = addressText(config.address);
-    this.addedAtMs = addedAtMs;
+    this.healthySinceMs = addedAtMs;
   }
   get address(): string {
     return this.text;
@@ -56,7 +77,13 @@ export class Host implements BalancedHost {
     return `${region}/${zone}/${subZone}`;
   }
   get health(): Health {
-    return this.config.health;
+    return combinedHealth(this.config.eds, this.active);
+  }
+  get excluded(): boolean {
+    return this.active.excluded || this.active.pending;
+  }
+  get canary(): boolean {
+    return this.config.metadata['envoy.lb']?.['canary'] === true;
   }
   /** What consistent hashing goes by when the endpoint says so, else its address. */
   get hashKey(): string | undefined {
@@ -64,7 +91,11 @@ export class Host implements BalancedHost {
     return typeof key === 'string' ? key : this.config.hashKey;
   }
   get healthy(): boolean {
-    return this.config.health === 'healthy' && !this.ejected;
+    return this.health === 'healthy' && !this.ejected;
+  }
+  /** As `/clusters` shows it. */
+  get healthFlags(): string {
+    return healthFlags(this.config.eds, this.active, this.ejected, this.removing);
   }
   remove(): void {
     this.removed = true;

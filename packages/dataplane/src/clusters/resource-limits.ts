@@ -1,7 +1,7 @@
 import { type CircuitBreaker, createCircuitBreaker, type RetryBudget, withinRetryBudget } from '@xebec/balancing';
 import type { CircuitBreakers } from '@xebec/protos/envoy/config/cluster/v3/circuit_breaker';
 import { RoutingPriority } from '@xebec/protos/envoy/config/core/v3/base';
-import type { StatsScope } from '@xebec/telemetry';
+import type { Gauge, StatsScope } from '@xebec/telemetry';
 
 /** What a cluster allows at once, for one routing priority. */
 export interface ResourceLimits extends CircuitBreaker {
@@ -20,6 +20,7 @@ export function compileLimits(breakers: CircuitBreakers | undefined, priority: '
     requests: scope.gauge('rq_open'),
     retries: scope.gauge('rq_retry_open'),
   };
+  const remaining = thresholds?.trackRemaining === true ? remainingGauges(scope) : undefined;
   const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = thresholds ?? {};
   const budget = thresholds?.retryBudget;
   const { value: percent } = budget?.budgetPercent ?? {};
@@ -32,6 +33,7 @@ export function compileLimits(breakers: CircuitBreakers | undefined, priority: '
         ...(maxRetries === undefined ? {} : { maxRetries }),
       },
       (resource, open) => gauges[resource].set(open ? 1 : 0),
+      remaining === undefined ? undefined : (resource, left) => remaining[resource].set(left),
     ),
     retryBudget:
       budget === undefined
@@ -41,6 +43,22 @@ export function compileLimits(breakers: CircuitBreakers | undefined, priority: '
             ...(budget.minRetryConcurrency === undefined ? {} : { minConcurrency: budget.minRetryConcurrency }),
           },
   };
+}
+
+/** What is left of each limit, shown only with `track_remaining`. */
+function remainingGauges(scope: StatsScope): Record<keyof CircuitBreaker, Gauge> {
+  return {
+    connections: scope.gauge('remaining_cx'),
+    pendingRequests: scope.gauge('remaining_pending'),
+    requests: scope.gauge('remaining_rq'),
+    retries: scope.gauge('remaining_retries'),
+  };
+}
+
+/** Connections that one host may have at once (`per_host_thresholds`); undefined is no limit. */
+export function perHostConnections(breakers: CircuitBreakers | undefined, priority: 'default' | 'high'): number | undefined {
+  const wanted = priority === 'high' ? RoutingPriority.HIGH : RoutingPriority.DEFAULT;
+  return breakers?.perHostThresholds.find((candidate) => candidate.priority === wanted)?.maxConnections;
 }
 
 /** Whether one more retry may run now. */

@@ -1,0 +1,23 @@
+import type { Clock, Logger, Random } from '@xebec/core';
+import type { StatsScope } from '@xebec/telemetry';
+import type { SocketInspector } from '../net/original-destination.ts';
+import type { SecretStore } from '../tls/secret-store.ts';
+import type { Subscribe } from '../xds-client/subscribe.ts';
+import type { ResolveName } from './dns-resolver.ts';
+import type { Host } from './host.ts';
+
+/** What clusters share. */
+export interface ClusterEnvironment {
+  readonly secrets: SecretStore;
+  readonly subscribe: Subscribe;
+  readonly stats: StatsScope;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly resolve: ResolveName;
+  readonly inspector: SocketInspector | undefined;
+  /** Where this proxy is (`region/zone/subzone`) and the hosts of the cluster that it belongs to; for zone-aware balancing. */
+  readonly own?: { readonly locality: string; readonly clusterName: string; hosts(): Iterable<Host> | undefined } | undefined;
+  /** Health checks run elsewhere: `applyHealth` brings their results. */
+  readonly checksElsewhere?: boolean;
+}
