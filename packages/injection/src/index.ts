@@ -1,7 +1,8 @@
 export { type BootstrapInput, type BootstrapNode, metadataFromEnvironment, nodeId } from './bootstrap/input.ts';
 export { renderBootstrap } from './bootstrap/render.ts';
+export { type CleanupPlan, cleanupPlan } from './iptables/cleanup.ts';
 export { defaultIptablesOptions, type IptablesOptions, parseIptablesArguments } from './iptables/options.ts';
-export { iptablesPlan } from './iptables/plan.ts';
+export { type CapturePlan, capturePlan, iptablesPlan } from './iptables/plan.ts';
 export { type InterceptionMode, interceptionModeOf, iptablesArguments, iptablesOptionsOf } from './pod/annotation-values.ts';
 export { type Decision, decideInjection } from './pod/decision.ts';
 export { type InjectionResult, injectPod, withSidecar } from './pod/inject-pod.ts';

@@ -23,6 +23,27 @@ export interface IptablesOptions {
   /** Name servers whose traffic is captured when not all DNS is. */
   readonly dnsServers: readonly string[];
   readonly dropInvalid: boolean;
+  /** Only processes of these groups are captured; `*` means all. */
+  readonly includeOwnerGroups: readonly string[];
+  readonly excludeOwnerGroups: readonly string[];
+  /** Rules for IPv6 too. Without it IPv6 that comes in is left alone. */
+  readonly dualStack: boolean;
+  /** Where rules go and how, rather than which. */
+  readonly dryRun: boolean;
+  readonly skipRuleApply: boolean;
+  /** Removes the rules and adds none. */
+  readonly cleanupOnly: boolean;
+  /** Removes what an earlier run left before adding. */
+  readonly reconcile: boolean;
+  readonly forceApply: boolean;
+  /** After applying: tries whether a connection really is redirected; else exit code 126. */
+  readonly runValidation: boolean;
+  readonly probePort: number;
+  readonly probeTimeoutMs: number;
+  /** Path of a network namespace to enter, such as `/var/run/netns/pod`. */
+  readonly networkNamespace: string;
+  /** Such as `legacy` or `nft`. */
+  readonly forceBinary: string;
 }
 
 export const defaultIptablesOptions: IptablesOptions = {
@@ -46,6 +67,19 @@ export const defaultIptablesOptions: IptablesOptions = {
   captureAllDns: false,
   dnsServers: [],
   dropInvalid: false,
+  includeOwnerGroups: ['*'],
+  excludeOwnerGroups: [],
+  dualStack: false,
+  dryRun: false,
+  skipRuleApply: false,
+  cleanupOnly: false,
+  reconcile: false,
+  forceApply: false,
+  runValidation: false,
+  probePort: 15_002,
+  probeTimeoutMs: 5000,
+  networkNamespace: '',
+  forceBinary: '',
 };
 
 type Field = keyof IptablesOptions;
@@ -82,22 +116,32 @@ const VALUE_FLAGS: Readonly<Record<string, Field>> = {
   '--istio-inbound-tproxy-mark': 'tproxyMark',
   '-r': 'tproxyRouteTable',
   '--istio-inbound-tproxy-route-table': 'tproxyRouteTable',
+  '--istio-outbound-owner-groups': 'includeOwnerGroups',
+  '--istio-outbound-owner-groups-exclude': 'excludeOwnerGroups',
+  '--dns-servers': 'dnsServers',
+  '--iptables-probe-port': 'probePort',
+  '--probe-timeout': 'probeTimeoutMs',
+  '--network-namespace': 'networkNamespace',
+  '--force-iptables-binary': 'forceBinary',
 };
 const SWITCHES: Readonly<Record<string, Field>> = {
   '--redirect-dns': 'redirectDns',
   '--capture-all-dns': 'captureAllDns',
   '--drop-invalid': 'dropInvalid',
+  '--dual-stack': 'dualStack',
+  '-n': 'dryRun',
+  '--dry-run': 'dryRun',
+  '--skip-rule-apply': 'skipRuleApply',
+  '--cleanup-only': 'cleanupOnly',
+  '--reconcile': 'reconcile',
+  '--force-apply': 'forceApply',
+  '--run-validation': 'runValidation',
 };
-/** Flags that say how rules are applied or logged, not which rules. */
-const IGNORED_VALUE_FLAGS: ReadonlySet<string> = new Set([
-  '--log_output_level',
-  '--iptables-probe-port',
-  '--probe-timeout',
-  '--network-namespace',
-  '--force-iptables-binary',
-]);
-const NUMBERS: ReadonlySet<Field> = new Set<Field>(['outboundPort', 'inboundPort', 'tunnelPort']);
-const TEXTS: ReadonlySet<Field> = new Set<Field>(['mode', 'tproxyMark', 'tproxyRouteTable']);
+/** Flags that only say how istio-iptables logs or who calls it. */
+const IGNORED_VALUE_FLAGS: ReadonlySet<string> = new Set(['--log_output_level', '--log_target', '--log_caller']);
+const IGNORED_SWITCHES: ReadonlySet<string> = new Set(['--cni-mode', '--log_as_json']);
+const NUMBERS: ReadonlySet<Field> = new Set<Field>(['outboundPort', 'inboundPort', 'tunnelPort', 'probePort']);
+const TEXTS: ReadonlySet<Field> = new Set<Field>(['mode', 'networkNamespace']);
 
 /** Reads istio-iptables' arguments (`-p 15001`, `--flag value` or `--flag=value`). Throws XebecError E_FLAG naming the flag and value. */
 export function parseIptablesArguments(args: readonly string[]): IptablesOptions {
@@ -109,9 +153,13 @@ export function parseIptablesArguments(args: readonly string[]): IptablesOptions
       values[toggle] = inline !== 'false';
       continue;
     }
+    if (IGNORED_SWITCHES.has(flag)) continue;
+    if (flag === '--native-nftables') {
+      if (inline === 'false') continue;
+      throw new XebecError('E_FLAG', '--native-nftables is not supported: rules are iptables rules; iptables-nft applies them on nftables');
+    }
     const field = VALUE_FLAGS[flag];
     if (field === undefined && !IGNORED_VALUE_FLAGS.has(flag)) {
-      if (flag.startsWith('--')) continue; // a switch that only says how to apply the rules
       throw new XebecError('E_FLAG', `istio-iptables does not know the argument "${flag}"`);
     }
     const text = inline ?? args[++index] ?? '';
@@ -124,6 +172,14 @@ export function parseIptablesArguments(args: readonly string[]): IptablesOptions
 function splitInline(argument: string): [string, string | undefined] {
   const at = argument.startsWith('--') ? argument.indexOf('=') : -1;
   return at < 0 ? [argument, undefined] : [argument.slice(0, at), argument.slice(at + 1)];
+}
+
+function timeoutMs(flag: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
+  const unit = { ms: 1, s: 1000, m: 60_000 }[match?.[2] ?? ''];
+  if (match?.[1] === undefined || unit === undefined)
+    throw new XebecError('E_FLAG', `${flag} wants a duration such as 5s, but got "${text}"`);
+  return Number(match[1]) * unit;
 }
 
 const ITEM = /^[A-Za-z0-9.:/*_@-]+$/;
@@ -139,6 +195,16 @@ function parseValue(flag: string, field: Field, text: string): unknown {
     throw new XebecError('E_FLAG', `${flag} wants REDIRECT, TPROXY or NONE, but got "${text}"`);
   }
   if (TEXTS.has(field)) return text;
+  if (field === 'tproxyMark' || field === 'tproxyRouteTable') {
+    if (!/^(0x[0-9a-fA-F]{1,8}|\d{1,10})$/.test(text)) throw new XebecError('E_FLAG', `${flag} wants a number, but got "${text}"`);
+    return text;
+  }
+  if (field === 'forceBinary') {
+    if (!/^(iptables(-legacy|-nft)?|legacy|nft)?$/.test(text))
+      throw new XebecError('E_FLAG', `${flag} wants iptables, iptables-legacy or iptables-nft, but got "${text}"`);
+    return text;
+  }
+  if (field === 'probeTimeoutMs') return timeoutMs(flag, text);
   const items = text
     .split(',')
     .map((item) => item.trim())
