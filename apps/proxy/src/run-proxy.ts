@@ -49,7 +49,7 @@ export async function runProxy(name: string, argv: readonly string[]): Promise<v
     const dataplane = await startDataplane({
       ...common(logger),
       bootstrap,
-      drainTimeMs: flags.drainTimeS * 1000,
+      drain: { drainTimeMs: flags.drainTimeS * 1000 },
       commandLine: {
         config_path: path ?? '',
         concurrency: flags.concurrency ?? 1,

@@ -147,6 +147,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     resolve: options.resolve ?? systemResolve,
     inspector,
+    checksElsewhere: thread.role === 'worker',
   });
   const upstream = new ClusterCaller(() => clusters, clock);
   const reporters = new ZipkinReporters({ upstream, stats, clock, logger, node: nodeInfo, ownAddress: ownAddress() });

@@ -37,7 +37,8 @@ export const adminHandlers: readonly AdminHandler[] = [
   ),
   mutate('/drain_listeners', 'drain listeners', (query, state) => {
     const graceful = query.has('graceful');
-    state.drain({ inboundOnly: query.has('inboundonly'), stopListening: !graceful });
+    if (query.has('skip_exit') && !graceful) return { status: 400, body: 'skip_exit requires graceful\n' };
+    state.drain({ inboundOnly: query.has('inboundonly'), graceful, skipExit: query.has('skip_exit') });
     return ok;
   }),
   mutate('/healthcheck/fail', 'cause the server to fail health checks', (_, state) => {
@@ -81,12 +82,15 @@ export const adminHandlers: readonly AdminHandler[] = [
     return ok;
   }),
   read('/ready', 'print server state, return 200 if LIVE, otherwise return 503', (_, state) => {
-    const text = !state.healthy || state.lifecycle === 'DRAINING' ? 'DRAINING' : state.lifecycle;
+    const text = state.healthy ? state.lifecycle : 'DRAINING';
     return { status: text === 'LIVE' ? 200 : 503, body: `${text}\n` };
   }),
-  mutate('/reopen_logs', 'reopen access logs', () => ok),
+  mutate('/reopen_logs', 'reopen access logs', (_, state) => {
+    state.reopenLogs();
+    return ok;
+  }),
   mutate('/reset_counters', 'reset all counters to zero', (_, state) => {
-    state.stats.resetCounters();
+    state.resetCounters();
     return ok;
   }),
   read('/runtime', 'print runtime values', () => json({ layers: [], entries: {} })),

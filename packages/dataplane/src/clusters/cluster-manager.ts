@@ -40,6 +40,10 @@ export class ClusterManager implements CollectionWatcher {
   }> {
     return this.#entries.values();
   }
+  /** What CDS brought and was accepted. */
+  get inForce(): { readonly name: string; readonly bytes: Uint8Array; readonly version: string }[] {
+    return [...this.#entries].flatMap(([name, { dynamic, bytes, version }]) => (dynamic ? [{ name, bytes, version }] : []));
+  }
   /** A cluster of the bootstrap; throws XebecError `E_CONFIG`. */
   addStatic(proto: ClusterProto): void {
     if (this.#entries.has(proto.name)) throw new XebecError('E_CONFIG', `static cluster "${proto.name}" is there twice`);

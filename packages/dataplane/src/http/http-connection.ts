@@ -2,7 +2,9 @@ import type { Clock, Random } from '@xebec/core';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import type { CodecOutput, RequestHead, RequestReceiver, ServerConnection, ServerConnectionHandler, ServerStream } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import { keptBytes } from '../net/read-area.ts';
 import type { DownstreamSocket, TerminalFilter } from '../network/terminal.ts';
+import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { createServerCodec, type HttpProtocol } from './codecs.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { HttpStream, type HttpStreamOwner } from './http-stream.ts';
@@ -23,6 +25,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   readonly clock: Clock;
   readonly random: Random;
   readonly connectionInfo: ConnectionInfo;
+  readonly copiesWhatItKeeps = true;
   readonly #socket: DownstreamSocket;
   #codec: ServerConnection | undefined;
   #protocol: HttpProtocol | undefined;
@@ -30,7 +33,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   #active = 0;
   #requests = 0;
   #closed = false;
-  draining = false;
+  #draining = false;
+  #drainDecision: DrainDecision | undefined;
   #cancelIdle: (() => void) | undefined;
   #cancelMaxAge: (() => void) | undefined;
   #idleSinceMs = 0;
@@ -51,16 +55,17 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     else if (alpn.endsWith('http/1.1') || alpn.endsWith('http/1.0')) this.#start('http1');
     this.#idleSinceMs = this.clock.monotonic();
     this.#armIdle(this.settings.idleTimeoutMs);
-    if (this.settings.maxConnectionMs > 0) this.#cancelMaxAge = this.clock.setTimeout(() => this.drain(), this.settings.maxConnectionMs);
+    if (this.settings.maxConnectionMs > 0)
+      this.#cancelMaxAge = this.clock.setTimeout(() => this.#endAfterStreams(), this.settings.maxConnectionMs);
   }
   /** Bytes from the client. */
   receive(bytes: Buffer): void {
     this.settings.stats.cxRxBytes.add(bytes.length);
     if (this.#codec !== undefined) {
-      this.#codec.receive(bytes);
+      this.#codec.receive(this.#protocol === 'http1' ? bytes : keptBytes(bytes));
       return;
     }
-    const seen = this.#sniffed === undefined ? bytes : Buffer.concat([this.#sniffed, bytes]);
+    const seen = this.#sniffed === undefined ? keptBytes(bytes) : Buffer.concat([this.#sniffed, bytes]);
     const length = Math.min(seen.length, preface.length);
     const couldBeHttp2 = seen.compare(preface, 0, length, 0, length) === 0;
     if (couldBeHttp2 && seen.length < preface.length) {
@@ -88,12 +93,16 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.settings.stats.cxDestroy.add(1);
     this.#codec?.closed(detail);
   }
-  /** No more requests: `connection: close` on the next response, or GOAWAY. */
-  drain(): void {
-    if (this.draining) return;
-    this.draining = true;
-    // HTTP/1.1 has no way to say so between requests, and closing would race with the next one: its answer carries the close.
-    if (this.#protocol === 'http2') this.#codec?.drain();
+  /** Asked with each response: whether the connection ends with it. */
+  get draining(): boolean {
+    if (this.#draining) return true;
+    if (this.#drainDecision === undefined || !this.#drainDecision()) return false;
+    this.settings.stats.cxDrainClose.add(1);
+    this.#endAfterStreams();
+    return true;
+  }
+  drain(decide: DrainDecision): void {
+    this.#drainDecision = decide;
   }
   onRequest(server: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver {
     const { stats } = this.settings;
@@ -103,7 +112,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#active++;
     this.#requests++;
     const max = this.settings.maxRequestsPerConnection;
-    if (max > 0 && this.#requests >= max) this.drain();
+    if (max > 0 && this.#requests >= max) this.#endAfterStreams();
     const stream = new HttpStream(this, server, head);
     stream.start(endStream);
     return stream;
@@ -119,6 +128,14 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   write(bytes: Buffer): boolean {
     this.settings.stats.cxTxBytes.add(bytes.length);
     return this.#socket.write(bytes);
+  }
+  writeText(text: string): boolean {
+    this.settings.stats.cxTxBytes.add(text.length);
+    const socket = this.#socket;
+    return socket.writeText === undefined ? socket.write(Buffer.from(text, 'latin1')) : socket.writeText(text);
+  }
+  writeArea(size: number): Buffer | undefined {
+    return this.#socket.writeArea?.(size);
   }
   end(): void {
     this.#socket.end();
@@ -145,8 +162,15 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     );
     this.#codec = codec;
     this.#protocol = protocol;
-    if (this.draining && protocol === 'http2') codec.drain();
+    if (this.#draining && protocol === 'http2') codec.drain();
     return codec;
+  }
+  /** No more requests: `connection: close` on the next response, or GOAWAY. */
+  #endAfterStreams(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    // HTTP/1.1 has no way to say so between requests, and closing would race with the next one: its answer carries the close.
+    if (this.#protocol === 'http2') this.#codec?.drain();
   }
   #armIdle(ms: number): void {
     if (this.settings.idleTimeoutMs === 0) return;
@@ -157,7 +181,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
         return;
       }
       this.settings.stats.cxIdleTimeout.add(1);
-      this.drain();
+      this.#endAfterStreams();
       if (this.#protocol !== 'http2') this.#socket.end();
     }, ms);
   }

@@ -555,10 +555,7 @@ export class HttpStream implements RequestReceiver, HttpFilterCallbacks, RouteVi
     info.responseCode = head.status;
     finishResponseHead(head, this.request, settings, !this.#replied);
     this.#trace?.onResponse(head);
-    if (this.#owner.draining && head.status !== 101) {
-      head.headers.push('connection', 'close');
-      settings.stats.cxDrainClose.add(1);
-    }
+    if (this.#owner.draining && head.status !== 101) head.headers.push('connection', 'close');
     settings.stats.classes[Math.floor(head.status / 100) - 1]?.add(1);
     this.#cancelRequestTimeout?.();
     this.#server.sendHead(head, endStream);

@@ -1,8 +1,16 @@
+import { createHash } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
+import type { Address } from '@xebec/protos/envoy/config/core/v3/address';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
-import type { Listener as ListenerProto } from '@xebec/protos/envoy/config/listener/v3/listener';
-import type { FilterChain } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import type { SocketOption } from '@xebec/protos/envoy/config/core/v3/socket_option';
+import {
+  Listener_DrainType as DrainType,
+  type Listener as ListenerProto,
+  ListenerSchema,
+} from '@xebec/protos/envoy/config/listener/v3/listener';
+import { type FilterChain, FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import { type EndpointAddress, endpointAddress } from '../net/endpoint-address.ts';
 import { compileNetworkChain, type NetworkEnvironment } from '../network/network-filters.ts';
@@ -12,10 +20,13 @@ import type { SecretStore } from '../tls/secret-store.ts';
 import { compileDownstreamTls, type DownstreamTls } from './downstream-tls.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './inspection.ts';
+import type { SocketRequest } from './listening-socket.ts';
 
 /** One filter chain, ready to take connections. */
 export interface CompiledChain {
   readonly name: string;
+  /** The same for the same configuration: an update keeps chains that did not change, and their connections. */
+  readonly digest: string;
   readonly tls: DownstreamTls | undefined;
   readonly network: NetworkChain;
 }
@@ -24,10 +35,15 @@ export interface CompiledChain {
 export interface CompiledListener {
   readonly name: string;
   readonly proto: ListenerProto;
+  /** Everything but the filter chains: an update that keeps it is done in place. */
+  readonly frameDigest: string;
   readonly address: EndpointAddress;
+  /** The address and the additional ones. */
+  readonly sockets: readonly SocketRequest[];
   readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
-  readonly reusePort: boolean;
+  /** A failed health check of this server does not drain it. */
+  readonly modifyOnly: boolean;
   readonly backlog: number | undefined;
   readonly direction: ConnectionInfo['direction'];
   readonly filters: ListenerFilters;
@@ -46,18 +62,35 @@ const directions: Partial<Record<TrafficDirection, ConnectionInfo['direction']>>
 
 const defaultBufferBytes = 1024 * 1024;
 
-/** Compiles a listener; throws XebecError `E_CONFIG` naming listener, chain and filter. */
-export function compileListener(proto: ListenerProto, environment: NetworkEnvironment, secrets: SecretStore): CompiledListener {
+/** Compiles a listener; throws XebecError `E_CONFIG` naming listener, chain and filter. Unchanged chains of `before` are taken over. */
+export function compileListener(
+  proto: ListenerProto,
+  environment: NetworkEnvironment,
+  secrets: SecretStore,
+  before?: CompiledListener,
+): CompiledListener {
   const where = `listener "${proto.name}"`;
   if (proto.listenerSpecifier.case !== undefined || proto.udpListenerConfig !== undefined || proto.apiListener !== undefined) {
     throw new XebecError('E_CONFIG', `${where}: only TCP listeners are supported`);
   }
   const direction = directions[proto.trafficDirection] ?? 'unspecified';
   const bufferLimitBytes = proto.perConnectionBufferLimitBytes ?? defaultBufferBytes;
+  const frameDigest = digest(
+    toBinary(ListenerSchema, create(ListenerSchema, { ...proto, filterChains: [], defaultFilterChain: undefined })),
+  );
+  const kept = new Map(before?.frameDigest === frameDigest ? before.allChains.map((old) => [old.digest, old]) : []);
   const chain = (config: FilterChain, index: number | string): CompiledChain => {
+    const chainDigest = digest(toBinary(FilterChainSchema, config));
+    const old = kept.get(chainDigest);
+    if (old !== undefined) {
+      // Two equal chains are two chains.
+      kept.delete(chainDigest);
+      return old;
+    }
     const chainWhere = `${where} filter chain ${config.name === '' ? index : `"${config.name}"`}`;
     return {
       name: config.name,
+      digest: chainDigest,
       tls: compileDownstreamTls(config.transportSocket, secrets, `${chainWhere}: transport_socket`),
       network: compileNetworkChain(config.filters, { where: chainWhere, direction, bufferLimitBytes }, environment),
     };
@@ -69,10 +102,12 @@ export function compileListener(proto: ListenerProto, environment: NetworkEnviro
   return {
     name: proto.name,
     proto,
+    frameDigest,
     address: endpointAddress(proto.address, where),
+    sockets: socketRequests(proto, where),
     bindToPort: proto.bindToPort ?? proto.deprecatedV1?.bindToPort ?? true,
     useOriginalDst: proto.useOriginalDst ?? false,
-    reusePort: proto.enableReusePort ?? true,
+    modifyOnly: proto.drainType === DrainType.MODIFY_ONLY,
     backlog: proto.tcpBacklogSize,
     direction,
     filters: compileListenerFilters(
@@ -92,10 +127,39 @@ export function compileListener(proto: ListenerProto, environment: NetworkEnviro
   };
 }
 
-/** Ends what the listener subscribed to. */
-export function closeCompiledListener(listener: CompiledListener): void {
-  for (const chain of listener.allChains) {
-    chain.network.close();
-    chain.tls?.context.close();
-  }
+/** One socket for the address and one for each additional address. */
+function socketRequests(proto: ListenerProto, where: string): SocketRequest[] {
+  const request = (address: EndpointAddress, ipv4Compat: boolean, options: readonly SocketOption[]): SocketRequest => ({
+    address,
+    reusePort: address.kind === 'tcp' && (proto.enableReusePort ?? true),
+    transparent: proto.transparent ?? false,
+    freebind: proto.freebind ?? false,
+    ipv4Compat,
+    options,
+  });
+  const compat = (address: Address | undefined): boolean => address?.address.case === 'socketAddress' && address.address.value.ipv4Compat;
+  return [
+    request(endpointAddress(proto.address, where), compat(proto.address), proto.socketOptions),
+    ...proto.additionalAddresses.map((more) =>
+      request(
+        endpointAddress(more.address, `${where}: additional_addresses`),
+        compat(more.address),
+        more.socketOptions?.socketOptions ?? proto.socketOptions,
+      ),
+    ),
+  ];
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha1').update(bytes).digest('base64');
+}
+
+/** Ends what the listener subscribed to; chains in `kept` go on in its successor. */
+export function closeCompiledListener(listener: CompiledListener, kept: ReadonlySet<CompiledChain> = new Set()): void {
+  for (const chain of listener.allChains) if (!kept.has(chain)) closeChain(chain);
+}
+
+export function closeChain(chain: CompiledChain): void {
+  chain.network.close();
+  chain.tls?.context.close();
 }

@@ -2,10 +2,13 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@xebec/core';
 import { type ConnectionInfo, createStreamInfo, type StreamInfo } from '@xebec/telemetry';
+import { openByteStream } from '../net/byte-stream.ts';
 import { plainAddress } from '../net/endpoint-address.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
+import { keptBytes } from '../net/read-area.ts';
 import { FilteredSocket } from '../network/filtered-socket.ts';
 import type { TerminalFilter } from '../network/terminal.ts';
+import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { peerCertificateOf } from '../tls/peer-certificate.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
 import { acceptTls, type HandshakeResult, type TlsStats } from './downstream-tls.ts';
@@ -47,7 +50,8 @@ export class DownstreamConnection {
   #info: StreamInfo | undefined;
   /** `inspecting` counts as pending, `open` as active. */
   #phase: 'new' | 'inspecting' | 'open' = 'new';
-  #draining = false;
+  /** Why the connection may have to end with a response. */
+  readonly #drains = new Set<DrainDecision>();
   #closed = false;
 
   constructor(raw: Socket, listener: CompiledListener, stats: ListenerStats, owner: ConnectionOwner) {
@@ -67,8 +71,8 @@ export class DownstreamConnection {
   get chain(): CompiledChain | undefined {
     return this.#chain;
   }
-  get listenerName(): string {
-    return this.#listener.name;
+  get listener(): CompiledListener {
+    return this.#listener;
   }
   start(): void {
     const raw = this.#raw;
@@ -80,14 +84,22 @@ export class DownstreamConnection {
     if (inspection.idle) this.#choose(noBytes);
     else this.#inspect(inspection);
   }
-  /** No new requests; the connection ends when what runs has ended. */
-  drain(): void {
-    this.#draining = true;
-    this.#terminal?.drain();
+  /** From now on `decide` is asked at each response whether the connection ends with it. */
+  drain(decide: DrainDecision): void {
+    this.#drains.add(decide);
+    this.#terminal?.drain(this.#anyDrain);
+  }
+  /** That reason is gone. */
+  stopDraining(decide: DrainDecision): void {
+    this.#drains.delete(decide);
   }
   close(): void {
     this.#raw.destroy();
   }
+  readonly #anyDrain: DrainDecision = () => {
+    for (const decide of this.#drains) if (decide()) return true;
+    return false;
+  };
   #findOriginalDestination(): void {
     const { useOriginalDst, filters } = this.#listener;
     if (!useOriginalDst && !filters.originalDst) return;
@@ -126,7 +138,6 @@ export class DownstreamConnection {
         stop();
         this.#choose(inspection.bytes);
       } else if (state === 'close') {
-        this.#stats.listenerFilterError.add(1);
         refuse();
       }
     };
@@ -180,6 +191,8 @@ export class DownstreamConnection {
     this.#phase = 'open';
     this.#stats.cxTotal.add(1);
     this.#stats.cxActive.add(1);
+    this.#stats.workerCxTotal.add(1);
+    this.#stats.workerCxActive.add(1);
     this.#chain = chain;
     if (chain.tls === undefined) {
       this.#run(this.#raw, this.#connectionInfo(chain.name, undefined), chain, seen);
@@ -206,26 +219,29 @@ export class DownstreamConnection {
       socket.destroy();
       return;
     }
+    const bytes = openByteStream(socket);
     let terminal: TerminalFilter;
     if (network.filters.length === 0 && factory !== undefined) {
-      terminal = factory.create({ socket, connection, info, onUpstreamConnected: () => undefined });
+      terminal = factory.create({ socket: bytes, connection, info, onUpstreamConnected: () => undefined });
+      terminal.open?.();
     } else {
-      const filtered: FilteredSocket = new FilteredSocket(socket, network.filters, connection, info, this.#owner.clock, (self) =>
+      const filtered: FilteredSocket = new FilteredSocket(bytes, network.filters, connection, info, this.#owner.clock, (self) =>
         factory?.create({ socket: self, connection, info, onUpstreamConnected: () => self.onUpstreamConnected() }),
       );
       terminal = filtered;
       filtered.open();
     }
     this.#terminal = terminal;
-    if (this.#draining) terminal.drain();
+    if (this.#drains.size > 0) terminal.drain(this.#anyDrain);
     if (socket !== this.#raw) socket.once('close', () => this.#onClosed('connection closed'));
     socket.on('error', (error) => this.#onClosed(error.message));
-    socket.on('drain', () => terminal.onSocketDrain());
     socket.on('end', () => terminal.receiveEnd());
+    const borrows = terminal.copiesWhatItKeeps === true;
     if (seen.length > 0) terminal.receive(seen);
-    socket.on('data', (bytes: Buffer) => terminal.receive(bytes));
-    // A terminal that paused (a slow upstream) resumes itself; so does the inspector's pause end here.
-    if (!socket.isPaused() || seen.length > 0 || socket === this.#raw) socket.resume();
+    // A terminal that paused (a slow upstream) resumes itself.
+    bytes.start(
+      borrows ? terminal : { receive: (view) => terminal.receive(keptBytes(view)), onSocketDrain: () => terminal.onSocketDrain() },
+    );
   }
   #connectionInfo(chainName: string, handshake: HandshakeResult | undefined): ConnectionInfo {
     const peer = handshake === undefined ? undefined : peerCertificateOf(handshake.socket);
@@ -239,6 +255,7 @@ export class DownstreamConnection {
       ...(this.#remoteAddress === this.#directAddress && this.#remotePort === this.#directPort
         ? {}
         : { directRemoteAddress: this.#directAddress, directRemotePort: this.#directPort }),
+      ...(this.#findings.proxyTlvs.length === 0 ? {} : { proxyTlvs: this.#findings.proxyTlvs }),
       requestedServerName: this.#findings.serverName,
       listenerName: this.#listener.name,
       filterChainName: chainName,
@@ -273,6 +290,7 @@ export class DownstreamConnection {
     if (this.#phase === 'inspecting') this.#stats.preCxActive.add(-1);
     if (this.#phase === 'open') {
       this.#stats.cxActive.add(-1);
+      this.#stats.workerCxActive.add(-1);
       this.#stats.cxDestroy.add(1);
       this.#stats.cxLengthMs.record(this.#owner.clock.monotonic() - this.#startMs);
     }

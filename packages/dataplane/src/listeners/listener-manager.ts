@@ -1,50 +1,82 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type Clock, errorText, XebecError } from '@xebec/core';
 import { type Listener as ListenerProto, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { addressText, type EndpointAddress, hostPortText } from '../net/endpoint-address.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import type { NetworkEnvironment } from '../network/network-filters.ts';
+import type { ConnectionLimits } from '../runtime/connection-limits.ts';
+import { type DrainDecision, type DrainOptions, DrainSequence } from '../runtime/drain-sequence.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { CollectionChange, CollectionWatcher } from '../xds-client/subscribe.ts';
-import { type CompiledListener, closeCompiledListener, compileListener } from './compiled-listener.ts';
+import { type CompiledChain, type CompiledListener, closeChain, closeCompiledListener, compileListener } from './compiled-listener.ts';
 import { type ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
+import type { ListenerSockets, ListeningSocket } from './listener-sockets.ts';
 import { createListenerStats, type ListenerStats } from './listener-stats.ts';
+import { whenListenerReady } from './listener-warming.ts';
 
 export interface ListenerEnvironment {
   readonly network: NetworkEnvironment;
   readonly secrets: SecretStore;
   readonly clock: Clock;
   readonly inspector: SocketInspector | undefined;
-  /** How long old connections may go on after their listener has changed or gone. */
-  readonly drainTimeMs: number;
+  /** How old connections end after their listener has changed or gone. */
+  readonly drain: DrainOptions;
+  readonly sockets: ListenerSockets;
+  readonly limits: ConnectionLimits;
+  /** Which of the accepting threads this is, and how many there are. */
+  readonly thread: { readonly index: number; readonly count: number };
 }
 
 /** A listener in force, or waiting to be. */
 export interface ListenerEntry {
   readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly version: string;
   readonly dynamic: boolean;
-  readonly lastUpdatedMs: number;
+  bytes: Uint8Array;
+  version: string;
+  lastUpdatedMs: number;
   active: CompiledListener | undefined;
   warming: CompiledListener | undefined;
   stats: ListenerStats;
   error: { readonly details: string; readonly version: string; readonly atMs: number } | undefined;
+  /** One per address; empty when it does not listen itself, and after it was stopped. */
+  listening: readonly ListeningSocket[];
+  /** Waits for its sockets. */
+  binding: boolean;
+  stopped: boolean;
 }
 
-/** All listeners. A changed one takes new connections when its routes are there; old connections drain on what they came on. */
+export interface DrainRequest {
+  readonly inboundOnly: boolean;
+  /** First end connections, and stop listening only when the drain time is over. */
+  readonly graceful: boolean;
+  /** Go on listening after that. */
+  readonly skipExit: boolean;
+}
+
+/** All listeners. A changed one takes new connections when it is warm; old connections drain on what they came on. */
 export class ListenerManager implements CollectionWatcher, ConnectionOwner {
   readonly #environment: ListenerEnvironment;
   readonly #entries = new Map<string, ListenerEntry>();
   readonly #byAddress = new Map<string, ListenerEntry>();
-  readonly #servers = new Map<string, { readonly server: Server; entry: ListenerEntry }>();
-  readonly #connections = new Set<DownstreamConnection>();
+  /** With the listener that each counts against. */
+  readonly #connections = new Map<DownstreamConnection, string>();
+  readonly #drains = new Set<DrainSequence>();
+  readonly #serverDrain: DrainSequence;
+  #drainsInboundOnly = false;
+  #unhealthy = false;
+  #drainingListeners = 0;
+  #drainingChains = 0;
   #connectionId = 0;
-  #draining = false;
+  #settled: (() => void) | undefined;
 
   constructor(environment: ListenerEnvironment) {
     this.#environment = environment;
+    this.#connectionId = environment.thread.index;
+    this.#serverDrain = new DrainSequence(environment.clock, environment.network.random, environment.drain);
+    const { stats } = environment.network;
+    for (const name of counters) stats.counter(`listener_manager.${name}`);
+    for (const name of gauges) stats.gauge(`listener_manager.${name}`);
   }
   get clock(): Clock {
     return this.#environment.clock;
@@ -55,18 +87,23 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
   get entries(): Iterable<ListenerEntry> {
     return this.#entries.values();
   }
+  /** What LDS brought and was accepted. */
+  get inForce(): ListenerEntry[] {
+    return [...this.#entries.values()].filter((entry) => entry.dynamic);
+  }
+  /** Connections of this thread. */
   get activeConnections(): number {
     return this.#connections.size;
   }
-  /** Addresses that are listened on now, by listener name. */
+  /** The first address that the listener listens on now. */
   boundAddress(name: string): EndpointAddress | undefined {
-    for (const { server, entry } of this.#servers.values()) {
-      if (entry.name !== name) continue;
-      const bound = server.address();
-      if (bound === null) return undefined;
-      return typeof bound === 'string' ? { kind: 'pipe', path: bound } : { kind: 'tcp', address: bound.address, port: bound.port };
-    }
-    return undefined;
+    return this.boundAddresses(name)[0];
+  }
+  /** Addresses of a listener: those that it is bound to, or would be. */
+  boundAddresses(name: string): readonly EndpointAddress[] {
+    const entry = this.#entries.get(name);
+    const sockets = entry?.active?.sockets ?? [];
+    return sockets.map((socket, index) => entry?.listening[index]?.address ?? socket.address);
   }
   /** A listener of the bootstrap. Rejects with XebecError `E_LISTEN` when its port cannot be had. */
   async addStatic(proto: ListenerProto): Promise<void> {
@@ -75,6 +112,13 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
   }
   onChange(change: CollectionChange): readonly string[] {
     const errors: string[] = [];
+    // What goes makes room for what comes at the same address.
+    const removed = new Set(change.removed);
+    if (change.complete) {
+      const kept = new Set(change.changed.map((entry) => entry.name));
+      for (const [name, entry] of this.#entries) if (entry.dynamic && !kept.has(name)) removed.add(name);
+    }
+    for (const name of removed) this.#remove(name);
     for (const { name, resource, version } of change.changed) {
       try {
         this.#apply(name, resource.value, version);
@@ -85,51 +129,56 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
         this.#count('listener_create_failure');
       }
     }
-    const removed = new Set(change.removed);
-    if (change.complete) {
-      const kept = new Set(change.changed.map((entry) => entry.name));
-      for (const [name, entry] of this.#entries) if (entry.dynamic && !kept.has(name)) removed.add(name);
-    }
-    for (const name of removed) this.#remove(name);
     this.#updateStats();
     return errors;
   }
-  /** Calls back once no listener is warming. */
+  /** Calls back once no listener is warming or waits for its sockets: at once when that is so now. */
   whenSettled(done: () => void): void {
-    const check = (): void => {
-      for (const entry of this.#entries.values()) {
-        if (entry.warming === undefined) continue;
-        this.#whenReady(entry.warming, () => queueMicrotask(check));
-        return;
-      }
-      done();
-    };
-    check();
+    this.#settled = done;
+    this.#checkSettled();
   }
-  /** Stops keeping connections: answers carry `connection: close`. New ones are still taken unless `stopListening`. */
-  drain(options: { readonly inboundOnly: boolean; readonly stopListening: boolean }): void {
-    const affected = (listener: CompiledListener | undefined): boolean => !options.inboundOnly || listener?.direction === 'inbound';
-    if (!options.inboundOnly) this.#draining = true;
-    for (const connection of this.#connections) if (affected(this.#entries.get(connection.listenerName)?.active)) connection.drain();
-    if (!options.stopListening) return;
-    for (const [key, { server, entry }] of this.#servers) {
-      if (!affected(entry.active)) continue;
-      server.close();
-      this.#servers.delete(key);
+  /** Ends connections with their next responses, and stops listening: now, or when the drain time is over. */
+  drain(request: DrainRequest): void {
+    if (!request.graceful) this.stopListening(request.inboundOnly);
+    if (this.#serverDrain.started) return;
+    this.#drainsInboundOnly = request.inboundOnly;
+    this.#serverDrain.start(() => {
+      if (request.graceful && !request.skipExit) this.stopListening(request.inboundOnly);
+    });
+    for (const connection of this.#connections.keys()) this.#drainIfAsked(connection);
+  }
+  stopListening(inboundOnly: boolean): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.stopped || (inboundOnly && entry.active?.direction !== 'inbound')) continue;
+      entry.stopped = true;
+      this.#count('listener_stopped');
+      for (const socket of entry.listening) socket.close();
+    }
+  }
+  /** This server was told to fail health checks: connections end with their next responses, unless a listener drains for changes only. */
+  setUnhealthy(unhealthy: boolean): void {
+    this.#unhealthy = unhealthy;
+    for (const connection of this.#connections.keys()) {
+      if (unhealthy) this.#drainIfAsked(connection);
+      else connection.stopDraining(always);
     }
   }
   close(): void {
-    for (const { server } of this.#servers.values()) server.close();
-    this.#servers.clear();
-    for (const connection of [...this.#connections]) connection.close();
+    this.#serverDrain.close();
+    for (const drain of this.#drains) drain.close();
+    for (const connection of [...this.#connections.keys()]) connection.close();
     for (const entry of this.#entries.values()) {
+      for (const socket of entry.listening) socket.close();
       if (entry.active !== undefined) closeCompiledListener(entry.active);
-      if (entry.warming !== undefined) closeCompiledListener(entry.warming);
+      if (entry.warming !== undefined) closeCompiledListener(entry.warming, new Set(entry.active?.allChains));
     }
     this.#entries.clear();
   }
+  /** Unique among all threads. */
   nextConnectionId(): number {
-    return this.#connectionId++;
+    const id = this.#connectionId;
+    this.#connectionId += this.#environment.thread.count;
+    return id;
   }
   listenerFor(address: string, port: number): { readonly compiled: CompiledListener; readonly stats: ListenerStats } | undefined {
     const entry =
@@ -137,7 +186,10 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
     return entry?.active === undefined ? undefined : { compiled: entry.active, stats: entry.stats };
   }
   onConnectionClosed(connection: DownstreamConnection): void {
+    const listener = this.#connections.get(connection);
+    if (listener === undefined) return;
     this.#connections.delete(connection);
+    this.#environment.limits.release(listener);
   }
   #apply(name: string, bytes: Uint8Array, version: string): void {
     const existing = this.#entries.get(name);
@@ -151,10 +203,24 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
     });
   }
   #compile(proto: ListenerProto, bytes: Uint8Array, version: string, dynamic: boolean): ListenerEntry {
-    const compiled = compileListener(proto, this.#environment.network, this.#environment.secrets);
+    const { network, secrets, thread } = this.#environment;
+    const existing = this.#entries.get(proto.name);
+    const compiled = compileListener(proto, network, secrets, existing?.active);
     const name = proto.name === '' ? addressText(compiled.address) : proto.name;
+    this.#refuseTakenAddress(name, compiled);
     const before = this.#entries.get(name);
-    if (before?.warming !== undefined) closeCompiledListener(before.warming);
+    if (before?.warming !== undefined)
+      closeCompiledListener(before.warming, new Set([...compiled.allChains, ...(before.active?.allChains ?? [])]));
+    this.#count(before === undefined ? 'listener_added' : 'listener_modified');
+    if (before !== undefined) {
+      if (before.active?.frameDigest === compiled.frameDigest) this.#count('listener_in_place_updated');
+      before.warming = compiled;
+      before.bytes = bytes;
+      before.version = version;
+      before.lastUpdatedMs = this.clock.now();
+      before.error = undefined;
+      return before;
+    }
     const statName = proto.statPrefix === '' ? addressText(compiled.address).replaceAll(':', '_') : proto.statPrefix;
     const entry: ListenerEntry = {
       name,
@@ -162,119 +228,172 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
       version,
       dynamic,
       lastUpdatedMs: this.clock.now(),
-      active: before?.active,
+      active: undefined,
       warming: compiled,
-      stats: before?.stats ?? createListenerStats(this.#environment.network.stats, statName),
+      stats: createListenerStats(network.stats, statName, thread.index),
       error: undefined,
+      listening: [],
+      binding: false,
+      stopped: false,
     };
     this.#entries.set(name, entry);
-    for (const server of this.#servers.values()) if (server.entry === before) server.entry = entry;
-    if (before !== undefined) for (const [address, other] of this.#byAddress) if (other === before) this.#byAddress.set(address, entry);
-    this.#count(before === undefined ? 'listener_added' : 'listener_modified');
     return entry;
+  }
+  #refuseTakenAddress(name: string, compiled: CompiledListener): void {
+    for (const { address } of compiled.sockets) {
+      if (address.kind === 'tcp' && address.port === 0) continue;
+      const text = addressText(address);
+      for (const other of this.#entries.values()) {
+        if (other.name === name) continue;
+        const taken = (other.warming ?? other.active)?.sockets.some((socket) => addressText(socket.address) === text);
+        if (taken === true)
+          throw new XebecError('E_CONFIG', `error adding listener: '${name}' has duplicate address '${text}' as existing listener`);
+      }
+    }
   }
   /** Waits for what the listener needs, then puts it in force. */
   #warm(entry: ListenerEntry, done: (error: XebecError | undefined) => void): void {
     const compiled = entry.warming;
     if (compiled === undefined) return;
-    this.#whenReady(compiled, () => {
+    whenListenerReady(compiled, this.clock, () => {
       if (this.#entries.get(entry.name) !== entry || entry.warming !== compiled) return;
-      this.#activate(entry, compiled, done);
+      this.#activate(entry, compiled, (error) => {
+        entry.binding = false;
+        done(error);
+        this.#checkSettled();
+      });
     });
-  }
-  #whenReady(compiled: CompiledListener, done: () => void): void {
-    let waiting = 1;
-    const one = (): void => {
-      waiting--;
-      if (waiting === 0) done();
-    };
-    for (const chain of compiled.allChains) {
-      waiting++;
-      chain.network.whenReady(one);
-    }
-    one();
   }
   #activate(entry: ListenerEntry, compiled: CompiledListener, done: (error: XebecError | undefined) => void): void {
     const old = entry.active;
     entry.active = compiled;
     entry.warming = undefined;
+    const rebind = old === undefined || !bindsAlike(old, compiled);
     if (old !== undefined) {
-      this.#retire(old);
-      if (addressText(old.address) !== addressText(compiled.address) || old.bindToPort !== compiled.bindToPort) this.#unbind(entry, old);
+      this.#retire(old, compiled);
+      if (rebind) this.#unbind(entry, old);
     }
-    const key = addressText(compiled.address);
-    this.#byAddress.set(key, entry);
     this.#updateStats();
-    if (!compiled.bindToPort || this.#servers.get(key)?.entry === entry) {
-      done(undefined);
-      return;
-    }
-    this.#bind(entry, compiled, key, done);
+    if (rebind && compiled.bindToPort && !entry.stopped) {
+      entry.binding = true;
+      this.#bind(entry, compiled, done);
+    } else done(undefined);
+    for (const address of this.boundAddresses(entry.name)) this.#byAddress.set(addressText(address), entry);
   }
-  #bind(entry: ListenerEntry, compiled: CompiledListener, key: string, done: (error: XebecError | undefined) => void): void {
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(key, socket));
-    this.#servers.set(key, { server, entry });
-    const { address, backlog } = compiled;
-    server.once('error', (error) => {
-      this.#servers.delete(key);
-      this.#count('listener_create_failure');
-      done(new XebecError('E_LISTEN', `listener "${entry.name}": cannot bind ${key}: ${errorText(error)}`, { cause: error }));
-    });
-    server.listen(
-      {
-        ...(address.kind === 'pipe' ? { path: address.path } : { host: address.address, port: address.port }),
-        ...(backlog === undefined ? {} : { backlog }),
-      },
-      () => {
-        server.removeAllListeners('error');
-        server.on('error', (error) => this.#environment.network.logger.error({ listener: entry.name }, errorText(error)));
-        this.#count('listener_create_success');
-        done(undefined);
-      },
+  #bind(entry: ListenerEntry, compiled: CompiledListener, done: (error: XebecError | undefined) => void): void {
+    const { sockets } = this.#environment;
+    let waiting = compiled.sockets.length;
+    let failure: XebecError | undefined;
+    entry.listening = compiled.sockets.map((socket, index) =>
+      sockets.listen(
+        {
+          key: `${entry.name}|${index}|${addressText(socket.address)}`,
+          where: `listener "${entry.name}"`,
+          socket,
+          backlog: compiled.backlog,
+        },
+        {
+          accept: (raw) => this.#accept(entry, raw),
+          done: (error) => {
+            failure ??= error;
+            waiting--;
+            if (waiting > 0) return;
+            if (failure === undefined)
+              this.#environment.network.stats.counter('listener_manager.listener_create_success').add(sockets.acceptors);
+            else this.#count('listener_create_failure');
+            done(failure);
+          },
+        },
+      ),
     );
   }
-  #accept(key: string, socket: Socket): void {
-    const entry = this.#servers.get(key)?.entry;
-    if (entry?.active === undefined) {
+  #accept(entry: ListenerEntry, socket: Socket): void {
+    const { limits } = this.#environment;
+    const { active } = entry;
+    const refusal = active === undefined ? 'gone' : limits.tryAcquire(active.name);
+    if (active === undefined || refusal !== undefined) {
+      if (refusal === 'listener') entry.stats.cxOverflow.add(1);
+      if (refusal === 'global') entry.stats.globalCxOverflow.add(1);
       socket.destroy();
       return;
     }
-    const connection = new DownstreamConnection(socket, entry.active, entry.stats, this);
-    this.#connections.add(connection);
+    const connection = new DownstreamConnection(socket, active, entry.stats, this);
+    this.#connections.set(connection, active.name);
     connection.start();
-    if (this.#draining) connection.drain();
+    if (this.#serverDrain.started || this.#unhealthy) this.#drainIfAsked(connection);
+  }
+  #drainIfAsked(connection: DownstreamConnection): void {
+    const { direction, modifyOnly } = connection.listener;
+    if (this.#serverDrain.started && (!this.#drainsInboundOnly || direction === 'inbound')) connection.drain(this.#serverDrain.shouldClose);
+    if (this.#unhealthy && !modifyOnly) connection.drain(always);
   }
   #remove(name: string): void {
     const entry = this.#entries.get(name);
     if (entry === undefined || !entry.dynamic) return;
     this.#entries.delete(name);
     this.#count('listener_removed');
-    if (entry.warming !== undefined) closeCompiledListener(entry.warming);
-    if (entry.active === undefined) return;
-    this.#unbind(entry, entry.active);
-    this.#retire(entry.active);
+    if (entry.warming !== undefined) closeCompiledListener(entry.warming, new Set(entry.active?.allChains));
+    if (entry.active !== undefined) {
+      this.#unbind(entry, entry.active);
+      this.#retire(entry.active, undefined);
+    }
+    this.#checkSettled();
   }
   #unbind(entry: ListenerEntry, compiled: CompiledListener): void {
-    const key = addressText(compiled.address);
-    if (this.#byAddress.get(key) === entry) this.#byAddress.delete(key);
-    const bound = this.#servers.get(key);
-    if (bound?.entry !== entry) return;
-    bound.server.close();
-    this.#servers.delete(key);
+    for (const [address, other] of this.#byAddress) if (other === entry) this.#byAddress.delete(address);
+    if (!compiled.bindToPort) return;
+    for (const socket of entry.listening) socket.close();
+    entry.listening = [];
   }
-  /** Connections on a listener's old chains are told to finish, and cut when the drain time is over. */
-  #retire(old: CompiledListener): void {
-    const chains = new Set(old.allChains);
-    const affected = [...this.#connections].filter((connection) => connection.chain !== undefined && chains.has(connection.chain));
-    for (const connection of affected) connection.drain();
-    const finish = (): void => {
-      for (const connection of affected) if (this.#connections.has(connection)) connection.close();
-      closeCompiledListener(old);
+  /** Connections on chains that are no longer there are told to finish, and cut when the drain time is over. */
+  #retire(old: CompiledListener, successor: CompiledListener | undefined): void {
+    const kept = new Set(successor?.allChains);
+    const gone = new Set(old.allChains.filter((chain) => !kept.has(chain)));
+    const affected = (): DownstreamConnection[] =>
+      [...this.#connections.keys()].filter(({ chain, listener }) =>
+        chain === undefined ? listener === old && successor === undefined : gone.has(chain),
+      );
+    const waiting = affected();
+    const inPlace = successor !== undefined && successor.frameDigest === old.frameDigest;
+    if (gone.size === 0) return;
+    if (waiting.length === 0) {
+      for (const chain of gone) closeChain(chain);
+      return;
+    }
+    this.#drainChains(gone, inPlace ? gone.size : 0, inPlace ? 0 : 1, waiting, affected);
+  }
+  #drainChains(
+    gone: ReadonlySet<CompiledChain>,
+    chains: number,
+    listeners: number,
+    waiting: readonly DownstreamConnection[],
+    affected: () => readonly DownstreamConnection[],
+  ): void {
+    const { clock, drain, network } = this.#environment;
+    const sequence = new DrainSequence(clock, network.random, drain);
+    const counted = (sign: 1 | -1): void => {
+      this.#drainingChains += sign * chains;
+      this.#drainingListeners += sign * listeners;
+      this.#updateStats();
     };
-    if (affected.length === 0) finish();
-    else this.clock.setTimeout(finish, this.#environment.drainTimeMs);
+    this.#drains.add(sequence);
+    counted(1);
+    sequence.start(() => {
+      this.#drains.delete(sequence);
+      for (const connection of affected()) connection.close();
+      for (const chain of gone) closeChain(chain);
+      counted(-1);
+    });
+    for (const connection of waiting) connection.drain(sequence.shouldClose);
   }
-  #count(name: string): void {
+  #checkSettled(): void {
+    if (this.#settled === undefined) return;
+    for (const entry of this.#entries.values()) if (entry.warming !== undefined || entry.binding) return;
+    const done = this.#settled;
+    this.#settled = undefined;
+    done();
+  }
+  #count(name: (typeof counters)[number]): void {
     this.#environment.network.stats.counter(`listener_manager.${name}`).add(1);
   }
   #updateStats(): void {
@@ -284,7 +403,47 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
       if (entry.warming !== undefined) warming++;
       if (entry.active !== undefined) active++;
     }
-    this.#environment.network.stats.gauge('listener_manager.total_listeners_active').set(active);
-    this.#environment.network.stats.gauge('listener_manager.total_listeners_warming').set(warming);
+    const { stats } = this.#environment.network;
+    stats.gauge('listener_manager.total_listeners_active').set(active);
+    stats.gauge('listener_manager.total_listeners_warming').set(warming);
+    stats.gauge('listener_manager.total_listeners_draining').set(this.#drainingListeners);
+    stats.gauge('listener_manager.total_filter_chains_draining').set(this.#drainingChains);
   }
+}
+
+const always: DrainDecision = () => true;
+
+const counters = [
+  'listener_added',
+  'listener_create_failure',
+  'listener_create_success',
+  'listener_in_place_updated',
+  'listener_modified',
+  'listener_removed',
+  'listener_stopped',
+] as const;
+
+const gauges = [
+  'total_filter_chains_draining',
+  'total_listeners_active',
+  'total_listeners_draining',
+  'total_listeners_warming',
+  'workers_started',
+] as const;
+
+/** Whether a listener can go on with its predecessor's sockets. */
+function bindsAlike(old: CompiledListener, next: CompiledListener): boolean {
+  return (
+    old.bindToPort === next.bindToPort &&
+    old.sockets.length === next.sockets.length &&
+    old.sockets.every((socket, index) => {
+      const other = next.sockets[index];
+      return other !== undefined && socketText(socket) === socketText(other);
+    })
+  );
+}
+
+function socketText({ address, options, ...flags }: CompiledListener['sockets'][number]): string {
+  const set = options.map((option) => `${option.level}/${option.name}/${option.state}/${String(option.value.value)}`);
+  return `${addressText(address)} ${JSON.stringify(flags)} ${set.join()}`;
 }

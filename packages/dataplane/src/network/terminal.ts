@@ -23,6 +23,8 @@ export interface TerminalFilter {
   open?(): void;
   /** Nothing is to be read yet: the filter resumes its socket itself when it is ready. */
   readonly waits?: boolean;
+  /** `receive` keeps none of the bytes without copying them: it may be given bytes that change after the batch. */
+  readonly copiesWhatItKeeps?: boolean;
   receive(bytes: Buffer): void;
   receiveEnd(): void;
   /** So many bytes came and were kept from this filter until the end. */

@@ -1,4 +1,5 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
 import type { Random } from '@xebec/core';
 import { compileHeaderLookup, compileMetadataMatcher } from '@xebec/matching';
 import type { AccessLog } from '@xebec/protos/envoy/config/accesslog/v3/accesslog';
@@ -40,6 +41,10 @@ export class AccessLogs {
   flush(): void {
     for (const sink of this.#sinks.values()) sink.flush();
   }
+  /** Opens the files again, where a log rotator has moved them. */
+  reopen(): void {
+    for (const sink of this.#sinks.values()) sink.reopen();
+  }
   close(): void {
     for (const sink of this.#sinks.values()) sink.close();
   }
@@ -64,20 +69,20 @@ export class AccessLogs {
   }
 }
 
+/** Standard streams, by descriptor. */
+const descriptors: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/stderr': 2 };
+
 class LogSink {
-  readonly #stream: NodeJS.WriteStream | WriteStream;
-  readonly #owned: boolean;
+  #stream: NodeJS.WriteStream | WriteStream;
+  readonly #path: string;
   readonly #flushIntervalMs: number;
   #buffer = '';
   #timer: NodeJS.Timeout | undefined;
 
   constructor(path: string, flushIntervalMs: number) {
+    this.#path = path;
     this.#flushIntervalMs = flushIntervalMs;
-    this.#owned = path !== '/dev/stdout' && path !== '/dev/stderr';
-    this.#stream =
-      path === '/dev/stdout' ? process.stdout : path === '/dev/stderr' ? process.stderr : createWriteStream(path, { flags: 'a' });
-    // A log that cannot be written must not stop traffic.
-    this.#stream.on('error', () => undefined);
+    this.#stream = this.#open();
   }
   append(line: string): void {
     if (this.#buffer.length > maxBufferedBytes) return;
@@ -92,8 +97,22 @@ class LogSink {
     this.#stream.write(this.#buffer);
     this.#buffer = '';
   }
+  reopen(): void {
+    if (descriptors[this.#path] !== undefined) return;
+    this.close();
+    this.#stream = this.#open();
+  }
   close(): void {
     this.flush();
-    if (this.#owned) this.#stream.end();
+    if (this.#stream !== process.stdout && this.#stream !== process.stderr) this.#stream.end();
+  }
+  #open(): NodeJS.WriteStream | WriteStream {
+    const fd = descriptors[this.#path];
+    // In a worker the standard streams would go through the main thread.
+    if (fd !== undefined && isMainThread) return fd === 1 ? process.stdout : process.stderr;
+    const stream = createWriteStream(this.#path, fd === undefined ? { flags: 'a' } : { fd, autoClose: false });
+    // A log that cannot be written must not stop traffic.
+    stream.on('error', () => undefined);
+    return stream;
   }
 }

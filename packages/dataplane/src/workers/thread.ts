@@ -1,0 +1,79 @@
+import type { ConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
+import { createStats, type Stats } from '@xebec/telemetry';
+import type { ActiveHealth } from '../clusters/host-health.ts';
+import type { DrainRequest } from '../listeners/listener-manager.ts';
+import { type ListenerSockets, LocalSockets } from '../listeners/listener-sockets.ts';
+import { localCounters, type SharedCounters } from '../runtime/shared-counter.ts';
+import type { CollectionWatcher, Subscribe } from '../xds-client/subscribe.ts';
+
+/** Where configuration comes from: xDS and files, or in a worker what the main thread has accepted. */
+export interface ConfigSources {
+  readonly subscribe: Subscribe;
+  collect(source: ConfigSource, typeUrl: string, watcher: CollectionWatcher, statPrefix: string): void;
+  close(): void;
+}
+
+/** Something that the admin API or a signal asks of every thread that carries traffic. */
+export type ThreadCommand =
+  | { readonly kind: 'drain'; readonly request: DrainRequest }
+  | { readonly kind: 'stop-listening'; readonly inboundOnly: boolean }
+  | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
+  | { readonly kind: 'reset-counters' }
+  | { readonly kind: 'reopen-logs' }
+  | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, string>> }
+  | { readonly kind: 'host-health'; readonly cluster: string; readonly address: string; readonly active: ActiveHealth }
+  | { readonly kind: 'ejected'; readonly cluster: string; readonly address: string; readonly ejected: boolean };
+
+/** What one thread counted of one host, for `/clusters`. */
+export interface HostNumbers {
+  readonly activeRequests: number;
+  readonly activeConnections: number;
+  readonly totalConnections: number;
+  readonly totalRequests: number;
+  readonly successes: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly connectFailures: number;
+}
+
+/** By cluster, then by the host's address. */
+export type HostReport = Readonly<Record<string, Readonly<Record<string, HostNumbers>>>>;
+
+/** How a data plane is part of its process: alone, as the main thread of workers, or as a worker. */
+export interface DataplaneThread {
+  readonly role: 'single' | 'main' | 'worker';
+  /** Among the threads that accept, and how many those are. */
+  readonly index: number;
+  readonly count: number;
+  readonly stats: Stats;
+  readonly sockets: ListenerSockets;
+  readonly counters: SharedCounters;
+  sources(own: () => ConfigSources): ConfigSources;
+  /** Main: starts the workers; their listeners come up while this thread's own do. */
+  start(inForce: InForce): void;
+  /** Main: makes all workers do it too. */
+  command(command: ThreadCommand): void;
+  /** Main: what workers counted of hosts, one report each. */
+  hostReports(): Promise<readonly HostReport[]>;
+  close(): Promise<void>;
+}
+
+/** What the main thread has accepted, of the collections that workers follow. */
+export type InForce = (statPrefix: string) => Iterable<{ readonly name: string; readonly bytes: Uint8Array; readonly version: string }>;
+
+/** The data path and everything else in one thread. */
+export function singleThread(): DataplaneThread {
+  return {
+    role: 'single',
+    index: 0,
+    count: 1,
+    stats: createStats(),
+    sockets: new LocalSockets(),
+    counters: localCounters(),
+    sources: (own) => own(),
+    start: () => undefined,
+    command: () => undefined,
+    hostReports: async () => [],
+    close: async () => undefined,
+  };
+}
