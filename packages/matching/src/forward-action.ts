@@ -1,5 +1,5 @@
 import { XebecError } from '@xebec/core';
-import { RoutingPriority } from '@xebec/protos/envoy/config/core/v3/base';
+import { type Metadata, RoutingPriority } from '@xebec/protos/envoy/config/core/v3/base';
 import {
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   type RetryPolicy,
@@ -89,7 +89,7 @@ function compileWeighted(weighted: WeightedCluster, action: RouteAction): Pick<F
   let total = 0;
   const entries = weighted.clusters.map((cluster, index) => {
     total += cluster.weight ?? 0;
-    const metadataMatch = cluster.metadataMatch ?? action.metadataMatch;
+    const metadataMatch = mergedMetadata(action.metadataMatch, cluster.metadataMatch);
     return { upTo: total, header: cluster.clusterHeader.toLowerCase(), choice: { name: cluster.name, index, metadataMatch } };
   });
   const last = entries.at(-1);
@@ -108,6 +108,14 @@ function compileWeighted(weighted: WeightedCluster, action: RouteAction): Pick<F
     },
     clusterNames: weighted.clusters.map((cluster) => cluster.name).filter((name) => name !== ''),
   };
+}
+
+/** The weighted cluster's values over the route's, namespace by namespace. */
+function mergedMetadata(route: Metadata | undefined, cluster: Metadata | undefined): Metadata | undefined {
+  if (route === undefined || cluster === undefined) return cluster ?? route;
+  const filterMetadata = { ...route.filterMetadata };
+  for (const [name, values] of Object.entries(cluster.filterMetadata)) filterMetadata[name] = { ...filterMetadata[name], ...values };
+  return { ...route, filterMetadata };
 }
 
 function compileMirror(policy: RouteAction_RequestMirrorPolicy): MirrorPolicy {

@@ -1,5 +1,4 @@
 import { comparable } from '@xebec/balancing';
-import { XebecError } from '@xebec/core';
 import type { RetryPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { OmitHostMetadataConfigSchema } from '@xebec/protos/envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config';
 import { PreviousPrioritiesConfigSchema } from '@xebec/protos/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config';
@@ -17,7 +16,7 @@ export interface RetryHosts {
 
 type Predicate = (host: Host, tried: readonly Host[]) => boolean;
 
-/** Undefined where retries choose as first tries do; throws XebecError `E_CONFIG` for predicates that are not known. */
+/** Undefined where retries choose as first tries do; Envoy's three predicates are known; others refuse no host. */
 export function compileRetryHosts(policy: RetryPolicy, where: string): RetryHosts | undefined {
   const predicates = policy.retryHostPredicate.map(({ name, configType }): Predicate => {
     const any = configType.value;
@@ -30,7 +29,7 @@ export function compileRetryHosts(policy: RetryPolicy, where: string): RetryHost
       const entries = Object.entries(wanted).map(([key, value]) => [key, comparable(value)] as const);
       return ({ config }) => entries.every(([key, value]) => comparable(config.metadata['envoy.lb']?.[key]) === value);
     }
-    throw new XebecError('E_CONFIG', `${where}: retry_host_predicate "${type}" is not supported`);
+    return () => false;
   });
   const priority = policy.retryPriority;
   const frequency =

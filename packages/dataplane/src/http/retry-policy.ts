@@ -3,6 +3,7 @@ import type { Random } from '@xebec/core';
 import { compileHeaderLookup, optionalDurationMs } from '@xebec/matching';
 import type { RetryPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { type HeaderList, header, headerJoined, type ResetReason } from '@xebec/wire';
+import { compileRetryHosts, type RetryHosts } from '../clusters/retry-hosts.ts';
 
 /** When and how to try again; compiled once per route, copied when request headers change it. */
 export interface RetryRules extends RetryConditions {
@@ -13,8 +14,8 @@ export interface RetryRules extends RetryConditions {
   readonly statusCodes: ReadonlySet<number>;
   readonly baseMs: number;
   readonly maxMs: number;
-  /** Try another host than before. */
-  readonly avoidPrevious: boolean;
+  /** Where retries go; undefined: as first tries. */
+  readonly hosts: RetryHosts | undefined;
 }
 
 const compiled = new WeakMap<RetryPolicy, RetryRules>();
@@ -26,7 +27,7 @@ const none: RetryRules = {
   statusCodes: new Set(),
   baseMs: 25,
   maxMs: 250,
-  avoidPrevious: false,
+  hosts: undefined,
 };
 
 /** The rules of one request: the route's policy, changed by `x-envoy-retry-on` and its siblings. */
@@ -59,7 +60,7 @@ function compile(policy: RetryPolicy): RetryRules {
     retriableHeaders: (headers) => matchers.some((matches) => matches((name) => headerJoined(headers, name))),
     baseMs,
     maxMs: optionalDurationMs(policy.retryBackOff?.maxInterval) ?? baseMs * 10,
-    avoidPrevious: policy.retryHostPredicate.some((predicate) => predicate.name.endsWith('previous_hosts')),
+    hosts: compileRetryHosts(policy, 'retry_policy'),
   };
 }
 

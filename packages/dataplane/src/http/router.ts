@@ -7,6 +7,7 @@ import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { canRetry } from '../clusters/resource-limits.ts';
+import { metadataAt, routeCriteria } from '../clusters/route-criteria.ts';
 import type { HttpProtocol } from './codecs.ts';
 import type { HttpStream } from './http-stream.ts';
 import { type MirroredBody, mirrorRequest } from './mirror.ts';
@@ -41,7 +42,7 @@ export class Router implements AttemptOwner {
   #replayed = false;
   #committed = false;
   #done = false;
-  #tried: Set<Host> | undefined;
+  #tried: Host[] | undefined;
   #sentAt = 0;
   #cancelTimeout: (() => void) | undefined;
   #cancelTryTimeout: (() => void) | undefined;
@@ -239,9 +240,16 @@ export class Router implements AttemptOwner {
     const { connection } = stream.info;
     const host = cluster.choose({
       hash: this.#hash,
-      avoid: rules.avoidPrevious ? this.#tried : undefined,
+      avoid: undefined,
+      retry: rules.hosts === undefined || this.#tried === undefined ? undefined : { rules: rules.hosts, tried: this.#tried },
+      metadata:
+        cluster.config.balancing.subsets === undefined ? undefined : routeCriteria(stream.clusterChoice(this.#action).metadataMatch),
       destination: stream.settings.forwardProxy ? proxiedDestination(head, connection) : originalDestination(connection),
       header: cluster.config.destinationHeader === undefined ? undefined : (name) => requestHeader(head, name),
+      dynamicMetadata:
+        cluster.config.destinationMetadata === undefined
+          ? undefined
+          : (namespace, path) => metadataAt(stream.info.dynamicMetadata.get(namespace), path),
     });
     if (host === undefined) {
       cluster.stats.noneHealthy.add(1);
@@ -251,9 +259,9 @@ export class Router implements AttemptOwner {
       return;
     }
     this.#attempts++;
-    if (rules.avoidPrevious) {
-      this.#tried ??= new Set();
-      this.#tried.add(host);
+    if (rules.hosts !== undefined) {
+      this.#tried ??= [];
+      this.#tried.push(host);
     }
     if (this.#attempts > 1 && this.#route.virtualHost.includeRequestAttemptCount) {
       setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
