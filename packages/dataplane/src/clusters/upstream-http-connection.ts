@@ -3,7 +3,9 @@ import { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '@xebec/telemetry';
 import type { ClientConnection, ClientStream, CodecOutput, ResponseReceiver } from '@xebec/wire';
 import { createClientCodec, type HttpProtocol } from '../http/codecs.ts';
+import { type ByteStream, type ByteStreamHandler, openByteStream } from '../net/byte-stream.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
+import { keptBytes } from '../net/read-area.ts';
 import { peerCertificateOf } from '../tls/peer-certificate.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
@@ -18,13 +20,14 @@ export interface UpstreamHttpConnectionOwner {
 }
 
 /** One pooled connection to a host: a socket and its codec. */
-export class UpstreamHttpConnection implements CodecOutput {
+export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
   readonly host: Host;
   readonly protocol: HttpProtocol;
   readonly localAddress: string;
   readonly tls: boolean;
   readonly codec: ClientConnection;
   readonly #socket: Socket;
+  readonly #bytes: ByteStream;
   readonly #owner: UpstreamHttpConnectionOwner;
   readonly #stats: ClusterStats;
   readonly #inspector: SocketInspector | undefined;
@@ -52,14 +55,11 @@ export class UpstreamHttpConnection implements CodecOutput {
     this.localAddress = localAddressText(socket);
     this.codec = createClientCodec(protocol, this);
     this.codec.onAvailable = () => owner.onAvailable(this);
-    socket.on('data', (bytes: Buffer) => {
-      stats.cxRxBytes.add(bytes.length);
-      this.codec.receive(bytes);
-    });
     socket.on('end', () => this.codec.receiveEnd());
-    socket.on('drain', () => this.codec.onSocketDrain());
     socket.on('error', (error) => this.#gone(error.message));
     socket.on('close', () => this.#gone('connection closed'));
+    this.#bytes = openByteStream(socket);
+    this.#bytes.start(this);
   }
   get closed(): boolean {
     return this.#closed;
@@ -93,7 +93,22 @@ export class UpstreamHttpConnection implements CodecOutput {
   write(bytes: Buffer): boolean {
     if (this.#closed) return true;
     this.#stats.cxTxBytes.add(bytes.length);
-    return this.#socket.write(bytes);
+    return this.#bytes.write(bytes);
+  }
+  writeText(text: string): boolean {
+    if (this.#closed) return true;
+    this.#stats.cxTxBytes.add(text.length);
+    return this.#bytes.writeText(text);
+  }
+  writeArea(size: number): Buffer | undefined {
+    return this.#bytes.writeArea(size);
+  }
+  receive(bytes: Buffer): void {
+    this.#stats.cxRxBytes.add(bytes.length);
+    this.codec.receive(this.protocol === 'http1' ? bytes : keptBytes(bytes));
+  }
+  onSocketDrain(): void {
+    this.codec.onSocketDrain();
   }
   end(): void {
     this.#socket.end();
@@ -106,10 +121,10 @@ export class UpstreamHttpConnection implements CodecOutput {
     queueMicrotask(() => this.#gone(detail));
   }
   pauseReading(): void {
-    this.#socket.pause();
+    this.#bytes.pause();
   }
   resumeReading(): void {
-    this.#socket.resume();
+    this.#bytes.resume();
   }
   #gone(detail: string): void {
     if (this.#closed) return;
