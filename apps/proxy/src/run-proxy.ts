@@ -15,6 +15,7 @@ interface ProxyFlags {
   readonly drainTimeS: number;
   readonly concurrency?: number;
   readonly baseId?: number;
+  readonly fileFlushIntervalMsec?: number;
 }
 
 const levels: Record<string, string> = { critical: 'fatal', off: 'silent', warning: 'warn' };
@@ -60,6 +61,7 @@ export async function runProxy(name: string, argv: readonly string[]): Promise<v
         log_level: flags.logLevel,
       },
       onQuit: () => quit.resolve('quitquitquit'),
+      ...(flags.fileFlushIntervalMsec === undefined ? {} : { fileFlushIntervalMs: flags.fileFlushIntervalMsec }),
       ...(flags.serviceNode === undefined ? {} : { serviceNode: flags.serviceNode }),
       ...(flags.serviceCluster === undefined ? {} : { serviceCluster: flags.serviceCluster }),
     });
@@ -155,7 +157,7 @@ function parseFlags(name: string, argv: readonly string[]): ProxyFlags {
     .addOption(new Option('--use-dynamic-base-id', 'accepted for compatibility').hideHelp())
     .addOption(new Option('--log-format <format>', 'accepted for compatibility').hideHelp())
     .addOption(new Option('--component-log-level <levels>', 'accepted for compatibility').hideHelp())
-    .addOption(new Option('--file-flush-interval-msec <ms>', 'accepted for compatibility').argParser(whole).hideHelp());
+    .addOption(new Option('--file-flush-interval-msec <ms>', 'how long access log lines may wait to be written').argParser(whole));
   command.parse([...argv], { from: 'user' });
   return command.opts<ProxyFlags>();
 }

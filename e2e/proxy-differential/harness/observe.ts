@@ -40,6 +40,9 @@ export async function observeFamily(
   }
 }
 
+/** Milliseconds after which a case is named as slow, to find those that wait for nothing. */
+const slow = process.env['SLOW'];
+
 interface Common {
   readonly family: DifferentialFamily;
   readonly upstreams: Upstreams;
@@ -109,15 +112,15 @@ async function observe(name: ProxyUnderTest['name'], directory: string, common: 
   const config = { admin: { address: { socket_address: { address: '127.0.0.1', port_value: adminPort } } }, ...family.bootstrap(site) };
   await writeFile(file, JSON.stringify(config, undefined, 1));
   const args = ['-c', file, '--concurrency', '1', '-l', 'warning', '--file-flush-interval-msec', '5', ...(family.args ?? [])];
-  const process = name === 'envoy' ? startProcess(requiredPeer('ENVOY'), [...args, '--disable-hot-restart']) : startDaemon('proxy', args);
+  const running = name === 'envoy' ? startProcess(requiredPeer('ENVOY'), [...args, '--disable-hot-restart']) : startDaemon('proxy', args);
   try {
     await eventually(`${name} to be ready`, async () => {
-      if (process.child.exitCode !== null) return true;
+      if (running.child.exitCode !== null) return true;
       return (await (await fetch(`http://127.0.0.1:${adminPort}/ready`)).text()).startsWith('LIVE') ? true : undefined;
     }).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${process.output()}`);
+      throw new Error(`${String(error)}\n${running.output()}`);
     });
-    if (process.child.exitCode !== null) throw new Error(`${name} does not start: ${process.output()}`);
+    if (running.child.exitCode !== null) throw new Error(`${name} does not start: ${running.output()}`);
     const named = [...Object.entries(common.ports), ...listenerPorts, ['admin', adminPort] as const, ['dead', deadPort] as const];
     const names = new Map(named.map(([who, port]) => [String(port), who.toUpperCase()]));
     const tail = new LogTail(logFile);
@@ -133,14 +136,16 @@ async function observe(name: ProxyUnderTest['name'], directory: string, common: 
     };
     const found = new Map<string, unknown>();
     for (const what of family.cases) {
+      const began = Date.now();
       const seen = await observeCase(what, proxy, tail, common).catch((error: unknown) => ({ error: String(error) }));
+      if (slow !== undefined && Date.now() - began > Number(slow)) console.log(`${name} took ${Date.now() - began} ms for ${what.name}`);
       found.set(what.name, comparable(seen, names, directory, what));
-      if (process.child.exitCode !== null) throw new Error(`${name} ended in case ${what.name}: ${process.output()}`);
+      if (running.child.exitCode !== null) throw new Error(`${name} ended in case ${what.name}: ${running.output()}`);
     }
     if (family.stats !== undefined) found.set('stats', await readStats(adminPort, family.stats));
     return found;
   } finally {
-    await process.stop('SIGKILL');
+    await running.stop('SIGKILL');
   }
 }
 
