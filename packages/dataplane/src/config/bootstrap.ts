@@ -4,6 +4,7 @@ import { type Bootstrap, BootstrapSchema } from '@xebec/protos/envoy/config/boot
 import { resolveMessage } from './any-contents.ts';
 import { findViolation } from './constraints.ts';
 import { protoRegistry } from './proto-registry.ts';
+import { checkBootstrap } from './semantics/bootstrap.ts';
 import { unknownField } from './unknown-field.ts';
 import { readJson, readYamlOrJson } from './yaml.ts';
 
@@ -47,6 +48,7 @@ function checked(bootstrap: Bootstrap, file: string): Bootstrap {
   }
   try {
     resolveMessage(BootstrapSchema, bootstrap);
+    checkBootstrap(bootstrap);
   } catch (cause) {
     throw new XebecError('E_BOOTSTRAP', `${file}: ${errorText(cause)}`, { cause });
   }

@@ -1,0 +1,95 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import type { HeaderValueOption } from '@xebec/protos/envoy/config/core/v3/base';
+import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
+import type { RetryPolicy, Route, RouteAction, VirtualHost } from '@xebec/protos/envoy/config/route/v3/route_components';
+import { typeNameOf } from '../unpack.ts';
+import { refuse, requireTypedConfig } from './refuse.ts';
+
+export interface RouteChecks {
+  /** Whether a cluster exists now; undefined where Envoy does not ask (RDS). */
+  readonly clusterExists: ((name: string) => boolean) | undefined;
+}
+
+interface HeaderChanges {
+  readonly requestHeadersToAdd: readonly HeaderValueOption[];
+  readonly requestHeadersToRemove: readonly string[];
+  readonly responseHeadersToAdd: readonly HeaderValueOption[];
+  readonly responseHeadersToRemove: readonly string[];
+}
+
+/** What Envoy refuses of a route configuration beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
+export function checkRoutes(config: RouteConfiguration, checks: RouteChecks): void {
+  checkHeaders(config);
+  const maxBody = config.maxDirectResponseBodySizeBytes ?? 4096;
+  const clusterExists = (config.validateClusters ?? true) ? checks.clusterExists : undefined;
+  for (const host of config.virtualHosts) {
+    checkHost(host);
+    for (const route of host.routes) checkRoute(route, maxBody, clusterExists);
+  }
+}
+
+const isFixed = (name: string) => name.startsWith(':') || name.toLowerCase() === 'host';
+
+function checkHeaders(changes: HeaderChanges): void {
+  for (const { header } of [...changes.requestHeadersToAdd, ...changes.responseHeadersToAdd])
+    if (isFixed(header?.key ?? '')) refuse(':-prefixed or host headers may not be modified');
+  for (const name of [...changes.requestHeadersToRemove, ...changes.responseHeadersToRemove])
+    if (isFixed(name)) refuse(':-prefixed or host headers may not be removed');
+}
+
+function checkHost(host: VirtualHost): void {
+  checkHeaders(host);
+  if (host.virtualClusters.some(({ headers }) => headers.length === 0)) refuse("virtual clusters must define 'headers'");
+  for (const [name, any] of Object.entries(host.typedPerFilterConfig))
+    if (typeNameOf(any) === 'google.protobuf.Struct')
+      refuse(`Didn't find a registered implementation for '${name}' with type URL: 'google.protobuf.Struct'`);
+  if (host.retryPolicy !== undefined) checkRetry(host.retryPolicy);
+}
+
+function checkRoute(route: Route, maxBody: number, clusterExists: ((name: string) => boolean) | undefined): void {
+  checkHeaders(route);
+  if (route.action.case === 'route') checkAction(route.action.value, clusterExists);
+  const body = route.action.case === 'directResponse' ? route.action.value.body?.specifier : undefined;
+  const length = body?.case === 'inlineString' ? Buffer.byteLength(body.value) : body?.case === 'inlineBytes' ? body.value.length : 0;
+  if (length > maxBody) refuse(`response body size is ${length} bytes; maximum is ${maxBody}`);
+}
+
+function checkAction(action: RouteAction, clusterExists: ((name: string) => boolean) | undefined): void {
+  const exists = (name: string, what: string): void => {
+    if (clusterExists?.(name) === false) refuse(`route: unknown ${what}cluster '${name}'`);
+  };
+  const { clusterSpecifier } = action;
+  if (clusterSpecifier.case === 'cluster') exists(clusterSpecifier.value, '');
+  if (clusterSpecifier.case === 'weightedClusters') {
+    for (const cluster of clusterSpecifier.value.clusters) {
+      checkHeaders(cluster);
+      if (cluster.name === '' && cluster.clusterHeader === '') refuse('At least one of name or cluster_header need to be specified');
+      if (cluster.name !== '' && cluster.clusterHeader !== '') refuse('Only one of name or cluster_header can be specified');
+      if (cluster.name !== '') exists(cluster.name, 'weighted ');
+    }
+  }
+  const rewrites = [action.prefixRewrite !== '', action.regexRewrite !== undefined, action.pathRewritePolicy !== undefined];
+  if (rewrites.filter(Boolean).length > 1) refuse('Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
+  for (const { cluster, clusterHeader } of action.requestMirrorPolicies) {
+    if ((cluster === '') === (clusterHeader === ''))
+      refuse('Exactly one of cluster or cluster_header in request mirror policy need to be specified');
+    if (cluster !== '') exists(cluster, 'shadow ');
+  }
+  const upgrades = new Set<string>();
+  for (const { upgradeType } of action.upgradeConfigs) {
+    if (upgrades.has(upgradeType.toLowerCase())) refuse(`Duplicate upgrade ${upgradeType}`);
+    upgrades.add(upgradeType.toLowerCase());
+  }
+  if (action.retryPolicy !== undefined) checkRetry(action.retryPolicy);
+}
+
+function checkRetry(policy: RetryPolicy): void {
+  const backOff = policy.retryBackOff;
+  if (
+    backOff?.baseInterval !== undefined &&
+    backOff.maxInterval !== undefined &&
+    durationMs(backOff.maxInterval) < durationMs(backOff.baseInterval)
+  )
+    refuse('retry_policy.max_interval must greater than or equal to the base_interval');
+  for (const predicate of policy.retryHostPredicate) requireTypedConfig(predicate, predicate.configType.value);
+}
