@@ -1,4 +1,5 @@
 export { type AdsRelayOptions, createAdsRelay } from './ads-relay.ts';
+export { type CaptureCommandOptions, runCaptureCommand } from './capture/capture-command.ts';
 export { type CertificateClientOptions, certificateClient, type SignCsr } from './certificate-client.ts';
 export {
   type CertificateManager,

@@ -5,11 +5,17 @@ export interface CleanupPlan {
 }
 
 const ownChain = /^(ISTIO_INBOUND|ISTIO_REDIRECT|ISTIO_IN_REDIRECT|ISTIO_OUTPUT|ISTIO_OUTPUT_DNS|ISTIO_DIVERT|ISTIO_TPROXY|ISTIO_DROP)$/;
-/** Rules in built-in chains that belong to the capture although they jump to none of its chains. */
-const ownBuiltIn = /CONNMARK --(save|restore)-mark|--set-xmark 0x53a\/|--mark 0x539 -j RETURN/;
+/** Rules in built-in chains that a capture adds without a jump to its chains: interfaces left out, marks of TPROXY. */
+const ownBuiltIn = [
+  /^-A (PREROUTING -i|OUTPUT -o) \S+ -j RETURN$/,
+  /-j CONNMARK --(save|restore)-mark/,
+  /^-A OUTPUT .*-o lo .*--mark \S+ -j RETURN$/,
+  /^-A OUTPUT .*-o lo .*--set-xmark 0x53a\//,
+];
 
 /**
- * The rules that undo a capture: built-in chains lose their jumps to the capture's chains and its marks, then the chains go.
+ * The rules that undo a capture: built-in chains lose their jumps to the capture's chains and its marks, then the chains go. Tables without such
+ * chains are left alone.
  * `saved` is the output of `iptables-save`; rules that others made stay.
  */
 export function cleanupPlan(saved: string): CleanupPlan {
@@ -29,8 +35,8 @@ export function cleanupPlan(saved: string): CleanupPlan {
       const chain = line.split(' ')[1] ?? '';
       if (ownChain.test(chain)) continue;
       const target = / -j (\S+)/.exec(line)?.[1] ?? '';
-      if (ownChain.test(target) || ownBuiltIn.test(line)) deletions.push(`-D ${line.slice(3)}`);
-    } else if (line === 'COMMIT' && chains.length + deletions.length > 0) {
+      if (ownChain.test(target) || ownBuiltIn.some((rule) => rule.test(line))) deletions.push(`-D ${line.slice(3)}`);
+    } else if (line === 'COMMIT' && chains.length > 0) {
       out.push(`*${table}`, ...deletions, ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`), 'COMMIT');
     }
   }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { XebecError } from '@xebec/core';
+import type { CapturePlan } from '@xebec/injection';
 import { addressAt, type NetworkProvider, type PodNetwork, rejectRules, type ServiceView, servicePorts, serviceRules } from './network.ts';
 import { isAlive, type ProcessId, run, signalProcess, startTimeOf } from './processes.ts';
 
@@ -82,9 +83,12 @@ export class NetnsNetwork implements NetworkProvider {
     return { podIp, appIp: podIp, sandbox };
   }
 
-  async applyCapture(network: PodNetwork, plan: string): Promise<void> {
+  async applyCapture(network: PodNetwork, plan: CapturePlan): Promise<void> {
     const [command = '', ...rest] = this.enter(network);
-    await must(command, [...rest, this.#restore, '--noflush'], plan + TABLES);
+    await must(command, [...rest, this.#restore, '--noflush'], plan.ipv4 + TABLES);
+    if (plan.ipv6 !== '') await must(command, [...rest, this.#restore.replace(/^iptables/, 'ip6tables'), '--noflush'], plan.ipv6);
+    if (plan.routes4.length > 0) await must(command, [...rest, 'ip', '-batch', '-'], `${plan.routes4.join('\n')}\n`);
+    if (plan.routes6.length > 0) await must(command, [...rest, 'ip', '-6', '-batch', '-'], `${plan.routes6.join('\n')}\n`);
     // The chains were emptied: the next round fills them.
     if (network.sandbox !== undefined) this.#applied.delete(network.sandbox.pid);
   }

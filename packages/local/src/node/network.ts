@@ -1,4 +1,5 @@
 import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
+import type { CapturePlan } from '@xebec/injection';
 import type { ProcessId } from './processes.ts';
 
 /** How a pod is connected; kept in the pod's state file, so that a new agent finds it again. */
@@ -26,7 +27,7 @@ export interface NetworkProvider {
     podKey: string,
     options: { readonly sidecar: boolean; readonly index: number; readonly directory: string; readonly namespace: string },
   ): Promise<PodNetwork>;
-  applyCapture(network: PodNetwork, plan: string): Promise<void>;
+  applyCapture(network: PodNetwork, plan: CapturePlan): Promise<void>;
   /** Whether the pod's sandbox is still there. */
   isAttached(network: PodNetwork): boolean;
   detach(network: PodNetwork): Promise<void>;

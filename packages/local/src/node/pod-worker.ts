@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import { type Clock, errorText, type Logger } from '@xebec/core';
-import { INIT_CONTAINER, iptablesOptionsOf, iptablesPlan, PROXY_CONTAINER } from '@xebec/injection';
+import { capturePlan, INIT_CONTAINER, iptablesOptionsOf, PROXY_CONTAINER } from '@xebec/injection';
 import { type ContainerCommand, containerArgv, type StartedProcess, startContainer } from './container-process.ts';
 import { containerEnvironment, expand, MissingReference, type ObjectSource, type PodFacts } from './environment.ts';
 import { type ImageMap, unknownImageMessage } from './images.ts';
@@ -242,7 +242,7 @@ export class PodWorker {
     if (network === undefined) return;
     for (;;) {
       try {
-        await this.#node.network.applyCapture(network, iptablesPlan(iptablesOptionsOf(container.args ?? [])));
+        await this.#node.network.applyCapture(network, capturePlan(iptablesOptionsOf(container.args ?? [])));
         break;
       } catch (error) {
         state.waiting = { reason: 'RunInitError', message: errorText(error) };
