@@ -55,6 +55,53 @@ export class ResourceCounter {
   }
 }
 
+/** A number that all threads of the process count together. */
+export interface ProcessCounter {
+  readonly value: number;
+  add(n: number): void;
+}
+
+/** A counter whose limit holds for all threads together: `used` is everybody's, `release` gives back what this thread took. */
+class ProcessResourceCounter extends ResourceCounter {
+  readonly #total: ProcessCounter;
+  readonly #tell: ((open: boolean) => void) | undefined;
+  readonly #use: ((remaining: number) => void) | undefined;
+  #own = 0;
+  #told = false;
+
+  constructor(max: number, total: ProcessCounter, onOpen?: (open: boolean) => void, onUse?: (remaining: number) => void) {
+    super(max);
+    this.#total = total;
+    this.#tell = onOpen;
+    this.#use = onUse;
+  }
+  override get used(): number {
+    return this.#total.value;
+  }
+  override get open(): boolean {
+    return this.#total.value >= this.max;
+  }
+  override acquire(): void {
+    this.#own++;
+    this.#total.add(1);
+    this.#changed();
+  }
+  override release(): void {
+    if (this.#own === 0) return;
+    this.#own--;
+    this.#total.add(-1);
+    this.#changed();
+  }
+  #changed(): void {
+    const { open } = this;
+    if (open !== this.#told) {
+      this.#told = open;
+      this.#tell?.(open);
+    }
+    this.#use?.(Math.max(0, this.max - this.used));
+  }
+}
+
 /** The resources of one cluster at one routing priority. */
 export interface CircuitBreaker {
   readonly connections: ResourceCounter;
@@ -67,14 +114,14 @@ export function createCircuitBreaker(
   limits: Partial<CircuitBreakerLimits> = {},
   onOpen?: (resource: keyof CircuitBreaker, open: boolean) => void,
   onUse?: (resource: keyof CircuitBreaker, remaining: number) => void,
+  total?: (resource: keyof CircuitBreaker) => ProcessCounter,
 ): CircuitBreaker {
   const all = { ...defaultCircuitBreakerLimits, ...limits };
-  const counter = (resource: keyof CircuitBreaker, max: number) =>
-    new ResourceCounter(
-      max,
-      (open) => onOpen?.(resource, open),
-      onUse === undefined ? undefined : (remaining) => onUse(resource, remaining),
-    );
+  const counter = (resource: keyof CircuitBreaker, max: number): ResourceCounter => {
+    const open = (isOpen: boolean): void => onOpen?.(resource, isOpen);
+    const use = onUse === undefined ? undefined : (remaining: number): void => onUse(resource, remaining);
+    return total === undefined ? new ResourceCounter(max, open, use) : new ProcessResourceCounter(max, total(resource), open, use);
+  };
   return {
     connections: counter('connections', all.maxConnections),
     pendingRequests: counter('pendingRequests', all.maxPendingRequests),

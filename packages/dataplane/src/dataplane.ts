@@ -14,6 +14,7 @@ import type { Stats } from '@xebec/telemetry';
 import { type AdminServer, startAdmin } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
+import type { ActiveHealth } from './clusters/host-health.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
 import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
@@ -28,7 +29,8 @@ import { nodeIdentity } from './runtime/node-identity.ts';
 import { globalConnectionLimit, staticRuntime } from './runtime/resource-limits.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
-import { type DataplaneThread, type HostReport, singleThread, type ThreadCommand } from './workers/thread.ts';
+import { mergeHostReports } from './workers/merge-host-reports.ts';
+import { type DataplaneThread, singleThread, type ThreadCommand } from './workers/thread.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 import { XdsSources } from './xds-client/xds-sources.ts';
 
@@ -85,8 +87,8 @@ export interface DataplaneState {
   reopenLogs(): void;
   /** Does what the main thread asks of a worker. */
   obey(command: ThreadCommand): void;
-  /** What workers counted of hosts; empty without workers. */
-  hostReports(): Promise<readonly HostReport[]>;
+  /** Brings the numbers of hosts up to date with what workers counted; at once without workers. */
+  refreshHosts(): Promise<void>;
   quit(): void;
 }
 
@@ -138,6 +140,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
   const routes = new RouteStore(subscribe, routeCompiler({ httpFilters, formatEnvironment, unwrap }), decodeRoutes, () => clock.now());
+  const knownHealth = new Map<string, ReadonlyMap<string, ActiveHealth>>();
   const clusters = new ClusterManager({
     secrets,
     subscribe,
@@ -148,6 +151,9 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     resolve: options.resolve ?? systemResolve,
     inspector,
     checksElsewhere: thread.role === 'worker',
+    knownHealth: (cluster, host) => knownHealth.get(cluster)?.get(host),
+    publishHealth: thread.role === 'main' ? (cluster, hosts) => thread.command({ kind: 'health', cluster, hosts }) : undefined,
+    counters: thread.role === 'single' ? undefined : thread.counters,
   });
   const upstream = new ClusterCaller(() => clusters, clock);
   const reporters = new ZipkinReporters({ upstream, stats, clock, logger, node: nodeInfo, ownAddress: ownAddress() });
@@ -238,11 +244,18 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
         case 'reopen-logs':
           state.reopenLogs();
           return;
+        case 'health':
+          knownHealth.set(command.cluster, command.hosts);
+          for (const entry of clusters.entries) {
+            for (const cluster of [entry.active, entry.warming])
+              if (cluster?.config.name === command.cluster) cluster.applyHealth(command.hosts);
+          }
+          return;
         default:
           return;
       }
     },
-    hostReports: () => thread.hostReports(),
+    refreshHosts: async () => mergeHostReports(clusters, await thread.hostReports()),
     quit: () => options.onQuit?.(),
   };
   const close = async (): Promise<void> => {

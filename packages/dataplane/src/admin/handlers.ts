@@ -30,6 +30,7 @@ export const adminHandlers: readonly AdminHandler[] = [
   read('/certs', 'print certs on machine', async (_, state) => json((await import('./certs.ts')).certificates(state))),
   read('/clusters', 'upstream cluster status', async (query, state) => {
     const { clustersJson, clustersText } = await import('./clusters.ts');
+    await state.refreshHosts();
     return query.get('format') === 'json' ? json(clustersJson(state)) : { body: clustersText(state) };
   }),
   read('/config_dump', 'dump current Envoy configs (experimental)', async (query, state) =>

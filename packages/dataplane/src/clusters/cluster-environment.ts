@@ -1,10 +1,12 @@
 import type { Clock, Logger, Random } from '@xebec/core';
 import type { StatsScope } from '@xebec/telemetry';
 import type { SocketInspector } from '../net/original-destination.ts';
+import type { SharedCounters } from '../runtime/shared-counter.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { Subscribe } from '../xds-client/subscribe.ts';
 import type { ResolveName } from './dns-resolver.ts';
 import type { Host } from './host.ts';
+import type { ActiveHealth } from './host-health.ts';
 
 /** What clusters share. */
 export interface ClusterEnvironment {
@@ -20,4 +22,10 @@ export interface ClusterEnvironment {
   readonly own?: { readonly locality: string; readonly clusterName: string; hosts(): Iterable<Host> | undefined } | undefined;
   /** Health checks run elsewhere: `applyHealth` brings their results. */
   readonly checksElsewhere?: boolean;
+  /** For those elsewhere: what checks found out so far. */
+  readonly knownHealth?: ((cluster: string, host: string) => ActiveHealth | undefined) | undefined;
+  /** Hears of each result of checks in this thread, by host text. */
+  readonly publishHealth?: ((cluster: string, health: ReadonlyMap<string, ActiveHealth>) => void) | undefined;
+  /** Where several threads count together what a cluster's circuit breakers limit. */
+  readonly counters?: SharedCounters | undefined;
 }

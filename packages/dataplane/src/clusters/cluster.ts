@@ -47,6 +47,7 @@ export class Cluster {
   readonly #originals: OriginalDestinationHosts | undefined;
   readonly #stops: (() => void)[] = [];
   #populated = false;
+  #hadTraffic = false;
   #announced = false;
   #onReady: (() => void) | undefined;
   #closed = false;
@@ -61,8 +62,9 @@ export class Cluster {
     for (const note of this.config.balancing.notes) logger.warn({ cluster: proto.name }, note);
     this.stats = createClusterStats(environment.stats.scope(`cluster.${this.config.statName}`));
     const { scope } = this.stats;
-    this.limits = compileLimits(proto.circuitBreakers, 'default', scope);
-    this.highLimits = compileLimits(proto.circuitBreakers, 'high', scope);
+    const shared = environment.counters === undefined ? undefined : { clusterName: proto.name, counters: environment.counters };
+    this.limits = compileLimits(proto.circuitBreakers, 'default', scope, shared);
+    this.highLimits = compileLimits(proto.circuitBreakers, 'high', scope, shared);
     this.#transports = new TransportMatches(proto, environment.secrets, where);
     const balancing = this.config.balancing;
     this.#selection = new HostSelection({
@@ -191,12 +193,7 @@ export class Cluster {
     for (const [text, host] of this.#hosts) {
       if (wanted.has(text)) continue;
       // Who still answers its checks may be known to nobody but us: discovery alone does not end it.
-      if (
-        this.checker !== undefined &&
-        !this.config.proto.ignoreHealthOnHostRemoval &&
-        !host.active.failed &&
-        !host.config.check.disabled
-      ) {
+      if (this.#checked && !this.config.proto.ignoreHealthOnHostRemoval && !host.active.failed && !host.config.check.disabled) {
         host.removing = true;
         continue;
       }
@@ -207,7 +204,12 @@ export class Cluster {
       const existing = this.#hosts.get(text);
       if (existing === undefined) {
         const host = new Host(config, this.#environment.clock.monotonic());
-        host.active.pending = this.checker !== undefined && this.config.balancing.ignoresUnchecked && !config.check.disabled;
+        host.active.pending = this.#checked && this.config.balancing.ignoresUnchecked && !config.check.disabled;
+        if (this.#checked && this.checker === undefined && !config.check.disabled) {
+          // Healthy only when the thread that checks says so.
+          host.active.failed = true;
+          Object.assign(host.active, this.#environment.knownHealth?.(this.config.name, text));
+        }
         this.#hosts.set(text, host);
         changed = true;
         continue;
@@ -230,8 +232,12 @@ export class Cluster {
     for (const [text, active] of health) {
       const host = this.#hosts.get(text);
       if (host === undefined) continue;
-      if (host.active.failed && !active.failed) host.healthySinceMs = this.#environment.clock.monotonic();
+      const recovered = host.active.failed && !active.failed;
       Object.assign(host.active, active);
+      if (recovered) {
+        host.healthySinceMs = this.#environment.clock.monotonic();
+        this.outliers?.onHealthy(host);
+      }
       if (host.removing && active.failed) this.#removeHost(host);
     }
     this.#refresh();
@@ -253,6 +259,10 @@ export class Cluster {
     if (!this.#populated || this.checker?.settled === false) return false;
     for (const transport of this.#transports.all()) if (transport.tls !== undefined && !transport.tls.context.ready) return false;
     return true;
+  }
+  /** By this thread or another. */
+  get #checked(): boolean {
+    return this.config.proto.healthChecks.length > 0;
   }
   #stop(): void {
     this.#closed = true;
@@ -319,7 +329,11 @@ export class Cluster {
       random,
       logger,
       stats: this.stats.scope,
-      hasTraffic: () => this.stats.cxTotal.value > 0,
+      hasTraffic: () => {
+        // Connections of other threads are seen only while they are there.
+        this.#hadTraffic ||= this.stats.cxTotal.value > 0 || this.limits.connections.used > 0;
+        return this.#hadTraffic;
+      },
       connect: (host, address, alpn, callbacks) => {
         const transport =
           config.transportCriteria === undefined ? this.transportFor(host) : this.#transports.forLabels(config.transportCriteria);
@@ -348,6 +362,7 @@ export class Cluster {
       this.stats.membershipChange.add(1);
       this.#onHostsChanged();
     } else if (transition.changed || transition.degradedChanged || transition.first) this.#refresh();
+    this.#environment.publishHealth?.(this.config.name, this.health());
     this.#checkReady();
   }
   #zoneAwareness() {

@@ -2,6 +2,7 @@ import { type CircuitBreaker, createCircuitBreaker, type RetryBudget, withinRetr
 import type { CircuitBreakers } from '@xebec/protos/envoy/config/cluster/v3/circuit_breaker';
 import { RoutingPriority } from '@xebec/protos/envoy/config/core/v3/base';
 import type { Gauge, StatsScope } from '@xebec/telemetry';
+import type { SharedCounters } from '../runtime/shared-counter.ts';
 
 /** What a cluster allows at once, for one routing priority. */
 export interface ResourceLimits extends CircuitBreaker {
@@ -10,7 +11,12 @@ export interface ResourceLimits extends CircuitBreaker {
 }
 
 /** Compiles the thresholds of a priority (envoy.config.cluster.v3.CircuitBreakers); what is not set is Envoy's default. */
-export function compileLimits(breakers: CircuitBreakers | undefined, priority: 'default' | 'high', stats: StatsScope): ResourceLimits {
+export function compileLimits(
+  breakers: CircuitBreakers | undefined,
+  priority: 'default' | 'high',
+  stats: StatsScope,
+  shared?: { readonly clusterName: string; readonly counters: SharedCounters },
+): ResourceLimits {
   const wanted = priority === 'high' ? RoutingPriority.HIGH : RoutingPriority.DEFAULT;
   const thresholds = breakers?.thresholds.find((candidate) => candidate.priority === wanted);
   const scope = stats.scope(`circuit_breakers.${priority}`);
@@ -34,6 +40,7 @@ export function compileLimits(breakers: CircuitBreakers | undefined, priority: '
       },
       (resource, open) => gauges[resource].set(open ? 1 : 0),
       remaining === undefined ? undefined : (resource, left) => remaining[resource].set(left),
+      shared === undefined ? undefined : (resource) => shared.counters(`${shared.clusterName}.${priority}.${resource}`),
     ),
     retryBudget:
       budget === undefined

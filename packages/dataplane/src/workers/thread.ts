@@ -21,8 +21,7 @@ export type ThreadCommand =
   | { readonly kind: 'reset-counters' }
   | { readonly kind: 'reopen-logs' }
   | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, string>> }
-  | { readonly kind: 'host-health'; readonly cluster: string; readonly address: string; readonly active: ActiveHealth }
-  | { readonly kind: 'ejected'; readonly cluster: string; readonly address: string; readonly ejected: boolean };
+  | { readonly kind: 'health'; readonly cluster: string; readonly hosts: ReadonlyMap<string, ActiveHealth> };
 
 /** What one thread counted of one host, for `/clusters`. */
 export interface HostNumbers {

@@ -209,9 +209,8 @@ function standingKey(command: ThreadCommand): string | undefined {
     case 'unhealthy':
     case 'runtime':
       return command.kind;
-    case 'host-health':
-    case 'ejected':
-      return `${command.kind}|${command.cluster}|${command.address}`;
+    case 'health':
+      return `health of ${command.cluster}`;
     default:
       return undefined;
   }

@@ -67,6 +67,7 @@ port.on('message', (message: ToWorker) => {
       counters.apply(message.table);
       return;
     case 'command':
+      // A command may come before there is anything to obey it.
       if (dataplane === undefined) waiting.push(message.command);
       else dataplane.state.obey(message.command);
       return;

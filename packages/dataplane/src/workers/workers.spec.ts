@@ -18,10 +18,15 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
+let backendFails = false;
+
+/** `/slow` takes a while, `/health` fails when it shall. */
 async function backend(): Promise<number> {
   const server = createHttpServer((incoming, response) => {
     incoming.resume();
-    response.end('from the backend');
+    if (incoming.url === '/health' && backendFails) response.statusCode = 500;
+    if (incoming.url === '/slow') setTimeout(() => response.end('slow'), 300);
+    else response.end('from the backend');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(() => {
@@ -31,7 +36,7 @@ async function backend(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function start(listener = '', concurrency = 2, maxConnections = 1024): Promise<{ dataplane: Dataplane; port: number }> {
+async function start(listener = '', concurrency = 2, maxRequests = 1024, cluster = ''): Promise<{ dataplane: Dataplane; port: number }> {
   const upstream = await backend();
   const text = `
 static_resources:
@@ -51,7 +56,8 @@ static_resources:
           route_config: {name: r, virtual_hosts: [{name: all, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: backend}}]}]}
   clusters:
   - name: backend
-    circuit_breakers: {thresholds: [{max_connections: ${maxConnections}}]}
+    circuit_breakers: {thresholds: [{max_requests: ${maxRequests}}]}
+    ${cluster}
     load_assignment:
       cluster_name: backend
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: ${upstream}}}}}]}]`;
@@ -86,6 +92,14 @@ async function ask(port: number): Promise<{ socket: Socket; text: string }> {
   });
 }
 
+async function status(port: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+  const text = await new Promise<string>((resolve) => socket.once('data', (bytes: Buffer) => resolve(bytes.toString())));
+  socket.destroy();
+  return text.slice(9, 12);
+}
+
 function numbers(dataplane: Dataplane): Map<string, number> {
   return new Map(
     dataplane.state.stats.collect().map((sample) => [sample.name, sample.kind === 'histogram' ? sample.data.count : sample.value]),
@@ -107,9 +121,8 @@ it('divides connections between workers and shows one set of numbers', async () 
   expect(seen.get('listener_manager.listener_added')).toBe(1);
   expect(seen.get('listener_manager.listener_create_success')).toBe(2);
   expect(dataplane.state.activeConnections).toBe(30);
-  const reports = await dataplane.state.hostReports();
-  const requests = reports.flatMap((report) => Object.values(report['backend'] ?? {}).map((host) => host.totalRequests));
-  expect(requests.reduce((a, b) => a + b, 0)).toBe(30);
+  await dataplane.state.refreshHosts();
+  expect([...(dataplane.state.clusters.get('backend')?.hosts ?? [])].map((host) => host.totalRequests)).toEqual([30]);
 });
 
 it('starts a dead worker again: new connections wait for it, others go on, counts stay', async () => {
@@ -160,4 +173,37 @@ it('drains connections of all workers', async () => {
         late.on('error', () => resolve(true));
       }),
   );
+});
+
+it('holds a circuit breaker for all workers together', async () => {
+  const { port } = await start('', 2, 3);
+  const sockets: Socket[] = [];
+  const texts = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      const socket = connect(port, '127.0.0.1');
+      sockets.push(socket);
+      socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n');
+      return new Promise<string>((resolve) => socket.once('data', (bytes: Buffer) => resolve(bytes.toString().slice(9, 12))));
+    }),
+  );
+  for (const socket of sockets) socket.destroy();
+  // Each thread may find the last free place at the same moment.
+  const passed = texts.filter((status) => status === '200').length;
+  expect(passed).toBeGreaterThanOrEqual(3);
+  expect(passed).toBeLessThanOrEqual(4);
+});
+
+it('tells workers what health checks of the main thread find', async () => {
+  const { dataplane, port } = await start(
+    '',
+    2,
+    1024,
+    'common_lb_config: {healthy_panic_threshold: {value: 0}}\n    health_checks: [{timeout: 1s, interval: 0.1s, no_traffic_interval: 0.1s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: {path: /health}}]',
+  );
+  await ask(port);
+  expect(numbers(dataplane).get('cluster.backend.health_check.success')).toBeGreaterThan(0);
+  backendFails = true;
+  await until(async () => (await status(port)) === '503');
+  backendFails = false;
+  await until(async () => (await status(port)) === '200');
 });
