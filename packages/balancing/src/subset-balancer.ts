@@ -65,7 +65,8 @@ export function createSubsetBalancer<H extends Host>(
   const fallbacks: Record<SubsetFallback, LoadBalancer<H> | undefined> = {
     none: undefined,
     any: all,
-    default: create(hosts.filter(isDefault)),
+    // A default subset without hosts is no fallback.
+    default: hosts.some(isDefault) ? create(hosts.filter(isDefault)) : undefined,
   };
   const fallBack = (policy: SubsetFallback, context: ChooseContext): H | undefined => {
     const balancer = fallbacks[policy];

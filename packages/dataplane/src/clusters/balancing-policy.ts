@@ -3,6 +3,7 @@ import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import {
   type Cluster_CommonLbConfig,
+  Cluster_DiscoveryType,
   Cluster_LbPolicy,
   type Cluster_LbSubsetConfig,
   Cluster_RingHashLbConfig_HashFunction,
@@ -35,6 +36,13 @@ export interface BalancingConfig {
 /** Reads `lb_policy` or `load_balancing_policy` and what belongs to it; throws XebecError `E_CONFIG` for what is not known. */
 export function compileBalancing(proto: ClusterProto, where: string): BalancingConfig {
   const common = proto.commonLbConfig;
+  const kind = proto.clusterDiscoveryType;
+  const hashesHostname = common?.consistentHashingLbConfig?.useHostnameForHashing ?? false;
+  if (hashesHostname && (kind.case === undefined || kind.value === Cluster_DiscoveryType.STATIC))
+    throw new XebecError(
+      'E_CONFIG',
+      `${where}: Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'`,
+    );
   const base: BalancingConfig = {
     policy: { kind: 'round-robin' },
     panicPercent: common?.healthyPanicThreshold?.value ?? 50,
@@ -45,7 +53,7 @@ export function compileBalancing(proto: ClusterProto, where: string): BalancingC
       minClusterSize: Number(zoneOf(common)?.minClusterSize ?? 6n),
     },
     subsets: proto.lbSubsetConfig === undefined ? undefined : subsetsOf(proto.lbSubsetConfig),
-    hashesHostname: common?.consistentHashingLbConfig?.useHostnameForHashing ?? false,
+    hashesHostname,
     ignoresUnchecked: common?.ignoreNewHostsUntilFirstHc ?? false,
     closesOnHostSetChange: common?.closeConnectionsOnHostSetChange ?? false,
     clusterProvided: proto.lbPolicy === Cluster_LbPolicy.CLUSTER_PROVIDED,

@@ -59,6 +59,8 @@ export class HostSelection {
 
   constructor(parts: SelectionParts) {
     this.#parts = parts;
+    if (parts.balancing.subsets !== undefined)
+      for (const name of ['selected', 'fallback', 'fallback_panic', 'created', 'removed']) parts.stats.counter(`lb_subsets_${name}`);
     this.#choice = { hash: undefined, attempt: 0, metadata: undefined, skippedPriorities: undefined, random: parts.random };
   }
   invalidate(): void {
@@ -119,9 +121,11 @@ export class HostSelection {
       (event) => stats.counter(event).add(1),
     );
     const active = stats.gauge('lb_subsets_active');
-    const difference = balancer.subsets - active.value;
+    // Envoy's main thread has a balancer too, whose subsets count as well.
+    const subsetCount = 2 * balancer.subsets;
+    const difference = subsetCount - active.value;
     if (difference !== 0) stats.counter(difference > 0 ? 'lb_subsets_created' : 'lb_subsets_removed').add(Math.abs(difference));
-    active.set(balancer.subsets);
+    active.set(subsetCount);
     return balancer;
   }
   /** Locality weights count inside subsets only when asked for, by the part of a locality that is in the subset when scaled. */
