@@ -7,6 +7,7 @@ import { createAdsRelay } from './ads-relay.ts';
 import { parseAppProbes } from './app-probes.ts';
 import { certificateClient } from './certificate-client.ts';
 import { type CertificateManager, createCertificateManager } from './certificate-manager.ts';
+import { capturesDns, startPodDns } from './dns/pod-dns.ts';
 import { parseJsonObject, readNode } from './node-metadata.ts';
 import { adminReadiness } from './readiness.ts';
 import { createSdsServer } from './sds-server.ts';
@@ -112,6 +113,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       logger,
     });
     closers.push(() => status.close());
+    if (capturesDns(env)) {
+      const dns = await startPodDns({
+        env,
+        staticFile: env['XEBEC_NAME_TABLE'] ?? inCwd('etc/istio/proxy/names.json'),
+        resolvConf: '/etc/resolv.conf',
+        xdsSocket: inCwd(XDS_SOCKET),
+        node,
+        clock,
+        logger,
+      });
+      closers.push(() => dns.close());
+    }
     const bootstrap = renderBootstrap({
       node,
       xdsType: options.xdsType ?? 'delta',
