@@ -1,7 +1,10 @@
 import type { HeaderList } from '../http.ts';
+import { latin1Text } from '../latin1.ts';
 import { DynamicTable, entrySize } from './dynamic-table.ts';
 import { huffmanDecode } from './huffman.ts';
 import { staticCount, staticTable } from './static-table.ts';
+
+const noBytes = Buffer.alloc(0);
 
 export interface DecodedBlock {
   readonly fields: HeaderList;
@@ -13,7 +16,7 @@ export interface DecodedBlock {
 export class HpackDecoder {
   readonly #table: DynamicTable;
   readonly #tableLimit: number;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = noBytes;
   #at = 0;
   #end = 0;
 
@@ -22,14 +25,18 @@ export class HpackDecoder {
     this.#tableLimit = tableLimit;
     this.#table = new DynamicTable(tableLimit);
   }
+  /** Changes with each change of the table: blocks decoded at the same generation, that left it as it was, mean the same. */
+  get generation(): number {
+    return this.#table.changes;
+  }
   /**
-   * Decodes a complete block; undefined is a compression error, after which the connection cannot go on. The whole block is
-   * always read, so that the table stays right; fields past the limits are not kept.
+   * Decodes a complete block, `block[from, to)`; undefined is a compression error, after which the connection cannot go on. The whole
+   * block is always read, so that the table stays right; fields past the limits are not kept.
    */
-  decode(block: Buffer, maxListBytes: number, maxCount: number): DecodedBlock | undefined {
+  decode(block: Buffer, maxListBytes: number, maxCount: number, from = 0, to = block.length): DecodedBlock | undefined {
     this.#bytes = block;
-    this.#at = 0;
-    this.#end = block.length;
+    this.#at = from;
+    this.#end = to;
     const fields: HeaderList = [];
     let listBytes = 0;
     let tooLarge = false;
@@ -90,6 +97,6 @@ export class HpackDecoder {
     const from = this.#at;
     if (length < 0 || from + length > this.#end) return undefined;
     this.#at = from + length;
-    return huffman ? huffmanDecode(this.#bytes, from, this.#at) : this.#bytes.toString('latin1', from, this.#at);
+    return huffman ? huffmanDecode(this.#bytes, from, this.#at) : latin1Text(this.#bytes, from, this.#at);
   }
 }

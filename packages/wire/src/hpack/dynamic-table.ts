@@ -16,6 +16,8 @@ export class DynamicTable {
   readonly #onEvict: ((name: string, value: string) => void) | undefined;
   /** How many entries have ever been added. */
   insertions = 0;
+  /** Counts everything that may have changed the table. */
+  changes = 0;
 
   constructor(maxSize: number, onEvict?: (name: string, value: string) => void) {
     this.#maxSize = maxSize;
@@ -36,6 +38,7 @@ export class DynamicTable {
   }
   add(name: string, value: string): void {
     const size = entrySize(name, value);
+    this.changes++;
     this.#evictTo(this.#maxSize - size);
     if (size > this.#maxSize) return;
     this.#entries.push(name, value);
@@ -44,12 +47,16 @@ export class DynamicTable {
   }
   resize(maxSize: number): void {
     this.#maxSize = maxSize;
+    this.changes++;
     this.#evictTo(maxSize);
   }
   #evictTo(size: number): void {
     while (this.#size > size && this.length > 0) {
       const name = this.#entries[this.#start] as string;
       const value = this.#entries[this.#start + 1] as string;
+      // What is gone must not be held until the array is cut.
+      this.#entries[this.#start] = '';
+      this.#entries[this.#start + 1] = '';
       this.#start += 2;
       this.#size -= entrySize(name, value);
       this.#onEvict?.(name, value);

@@ -1,111 +1,151 @@
+import { type ByteTarget, GrowingBytes } from '../byte-target.ts';
+import { safeFieldValue } from '../field-name.ts';
+import { writeLatin1 } from '../latin1.ts';
 import { DynamicTable, entrySize } from './dynamic-table.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
-import { staticCount, staticTable } from './static-table.ts';
+import { type KnownName, knownName } from './known-name.ts';
+import { staticCount } from './static-table.ts';
 
-const staticFields = new Map<string, number>();
-const staticNames = new Map<string, number>();
-for (let i = staticCount; i >= 1; i--) {
-  staticNames.set(staticTable[2 * i - 2] as string, i);
-  if (staticTable[2 * i - 1] !== '') staticFields.set(`${staticTable[2 * i - 2]}\0${staticTable[2 * i - 1]}`, i);
-}
-
-/** Secrets: never in a table, here or further on (RFC 7541 section 7.1.3). */
-const neverIndexed = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
-/** Differ from message to message: a table entry would only push out useful ones. */
-const notWorthIndexing = new Set([
-  ...[':path', 'content-length', 'date', 'etag', 'last-modified', 'x-request-id', 'traceparent', 'x-b3-traceid', 'x-b3-spanid'],
-  ...['x-b3-parentspanid', 'x-envoy-upstream-service-time', 'x-forwarded-for', 'age', 'if-none-match', 'location', 'grpc-timeout'],
-]);
 const maxIndexedBytes = 512;
 const maxTableSize = 4096;
+/** Up to this many characters a loop is quicker than a call into the runtime. */
+const loopLength = 24;
 
-/** Encodes header blocks of one direction of a connection (RFC 7541). */
+/**
+ * Encodes header blocks of one direction of a connection (RFC 7541). Only what goes into the table is Huffman-coded: it is sent once.
+ * Coding what differs from message to message would cost more CPU than its bytes are worth.
+ */
 export class HpackEncoder {
-  readonly #inserted = new Map<string, number>();
-  readonly #table = new DynamicTable(maxTableSize, (name, value) => {
-    // A later entry of the same field keeps its place in the map.
-    const key = `${name}\0${value}`;
-    this.#evicted++;
-    if (this.#inserted.get(key) === this.#evicted) this.#inserted.delete(key);
-  });
+  readonly #target: ByteTarget;
+  /** Insertions by name and value. */
+  readonly #inserted = new Map<string, Map<string, number>>();
+  readonly #table = new DynamicTable(maxTableSize, (name, value) => this.#onEvict(name, value));
   #evicted = 0;
-  #target: Buffer = Buffer.allocUnsafeSlow(4096);
-  #at = 0;
-  #sizeUpdate = -1;
+  #start = 0;
+  /** The smallest table since the last block, and whether the peer has yet to be told of a change (section 4.2). */
+  #smallest = maxTableSize;
+  #resized = false;
 
+  /** Blocks are written to `target`; without one the encoder has its own. */
+  constructor(target: ByteTarget = new GrowingBytes()) {
+    this.#target = target;
+  }
   /** The peer's SETTINGS_HEADER_TABLE_SIZE. */
   setTableLimit(limit: number): void {
     const size = Math.min(limit, maxTableSize);
     if (size === this.#table.maxSize) return;
     this.#table.resize(size);
-    this.#sizeUpdate = size;
+    this.#smallest = Math.min(this.#smallest, size);
+    this.#resized = true;
   }
-  /** Starts a block; fields follow by `field`, `finish` returns it. */
+  /** Starts a block; fields follow by `field`. */
   begin(): void {
-    this.#at = 0;
-    if (this.#sizeUpdate >= 0) {
-      this.#room(16);
-      this.#integer(this.#sizeUpdate, 5, 0x20);
-      this.#sizeUpdate = -1;
-    }
+    const target = this.#target;
+    if (target instanceof GrowingBytes) target.at = 0;
+    this.#start = target.at;
+    if (!this.#resized) return;
+    target.room(16);
+    const { maxSize } = this.#table;
+    if (this.#smallest < maxSize) this.#integer(this.#smallest, 5, 0x20);
+    this.#integer(maxSize, 5, 0x20);
+    this.#smallest = maxSize;
+    this.#resized = false;
   }
+  /** Any name and value, as they are. */
   field(name: string, value: string): void {
-    this.#room(name.length + value.length + 24);
-    const key = `${name}\0${value}`;
-    const fixed = staticFields.get(key);
+    const known = knownName(name);
+    if (known?.name === name && safeFieldValue(value) === value) {
+      this.knownField(known, value);
+      return;
+    }
+    this.#target.room(name.length + value.length + 24);
+    this.#integer(0, 4, 0);
+    this.#plain(name);
+    this.#plain(value);
+  }
+  /** NUL and line breaks in the value become spaces. */
+  knownField(known: KnownName, value: string): void {
+    const { name } = known;
+    this.#target.room(name.length + value.length + 24);
+    const fixed = known.staticValues?.get(value);
     if (fixed !== undefined) {
       this.#integer(fixed, 7, 0x80);
       return;
     }
-    const insertion = this.#inserted.get(key);
+    if (known.indexing !== 'index') {
+      this.#literal(known, 4, known.indexing === 'never' ? 0x10 : 0, safeFieldValue(value));
+      return;
+    }
+    const insertion = this.#inserted.get(name)?.get(value);
     if (insertion !== undefined) {
       this.#integer(staticCount + 1 + this.#table.insertions - insertion, 7, 0x80);
       return;
     }
-    const nameIndex = staticNames.get(name) ?? 0;
-    if (neverIndexed.has(name)) this.#literal(nameIndex, 4, 0x10, name, value);
-    else if (notWorthIndexing.has(name) || entrySize(name, value) > Math.min(maxIndexedBytes, this.#table.maxSize)) {
-      this.#literal(nameIndex, 4, 0, name, value);
-    } else {
-      this.#literal(nameIndex, 6, 0x40, name, value);
-      this.#table.add(name, value);
-      this.#inserted.set(key, this.#table.insertions);
-    }
+    this.#insert(known, safeFieldValue(value));
   }
   /** The block, valid until the next `begin`. */
   finish(): Buffer {
-    return this.#target.subarray(0, this.#at);
+    return this.#target.bytes.subarray(this.#start, this.#target.at);
   }
-  #literal(nameIndex: number, bits: number, flags: number, name: string, value: string): void {
-    this.#integer(nameIndex, bits, flags);
-    if (nameIndex === 0) this.#string(name);
+  #insert(known: KnownName, value: string): void {
+    const { name } = known;
+    if (entrySize(name, value) > Math.min(maxIndexedBytes, this.#table.maxSize)) {
+      this.#literal(known, 4, 0, value);
+      return;
+    }
+    this.#integer(known.staticIndex, 6, 0x40);
+    if (known.staticIndex === 0) this.#string(name);
     this.#string(value);
+    this.#table.add(name, value);
+    let values = this.#inserted.get(name);
+    if (values === undefined) {
+      values = new Map();
+      this.#inserted.set(name, values);
+    }
+    values.set(value, this.#table.insertions);
+  }
+  #onEvict(name: string, value: string): void {
+    this.#evicted++;
+    const values = this.#inserted.get(name);
+    // A later entry of the same field keeps its place.
+    if (values?.get(value) !== this.#evicted) return;
+    values.delete(value);
+    if (values.size === 0) this.#inserted.delete(name);
+  }
+  #literal(known: KnownName, bits: number, flags: number, value: string): void {
+    this.#integer(known.staticIndex, bits, flags);
+    if (known.staticIndex === 0) this.#plain(known.name);
+    this.#plain(value);
+  }
+  #plain(text: string): void {
+    const { length } = text;
+    this.#integer(length, 7, 0);
+    const target = this.#target;
+    const { bytes, at } = target;
+    if (length > loopLength) writeLatin1(bytes, text, at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
+    target.at = at + length;
   }
   #string(text: string): void {
     const length = huffmanLength(text);
-    if (length < text.length) {
-      this.#integer(length, 7, 0x80);
-      this.#at = huffmanEncode(text, this.#target, this.#at);
-    } else {
-      this.#integer(text.length, 7, 0);
-      this.#at += this.#target.write(text, this.#at, 'latin1');
-    }
-  }
-  #integer(value: number, bits: number, flags: number): void {
-    const mask = (1 << bits) - 1;
-    if (value < mask) {
-      this.#target[this.#at++] = flags | value;
+    if (length >= text.length) {
+      this.#plain(text);
       return;
     }
-    this.#target[this.#at++] = flags | mask;
-    let rest = value - mask;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) this.#target[this.#at++] = (rest & 127) | 128;
-    this.#target[this.#at++] = rest;
+    this.#integer(length, 7, 0x80);
+    this.#target.at = huffmanEncode(text, this.#target.bytes, this.#target.at);
   }
-  #room(bytes: number): void {
-    if (this.#at + bytes <= this.#target.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#target.length, this.#at + bytes));
-    this.#target.copy(larger, 0, 0, this.#at);
-    this.#target = larger;
+  #integer(value: number, bits: number, flags: number): void {
+    const target = this.#target;
+    const { bytes } = target;
+    const mask = (1 << bits) - 1;
+    if (value < mask) {
+      bytes[target.at++] = flags | value;
+      return;
+    }
+    bytes[target.at++] = flags | mask;
+    let rest = value - mask;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) bytes[target.at++] = (rest & 127) | 128;
+    bytes[target.at++] = rest;
   }
 }

@@ -1,3 +1,4 @@
+import { requireName } from '../hpack/known-name.ts';
 import type {
   ClientConnection,
   ClientStream,
@@ -10,7 +11,8 @@ import type {
 } from '../http.ts';
 import { Http2Connection } from './connection.ts';
 import { errorCode, maxStreamId, preface, setting, settingEntry } from './constants.ts';
-import { encodeFields, responseFromFields } from './header-block.ts';
+import { encodeFields, type ReceivedHead, responseFromFields } from './header-block.ts';
+import type { HeaderBlock } from './header-cache.ts';
 import { type Http2ClientOptions, http2Limits } from './options.ts';
 import { Http2Stream } from './stream.ts';
 
@@ -22,7 +24,17 @@ export function createHttp2ClientConnection(output: CodecOutput, options: Http2C
   return new Http2ClientConnection(output, options);
 }
 
-class Http2ClientConnection extends Http2Connection implements ClientConnection {
+const names = {
+  method: requireName(':method'),
+  protocol: requireName(':protocol'),
+  scheme: requireName(':scheme'),
+  path: requireName(':path'),
+  authority: requireName(':authority'),
+};
+
+type Parsed = ReceivedHead<ResponseHead> | string;
+
+class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> implements ClientConnection {
   /** Streams handed out whose request has not begun: they have no id yet. */
   #reserved = 0;
   #nextId = 1;
@@ -33,7 +45,7 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection 
   constructor(output: CodecOutput, options: Http2ClientOptions) {
     super(output, http2Limits(options));
     this.peerMaxStreams = streamsBeforeSettings;
-    this.out.push(preface);
+    this.out.text(preface);
     this.sendSettings(settingEntry(setting.enablePush, 0));
   }
   override get activeStreams(): number {
@@ -55,72 +67,67 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection 
   openStream(receiver: ResponseReceiver): ClientStream | undefined {
     if (!this.available) return undefined;
     this.#reserved++;
-    return new PendingStream(this, receiver);
+    return new Http2ClientStream(this, this.limits.initialStreamWindowBytes, receiver);
   }
   /** Gives a reserved stream its id and sends its head: ids must go out in order. */
-  begin(receiver: ResponseReceiver, head: RequestHead, endStream: boolean): Http2ClientStream | undefined {
+  begin(stream: Http2ClientStream, head: RequestHead, endStream: boolean): void {
     this.#reserved--;
     if (this.isClosed || this.#goaway) {
-      receiver.onReset(this.isClosed ? 'connection-termination' : 'refused-stream', 'the connection takes no more streams');
-      return undefined;
+      stream.fail(this.isClosed ? 'connection-termination' : 'refused-stream', 'the connection takes no more streams');
+      return;
     }
     if (head.upgrade !== undefined && !this.extendedConnect) {
-      receiver.onReset('protocol-error', 'the server does not allow extended CONNECT');
+      stream.fail('protocol-error', 'the server does not allow extended CONNECT');
       this.onStreamsChanged();
-      return undefined;
+      return;
     }
-    const id = this.#nextId;
+    stream.id = this.#nextId;
     this.#nextId += 2;
-    const { initialStreamWindowBytes, maxSendBufferBytes } = this.limits;
-    const stream = new Http2ClientStream(this, id, this.peerInitialWindow, initialStreamWindowBytes, maxSendBufferBytes, receiver, head);
-    this.streams.set(id, stream);
-    this.#sendRequestHead(id, head, endStream);
+    stream.sendWindow = this.peerInitialWindow;
+    this.streams.add(stream);
+    this.#sendRequestHead(stream.id, head, endStream);
     stream.headSent = true;
     if (endStream) stream.closeLocal();
-    return stream;
   }
   giveBack(): void {
     this.#reserved--;
     this.onStreamsChanged();
   }
   #sendRequestHead(id: number, head: RequestHead, endStream: boolean): void {
-    const encoder = this.encoder;
-    encoder.begin();
-    encoder.field(':method', head.upgrade === undefined ? head.method : 'CONNECT');
-    if (head.upgrade !== undefined) encoder.field(':protocol', head.upgrade);
+    const { encoder } = this;
+    const start = this.beginHeaders();
+    encoder.knownField(names.method, head.upgrade === undefined ? head.method : 'CONNECT');
+    if (head.upgrade !== undefined) encoder.knownField(names.protocol, head.upgrade);
     if (head.method !== 'CONNECT') {
-      encoder.field(':scheme', head.scheme);
-      encoder.field(':path', head.path === '' ? '/' : head.path);
+      encoder.knownField(names.scheme, head.scheme);
+      encoder.knownField(names.path, head.path === '' ? '/' : head.path);
     }
-    if (head.authority !== '') encoder.field(':authority', head.authority);
+    if (head.authority !== '') encoder.knownField(names.authority, head.authority);
     encodeFields(encoder, head.headers);
-    this.writeHeaders(id, endStream);
+    this.endHeaders(start, id, endStream);
   }
   protected isIdle(streamId: number): boolean {
     return streamId % 2 === 0 || streamId >= this.#nextId;
   }
-  protected onHeaders(streamId: number, fields: HeaderList, tooLarge: boolean, endStream: boolean): void {
+  protected onHeaders(streamId: number, block: HeaderBlock<Parsed>, endStream: boolean): void {
     const stream = this.streams.get(streamId);
-    if (!(stream instanceof Http2ClientStream)) {
-      this.connectionError(errorCode.protocolError, 'HEADERS on an idle stream');
-      return;
-    }
-    if (stream.headReceived) this.receiveTrailers(stream, fields, tooLarge, endStream);
-    else stream.receiveHead(fields, tooLarge, endStream);
+    if (stream === undefined) this.connectionError(errorCode.protocolError, 'HEADERS on an idle stream');
+    else if (stream.headReceived) this.receiveTrailers(stream, block, endStream);
+    else stream.receiveHead(block, endStream);
   }
   writeTrailers(id: number, trailers: HeaderList): void {
-    this.encoder.begin();
+    const start = this.beginHeaders();
     encodeFields(this.encoder, trailers);
-    this.writeHeaders(id, true);
+    this.endHeaders(start, id, true);
   }
-  protected onPeerReset(stream: Http2Stream, code: number): void {
+  protected onPeerReset(stream: Http2ClientStream, code: number): void {
     // NO_ERROR after a complete response only stops the request's body.
     if (code === errorCode.noError && stream.remoteClosed) stream.fail('remote-reset', 'the server wants no more of the request');
     else stream.fail(code === errorCode.refusedStream ? 'refused-stream' : 'remote-reset', `the server reset the stream (${code})`);
   }
   protected onGoaway(lastStreamId: number): void {
     this.#goaway = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.id > lastStreamId) stream.fail('refused-stream', 'the server is going away');
     }
     this.draining = true;
@@ -144,89 +151,62 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection 
   }
 }
 
-/** What `openStream` gives: it becomes a stream of the connection when the request's head is sent. */
-class PendingStream implements ClientStream {
+/** What `openStream` gives: it gets its id when the request's head is sent. */
+class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly #connection: Http2ClientConnection;
   readonly #receiver: ResponseReceiver;
-  #stream: Http2ClientStream | undefined;
-  #begun = false;
-  #paused = false;
-
-  constructor(connection: Http2ClientConnection, receiver: ResponseReceiver) {
-    this.#connection = connection;
-    this.#receiver = receiver;
-  }
-  sendHead(head: RequestHead, endStream: boolean): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    this.#stream = this.#connection.begin(this.#receiver, head, endStream);
-    if (this.#paused) this.#stream?.pause();
-  }
-  sendData(data: Buffer, endStream: boolean): boolean {
-    return this.#stream?.sendData(data, endStream) ?? true;
-  }
-  sendTrailers(trailers: HeaderList): void {
-    this.#stream?.sendTrailers(trailers);
-  }
-  reset(reason: ResetReason): void {
-    if (this.#begun) this.#stream?.reset(reason);
-    else {
-      this.#begun = true;
-      this.#connection.giveBack();
-    }
-  }
-  pause(): void {
-    this.#paused = true;
-    this.#stream?.pause();
-  }
-  resume(): void {
-    this.#paused = false;
-    this.#stream?.resume();
-  }
-}
-
-class Http2ClientStream extends Http2Stream {
-  readonly #receiver: ResponseReceiver;
-  readonly #request: RequestHead;
   protected readonly resetCode = errorCode.cancel;
+  #begun = false;
+  #bodyless = false;
+  #upgrading = false;
   headReceived = false;
 
-  constructor(
-    connection: Http2ClientConnection,
-    id: number,
-    sendWindow: number,
-    receiveWindow: number,
-    maxSendBufferBytes: number,
-    receiver: ResponseReceiver,
-    request: RequestHead,
-  ) {
-    super(connection, id, sendWindow, receiveWindow, maxSendBufferBytes);
+  constructor(connection: Http2ClientConnection, receiveWindow: number, receiver: ResponseReceiver) {
+    super(connection, 0, 0, receiveWindow);
+    this.#connection = connection;
     this.#receiver = receiver;
-    this.#request = request;
   }
   protected get owner(): ResponseReceiver {
     return this.#receiver;
   }
-  receiveHead(fields: HeaderList, tooLarge: boolean, endStream: boolean): void {
-    const received = tooLarge ? 'response headers too large' : responseFromFields(fields);
+  sendHead(head: RequestHead, endStream: boolean): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#bodyless = head.method === 'HEAD';
+    this.#upgrading = head.upgrade !== undefined;
+    this.#connection.begin(this, head, endStream);
+  }
+  override reset(reason: ResetReason): void {
+    if (this.#begun) {
+      super.reset(reason);
+      return;
+    }
+    this.#begun = true;
+    this.dead = true;
+    this.#connection.giveBack();
+  }
+  receiveHead(block: HeaderBlock<Parsed>, endStream: boolean): void {
+    block.parsed ??= responseFromFields(block.fields);
+    const received = block.tooLarge ? 'response headers too large' : block.parsed;
     if (typeof received === 'string') {
       this.fail('protocol-error', received, errorCode.protocolError);
       return;
     }
-    const head: ResponseHead = received.head;
-    if (head.status < 200) {
+    const { status, headers } = received.head;
+    const head: ResponseHead = block.cached ? { status, headers: headers.slice() } : received.head;
+    if (status < 200) {
       if (endStream) this.fail('protocol-error', 'interim response that ends the stream', errorCode.protocolError);
       else this.#receiver.onHead(head, false);
       return;
     }
     this.headReceived = true;
-    const bodyless = this.#request.method === 'HEAD' || head.status === 304 || head.status === 204;
+    const bodyless = this.#bodyless || status === 304 || status === 204;
     if (!bodyless) this.expectedBytes = received.contentLength;
     if (endStream && this.expectedBytes > 0) {
       this.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
       return;
     }
-    if (this.#request.upgrade !== undefined && head.status < 300 && !endStream) head.status = 101;
+    if (this.#upgrading && status < 300 && !endStream) head.status = 101;
     this.remoteClosed = endStream;
     this.#receiver.onHead(head, endStream);
     if (endStream) this.settle();

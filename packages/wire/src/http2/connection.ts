@@ -1,14 +1,11 @@
-import { HpackDecoder } from '../hpack/decoder.ts';
 import { HpackEncoder } from '../hpack/encoder.ts';
 import type { CodecOutput, HeaderList } from '../http.ts';
-import { InputWindow } from '../http1/input-window.ts';
-import { OutputBuffer } from '../output-buffer.ts';
+import { ClosedStreams } from './closed-streams.ts';
 import {
   defaultMaxFrameBytes,
   defaultWindowBytes,
   errorCode,
   flag,
-  frameHeader,
   frameHeaderBytes,
   frameType,
   maxStreamId,
@@ -18,49 +15,57 @@ import {
   uint32,
 } from './constants.ts';
 import { FloodGuard } from './flood-guard.ts';
+import { ConnectionWindows } from './flow-control.ts';
+import { FrameReader, type FrameSink } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
 import { trailersFromFields } from './header-block.ts';
+import type { HeaderBlock } from './header-cache.ts';
+import { HeaderReader } from './header-reader.ts';
 import type { Http2Limits } from './options.ts';
 import type { Http2Stream, StreamCarrier } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 const controlFramesLimit = 2000;
-const continuationLimit = 32;
-const recentlyClosedLimit = 256;
+const noBytes = Buffer.alloc(0);
 
-/** Frames, settings, windows and shutdown of one connection (RFC 9113): what both roles share. */
-export abstract class Http2Connection implements StreamCarrier {
+/**
+ * Frames, settings, windows and shutdown of one connection (RFC 9113): what both roles share. `Parsed` is what a role makes of a
+ * message's first header block.
+ */
+export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implements StreamCarrier, FrameSink {
   protected readonly limits: Http2Limits;
-  protected readonly out: OutputBuffer;
-  protected readonly encoder = new HpackEncoder();
-  protected readonly streams = new Map<number, Http2Stream>();
+  protected readonly out: FrameWriter;
+  protected readonly encoder: HpackEncoder;
+  protected readonly streams = new StreamTable<Stream>();
   protected readonly guard: FloodGuard;
-  readonly #decoder = new HpackDecoder();
-  readonly #input = new InputWindow();
-  readonly #waiting = new Set<Http2Stream>();
-  /** Ended streams, true when this side reset them: frames that cross the reset are ignored. */
-  readonly #recentlyClosed = new Map<number, boolean>();
-  #headers: { streamId: number; flags: number; pieces: Buffer[]; bytes: number; selfDependent: boolean } | undefined;
+  readonly #reader = new FrameReader(this);
+  readonly #headers: HeaderReader<Parsed>;
+  readonly #windows: ConnectionWindows;
+  readonly #closedStreams = new ClosedStreams();
+  #waiting: Http2Stream[] = [];
+  /** Input that came while input was read. */
+  #later: Buffer[] | undefined;
   #processing = false;
   #settingsSeen = false;
-  #sendWindow = defaultWindowBytes;
-  #receiveWindow: number;
-  #uncredited = 0;
   protected peerInitialWindow = defaultWindowBytes;
   protected peerMaxStreams = Number.POSITIVE_INFINITY;
   protected peerExtendedConnect = false;
-  maxFrameBytes = defaultMaxFrameBytes;
+  readonly maxFrameBytes = defaultMaxFrameBytes;
   protected lastPeerStream = 0;
   protected draining = false;
   protected isClosed = false;
 
   constructor(output: CodecOutput, limits: Http2Limits) {
     this.limits = limits;
-    this.out = new OutputBuffer(output);
+    this.out = new FrameWriter(output);
+    this.encoder = new HpackEncoder(this.out);
     this.guard = new FloodGuard(controlFramesLimit, limits.now);
-    this.#receiveWindow = limits.initialConnectionWindowBytes;
+    this.#headers = new HeaderReader(limits.maxHeadersBytes, limits.maxHeadersCount);
+    this.#windows = new ConnectionWindows(limits.initialConnectionWindowBytes);
   }
-  protected abstract onHeaders(streamId: number, fields: HeaderList, tooLarge: boolean, endStream: boolean): void;
+  protected abstract onHeaders(streamId: number, block: HeaderBlock<Parsed>, endStream: boolean): void;
   protected abstract isIdle(streamId: number): boolean;
-  protected abstract onPeerReset(stream: Http2Stream, code: number): void;
+  protected abstract onPeerReset(stream: Stream, code: number): void;
   protected abstract onGoaway(lastStreamId: number): void;
   protected abstract onPingAck(): void;
   protected abstract onConnectionError(detail: string): void;
@@ -71,34 +76,48 @@ export abstract class Http2Connection implements StreamCarrier {
     return this.streams.size;
   }
   get sendAllowance(): number {
-    return this.out.congested ? 0 : this.#sendWindow;
+    return this.out.congested ? 0 : this.#windows.send;
+  }
+  get maxSendBufferBytes(): number {
+    return this.limits.maxSendBufferBytes;
+  }
+  get readsFrames(): boolean {
+    return !this.isClosed;
   }
   protected sendSettings(entries: string): void {
     const all =
       settingEntry(setting.initialWindowSize, this.limits.initialStreamWindowBytes) +
       settingEntry(setting.maxHeaderListSize, this.limits.maxHeadersBytes) +
       entries;
-    this.out.push(frameHeader(all.length, frameType.settings, 0, 0) + all);
+    this.out.textFrame(frameType.settings, 0, 0, all);
     const more = this.limits.initialConnectionWindowBytes - defaultWindowBytes;
-    if (more > 0) this.writeWindowUpdate(0, more);
+    if (more > 0) this.#writeWindowUpdate(0, more);
   }
+  /** `bytes` are borrowed until the batch ends. */
   receive(bytes: Buffer): void {
     if (this.isClosed || bytes.length === 0) return;
-    this.#input.append(bytes);
-    if (this.#processing) return;
+    if (this.#processing) {
+      this.#later ??= [];
+      this.#later.push(Buffer.from(bytes));
+      return;
+    }
     this.#processing = true;
     this.out.hold();
     try {
-      if (this.readPreface(this.#input)) this.#readFrames();
-      if (this.isClosed) this.#input.clear();
+      this.#read(bytes);
+      for (let next = this.#later?.shift(); next !== undefined; next = this.#later?.shift()) this.#read(next);
     } finally {
       this.#processing = false;
       this.out.release();
     }
   }
-  /** Takes what stands before the first frame; false while it is incomplete or wrong. */
-  protected readPreface(_input: InputWindow): boolean {
-    return true;
+  #read(bytes: Buffer): void {
+    const start = this.readPreface(bytes);
+    if (start < bytes.length && !this.isClosed) this.#reader.read(bytes, start);
+  }
+  /** Takes what stands before the first frame; returns where that starts. */
+  protected readPreface(_bytes: Buffer): number {
+    return 0;
   }
   receiveEnd(): void {
     if (this.isClosed) return;
@@ -112,7 +131,7 @@ export abstract class Http2Connection implements StreamCarrier {
   protected shutDown(detail: string): void {
     if (this.isClosed && this.streams.size === 0) return;
     this.isClosed = true;
-    for (const stream of [...this.streams.values()]) stream.fail('connection-termination', detail);
+    for (const stream of this.streams.all()) stream.fail('connection-termination', detail);
     this.onStreamsChanged();
   }
   onSocketDrain(): void {
@@ -124,7 +143,7 @@ export abstract class Http2Connection implements StreamCarrier {
     this.isClosed = true;
     this.writeGoaway(this.lastPeerStream, code, detail);
     this.out.end();
-    for (const stream of [...this.streams.values()]) stream.fail('protocol-error', detail);
+    for (const stream of this.streams.all()) stream.fail('protocol-error', detail);
     this.onConnectionError(detail);
     this.onStreamsChanged();
   }
@@ -137,27 +156,10 @@ export abstract class Http2Connection implements StreamCarrier {
 
   // Reading.
 
-  #readFrames(): void {
-    const input = this.#input;
-    while (!this.isClosed && input.size >= frameHeaderBytes) {
-      const { bytes, at } = input;
-      const length = bytes.readUIntBE(at, 3);
-      if (length > defaultMaxFrameBytes) {
-        this.connectionError(errorCode.frameSizeError, `frame of ${length} bytes`);
-        return;
-      }
-      if (input.size < frameHeaderBytes + length) return;
-      const from = at + frameHeaderBytes;
-      input.at = from + length;
-      this.#frame(
-        bytes[at + 3] as number,
-        bytes[at + 4] as number,
-        bytes.readUInt32BE(at + 5) & maxStreamId,
-        bytes.subarray(from, from + length),
-      );
-    }
+  onFrameTooLarge(length: number): void {
+    this.connectionError(errorCode.frameSizeError, `frame of ${length} bytes`);
   }
-  #frame(type: number, flags: number, streamId: number, payload: Buffer): void {
+  onFrame(type: number, flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     if (!this.#settingsSeen) {
       if (type !== frameType.settings || (flags & flag.ack) !== 0) {
         this.#violation('the first frame is not SETTINGS');
@@ -165,25 +167,31 @@ export abstract class Http2Connection implements StreamCarrier {
       }
       this.#settingsSeen = true;
     }
-    if (this.#headers !== undefined && type !== frameType.continuation) {
+    if (this.#headers.open && type !== frameType.continuation) {
       this.#violation('frame inside a header block');
       return;
     }
     switch (type) {
       case frameType.data:
-        this.#onData(flags, streamId, payload);
+        this.#onData(flags, streamId, bytes, from, to);
         return;
       case frameType.headers:
-        this.#onHeadersFrame(flags, streamId, payload);
+        this.#onHeadersFrame(flags, streamId, bytes, from, to);
         return;
       case frameType.continuation:
-        this.#onContinuation(flags, streamId, payload);
-        return;
-      case frameType.settings:
-        this.#onSettings(flags, streamId, payload);
+        this.#onContinuation(flags, streamId, bytes, from, to);
         return;
       case frameType.windowUpdate:
-        this.#onWindowUpdate(streamId, payload);
+        this.#onWindowUpdate(streamId, bytes.subarray(from, to));
+        return;
+      default:
+        this.#onControl(type, flags, streamId, bytes.subarray(from, to));
+    }
+  }
+  #onControl(type: number, flags: number, streamId: number, payload: Buffer): void {
+    switch (type) {
+      case frameType.settings:
+        this.#onSettings(flags, streamId, payload);
         return;
       case frameType.rstStream:
         this.#onReset(streamId, payload);
@@ -192,156 +200,124 @@ export abstract class Http2Connection implements StreamCarrier {
         this.#onPing(flags, streamId, payload);
         return;
       case frameType.goaway:
-        if (streamId !== 0) {
-          this.#violation('GOAWAY on a stream');
-          return;
-        }
-        if (payload.length < 8) {
-          this.#badSize('GOAWAY');
-          return;
-        }
-        this.onGoaway(payload.readUInt32BE(0) & maxStreamId);
+        if (streamId !== 0) this.#violation('GOAWAY on a stream');
+        else if (payload.length < 8) this.#badSize('GOAWAY');
+        else this.onGoaway(payload.readUInt32BE(0) & maxStreamId);
         return;
       case frameType.priority:
-        if (streamId === 0) {
-          this.#violation('PRIORITY on stream 0');
-          return;
-        }
-        if (payload.length !== 5) {
-          this.#badSize('PRIORITY');
-          return;
-        }
-        if ((payload.readUInt32BE(0) & maxStreamId) === streamId) {
-          this.#violation('stream depends on itself');
-          return;
-        }
-        this.#countControl('PRIORITY');
+        if (streamId === 0) this.#violation('PRIORITY on stream 0');
+        else if (payload.length !== 5) this.#badSize('PRIORITY');
+        else if ((payload.readUInt32BE(0) & maxStreamId) === streamId) this.#violation('stream depends on itself');
+        else this.#countControl('PRIORITY');
         return;
       case frameType.pushPromise:
         this.#violation('PUSH_PROMISE although push is off');
         return;
       default:
         this.#countControl('unknown');
-        return;
     }
   }
-  #onData(flags: number, streamId: number, payload: Buffer): void {
+  #onData(flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     if (streamId === 0 || this.isIdle(streamId)) {
       this.#violation('DATA on an idle stream');
       return;
     }
-    const data = this.#unpadded(flags, payload);
-    if (data === undefined) return;
+    const flowBytes = to - from;
+    const padding = this.#padding(flags, bytes, from, to);
+    if (padding < 0) return;
+    const data = (flags & flag.padded) === 0 ? bytes.subarray(from, to) : bytes.subarray(from + 1, to - padding);
     const end = (flags & flag.endStream) !== 0;
     if (data.length === 0 && !end) this.#countControl('empty DATA');
     else this.guard.relieve();
-    this.#receiveWindow -= payload.length;
-    if (this.#receiveWindow < 0) {
+    if (!this.#windows.received(flowBytes)) {
       this.connectionError(errorCode.flowControlError, 'more DATA than the connection window');
       return;
     }
     const stream = this.streams.get(streamId);
     if (stream === undefined || stream.remoteClosed) {
-      this.credit(undefined, payload.length);
+      this.credit(undefined, flowBytes);
       if (stream !== undefined) stream.fail('protocol-error', 'DATA after the end of the stream', errorCode.streamClosed);
-      else if (this.#recentlyClosed.get(streamId) !== true) this.#countedReset(streamId, errorCode.streamClosed);
+      else if (this.#closedStreams.find(streamId) !== 'by-us') this.#countedReset(streamId, errorCode.streamClosed);
       return;
     }
-    stream.receiveWindow -= payload.length;
+    stream.receiveWindow -= flowBytes;
     if (stream.receiveWindow < 0) {
-      this.credit(undefined, payload.length);
+      this.credit(undefined, flowBytes);
       stream.fail('protocol-error', 'more DATA than the stream window', errorCode.flowControlError);
       return;
     }
     if (stream.expectedBytes >= 0) {
       stream.expectedBytes -= data.length;
       if (stream.expectedBytes < 0 || (end && stream.expectedBytes !== 0)) {
-        this.credit(undefined, payload.length);
+        this.credit(undefined, flowBytes);
         stream.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
         return;
       }
     }
-    stream.receiveData(data, payload.length, end);
+    stream.receiveData(data, flowBytes, end);
   }
-  #onHeadersFrame(flags: number, streamId: number, payload: Buffer): void {
+  #onHeadersFrame(flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     if (streamId === 0) {
       this.#violation('HEADERS on stream 0');
       return;
     }
-    let block = this.#unpadded(flags, payload);
-    if (block === undefined) return;
+    const padding = this.#padding(flags, bytes, start, end);
+    if (padding < 0) return;
+    const to = end - padding;
+    let from = (flags & flag.padded) === 0 ? start : start + 1;
     let selfDependent = false;
     if ((flags & flag.priority) !== 0) {
-      if (block.length < 5) {
+      if (to - from < 5) {
         this.#badSize('HEADERS');
         return;
       }
-      selfDependent = (block.readUInt32BE(0) & maxStreamId) === streamId;
-      block = block.subarray(5);
+      selfDependent = (bytes.readUInt32BE(from) & maxStreamId) === streamId;
+      from += 5;
     }
-    this.#headers = { streamId, flags, pieces: [block], bytes: block.length, selfDependent };
-    if ((flags & flag.endHeaders) !== 0) this.#endHeaders();
+    this.#headers.begin(streamId, flags, selfDependent);
+    if ((flags & flag.endHeaders) !== 0) this.#endHeaders(bytes, from, to);
+    else this.#headers.add(bytes, from, to);
   }
-  #onContinuation(flags: number, streamId: number, payload: Buffer): void {
+  #onContinuation(flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     const headers = this.#headers;
-    if (headers === undefined || headers.streamId !== streamId) {
-      this.#violation('CONTINUATION without HEADERS');
-      return;
-    }
-    headers.pieces.push(payload);
-    headers.bytes += payload.length;
-    // A block cannot be much larger than the list it stands for; small frames without end cost more than they carry.
-    if (headers.pieces.length > continuationLimit || headers.bytes > 2 * this.limits.maxHeadersBytes + defaultMaxFrameBytes) {
-      this.connectionError(errorCode.enhanceYourCalm, 'header block too large');
-      return;
-    }
-    if ((flags & flag.endHeaders) !== 0) this.#endHeaders();
+    if (!headers.open || headers.streamId !== streamId) this.#violation('CONTINUATION without HEADERS');
+    else if ((flags & flag.endHeaders) !== 0) this.#endHeaders(bytes, from, to);
+    else if (!headers.add(bytes, from, to)) this.connectionError(errorCode.enhanceYourCalm, 'header block too large');
   }
-  #endHeaders(): void {
-    const headers = this.#headers;
-    if (headers === undefined) return;
-    this.#headers = undefined;
-    const block = headers.pieces.length === 1 ? (headers.pieces[0] as Buffer) : Buffer.concat(headers.pieces);
-    const decoded = this.#decoder.decode(block, this.limits.maxHeadersBytes, this.limits.maxHeadersCount);
-    if (decoded === undefined) {
+  #endHeaders(bytes: Buffer, from: number, to: number): void {
+    const { streamId, flags, selfDependent } = this.#headers;
+    const block = this.#headers.end(bytes, from, to);
+    if (block === undefined) {
       this.connectionError(errorCode.compressionError, 'header block cannot be decoded');
       return;
     }
     this.guard.relieve();
-    const { streamId } = headers;
-    const endStream = (headers.flags & flag.endStream) !== 0;
     const stream = this.streams.get(streamId);
-    if (headers.selfDependent) {
-      if (stream === undefined) {
-        this.#violation('stream depends on itself');
-        return;
-      }
-      stream.fail('protocol-error', 'stream depends on itself', errorCode.protocolError);
+    if (selfDependent) {
+      if (stream === undefined) this.#violation('stream depends on itself');
+      else stream.fail('protocol-error', 'stream depends on itself', errorCode.protocolError);
       return;
     }
     if (stream === undefined && !this.isIdle(streamId)) {
-      const byUs = this.#recentlyClosed.get(streamId);
-      if (byUs === undefined) {
-        this.#violation('HEADERS on a stream that was never open');
-        return;
-      }
-      if (!byUs) this.connectionError(errorCode.streamClosed, 'HEADERS on a closed stream');
+      const ended = this.#closedStreams.find(streamId);
+      if (ended === 'unknown') this.#violation('HEADERS on a stream that was never open');
+      else if (ended === 'otherwise') this.connectionError(errorCode.streamClosed, 'HEADERS on a closed stream');
       return;
     }
     if (stream?.remoteClosed === true) {
       stream.fail('protocol-error', 'HEADERS after the end of the stream', errorCode.streamClosed);
       return;
     }
-    this.onHeaders(streamId, decoded.fields, decoded.tooLarge, endStream);
+    this.onHeaders(streamId, block, (flags & flag.endStream) !== 0);
   }
   /** A second block on a stream: trailers. */
-  protected receiveTrailers(stream: Http2Stream, fields: HeaderList, tooLarge: boolean, endStream: boolean): void {
+  protected receiveTrailers(stream: Stream, { fields, tooLarge }: HeaderBlock<Parsed>, endStream: boolean): void {
     const trailers = trailersFromFields(fields);
     if (tooLarge) stream.fail('protocol-error', 'trailers too large', errorCode.enhanceYourCalm);
     else if (!endStream) stream.fail('protocol-error', 'trailers without END_STREAM', errorCode.protocolError);
     else if (typeof trailers === 'string') stream.fail('protocol-error', trailers, errorCode.protocolError);
     else if (stream.expectedBytes > 0) stream.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
-    else if (trailers.length === 0) stream.receiveData(Buffer.alloc(0), 0, true);
+    else if (trailers.length === 0) stream.receiveData(noBytes, 0, true);
     else stream.receiveTrailers(trailers);
   }
   #onSettings(flags: number, streamId: number, payload: Buffer): void {
@@ -359,7 +335,7 @@ export abstract class Http2Connection implements StreamCarrier {
     }
     this.#countControl('SETTINGS');
     // Before anything that the new values let out.
-    this.out.push(frameHeader(0, frameType.settings, flag.ack, 0));
+    this.out.frame(frameType.settings, flag.ack, 0, noBytes);
     for (let at = 0; at < payload.length && !this.isClosed; at += 6)
       this.#applySetting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     if (this.isClosed) return;
@@ -386,7 +362,7 @@ export abstract class Http2Connection implements StreamCarrier {
         }
         const change = value - this.peerInitialWindow;
         this.peerInitialWindow = value;
-        for (const stream of [...this.streams.values()]) {
+        for (const stream of this.streams.all()) {
           stream.sendWindow += change;
           if (stream.sendWindow > maxWindowBytes) {
             this.connectionError(errorCode.flowControlError, 'stream window too large');
@@ -415,8 +391,7 @@ export abstract class Http2Connection implements StreamCarrier {
         this.#violation('WINDOW_UPDATE of 0');
         return;
       }
-      this.#sendWindow += increment;
-      if (this.#sendWindow > maxWindowBytes) {
+      if (!this.#windows.open(increment)) {
         this.connectionError(errorCode.flowControlError, 'connection window too large');
         return;
       }
@@ -473,16 +448,15 @@ export abstract class Http2Connection implements StreamCarrier {
       return;
     }
     this.#countControl('PING');
-    if (!this.isClosed) this.out.push(frameHeader(8, frameType.ping, flag.ack, 0) + payload.toString('latin1'));
+    if (!this.isClosed) this.out.frame(frameType.ping, flag.ack, 0, payload);
   }
-  #unpadded(flags: number, payload: Buffer): Buffer | undefined {
-    if ((flags & flag.padded) === 0) return payload;
-    const padding = payload[0];
-    if (padding === undefined || padding >= payload.length) {
-      this.#violation('padding longer than its frame');
-      return undefined;
-    }
-    return payload.subarray(1, payload.length - padding);
+  /** Padding at the end of the payload; -1 when it is longer than that, which is an error of the connection. */
+  #padding(flags: number, bytes: Buffer, from: number, to: number): number {
+    if ((flags & flag.padded) === 0) return 0;
+    const padding = from < to ? (bytes[from] as number) : to;
+    if (padding < to - from) return padding;
+    this.#violation('padding longer than its frame');
+    return -1;
   }
   #violation(detail: string): void {
     this.connectionError(errorCode.protocolError, detail);
@@ -500,82 +474,81 @@ export abstract class Http2Connection implements StreamCarrier {
 
   // Writing.
 
-  protected writeHeaders(streamId: number, endStream: boolean): void {
-    const block = this.encoder.finish();
-    let type: number = frameType.headers;
-    let flags: number = endStream ? flag.endStream : 0;
-    for (let at = 0; ; at += this.maxFrameBytes) {
-      const piece = block.subarray(at, at + this.maxFrameBytes);
-      const last = at + piece.length === block.length;
-      // The encoder's buffer is used again: text is a copy.
-      this.out.push(frameHeader(piece.length, type, flags | (last ? flag.endHeaders : 0), streamId) + piece.toString('latin1'));
-      if (last) return;
-      type = frameType.continuation;
-      flags = 0;
+  /** Starts HEADERS: fields follow by `encoder.field`. Returns what `endHeaders` wants. */
+  protected beginHeaders(): number {
+    const start = this.out.beginFrame();
+    this.encoder.begin();
+    return start;
+  }
+  protected endHeaders(start: number, streamId: number, endStream: boolean): void {
+    const endFlag = endStream ? flag.endStream : 0;
+    const { out, maxFrameBytes } = this;
+    if (out.at - start - frameHeaderBytes <= maxFrameBytes) {
+      out.endFrame(start, frameType.headers, flag.endHeaders | endFlag, streamId);
+      return;
+    }
+    const block = Buffer.from(this.encoder.finish());
+    out.at = start;
+    for (let at = 0; at < block.length; at += maxFrameBytes) {
+      const last = at + maxFrameBytes >= block.length ? flag.endHeaders : 0;
+      const piece = block.subarray(at, at + maxFrameBytes);
+      out.frame(at === 0 ? frameType.headers : frameType.continuation, last | (at === 0 ? endFlag : 0), streamId, piece);
     }
   }
   abstract writeTrailers(id: number, trailers: HeaderList): void;
   writeData(id: number, data: Buffer, endStream: boolean): void {
-    this.#sendWindow -= data.length;
-    this.out.push(frameHeader(data.length, frameType.data, endStream ? flag.endStream : 0, id));
-    this.out.push(data);
+    this.#windows.sent(data.length);
+    this.out.frame(frameType.data, endStream ? flag.endStream : 0, id, data);
   }
   writeReset(id: number, code: number): void {
-    this.noteClosed(id, true);
-    this.out.push(frameHeader(4, frameType.rstStream, 0, id) + uint32(code));
+    this.#closedStreams.note(id, true);
+    this.out.textFrame(frameType.rstStream, 0, id, uint32(code));
   }
-  protected writeWindowUpdate(id: number, bytes: number): void {
-    this.out.push(frameHeader(4, frameType.windowUpdate, 0, id) + uint32(bytes));
+  #writeWindowUpdate(id: number, bytes: number): void {
+    this.out.textFrame(frameType.windowUpdate, 0, id, uint32(bytes));
   }
   protected writeGoaway(lastStreamId: number, code: number, detail: string): void {
-    const text = detail.slice(0, 128);
-    this.out.push(frameHeader(8 + text.length, frameType.goaway, 0, 0) + uint32(lastStreamId) + uint32(code) + text);
+    this.out.textFrame(frameType.goaway, 0, 0, uint32(lastStreamId) + uint32(code) + detail.slice(0, 128));
   }
   protected writePing(): void {
-    this.out.push(`${frameHeader(8, frameType.ping, 0, 0)}\0\0\0drain`);
+    this.out.textFrame(frameType.ping, 0, 0, '\0\0\0drain');
   }
   credit(stream: Http2Stream | undefined, bytes: number): void {
-    if (this.isClosed) return;
-    this.#uncredited += bytes;
-    if (this.#uncredited * 2 >= this.limits.initialConnectionWindowBytes) {
-      this.writeWindowUpdate(0, this.#uncredited);
-      this.#receiveWindow += this.#uncredited;
-      this.#uncredited = 0;
-    }
+    if (this.isClosed || bytes === 0) return;
+    const update = this.#windows.credit(bytes);
+    if (update > 0) this.#writeWindowUpdate(0, update);
     if (stream === undefined) return;
     stream.uncredited += bytes;
-    if (stream.uncredited * 2 >= this.limits.initialStreamWindowBytes) {
-      this.writeWindowUpdate(stream.id, stream.uncredited);
-      stream.receiveWindow += stream.uncredited;
-      stream.uncredited = 0;
-    }
+    if (stream.uncredited * 2 < this.limits.initialStreamWindowBytes) return;
+    this.#writeWindowUpdate(stream.id, stream.uncredited);
+    stream.receiveWindow += stream.uncredited;
+    stream.uncredited = 0;
   }
   awaitCapacity(stream: Http2Stream): void {
-    this.#waiting.add(stream);
+    if (stream.waiting) return;
+    stream.waiting = true;
+    this.#waiting.push(stream);
   }
   /** One frame for each waiting stream in turn, so that none starves the others. */
   #pumpWaiting(): void {
-    while (this.#waiting.size > 0 && this.sendAllowance > 0 && !this.isClosed) {
-      for (const stream of [...this.#waiting]) {
-        if (this.sendAllowance <= 0) return;
-        this.#waiting.delete(stream);
+    while (this.#waiting.length > 0 && this.sendAllowance > 0 && !this.isClosed) {
+      const turn = this.#waiting;
+      this.#waiting = [];
+      for (let i = 0; i < turn.length; i++) {
+        const stream = turn[i] as Http2Stream;
+        if (this.sendAllowance <= 0) {
+          // Those that had no turn are first in the next.
+          this.#waiting = [...turn.slice(i), ...this.#waiting];
+          return;
+        }
+        stream.waiting = false;
         if (!stream.dead) stream.pump(1);
       }
     }
   }
-  noteClosed(id: number, byUs: boolean): void {
-    if (this.#recentlyClosed.get(id) === true) return;
-    this.#recentlyClosed.set(id, byUs);
-    if (this.#recentlyClosed.size <= recentlyClosedLimit) return;
-    for (const oldest of this.#recentlyClosed.keys()) {
-      this.#recentlyClosed.delete(oldest);
-      break;
-    }
-  }
   remove(stream: Http2Stream): void {
-    this.#waiting.delete(stream);
     if (!this.streams.delete(stream.id)) return;
-    this.noteClosed(stream.id, false);
+    this.#closedStreams.note(stream.id, false);
     this.finishIfDrained();
     this.onStreamsChanged();
   }

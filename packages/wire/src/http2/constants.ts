@@ -48,21 +48,6 @@ export const defaultWindowBytes = 65_535;
 export const maxWindowBytes = 2 ** 31 - 1;
 export const maxStreamId = 2 ** 31 - 1;
 
-/** The nine bytes before a frame's payload, as latin1 text. */
-export function frameHeader(length: number, type: number, flags: number, streamId: number): string {
-  return String.fromCharCode(
-    length >> 16,
-    (length >> 8) & 255,
-    length & 255,
-    type,
-    flags,
-    streamId >>> 24,
-    (streamId >> 16) & 255,
-    (streamId >> 8) & 255,
-    streamId & 255,
-  );
-}
-
 export function uint32(value: number): string {
   return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }

@@ -1,14 +1,7 @@
 import { isToken, lowerCaseFieldName, safeFieldValue } from '../field-name.ts';
 import type { HpackEncoder } from '../hpack/encoder.ts';
+import { knownName } from '../hpack/known-name.ts';
 import type { HeaderList, RequestHead, ResponseHead } from '../http.ts';
-
-/** A message's fields after validation (RFC 9113 section 8); pseudo-header fields by name. */
-interface SplitFields {
-  readonly pseudo: Map<string, string>;
-  readonly headers: HeaderList;
-  readonly contentLength: number;
-  readonly host: string | undefined;
-}
 
 export interface ReceivedHead<Head> {
   readonly head: Head;
@@ -16,23 +9,32 @@ export interface ReceivedHead<Head> {
   readonly contentLength: number;
 }
 
-const requestPseudo = new Set([':method', ':scheme', ':authority', ':path', ':protocol']);
-const responsePseudo = new Set([':status']);
-const noPseudo = new Set<string>();
+/** A message's fields after validation (RFC 9113 section 8). */
+interface SplitFields {
+  method: string | undefined;
+  scheme: string | undefined;
+  authority: string | undefined;
+  path: string | undefined;
+  protocol: string | undefined;
+  status: string | undefined;
+  headers: HeaderList;
+  contentLength: number;
+  host: string | undefined;
+}
+
+type Message = 'request' | 'response' | 'trailers';
+
 const targetPattern = /^[\x21-\x7e\x80-\xff]+$/;
 const authorityPattern = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]@]*$/;
 
 /** Turns a decoded request block into a head, or says what makes it malformed. */
 export function requestFromFields(fields: HeaderList, extendedConnect: boolean): ReceivedHead<RequestHead> | string {
-  const split = splitFields(fields, requestPseudo);
+  const split = splitFields(fields, 'request');
   if (typeof split === 'string') return split;
-  const { pseudo, headers, host } = split;
-  let method = pseudo.get(':method');
-  const protocol = pseudo.get(':protocol');
-  let path = pseudo.get(':path');
-  const scheme = pseudo.get(':scheme');
+  const { headers, host, scheme, protocol } = split;
+  let { method, path } = split;
   if (method === undefined || !isToken(method)) return 'missing or invalid :method';
-  const authority = pseudo.get(':authority') ?? host ?? '';
+  const authority = split.authority ?? host ?? '';
   if (!authorityPattern.test(authority)) return 'invalid :authority';
   if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return 'host differs from :authority';
   if (method === 'CONNECT' && protocol === undefined) {
@@ -47,39 +49,58 @@ export function requestFromFields(fields: HeaderList, extendedConnect: boolean):
     // As an upgrade of HTTP/1.1 would look, so that what is above needs to know one form only.
     method = 'GET';
   }
-  const head: RequestHead = { method, path, authority, scheme: scheme ?? 'http', headers, version: 'HTTP/2' };
-  if (protocol !== undefined) head.upgrade = protocol.toLowerCase();
+  const head: RequestHead = {
+    method,
+    path,
+    authority,
+    scheme: scheme ?? 'http',
+    headers,
+    version: 'HTTP/2',
+    upgrade: protocol?.toLowerCase(),
+  };
   return { head, contentLength: split.contentLength };
+}
+
+/** A head of its own for each request whose block is the same. */
+export function copyRequest({ method, path, authority, scheme, headers, version, upgrade }: RequestHead): RequestHead {
+  return { method, path, authority, scheme, headers: headers.slice(), version, upgrade };
 }
 
 /** Turns a decoded response block into a head, or says what makes it malformed. */
 export function responseFromFields(fields: HeaderList): ReceivedHead<ResponseHead> | string {
-  const split = splitFields(fields, responsePseudo);
+  const split = splitFields(fields, 'response');
   if (typeof split === 'string') return split;
-  const status = split.pseudo.get(':status');
+  const { status } = split;
   if (status === undefined || !/^[1-9][0-9]{2}$/.test(status) || status === '101') return 'missing or invalid :status';
   return { head: { status: Number(status), headers: split.headers }, contentLength: split.contentLength };
 }
 
 export function trailersFromFields(fields: HeaderList): HeaderList | string {
-  const split = splitFields(fields, noPseudo);
+  const split = splitFields(fields, 'trailers');
   return typeof split === 'string' ? split : split.headers;
 }
 
-function splitFields(fields: HeaderList, allowedPseudo: ReadonlySet<string>): SplitFields | string {
-  const pseudo = new Map<string, string>();
+function splitFields(fields: HeaderList, message: Message): SplitFields | string {
   const headers: HeaderList = [];
-  let contentLength = -1;
-  let host: string | undefined;
+  const split: SplitFields = {
+    method: undefined,
+    scheme: undefined,
+    authority: undefined,
+    path: undefined,
+    protocol: undefined,
+    status: undefined,
+    headers,
+    contentLength: -1,
+    host: undefined,
+  };
   let cookieAt = -1;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
     if (!validValue(value)) return `invalid value of ${name.slice(0, 64)}`;
     if (name.charCodeAt(0) === 58) {
-      if (headers.length > 0 || host !== undefined) return 'pseudo-header field after a regular one';
-      if (!allowedPseudo.has(name) || pseudo.has(name)) return 'unknown or repeated pseudo-header field';
-      pseudo.set(name, value);
+      if (headers.length > 0 || split.host !== undefined) return 'pseudo-header field after a regular one';
+      if (!takePseudo(split, name, value, message)) return 'unknown or repeated pseudo-header field';
       continue;
     }
     const kept = lowerCaseFieldName(name);
@@ -95,12 +116,12 @@ function splitFields(fields: HeaderList, allowedPseudo: ReadonlySet<string>): Sp
         if (value.toLowerCase() !== 'trailers') return 'te other than trailers';
         break;
       case 'host':
-        if (host !== undefined) return 'more than one host';
-        host = value;
+        if (split.host !== undefined) return 'more than one host';
+        split.host = value;
         continue;
       case 'content-length':
-        if (contentLength >= 0 || !/^[0-9]{1,15}$/.test(value)) return 'invalid or repeated content-length';
-        contentLength = Number(value);
+        if (split.contentLength >= 0 || !/^[0-9]{1,15}$/.test(value)) return 'invalid or repeated content-length';
+        split.contentLength = Number(value);
         break;
       case 'cookie':
         // Crumbs become one field again (section 8.2.3).
@@ -113,7 +134,41 @@ function splitFields(fields: HeaderList, allowedPseudo: ReadonlySet<string>): Sp
     }
     headers.push(kept, value);
   }
-  return { pseudo, headers, contentLength, host };
+  return split;
+}
+
+/** False for one that is repeated or does not belong to the message. */
+function takePseudo(split: SplitFields, name: string, value: string, message: Message): boolean {
+  if (message === 'response') {
+    if (name !== ':status' || split.status !== undefined) return false;
+    split.status = value;
+    return true;
+  }
+  if (message !== 'request') return false;
+  switch (name) {
+    case ':method':
+      if (split.method !== undefined) return false;
+      split.method = value;
+      return true;
+    case ':scheme':
+      if (split.scheme !== undefined) return false;
+      split.scheme = value;
+      return true;
+    case ':authority':
+      if (split.authority !== undefined) return false;
+      split.authority = value;
+      return true;
+    case ':path':
+      if (split.path !== undefined) return false;
+      split.path = value;
+      return true;
+    case ':protocol':
+      if (split.protocol !== undefined) return false;
+      split.protocol = value;
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** No NUL, CR, LF, and no white space around (section 8.2.1). */
@@ -128,19 +183,10 @@ function validValue(value: string): boolean {
 /** Adds fields to a block: none that belong to an HTTP/1 connection, none that are malformed. */
 export function encodeFields(encoder: HpackEncoder, headers: readonly string[]): void {
   for (let i = 0; i < headers.length; i += 2) {
-    const name = lowerCaseFieldName(headers[i] as string);
-    switch (name) {
-      case undefined:
-      case 'connection':
-      case 'proxy-connection':
-      case 'keep-alive':
-      case 'transfer-encoding':
-      case 'upgrade':
-      case 'host':
-        continue;
-      case 'te':
-        if ((headers[i + 1] as string).toLowerCase() !== 'trailers') continue;
-    }
-    encoder.field(name, safeFieldValue(headers[i + 1] as string));
+    const known = knownName(headers[i] as string);
+    if (known === undefined || known.withheld) continue;
+    const value = headers[i + 1] as string;
+    if (known.isTe && value.toLowerCase() !== 'trailers') continue;
+    encoder.knownField(known, value);
   }
 }

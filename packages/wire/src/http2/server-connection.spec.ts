@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { HpackEncoder } from '../hpack/encoder.ts';
 import { RecordingOutput, recordingHandler } from '../recording.ts';
-import { errorCode, flag, frameHeader, frameType, preface, settingEntry, uint32 } from './constants.ts';
+import { errorCode, flag, frameType, preface, settingEntry, uint32 } from './constants.ts';
 import { createHttp2ServerConnection } from './server-connection.ts';
 
 interface Frame {
@@ -12,7 +12,8 @@ interface Frame {
 }
 
 function frame(type: number, flags: number, streamId: number, payload = ''): string {
-  return frameHeader(payload.length, type, flags, streamId) + payload;
+  const { length } = payload;
+  return String.fromCharCode(length >> 16, (length >> 8) & 255, length & 255, type, flags) + uint32(streamId) + payload;
 }
 
 function setUp() {

@@ -1,3 +1,4 @@
+import { requireName } from '../hpack/known-name.ts';
 import type {
   CodecOutput,
   HeaderList,
@@ -9,15 +10,16 @@ import type {
   ServerConnectionHandler,
   ServerStream,
 } from '../http.ts';
-import type { InputWindow } from '../http1/input-window.ts';
 import { Http2Connection } from './connection.ts';
 import { errorCode, maxStreamId, maxWindowBytes, preface, setting, settingEntry } from './constants.ts';
 import { FloodGuard } from './flood-guard.ts';
-import { encodeFields, requestFromFields } from './header-block.ts';
+import { copyRequest, encodeFields, type ReceivedHead, requestFromFields } from './header-block.ts';
+import type { HeaderBlock } from './header-cache.ts';
 import { type Http2ServerOptions, http2Limits } from './options.ts';
 import { Http2Stream } from './stream.ts';
 
 const resetsLimit = 500;
+const statusName = requireName(':status');
 
 /** A server's side of HTTP/2, with the connection preface (RFC 9113 section 3.4). */
 export function createHttp2ServerConnection(
@@ -28,7 +30,9 @@ export function createHttp2ServerConnection(
   return new Http2ServerConnection(output, handler, options);
 }
 
-class Http2ServerConnection extends Http2Connection implements ServerConnection {
+type Parsed = ReceivedHead<RequestHead> | string;
+
+class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> implements ServerConnection {
   readonly #handler: ServerConnectionHandler;
   readonly #resets: FloodGuard;
   #prefaceRead = 0;
@@ -45,25 +49,22 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
     }
     this.sendSettings(settings);
   }
-  protected override readPreface(input: InputWindow): boolean {
-    while (this.#prefaceRead < preface.length) {
-      if (input.size === 0) return false;
-      if (input.bytes[input.at] !== preface.charCodeAt(this.#prefaceRead)) {
-        this.connectionError(errorCode.protocolError, 'wrong connection preface');
-        return false;
-      }
-      input.at++;
-      this.#prefaceRead++;
+  protected override readPreface(bytes: Buffer): number {
+    let at = 0;
+    for (; this.#prefaceRead < preface.length && at < bytes.length; at++, this.#prefaceRead++) {
+      if (bytes[at] === preface.charCodeAt(this.#prefaceRead)) continue;
+      this.connectionError(errorCode.protocolError, 'wrong connection preface');
+      break;
     }
-    return true;
+    return at;
   }
   protected isIdle(streamId: number): boolean {
     return streamId > this.lastPeerStream;
   }
-  protected onHeaders(streamId: number, fields: HeaderList, tooLarge: boolean, endStream: boolean): void {
+  protected onHeaders(streamId: number, block: HeaderBlock<Parsed>, endStream: boolean): void {
     const open = this.streams.get(streamId);
     if (open !== undefined) {
-      this.receiveTrailers(open, fields, tooLarge, endStream);
+      this.receiveTrailers(open, block, endStream);
       return;
     }
     if (streamId % 2 === 0) {
@@ -76,14 +77,13 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
       else this.writeReset(streamId, errorCode.refusedStream);
       return;
     }
-    const received = tooLarge ? undefined : requestFromFields(fields, this.limits.allowExtendedConnect);
+    const received = block.tooLarge ? undefined : this.#parse(block);
     if (typeof received === 'string') {
       this.writeReset(streamId, errorCode.protocolError);
       return;
     }
-    const { initialStreamWindowBytes, maxSendBufferBytes } = this.limits;
-    const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, initialStreamWindowBytes, maxSendBufferBytes);
-    this.streams.set(streamId, stream);
+    const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, this.limits.initialStreamWindowBytes);
+    this.streams.add(stream);
     stream.remoteClosed = endStream;
     if (received === undefined) {
       stream.sendHead({ status: 431, headers: ['content-length', '0'] }, true);
@@ -94,25 +94,30 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
       return;
     }
     stream.expectedBytes = received.contentLength;
-    stream.head = received.head;
-    stream.start(this.#handler.onRequest(stream, received.head, endStream));
+    const head = block.cached ? copyRequest(received.head) : received.head;
+    stream.upgrading = head.upgrade !== undefined;
+    stream.start(this.#handler.onRequest(stream, head, endStream));
+  }
+  #parse(block: HeaderBlock<Parsed>): Parsed {
+    block.parsed ??= requestFromFields(block.fields, this.limits.allowExtendedConnect);
+    return block.parsed;
   }
   sendResponseHead(stream: Http2ServerStream, status: number, headers: HeaderList, endStream: boolean): void {
-    this.encoder.begin();
-    this.encoder.field(':status', String(status));
+    const start = this.beginHeaders();
+    this.encoder.knownField(statusName, status === 200 ? '200' : String(status));
     encodeFields(this.encoder, headers);
-    this.writeHeaders(stream.id, endStream);
+    this.endHeaders(start, stream.id, endStream);
   }
   /** A response was sent to its end: resets are paid off by that alone, not by streams that are only opened. */
   responseComplete(): void {
     this.#resets.relieve();
   }
   writeTrailers(id: number, trailers: HeaderList): void {
-    this.encoder.begin();
+    const start = this.beginHeaders();
     encodeFields(this.encoder, trailers);
-    this.writeHeaders(id, true);
+    this.endHeaders(start, id, true);
   }
-  protected onPeerReset(stream: Http2Stream, code: number): void {
+  protected onPeerReset(stream: Http2ServerStream, code: number): void {
     if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams reset');
     else stream.fail(code === errorCode.refusedStream ? 'refused-stream' : 'remote-reset', `the client reset the stream (${code})`);
   }
@@ -142,13 +147,14 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection 
 
 class Http2ServerStream extends Http2Stream implements ServerStream {
   readonly #connection: Http2ServerConnection;
-  head: RequestHead | undefined;
-  #receiver: RequestReceiver | undefined;
-  #ended: { reason: ResetReason; detail: string } | undefined;
+  /** The request was extended CONNECT: 101 is 200 on the wire. */
+  upgrading = false;
+  #receiver: RequestReceiver | undefined = undefined;
+  #ended: { reason: ResetReason; detail: string } | undefined = undefined;
   protected readonly resetCode = errorCode.internalError;
 
-  constructor(connection: Http2ServerConnection, id: number, sendWindow: number, receiveWindow: number, maxSendBufferBytes: number) {
-    super(connection, id, sendWindow, receiveWindow, maxSendBufferBytes);
+  constructor(connection: Http2ServerConnection, id: number, sendWindow: number, receiveWindow: number) {
+    super(connection, id, sendWindow, receiveWindow);
     this.#connection = connection;
   }
   protected get owner(): RequestReceiver | undefined {
@@ -164,7 +170,7 @@ class Http2ServerStream extends Http2Stream implements ServerStream {
   }
   sendHead(head: ResponseHead, endStream: boolean): void {
     if (this.dead || this.headSent) return;
-    const upgraded = head.status === 101 && this.head?.upgrade !== undefined;
+    const upgraded = head.status === 101 && this.upgrading;
     if (head.status === 101 && !upgraded) return;
     const final = head.status >= 200 || upgraded;
     this.headSent = final;

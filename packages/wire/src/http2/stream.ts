@@ -1,11 +1,13 @@
 import type { HeaderList, HttpVersion, ResetReason, StreamReceiver } from '../http.ts';
 import { defaultMaxFrameBytes, errorCode } from './constants.ts';
+import { SendQueue } from './send-queue.ts';
 
 /** What a stream asks of its connection. */
 export interface StreamCarrier {
   /** Bytes the connection's window and the socket take now. */
   readonly sendAllowance: number;
   readonly maxFrameBytes: number;
+  readonly maxSendBufferBytes: number;
   writeData(id: number, data: Buffer, endStream: boolean): void;
   writeTrailers(id: number, trailers: HeaderList): void;
   writeReset(id: number, code: number): void;
@@ -20,10 +22,10 @@ type Received = { data: Buffer; flowBytes: number; end: boolean } | { trailers: 
 
 /** One stream: what both roles share. Heads are the subclass's. */
 export abstract class Http2Stream {
-  readonly id: number;
+  /** 0 until a client's stream is begun. */
+  id: number;
   readonly version: HttpVersion = 'HTTP/2';
   protected readonly carrier: StreamCarrier;
-  readonly #maxSendBufferBytes: number;
   sendWindow: number;
   /** Bytes the peer may still send, and bytes used but not yet credited. */
   receiveWindow: number;
@@ -34,83 +36,81 @@ export abstract class Http2Stream {
   /** Body bytes still to come by content-length; -1 without. */
   expectedBytes = -1;
   headSent = false;
+  /** It stands among the connection's streams that wait for capacity. */
+  waiting = false;
   #paused = false;
-  #sendQueue: Buffer[] = [];
-  #queuedBytes = 0;
-  #queuedEnd = false;
-  #queuedTrailers: HeaderList | undefined;
-  #wantsDrain = false;
-  #received: Received[] = [];
+  #sending: SendQueue | undefined = undefined;
+  #received: Received[] | undefined = undefined;
 
-  constructor(carrier: StreamCarrier, id: number, sendWindow: number, receiveWindow: number, maxSendBufferBytes: number) {
+  constructor(carrier: StreamCarrier, id: number, sendWindow: number, receiveWindow: number) {
     this.carrier = carrier;
     this.id = id;
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
-    this.#maxSendBufferBytes = maxSendBufferBytes;
   }
   protected abstract get owner(): StreamReceiver | undefined;
   /** How a local end without the peer's end is told to it. */
   protected abstract readonly resetCode: number;
 
+  get #sendsNoMore(): boolean {
+    return this.dead || this.localClosed || !this.headSent || this.#sending?.ends === true;
+  }
   sendData(data: Buffer, endStream: boolean): boolean {
-    if (this.dead || this.localClosed || this.#queuedEnd || !this.headSent) return true;
-    this.#queuedEnd = endStream;
-    if (this.#queuedBytes === 0 && data.length <= Math.min(this.sendWindow, this.carrier.sendAllowance, this.carrier.maxFrameBytes)) {
-      if (data.length > 0 || endStream) this.#write(data, endStream);
-      return true;
+    if (this.#sendsNoMore) return true;
+    const { carrier } = this;
+    const { length } = data;
+    if (this.#sending === undefined) {
+      if (length <= this.sendWindow && length <= carrier.sendAllowance && length <= carrier.maxFrameBytes) {
+        if (length > 0 || endStream) this.#write(data, endStream);
+        return true;
+      }
+      this.#sending = new SendQueue();
     }
-    if (data.length > 0) this.#sendQueue.push(data);
-    this.#queuedBytes += data.length;
+    const sending = this.#sending;
+    sending.push(data);
+    if (endStream) sending.end(undefined);
     this.pump();
-    // What waits outlives the caller's buffer; what waited before is a copy already.
-    const last = this.#sendQueue.length - 1;
-    if (data.length > 0 && last >= 0) this.#sendQueue[last] = Buffer.from(this.#sendQueue[last] as Buffer);
-    if (this.#queuedBytes > this.#maxSendBufferBytes) {
+    // What waits outlives the caller's buffer.
+    sending.own();
+    if (sending.bytes > carrier.maxSendBufferBytes) {
       this.fail('overflow', 'more bytes wait for a slow peer than may be kept', errorCode.enhanceYourCalm);
       return true;
     }
-    this.#wantsDrain = !this.dead && this.#queuedBytes > 0;
-    return !this.#wantsDrain;
+    sending.wantsDrain = !this.dead && sending.bytes > 0;
+    return !sending.wantsDrain;
   }
   sendTrailers(trailers: HeaderList): void {
-    if (this.dead || this.localClosed || this.#queuedEnd || !this.headSent) return;
-    this.#queuedEnd = true;
-    this.#queuedTrailers = trailers;
-    if (this.#queuedBytes === 0) this.#writeQueuedTrailers();
+    if (this.#sendsNoMore) return;
+    if (this.#sending === undefined) this.#writeTrailers(trailers);
+    else this.#sending.end(trailers);
   }
   /** Sends of the queue what the windows allow. */
   pump(maxFrames = Number.POSITIVE_INFINITY): void {
-    for (let frames = 0; this.#queuedBytes > 0 && frames < maxFrames; frames++) {
+    const sending = this.#sending;
+    if (sending === undefined) return;
+    for (let frames = 0; sending.bytes > 0 && frames < maxFrames && !this.dead; frames++) {
       const room = Math.min(this.sendWindow, this.carrier.sendAllowance, this.carrier.maxFrameBytes);
       if (room <= 0) break;
-      const first = this.#sendQueue[0] as Buffer;
-      const piece = first.length <= room ? first : first.subarray(0, room);
-      if (piece === first) this.#sendQueue.shift();
-      else this.#sendQueue[0] = first.subarray(room);
-      this.#queuedBytes -= piece.length;
-      this.#write(piece, this.#queuedBytes === 0 && this.#queuedEnd && this.#queuedTrailers === undefined);
+      const piece = sending.take(room);
+      this.#write(piece, sending.bytes === 0 && sending.ends && sending.trailers === undefined);
     }
     if (this.dead) return;
-    if (this.#queuedBytes > 0) {
+    if (sending.bytes > 0) {
       if (this.sendWindow > 0) this.carrier.awaitCapacity(this);
       return;
     }
-    if (this.#queuedTrailers !== undefined) this.#writeQueuedTrailers();
-    else if (this.#wantsDrain) {
-      this.#wantsDrain = false;
-      this.owner?.onDrain();
-    }
+    this.#sending = undefined;
+    if (this.localClosed) return;
+    if (sending.trailers !== undefined) this.#writeTrailers(sending.trailers);
+    else if (sending.ends) this.#write(noBytes, true);
+    else if (sending.wantsDrain) this.owner?.onDrain();
   }
   #write(data: Buffer, end: boolean): void {
     this.sendWindow -= data.length;
     this.carrier.writeData(this.id, data, end);
     if (end) this.closeLocal();
   }
-  #writeQueuedTrailers(): void {
-    const trailers = this.#queuedTrailers;
-    if (trailers === undefined || this.localClosed) return;
-    this.#queuedTrailers = undefined;
+  #writeTrailers(trailers: HeaderList): void {
     this.carrier.writeTrailers(this.id, trailers);
     this.closeLocal();
   }
@@ -120,28 +120,23 @@ export abstract class Http2Stream {
   }
   /** Both sides have ended, or the server's response has and nothing of the request is wanted any more. */
   protected settle(): void {
-    if (this.localClosed && this.remoteClosed && this.#received.length === 0) this.retire();
+    if (this.localClosed && this.remoteClosed && this.#received === undefined) this.retire();
   }
   protected retire(): void {
     if (this.dead) return;
     this.dead = true;
-    for (const item of this.#received) if ('data' in item) this.carrier.credit(undefined, item.flowBytes);
-    this.#received = [];
-    this.#sendQueue = [];
-    this.#queuedBytes = 0;
+    if (this.#received !== undefined) {
+      for (const item of this.#received) if ('data' in item) this.carrier.credit(undefined, item.flowBytes);
+      this.#received = undefined;
+    }
+    this.#sending = undefined;
     this.carrier.remove(this);
   }
   /** DATA from the peer; `flowBytes` counts padding too. */
   receiveData(data: Buffer, flowBytes: number, end: boolean): void {
     if (end) this.remoteClosed = true;
-    if (this.#paused || this.#received.length > 0) {
-      const last = this.#received.at(-1);
-      // A peer that sends tiny frames to a paused stream must not cost an object each.
-      if (last !== undefined && 'data' in last && last.data.length + data.length <= defaultMaxFrameBytes && !last.end) {
-        last.data = Buffer.concat([last.data, data]);
-        last.flowBytes += flowBytes;
-        last.end = end;
-      } else this.#received.push({ data, flowBytes, end });
+    if (this.#paused || this.#received !== undefined) {
+      this.#keep(data, flowBytes, end);
       return;
     }
     this.#deliver(data, flowBytes, end);
@@ -149,12 +144,23 @@ export abstract class Http2Stream {
   }
   receiveTrailers(trailers: HeaderList): void {
     this.remoteClosed = true;
-    if (this.#paused || this.#received.length > 0) {
+    if (this.#paused || this.#received !== undefined) {
+      this.#received ??= [];
       this.#received.push({ trailers });
       return;
     }
     this.owner?.onTrailers(trailers);
     this.settle();
+  }
+  #keep(data: Buffer, flowBytes: number, end: boolean): void {
+    this.#received ??= [];
+    const last = this.#received.at(-1);
+    // A peer that sends tiny frames to a paused stream must not cost an object each.
+    if (last !== undefined && 'data' in last && last.data.length + data.length <= defaultMaxFrameBytes && !last.end) {
+      last.data = Buffer.concat([last.data, data]);
+      last.flowBytes += flowBytes;
+      last.end = end;
+    } else this.#received.push({ data: Buffer.from(data), flowBytes, end });
   }
   #deliver(data: Buffer, flowBytes: number, end: boolean): void {
     if (data.length > 0 || end) this.owner?.onData(data, end);
@@ -165,12 +171,15 @@ export abstract class Http2Stream {
   }
   resume(): void {
     this.#paused = false;
-    while (!this.#paused && !this.dead && this.#received.length > 0) {
-      const item = this.#received.shift();
-      if (item === undefined) return;
+    const received = this.#received;
+    if (received === undefined) return;
+    while (!this.#paused && !this.dead) {
+      const item = received.shift();
+      if (item === undefined) break;
       if ('trailers' in item) this.owner?.onTrailers(item.trailers);
       else this.#deliver(item.data, item.flowBytes, item.end);
     }
+    if (received.length === 0) this.#received = undefined;
     if (!this.dead) this.settle();
   }
   reset(reason: ResetReason): void {
@@ -186,6 +195,8 @@ export abstract class Http2Stream {
     this.owner?.onReset(reason, detail);
   }
 }
+
+const noBytes = Buffer.alloc(0);
 
 function codeOf(reason: ResetReason, otherwise: number): number {
   if (reason === 'refused-stream') return errorCode.refusedStream;
