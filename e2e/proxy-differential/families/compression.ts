@@ -318,6 +318,7 @@ export const compression: DifferentialFamily = {
       `http.all.compressor.text.zstd.${what}`,
       `http.response.compressor.text.gzip.response.${what}`,
       `http.request.compressor.text.gzip.request.${what}`,
+      `http.response.compressor.text.gzip.${what}`,
     ])
     .concat([
       'http.open.decompressor.open.gzip.request.decompressed',

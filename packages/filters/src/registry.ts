@@ -21,6 +21,7 @@ import { rateLimitDefinition } from './http/ratelimit/config.ts';
 import { rbacDefinition } from './http/rbac/config.ts';
 import { setFilterStateDefinition } from './http/set-filter-state/config.ts';
 import { setMetadataDefinition } from './http/set-metadata/config.ts';
+import { typeScriptDefinition } from './http/typescript/config.ts';
 import type { HttpFilterDefinition } from './http-filter.ts';
 import { connectionLimitDefinition } from './network/connection-limit/config.ts';
 import { directResponseDefinition } from './network/direct-response/config.ts';
@@ -50,6 +51,7 @@ export const httpFilterDefinitions: readonly HttpFilterDefinition[] = [
   rateLimitDefinition,
   rbacDefinition,
   setMetadataDefinition,
+  typeScriptDefinition,
   setFilterStateDefinition,
   headerToMetadataDefinition,
   grpcWebDefinition,

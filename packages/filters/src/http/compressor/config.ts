@@ -44,7 +44,7 @@ export const compressorDefinition: HttpFilterDefinition = {
       response: {
         ...directionOf(response === undefined ? undefined : (response.commonConfig ?? 'none'), proto, true),
         stats: directionStats(scope, responsePrefix),
-        negotiation: negotiationStats(scope, responsePrefix),
+        negotiation: negotiationStats(scope, prefix),
         disableOnEtag: response === undefined ? proto.disableOnEtagHeader : response.disableOnEtagHeader,
         removeAcceptEncoding: response === undefined ? proto.removeAcceptEncodingHeader : response.removeAcceptEncodingHeader,
         uncompressibleStatuses: new Set(response?.uncompressibleResponseCodes),

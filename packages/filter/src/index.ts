@@ -1,0 +1,12 @@
+export { defineFilter, type FilterDefinition } from './definition.ts';
+export type {
+  FetchedResponse,
+  FetchOptions,
+  FilterConnection,
+  FilterHeaders,
+  FilterRequest,
+  FilterResponse,
+  FilterRoute,
+  FilterStream,
+  StreamReply,
+} from './stream.ts';
