@@ -6,6 +6,8 @@ export interface Clock {
   monotonic(): number;
   /** Calls `fn` once after `delayMs`; the returned function cancels. */
   setTimeout(fn: () => void, delayMs: number): () => void;
+  /** A timer that alone keeps no process running; where it is absent `setTimeout` stands in. */
+  setBackgroundTimeout?(fn: () => void, delayMs: number): void;
 }
 
 export const systemClock: Clock = {
@@ -14,6 +16,9 @@ export const systemClock: Clock = {
   setTimeout: (fn, delayMs) => {
     const timer = setTimeout(fn, delayMs);
     return () => clearTimeout(timer);
+  },
+  setBackgroundTimeout: (fn, delayMs) => {
+    setTimeout(fn, delayMs).unref();
   },
 };
 

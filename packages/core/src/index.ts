@@ -1,5 +1,6 @@
 export { Backoff, type BackoffOptions } from './backoff.ts';
 export { type Clock, systemClock, VirtualClock } from './clock.ts';
+export { Deadline, type DeadlineOwner, Deadlines, deadlinesOf } from './deadlines.ts';
 export { Debounce, type DebounceOptions } from './debounce.ts';
 export { errorText, invariant, XebecError } from './errors.ts';
 export type { FuzzTarget } from './fuzz-target.ts';

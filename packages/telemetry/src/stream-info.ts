@@ -69,6 +69,9 @@ export interface ConnectionInfo {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  /** `filter_metadata` of the listener and of the filter chain. */
+  readonly listenerMetadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly filterChainMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Everything known of one request (or TCP connection): filled as it goes, read by logs, stats, traces and filters. */
@@ -105,8 +108,20 @@ export interface StreamInfo {
   readonly dynamicMetadata: Map<string, Record<string, unknown>>;
   /** Objects filters hand to each other and to logs. */
   readonly filterState: Map<string, unknown>;
+  /** False where nothing has asked for `filterState` yet, so that nothing can be in it. */
+  readonly hasFilterState?: boolean;
   /** `filter_metadata` of the chosen cluster, route and upstream host. */
-  clusterMetadata?: Readonly<Record<string, unknown>>;
-  routeMetadata?: Readonly<Record<string, unknown>>;
-  upstreamHostMetadata?: Readonly<Record<string, unknown>>;
+  clusterMetadata?: Readonly<Record<string, unknown>> | undefined;
+  routeMetadata?: Readonly<Record<string, unknown>> | undefined;
+  upstreamHostMetadata?: Readonly<Record<string, unknown>> | undefined;
+  virtualHostMetadata?: Readonly<Record<string, unknown>> | undefined;
+  /** The virtual cluster that the request matched; empty or absent when none. */
+  virtualClusterName?: string;
+  /** `alt_stat_name` of the cluster where it has one. */
+  upstreamClusterStatName?: string;
+  /** `hostname` of the endpoint where it has one. */
+  upstreamHostName?: string;
+  upstreamProtocol?: string;
+  upstreamTlsVersion?: string;
+  upstreamTlsCipher?: string;
 }

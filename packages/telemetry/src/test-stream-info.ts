@@ -14,8 +14,7 @@ export function testStreamInfo(changes: Partial<StreamInfo> = {}, connection: Pa
     filterChainName: '',
     direction: 'inbound',
   };
-  return {
-    ...createStreamInfo({ ...base, ...connection }, Date.UTC(2026, 10, 21, 4, 5, 6, 78), 0),
+  return Object.assign(createStreamInfo({ ...base, ...connection }, Date.UTC(2026, 10, 21, 4, 5, 6, 78), 0), {
     protocol: 'HTTP/1.1',
     responseCode: 200,
     responseCodeDetails: 'via_upstream',
@@ -27,5 +26,5 @@ export function testStreamInfo(changes: Partial<StreamInfo> = {}, connection: Pa
     upstreamHost: '127.0.0.1:9080',
     upstreamLocalAddress: '127.0.0.6:1234',
     ...changes,
-  };
+  });
 }

@@ -2,6 +2,7 @@ import { type Clock, XebecError } from '@xebec/core';
 import type { FilterUpstream } from '@xebec/filters';
 import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
+import { keptBytes } from '../net/read-area.ts';
 import { ownAddress } from './http-settings.ts';
 import type { AttemptFailure } from './retry-policy.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
@@ -137,7 +138,7 @@ class Call implements AttemptOwner {
       this.#fail(`response is larger than ${maxResponseBytes} bytes`);
       return;
     }
-    this.#chunks.push(data);
+    this.#chunks.push(keptBytes(data));
     if (endStream) this.#finish([]);
   }
   onResponseTrailers(_attempt: UpstreamAttempt, trailers: HeaderList): void {

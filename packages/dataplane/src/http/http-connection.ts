@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@xebec/core';
+import { type Clock, type Deadlines, deadlinesOf, type Random } from '@xebec/core';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import type { CodecOutput, RequestHead, RequestReceiver, ServerConnection, ServerConnectionHandler, ServerStream } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
@@ -23,6 +23,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   readonly settings: HttpSettings;
   readonly clusters: ClusterManager;
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
   readonly random: Random;
   readonly connectionInfo: ConnectionInfo;
   readonly copiesWhatItKeeps = true;
@@ -45,6 +46,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.settings = parts.settings;
     this.clusters = parts.clusters;
     this.clock = parts.clock;
+    this.deadlines = deadlinesOf(parts.clock);
     this.random = parts.random;
     const { stats, codec } = this.settings;
     stats.cxTotal.add(1);

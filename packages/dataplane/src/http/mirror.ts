@@ -1,6 +1,7 @@
 import type { MirrorPolicy } from '@xebec/matching';
 import { portStart } from '@xebec/matching';
 import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import { keptBytes } from '../net/read-area.ts';
 import type { HttpStream } from './http-stream.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
 
@@ -85,7 +86,7 @@ class Mirror implements AttemptOwner, MirroredBody {
       attempt.sendData(data, endStream);
       return;
     }
-    this.#body.push(data);
+    this.#body.push(keptBytes(data));
     this.#bytes += data.length;
     if (this.#bytes > maxMirroredBytes) this.#giveUp();
   }

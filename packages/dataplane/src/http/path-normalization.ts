@@ -11,10 +11,15 @@ const escapedSlash = /%(2f|5c)/i;
 /** A path that cannot change: no dot segments, back-slashes, escapes or double slashes before the query. */
 const plain = /^(?:\/(?!\.|\/)[^%\\?#./]*(?:\.(?!\/|$)[^%\\?#./]*)*)*\/?(?:\?.*)?$/;
 
+/** Whether a path, as most do, stays as it is. */
+export function isNormalPath(whole: string, settings: PathSettings): boolean {
+  if (!settings.normalizePath && !settings.mergeSlashes && settings.escapedSlashes === 'keep') return true;
+  return plain.test(whole);
+}
+
 /** Applies normalize_path, merge_slashes and path_with_escaped_slashes_action (RFC 3986 section 6.2.2, the part Envoy does). */
 export function normalizePath(whole: string, settings: PathSettings): NormalizedPath {
-  if (!settings.normalizePath && !settings.mergeSlashes && settings.escapedSlashes === 'keep') return { kind: 'path', path: whole };
-  if (plain.test(whole)) return { kind: 'path', path: whole };
+  if (isNormalPath(whole, settings)) return { kind: 'path', path: whole };
   const query = whole.search(/[?#]/);
   let path = query === -1 ? whole : whole.slice(0, query);
   const rest = query === -1 ? '' : whole.slice(query);

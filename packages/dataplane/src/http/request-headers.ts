@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import { type HeaderList, header, type RequestHead, setHeader } from '@xebec/wire';
 import { forwardedClientCert } from './forwarded-client-cert.ts';
 import type { HttpSettings } from './http-settings.ts';
-import { normalizePath } from './path-normalization.ts';
+import { isNormalPath, normalizePath } from './path-normalization.ts';
+import { requestId } from './request-id.ts';
 
 /** Headers that only internal callers may set (HTTP header sanitizing, Envoy). */
 const internalOnly = new Set([
@@ -29,19 +29,21 @@ const edgeOnly = new Set(['x-envoy-decorator-operation', 'x-envoy-downstream-ser
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
-/** What became of a request's head before any filter saw it. */
-export type RequestVerdict =
-  | { readonly kind: 'go'; readonly client: string }
-  | { readonly kind: 'refuse'; readonly status: number; readonly details: string; readonly location?: string };
+/** Why a request is answered before any filter saw it. */
+export interface RequestRefusal {
+  readonly status: number;
+  readonly details: string;
+  readonly location?: string;
+}
 
 /**
  * Makes a request's headers what the rest of the proxy relies on: hop-by-hop headers gone, forged ones removed, x-forwarded-*,
- * x-request-id and the client certificate set, path normalized. `client` is the trusted client address.
+ * x-request-id and the client certificate set, path normalized. Returns the trusted client address.
  */
-export function prepareRequest(head: RequestHead, connection: ConnectionInfo, settings: HttpSettings): RequestVerdict {
+export function prepareRequest(head: RequestHead, connection: ConnectionInfo, settings: HttpSettings): string | RequestRefusal {
   const { headers } = head;
-  dropHopByHop(headers);
-  const forwardedFor = header(headers, 'x-forwarded-for');
+  const seen = dropHopByHop(headers);
+  const forwardedFor = (seen & seenForwarded) === 0 ? undefined : header(headers, 'x-forwarded-for');
   let client = connection.remoteAddress;
   if (!settings.useRemoteAddress) client = trustedAddress(forwardedFor, settings.xffTrustedHops) ?? client;
   else if (settings.xffTrustedHops > 0) client = trustedAddress(forwardedFor, settings.xffTrustedHops - 1) ?? client;
@@ -51,49 +53,85 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     (settings.useRemoteAddress ? forwardedFor === undefined : singleHop && forwardedFor !== undefined) &&
     settings.isInternal(client);
   const edge = settings.useRemoteAddress && !internal;
+  let proto = (seen & seenForwarded) === 0 ? undefined : header(headers, 'x-forwarded-proto');
+  const own = connection.tls === undefined ? 'http' : 'https';
   if (settings.useRemoteAddress) {
     if (!settings.skipXffAppend)
       appendForwardedFor(headers, forwardedFor, isLoopback(connection.remoteAddress) ? settings.ownAddress : connection.remoteAddress);
-    if (settings.xffTrustedHops === 0 || header(headers, 'x-forwarded-proto') === undefined) {
-      setHeader(headers, 'x-forwarded-proto', connection.tls === undefined ? 'http' : 'https');
+    if (proto === undefined) {
+      proto = own;
+      headers.push('x-forwarded-proto', own);
+    } else if (settings.xffTrustedHops === 0) {
+      proto = own;
+      setHeader(headers, 'x-forwarded-proto', own);
     }
     if (settings.appendForwardedPort) setHeader(headers, 'x-forwarded-port', String(connection.localPort));
-  } else if (header(headers, 'x-forwarded-proto') === undefined) {
-    headers.push('x-forwarded-proto', connection.tls === undefined ? 'http' : 'https');
+  } else if (proto === undefined) {
+    proto = own;
+    headers.push('x-forwarded-proto', own);
   }
-  const proto = header(headers, 'x-forwarded-proto');
   if (proto === 'http' || proto === 'https') head.scheme = proto;
   if (internal) setHeader(headers, 'x-envoy-internal', 'true');
-  else removeForged(headers, edge);
+  else if ((seen & seenEnvoy) !== 0) removeForged(headers, edge);
   if (edge) setHeader(headers, 'x-envoy-external-address', client);
   if (settings.generateRequestId) {
-    const present = header(headers, 'x-request-id') !== undefined;
-    if (!present || (edge && !settings.preserveExternalRequestId)) setHeader(headers, 'x-request-id', randomUUID());
+    if ((seen & seenRequestId) === 0) headers.push('x-request-id', requestId());
+    else if (edge && !settings.preserveExternalRequestId) setHeader(headers, 'x-request-id', requestId());
   }
   if (settings.via !== '') headers.push('via', settings.via);
-  forwardedClientCert(headers, connection, settings);
+  if ((seen & seenForwarded) !== 0 || (settings.forwardCert !== 'sanitize' && connection.tls !== undefined))
+    forwardedClientCert(headers, connection, settings);
   if (settings.stripPort !== 'no') stripPort(head, connection, settings.stripPort === 'any');
-  if (head.path.startsWith('/') || head.path === '') {
+  if ((head.path.charCodeAt(0) === 47 || head.path === '') && !isNormalPath(head.path, settings)) {
     const verdict = normalizePath(head.path, settings);
-    if (verdict.kind === 'reject') return { kind: 'refuse', status: 400, details: 'path_normalization_failed' };
-    if (verdict.kind === 'redirect') return { kind: 'refuse', status: 307, details: 'path_normalization_failed', location: verdict.path };
+    if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
+    if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
     head.path = verdict.path;
   }
-  return { kind: 'go', client };
+  return client;
 }
 
-function dropHopByHop(headers: HeaderList): void {
+// What a request's headers have, so that most need not be looked for again.
+const seenForwarded = 1;
+const seenEnvoy = 2;
+const seenRequestId = 4;
+
+/** Takes out what belongs to the connection; tells which of the headers that matter here are there. */
+function dropHopByHop(headers: HeaderList): number {
+  let seen = 0;
   let kept = 0;
-  for (let i = 0; i < headers.length; i += 2) {
+  const { length } = headers;
+  for (let i = 0; i < length; i += 2) {
     const name = headers[i] as string;
-    const value = headers[i + 1] as string;
-    if (hopByHop.has(name) || (name === 'te' && !/(^|,)\s*trailers\s*(,|$)/i.test(value))) continue;
-    if (name === 'x-envoy-internal') continue;
-    headers[kept] = name;
-    headers[kept + 1] = name === 'te' ? 'trailers' : value;
+    let value = headers[i + 1] as string;
+    switch (name.charCodeAt(0)) {
+      case 120: // x
+        if (name.startsWith('x-envoy-')) {
+          if (name === 'x-envoy-internal') continue;
+          seen |= seenEnvoy;
+        } else if (name.startsWith('x-forwarded-')) seen |= seenForwarded;
+        else if (name === 'x-request-id') seen |= seenRequestId;
+        break;
+      case 116: // t
+        if (name === 'te') {
+          if (!/(^|,)\s*trailers\s*(,|$)/i.test(value)) continue;
+          value = 'trailers';
+        } else if (name === 'transfer-encoding') continue;
+        break;
+      case 99: // c
+      case 107: // k
+      case 112: // p
+      case 117: // u
+        if (hopByHop.has(name)) continue;
+    }
+    if (kept !== i || name === 'te') {
+      headers[kept] = name;
+      headers[kept + 1] = value;
+    }
     kept += 2;
   }
-  headers.length = kept;
+  if (kept !== length) headers.length = kept;
+  return seen;
 }
 
 function removeForged(headers: HeaderList, edge: boolean): void {
@@ -129,6 +167,15 @@ function stripPort(head: RequestHead, connection: ConnectionInfo, any: boolean):
   const match = /^(.*?):(\d+)$/.exec(head.authority);
   if (match?.[1] === undefined || match[1].endsWith(':')) return;
   if (any || Number(match[2]) === connection.localPort) head.authority = match[1];
+}
+
+/** Whether a request says anything that only the router reads (`x-envoy-*`), wherever it comes from. */
+export function hasEnvoyHeaders(headers: HeaderList): boolean {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.charCodeAt(0) === 120 && name.startsWith('x-envoy-')) return true;
+  }
+  return false;
 }
 
 /** Takes out what only the proxy itself reads, before the request goes on. */

@@ -30,14 +30,20 @@ const none: RetryRules = {
   hosts: undefined,
 };
 
+/** What the route says, whatever the request asks. */
+export function policyRules(policy: RetryPolicy | undefined): RetryRules {
+  if (policy === undefined) return none;
+  let rules = compiled.get(policy);
+  if (rules === undefined) {
+    rules = compile(policy);
+    compiled.set(policy, rules);
+  }
+  return rules;
+}
+
 /** The rules of one request: the route's policy, changed by `x-envoy-retry-on` and its siblings. */
 export function retryRules(policy: RetryPolicy | undefined, headers: HeaderList): RetryRules {
-  let rules = none;
-  if (policy !== undefined) {
-    const known = compiled.get(policy);
-    rules = known ?? compile(policy);
-    if (known === undefined) compiled.set(policy, rules);
-  }
+  const rules = policyRules(policy);
   let asked = false;
   for (let i = 0; i < headers.length && !asked; i += 2) {
     const name = headers[i] as string;

@@ -1,40 +1,55 @@
-import { combineHashes, xxHash64 } from '@xebec/balancing';
+import { Deadline, type DeadlineOwner } from '@xebec/core';
 import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
-import type { CompiledRoute, ForwardAction, HashCookie } from '@xebec/matching';
+import type { CompiledRoute, ForwardAction } from '@xebec/matching';
 import { requestHeader } from '@xebec/matching';
 import type { Span } from '@xebec/telemetry';
-import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import { type HeaderList, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { canRetry } from '../clusters/resource-limits.ts';
 import { metadataAt, routeCriteria } from '../clusters/route-criteria.ts';
+import { keptBytes } from '../net/read-area.ts';
 import type { HttpProtocol } from './codecs.ts';
 import type { HttpStream } from './http-stream.ts';
 import { type MirroredBody, mirrorRequest } from './mirror.ts';
 import { originalDestination, proxiedDestination } from './original-destination.ts';
-import { removeRouterHeaders } from './request-headers.ts';
-import { type AttemptFailure, type RetryRules, retriesReset, retriesResponse, retryDelayMs, retryRules } from './retry-policy.ts';
+import { requestHash } from './request-hash.ts';
+import { hasEnvoyHeaders, removeRouterHeaders } from './request-headers.ts';
+import { requestTimeoutMs } from './request-timeout.ts';
+import {
+  type AttemptFailure,
+  policyRules,
+  type RetryRules,
+  retriesReset,
+  retriesResponse,
+  retryDelayMs,
+  retryRules,
+} from './retry-policy.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
+import { failureDetails, failureReply } from './upstream-failure.ts';
 
-const retriedText = 'retried and the latest reset reason: ';
+const noBody: readonly Buffer[] = [];
+const emptyBody = Buffer.alloc(0);
+const wholeKind = 0;
+const tryKind = 1;
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** The end of the filter chain: sends a request to a host of the route's cluster, again where the retry policy says so. */
-export class Router implements AttemptOwner {
+export class Router implements AttemptOwner, DeadlineOwner {
   readonly #stream: HttpStream;
   readonly #route: CompiledRoute;
   readonly #action: ForwardAction;
-  #cluster: Cluster | undefined;
-  #head: RequestHead | undefined;
-  #rules: RetryRules | undefined;
+  #cluster: Cluster | undefined = undefined;
+  #head: RequestHead | undefined = undefined;
+  #rules: RetryRules | undefined = undefined;
   #timeoutMs = 0;
-  #attempt: UpstreamAttempt | undefined;
-  #attemptSpan: Span | undefined;
+  #attempt: UpstreamAttempt | undefined = undefined;
+  #attemptSpan: Span | undefined = undefined;
   /** Body so far: kept for retries, or until there is a connection. */
-  #body: Buffer[] = [];
+  #body: Buffer[] | undefined = undefined;
   #bodyBytes = 0;
   #keepBody = false;
-  #trailers: HeaderList | undefined;
+  #trailers: HeaderList | undefined = undefined;
   #endStream = false;
   #headOnly = false;
   #attempts = 0;
@@ -42,14 +57,14 @@ export class Router implements AttemptOwner {
   #replayed = false;
   #committed = false;
   #done = false;
-  #tried: Host[] | undefined;
+  #tried: Host[] | undefined = undefined;
   #sentAt = 0;
-  #cancelTimeout: (() => void) | undefined;
-  #cancelTryTimeout: (() => void) | undefined;
-  #cancelBackoff: (() => void) | undefined;
-  #mirrors: MirroredBody[] | undefined;
+  #timeout: Deadline | undefined = undefined;
+  #tryTimeout: Deadline | undefined = undefined;
+  #cancelBackoff: (() => void) | undefined = undefined;
+  #mirrors: MirroredBody[] | undefined = undefined;
   #hash: bigint | undefined = undefined;
-  #setCookie: { readonly cookie: HashCookie; readonly value: string } | undefined;
+  #setCookie: string | undefined = undefined;
 
   constructor(stream: HttpStream, route: CompiledRoute, action: ForwardAction) {
     this.#stream = stream;
@@ -74,14 +89,19 @@ export class Router implements AttemptOwner {
     settings.stats.rqRouted.add(1);
     this.#cluster = cluster;
     info.clusterMetadata = cluster.config.metadata;
-    this.#rules = retryRules(this.#action.retryPolicy, head.headers);
-    this.#timeoutMs = this.#requestTimeout(head);
-    removeRouterHeaders(head.headers);
+    const asks = hasEnvoyHeaders(head.headers);
+    this.#rules = asks ? retryRules(this.#action.retryPolicy, head.headers) : policyRules(this.#action.retryPolicy);
+    this.#timeoutMs = requestTimeoutMs(this.#action, head.headers, asks);
+    if (asks) removeRouterHeaders(head.headers);
     const perTryMs = this.#rules.perTryTimeoutMs;
     const expected = perTryMs > 0 && (this.#timeoutMs === 0 || perTryMs < this.#timeoutMs) ? perTryMs : this.#timeoutMs;
-    if (expected > 0 && !settings.suppressEnvoyHeaders)
-      setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
-    if (this.#action.hashPolicies.length > 0 && cluster.usesHash) this.#computeHash(head);
+    // What was there of that name is gone with the others.
+    if (expected > 0 && !settings.suppressEnvoyHeaders) head.headers.push('x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
+    if (this.#action.hashPolicies.length > 0 && cluster.usesHash) {
+      const { hash, setCookie } = requestHash(this.#action.hashPolicies, head, info, stream.random);
+      this.#hash = hash;
+      this.#setCookie = setCookie;
+    }
     const { authority } = head;
     this.#route.finalizeRequest(head, choice, stream.formatContext);
     if (head.authority !== authority) setHeader(head.headers, 'x-envoy-original-host', authority);
@@ -94,9 +114,10 @@ export class Router implements AttemptOwner {
     if (this.#action.mirrors.length > 0 && head.upgrade === undefined) {
       this.#mirrors = mirrorRequest(this.#action.mirrors, head, endStream, stream);
     }
-    this.#sentAt = stream.clock.monotonic();
+    // A request without a body has taken no time yet.
+    this.#sentAt = endStream ? info.startMonotonicMs : stream.clock.monotonic();
     this.#startAttempt();
-    if (endStream && !this.#done) this.#requestComplete();
+    if (endStream && !this.#done) this.#requestComplete(this.#sentAt);
   }
   onData(data: Buffer, endStream: boolean): void {
     if (this.#done) return;
@@ -105,21 +126,22 @@ export class Router implements AttemptOwner {
     const attempt = this.#attempt;
     const flowing = attempt?.connected === true;
     if (this.#keepBody || !flowing) {
-      this.#body.push(data);
+      this.#body ??= [];
+      this.#body.push(keptBytes(data));
       this.#bodyBytes += data.length;
       if (this.#keepBody && this.#bodyBytes > this.#bufferLimit && flowing) this.#stopKeeping();
       if (!flowing && this.#bodyBytes > this.#bufferLimit) this.#stream.pauseRequest();
     }
     if (flowing && !attempt.sendData(data, endStream)) this.#stream.pauseRequest();
-    if (endStream) this.#requestComplete();
+    if (endStream) this.#requestComplete(this.#stream.clock.monotonic());
   }
   onTrailers(trailers: HeaderList): void {
     if (this.#done) return;
     this.#endStream = true;
     this.#trailers = trailers;
-    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(Buffer.alloc(0), true);
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.data(emptyBody, true);
     if (this.#attempt?.connected === true) this.#attempt.sendTrailers(trailers);
-    this.#requestComplete();
+    this.#requestComplete(this.#stream.clock.monotonic());
   }
   /** The downstream stream is over, or something else has answered. */
   cancel(): void {
@@ -154,13 +176,14 @@ export class Router implements AttemptOwner {
     info.upstreamHostMetadata = attempt.host.config.metadata;
     if (connection?.tls === true) info.upstreamPeer = connection.peer;
     if (this.#action.hostRewrite?.kind === 'auto' && attempt.host.config.hostname !== '') head.authority = attempt.host.config.hostname;
-    const complete = this.#endStream && this.#body.length === 0 && this.#trailers === undefined;
+    const body = this.#body ?? noBody;
+    const complete = this.#endStream && body.length === 0 && this.#trailers === undefined;
     // The codec reads the head at once: retries may change it afterwards.
     attempt.sendHead(head, complete);
     let flowing = true;
-    const last = this.#body.length - 1;
+    const last = body.length - 1;
     for (let i = 0; i <= last; i++) {
-      flowing = attempt.sendData(this.#body[i] as Buffer, i === last && this.#endStream && this.#trailers === undefined);
+      flowing = attempt.sendData(body[i] as Buffer, i === last && this.#endStream && this.#trailers === undefined);
       if (this.#done || this.#attempt !== attempt) return;
     }
     if (this.#trailers !== undefined) attempt.sendTrailers(this.#trailers);
@@ -186,8 +209,8 @@ export class Router implements AttemptOwner {
     if (this.#retried && head.status < 500) stats.rqRetrySuccess.add(1);
     this.#committed = true;
     this.#stopKeeping();
-    this.#cancelTryTimeout?.();
-    if (attempt.upgraded) this.#cancelTimeout?.();
+    this.#tryTimeout?.cancel();
+    if (attempt.upgraded) this.#timeout?.cancel();
     const serviceMs = Math.max(0, Math.round(this.#stream.clock.monotonic() - this.#sentAt));
     info.upstreamServiceTimeMs = serviceMs;
     stats.rqTime.record(serviceMs);
@@ -195,7 +218,7 @@ export class Router implements AttemptOwner {
     if (!this.#stream.settings.suppressEnvoyHeaders && !attempt.upgraded)
       setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
     if (this.#route.virtualHost.includeAttemptCountInResponse) setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
-    if (this.#setCookie !== undefined) head.headers.push('set-cookie', cookieText(this.#setCookie.cookie, this.#setCookie.value));
+    if (this.#setCookie !== undefined) head.headers.push('set-cookie', this.#setCookie);
     this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
     if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
     if (endStream) this.#finish();
@@ -221,7 +244,7 @@ export class Router implements AttemptOwner {
     info.upstreamHost = attempt.host.text;
     if (this.#committed) {
       info.responseFlags.add(reason === 'remote-reset' ? 'UR' : 'UC');
-      info.responseCodeDetails = `upstream_reset_after_response_started{${detailWords(reason)}}`;
+      info.responseCodeDetails = `upstream_reset_after_response_started{${failureDetails(reason)}}`;
       this.#finish();
       this.#stream.abortResponse();
       return;
@@ -278,7 +301,9 @@ export class Router implements AttemptOwner {
   }
   /** The ALPN list that a filter left, for the version that the upstream will speak. */
   #alpnFor(cluster: Cluster, wanted: HttpProtocol): readonly string[] | undefined {
-    const { filterState } = this.#stream.info;
+    const { info } = this.#stream;
+    if (info.hasFilterState === false) return undefined;
+    const { filterState } = info;
     const byVersion = filterState.get(upstreamAlpnByVersionKey);
     const spoken = cluster.config.protocol === 'downstream' ? wanted : cluster.config.protocol;
     const list: unknown =
@@ -290,31 +315,25 @@ export class Router implements AttemptOwner {
     const port = head.authority.lastIndexOf(':');
     return port > head.authority.lastIndexOf(']') ? head.authority.slice(0, port) : head.authority;
   }
-  #requestTimeout(head: RequestHead): number {
-    const { grpcTimeoutMaxMs, grpcTimeoutOffsetMs, timeoutMs } = this.#action;
-    let result = timeoutMs;
-    if (grpcTimeoutMaxMs !== undefined) {
-      const asked = grpcTimeout(header(head.headers, 'grpc-timeout'));
-      if (asked !== undefined) {
-        const reduced = grpcTimeoutOffsetMs > 0 && asked > grpcTimeoutOffsetMs ? asked - grpcTimeoutOffsetMs : asked;
-        result = grpcTimeoutMaxMs === 0 ? reduced : Math.min(reduced, grpcTimeoutMaxMs);
-      }
-    }
-    const override = Number(header(head.headers, 'x-envoy-upstream-rq-timeout-ms') ?? Number.NaN);
-    return Number.isFinite(override) && override >= 0 ? override : result;
-  }
-  #requestComplete(): void {
-    this.#sentAt = this.#stream.clock.monotonic();
-    this.#stream.info.requestDurationMs = this.#sentAt - this.#stream.info.startMonotonicMs;
-    if (this.#timeoutMs > 0 && this.#cancelTimeout === undefined) {
-      this.#cancelTimeout = this.#stream.clock.setTimeout(() => this.#onTimeout(), this.#timeoutMs);
+  #requestComplete(nowMs: number): void {
+    this.#sentAt = nowMs;
+    this.#stream.info.requestDurationMs = nowMs - this.#stream.info.startMonotonicMs;
+    if (this.#timeoutMs > 0 && this.#timeout === undefined) {
+      this.#timeout = new Deadline(this, wholeKind);
+      this.#stream.deadlines.arm(this.#timeout, this.#timeoutMs, nowMs);
     }
     if (!this.#headOnly) this.#armTryTimeout();
   }
   #armTryTimeout(): void {
     const ms = this.#rules?.perTryTimeoutMs ?? 0;
-    this.#cancelTryTimeout?.();
-    if (ms > 0 && !this.#committed) this.#cancelTryTimeout = this.#stream.clock.setTimeout(() => this.#onTryTimeout(), ms);
+    this.#tryTimeout?.cancel();
+    if (ms === 0 || this.#committed) return;
+    this.#tryTimeout ??= new Deadline(this, tryKind);
+    this.#stream.deadlines.arm(this.#tryTimeout, ms, this.#stream.clock.monotonic());
+  }
+  onDeadline(kind: number): void {
+    if (kind === wholeKind) this.#onTimeout();
+    else this.#onTryTimeout();
   }
   #onTimeout(): void {
     if (this.#done) return;
@@ -368,7 +387,7 @@ export class Router implements AttemptOwner {
       this.#stream.info.responseFlags.add('URX');
       return false;
     }
-    this.#cancelTryTimeout?.();
+    this.#tryTimeout?.cancel();
     this.endAttemptSpan();
     this.#retried = true;
     cluster.stats.rqRetry.add(1);
@@ -396,52 +415,21 @@ export class Router implements AttemptOwner {
     return true;
   }
   #fail(reason: AttemptFailure, detail: string): void {
-    const prefix = `upstream connect error or disconnect/reset before headers. ${this.#retried ? retriedText : 'reset reason: '}`;
     this.#finish();
     this.#cluster?.stats.status(503);
-    if (reason === 'overflow') {
-      this.#stream.sendLocalReply({
-        status: 503,
-        body: `${prefix}overflow`,
-        details: 'upstream_reset_before_response_started{overflow}',
-        flag: 'UO',
-        headers: this.#stream.settings.suppressEnvoyHeaders ? [] : ['x-envoy-overloaded', 'true'],
-      });
-      return;
-    }
-    const failure = failures[reason];
-    const connecting = reason === 'connection-failure';
-    const details = connecting && detail !== '' ? `${detailWords(reason)}|${detail.replaceAll(' ', '_')}` : detailWords(reason);
-    this.#stream.sendLocalReply({
-      status: reason === 'protocol-error' ? 502 : 503,
-      body: `${prefix}${failure.text}`,
-      details: `upstream_reset_before_response_started{${details}}`,
-      flag: failure.flag,
-    });
+    this.#stream.sendLocalReply(failureReply(reason, detail, this.#retried, this.#stream.settings.suppressEnvoyHeaders));
   }
   #stopKeeping(): void {
     this.#keepBody = false;
-    this.#body = [];
+    this.#body = undefined;
   }
   get #bufferLimit(): number {
     return this.#route.bufferLimitBytes ?? this.#stream.settings.bufferLimitBytes;
   }
-  #computeHash(head: RequestHead): void {
-    const { info } = this.#stream;
-    for (const policy of this.#action.hashPolicies) {
-      let input = policy.input(head, info);
-      if (input === undefined && policy.cookie !== undefined) {
-        input = this.#stream.randomHex();
-        this.#setCookie = { cookie: policy.cookie, value: input };
-      }
-      if (input !== undefined) this.#hash = combineHashes(this.#hash, xxHash64(input));
-      if (policy.terminal && this.#hash !== undefined) break;
-    }
-  }
   #finish(): void {
     this.#done = true;
-    this.#cancelTimeout?.();
-    this.#cancelTryTimeout?.();
+    this.#timeout?.cancel();
+    this.#tryTimeout?.cancel();
     if (this.#cancelBackoff !== undefined) {
       this.#cancelBackoff();
       const limits = this.#action.priority === 'high' ? this.#cluster?.highLimits : this.#cluster?.limits;
@@ -449,39 +437,4 @@ export class Router implements AttemptOwner {
       this.#cancelBackoff = undefined;
     }
   }
-}
-
-const failures: Record<
-  Exclude<AttemptFailure, 'overflow'>,
-  { readonly text: string; readonly flag: 'UF' | 'UC' | 'UR' | 'LR' | 'UT' | 'UPE' }
-> = {
-  'connection-failure': { text: 'remote connection failure', flag: 'UF' },
-  'connection-timeout': { text: 'connection timeout', flag: 'UF' },
-  'connection-termination': { text: 'connection termination', flag: 'UC' },
-  'remote-reset': { text: 'remote reset', flag: 'UR' },
-  'refused-stream': { text: 'remote refused stream reset', flag: 'UR' },
-  'local-reset': { text: 'local reset', flag: 'LR' },
-  'protocol-error': { text: 'protocol error', flag: 'UPE' },
-  'per-try-timeout': { text: 'local reset', flag: 'UT' },
-};
-
-function detailWords(reason: AttemptFailure): string {
-  return reason === 'overflow' ? 'overflow' : failures[reason].text.replaceAll(' ', '_');
-}
-
-/** `grpc-timeout` in milliseconds (gRPC over HTTP/2: at most eight digits and a unit). */
-function grpcTimeout(text: string | undefined): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(text ?? '');
-  if (match === null) return undefined;
-  const units: Record<string, number> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
-  return Math.ceil(Number(match[1]) * (units[match[2] ?? ''] ?? 0));
-}
-
-function cookieText(cookie: HashCookie, value: string): string {
-  let text = `${cookie.name}="${value}"`;
-  if (cookie.ttlMs > 0) text += `; Max-Age=${Math.round(cookie.ttlMs / 1000)}`;
-  if (cookie.path !== '') text += `; Path=${cookie.path}`;
-  for (const attribute of cookie.attributes)
-    text += attribute.value === '' ? `; ${attribute.name}` : `; ${attribute.name}=${attribute.value}`;
-  return `${text}; HttpOnly`;
 }
