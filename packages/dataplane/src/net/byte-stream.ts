@@ -31,6 +31,6 @@ export interface ByteStream {
 }
 
 /** Takes over the bytes of a connected socket: below node:net's streams where this Node lets us, else by its public API. */
-export function openByteStream(socket: Socket, bindings: DirectBindings | undefined = directBindings()): ByteStream {
-  return (bindings === undefined ? undefined : DirectByteStream.open(socket, bindings)) ?? new PlainByteStream(socket);
+export function openByteStream(socket: Socket, bindings: DirectBindings | null = directBindings()): ByteStream {
+  return (bindings === null ? undefined : DirectByteStream.open(socket, bindings)) ?? new PlainByteStream(socket);
 }

@@ -29,24 +29,24 @@ export interface DirectBindings {
   handleOf(socket: Socket): StreamHandle | undefined;
 }
 
-let known: DirectBindings | false | undefined;
+let known: DirectBindings | null | undefined;
 
-/** The private parts, all of them or none: undefined when this Node has no such thing, or has it no more. */
-export function directBindings(): DirectBindings | undefined {
-  known ??= find() ?? false;
-  return known === false ? undefined : known;
+/** The private parts, all of them or none: null when this Node has no such thing, or has it no more. */
+export function directBindings(): DirectBindings | null {
+  if (known === undefined) known = find();
+  return known;
 }
 
-function find(): DirectBindings | undefined {
+function find(): DirectBindings | null {
   try {
     // Deprecated in the documentation (DEP0111) for as long as nothing public does the same.
     const binding: unknown = Reflect.get(process, 'binding');
-    if (typeof binding !== 'function') return undefined;
+    if (typeof binding !== 'function') return null;
     const parts: unknown = binding.call(process, 'stream_wrap');
-    if (typeof parts !== 'object' || parts === null) return undefined;
+    if (typeof parts !== 'object' || parts === null) return null;
     const { WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = parts as Record<string, unknown>;
-    if (typeof WriteWrap !== 'function' || !(streamBaseState instanceof Int32Array)) return undefined;
-    if (typeof kReadBytesOrError !== 'number' || typeof kLastWriteWasAsync !== 'number') return undefined;
+    if (typeof WriteWrap !== 'function' || !(streamBaseState instanceof Int32Array)) return null;
+    if (typeof kReadBytesOrError !== 'number' || typeof kLastWriteWasAsync !== 'number') return null;
     return {
       // A native class: there is nothing at run time that says what its instances are.
       WriteWrap: WriteWrap as new () => WriteRequest,
@@ -56,7 +56,7 @@ function find(): DirectBindings | undefined {
       handleOf,
     };
   } catch {
-    return undefined;
+    return null;
   }
 }
 
