@@ -39,6 +39,10 @@ export type FormatValue = string | number | boolean | object | undefined;
 export interface FormatEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
+  /** Milliseconds since the epoch, for the time at which a line is written. */
+  readonly now?: () => number;
+  /** A new UUID, for `%UNIQUE_ID%`. */
+  readonly uuid?: () => string;
 }
 
 export const emptyFormatEnvironment: FormatEnvironment = { env: {}, hostname: '-' };

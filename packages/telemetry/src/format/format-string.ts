@@ -1,6 +1,6 @@
 import { XebecError } from '@xebec/core';
 import { emptyFormatEnvironment, type FormatContext, type FormatEnvironment, type FormatValue } from './context.ts';
-import { compileOperator, type Operator } from './operators.ts';
+import { checkOperatorForm, compileOperator, type Operator } from './operators.ts';
 
 export interface FormatOptions {
   readonly environment?: FormatEnvironment;
@@ -21,7 +21,7 @@ export interface CompiledFormat {
 const maxFormatBytes = 64 * 1024;
 
 // Operators as Envoy reads them: name, optional argument without `)`, optional maximum length.
-const operatorPattern = /%([A-Z][A-Z0-9_]*)(?:\(([^)]*)\))?(?::(\d+))?%/y;
+const operatorPattern = /%([A-Z][A-Z0-9_]*)(?:\(((?:[^)\n]|\)(?!(?::\d+)?%))*)\))?(?::(\d+))?%/y;
 
 /** Compiles `text %OPERATOR(argument):length% text`; `%%` is a percent sign. Throws XebecError `E_FORMAT` naming the position. */
 export function compileFormat(source: string, options: FormatOptions = {}): CompiledFormat {
@@ -48,6 +48,7 @@ export function compileFormat(source: string, options: FormatOptions = {}): Comp
       throw new XebecError('E_FORMAT', `format string has a bad operator at position ${next}: "${source.slice(next, next + 40)}"`);
     if (literal !== '') parts.push(literal);
     literal = '';
+    checkOperatorForm(match[1] ?? '', match[2] ?? '', match[3] !== undefined);
     parts.push(truncated(compileOperator(match[1] ?? '', match[2] ?? '', environment), match[3]));
     i = operatorPattern.lastIndex;
   }

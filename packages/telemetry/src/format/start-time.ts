@@ -31,11 +31,12 @@ const parts: Readonly<Record<string, (date: Date) => string>> = {
 export function compileTimeFormat(format: string): (epochMs: number) => string {
   if (format === '') return (epochMs) => new Date(epochMs).toISOString();
   const pieces: ((date: Date) => string)[] = [];
-  for (const match of format.matchAll(/%([1-9])f|%E?([a-zA-Z%])|([^%]+)|%/g)) {
-    const [whole, digits, letter, literal] = match;
+  for (const match of format.matchAll(/%([1-9])f|%E([0-9*])S|%E?([a-zA-Z%])|([^%]+)|%/g)) {
+    const [whole, digits, subsecond, letter, literal] = match;
     const part = letter === undefined ? undefined : parts[letter];
     if (literal !== undefined) pieces.push(() => literal);
     else if (digits !== undefined) pieces.push((date) => pad(date.getUTCMilliseconds(), 3).padEnd(9, '0').slice(0, Number(digits)));
+    else if (subsecond !== undefined) pieces.push((date) => secondsText(date, subsecond));
     else pieces.push(part ?? (() => whole));
   }
   return (epochMs) => {
@@ -44,4 +45,11 @@ export function compileTimeFormat(format: string): (epochMs: number) => string {
     for (const piece of pieces) text += piece(date);
     return text;
   };
+}
+
+/** `%E4S` is seconds with four digits of the fraction, `%E*S` with as many as it has. */
+function secondsText(date: Date, precision: string): string {
+  const fraction = pad(date.getUTCMilliseconds(), 3).padEnd(9, '0');
+  const shown = precision === '*' ? fraction.replace(/0+$/, '') : fraction.slice(0, Number(precision));
+  return `${pad(date.getUTCSeconds(), 2)}${shown === '' ? '' : `.${shown}`}`;
 }
