@@ -2,6 +2,11 @@
 import { enableCompileCache } from 'node:module';
 
 enableCompileCache();
+// That node:ffi is experimental is for us to know, not for every log.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.name}: ${warning.message}\n`);
+});
 const [verb, ...rest] = process.argv.slice(2);
 if (verb === 'request') {
   const { requestAdmin } = await import('../src/request-admin.ts');

@@ -1,24 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { create } from '@bufbuild/protobuf';
 import { errorText, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
-import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon/version';
+import { EXIT_FAILURE, version } from '@xebec/daemon/version';
 import { type Dataplane, parseBootstrap, startDataplane } from '@xebec/dataplane';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import pino from 'pino';
-
-interface ProxyFlags {
-  readonly configPath?: string;
-  readonly configYaml?: string;
-  readonly mode: string;
-  readonly logLevel: string;
-  readonly serviceNode?: string;
-  readonly serviceCluster?: string;
-  readonly drainTimeS: number;
-  readonly concurrency?: number;
-  readonly baseId?: number;
-  readonly fileFlushIntervalMsec?: number;
-}
-
-const levels: Record<string, string> = { critical: 'fatal', off: 'silent', warning: 'warn' };
+import { httpFilterDefinitions, networkFilterDefinitions } from '@xebec/filters';
+import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
+import { LocalitySchema, NodeSchema } from '@xebec/protos/envoy/config/core/v3/base';
+import { StatsConfigSchema, TagSpecifierSchema } from '@xebec/protos/envoy/config/metrics/v3/stats';
+import { CommanderError } from 'commander';
+import { commandLineOptions, type ProxyFlags, parseFlags } from './flags.ts';
+import { createProxyLog } from './proxy-logger.ts';
 
 /** Runs the bare data plane with Envoy's flags, or `sidecar` and `router` with an agent, from flags to exit code. */
 export async function runProxy(name: string, argv: readonly string[]): Promise<void> {
@@ -30,50 +21,114 @@ export async function runProxy(name: string, argv: readonly string[]): Promise<v
   }
   let flags: ProxyFlags;
   try {
-    flags = parseFlags(name, argv);
+    flags = parseFlags(name, versionText(name), argv);
   } catch (error) {
-    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : EXIT_USAGE;
+    // Envoy's exit code for wrong flags is that of any failure.
+    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : EXIT_FAILURE;
     return;
   }
-  const logger = createLogger(name, flags.logLevel);
-  try {
-    const path = flags.configPath;
-    if (path === undefined && flags.configYaml === undefined) throw new XebecError('E_FLAG', 'give -c FILE or --config-yaml TEXT');
-    const bootstrap = parseBootstrap(path === undefined ? '' : readConfig(path), path ?? '--config-yaml', flags.configYaml);
-    if (flags.mode === 'validate') {
-      const dataplane = await startDataplane({ ...common(logger), bootstrap: withoutListening(bootstrap), resolve: async () => [] });
-      await dataplane.close();
-      process.stdout.write(`configuration '${path ?? '--config-yaml'}' OK\n`);
-      return;
-    }
-    const quit = Promise.withResolvers<string>();
-    const dataplane = await startDataplane({
-      ...common(logger),
-      bootstrap,
-      drain: { drainTimeMs: flags.drainTimeS * 1000 },
-      commandLine: {
-        config_path: path ?? '',
-        concurrency: flags.concurrency ?? 1,
-        service_node: flags.serviceNode ?? '',
-        service_cluster: flags.serviceCluster ?? '',
-        drain_time: `${flags.drainTimeS}s`,
-        base_id: String(flags.baseId ?? 0),
-        log_level: flags.logLevel,
-      },
-      onQuit: () => quit.resolve('quitquitquit'),
-      ...(flags.fileFlushIntervalMsec === undefined ? {} : { fileFlushIntervalMs: flags.fileFlushIntervalMsec }),
-      ...(flags.serviceNode === undefined ? {} : { serviceNode: flags.serviceNode }),
-      ...(flags.serviceCluster === undefined ? {} : { serviceCluster: flags.serviceCluster }),
-    });
-    logger.info({ admin: dataplane.adminAddress }, 'started');
-    const reason = await Promise.race([quit.promise, receivedSignal()]);
-    await stop(dataplane, logger, reason, reason === 'SIGTERM' ? drainMs() : 0);
-    process.exit(0);
-  } catch (error) {
-    const code = error instanceof XebecError ? error.code : 'E_START';
-    process.stderr.write(`${name}: ${errorText(error)}\n`);
-    process.exit(code === 'E_FLAG' ? EXIT_USAGE : EXIT_FAILURE);
+  if (flags.hotRestartVersion === true) {
+    process.stdout.write('disabled\n');
+    return;
   }
+  try {
+    await serve(name, flags);
+  } catch (error) {
+    process.stderr.write(`${name}: ${errorText(error)}\n`);
+    process.exit(EXIT_FAILURE);
+  }
+}
+
+async function serve(name: string, flags: ProxyFlags): Promise<void> {
+  const { configPath = '', configYaml } = flags;
+  const log = createProxyLog({
+    name,
+    level: flags.logLevel,
+    componentLevels: flags.componentLogLevel,
+    pattern: flags.logFormat,
+    path: flags.logPath,
+  });
+  if (configPath === '' && configYaml === undefined)
+    throw new XebecError('E_FLAG', 'give a configuration: -c FILE, --config-yaml TEXT, or both');
+  const bootstrap = parseBootstrap(
+    configPath === '' ? '' : readConfig(configPath),
+    configPath === '' ? '--config-yaml' : configPath,
+    configYaml,
+  );
+  applyToNode(bootstrap, flags);
+  if (flags.mode === 'validate') {
+    const dataplane = await startDataplane({ ...common(log.logger), bootstrap: withoutListening(bootstrap), resolve: async () => [] });
+    await dataplane.close();
+    process.stdout.write(`configuration '${configPath}' OK\n`);
+    return;
+  }
+  const quit = Promise.withResolvers<string>();
+  const signalled = receivedSignal();
+  let started = false;
+  void signalled.then(() => {
+    if (!started) process.exit(0);
+  });
+  const disabled = new Set((flags.disableExtensions ?? '').split(','));
+  const enabled = (definition: { readonly name: string }): boolean => !disabled.has(definition.name);
+  const dataplane = await startDataplane({
+    ...common(log.logger),
+    bootstrap,
+    concurrency: flags.concurrency,
+    drain: { drainTimeMs: flags.drainTimeS * 1000, strategy: flags.drainStrategy },
+    fileFlushIntervalMs: flags.fileFlushIntervalMsec,
+    fileFlushMinBytes: flags.fileFlushMinSizeKb * 1024,
+    restartEpoch: flags.restartEpoch,
+    commandLine: commandLineOptions(flags),
+    onQuit: () => quit.resolve('quitquitquit'),
+    ...(flags.disableExtensions === undefined
+      ? {}
+      : { httpFilters: httpFilterDefinitions.filter(enabled), networkFilters: networkFilterDefinitions.filter(enabled) }),
+    ...(flags.serviceNode === undefined ? {} : { serviceNode: flags.serviceNode }),
+    ...(flags.serviceCluster === undefined ? {} : { serviceCluster: flags.serviceCluster }),
+  });
+  started = true;
+  const admin = dataplane.adminAddress;
+  if (flags.adminAddressPath !== undefined && admin !== undefined) writeFileSync(flags.adminAddressPath, `${admin.address}:${admin.port}`);
+  if (flags.baseIdPath !== undefined) writeFileSync(flags.baseIdPath, String(flags.baseId));
+  log.logger.info({ admin, concurrency: flags.concurrency }, 'started');
+  if (flags.mode === 'init_only') {
+    await dataplane.ready;
+    await dataplane.close();
+    process.exit(0);
+  }
+  // Envoy ignores SIGHUP, so that losing its terminal does not end it.
+  process.on('SIGHUP', () => undefined);
+  process.on('SIGUSR1', () => {
+    log.reopen();
+    dataplane.state.reopenLogs();
+  });
+  const reason = await Promise.race([quit.promise, signalled]);
+  // As Envoy, at once: who wants connections to finish first asks for /drain_listeners?graceful. TERMINATION_DRAIN_DURATION_SECONDS
+  // is the agent's word for waiting.
+  const waits = reason === 'SIGTERM' && process.env['TERMINATION_DRAIN_DURATION_SECONDS'] !== undefined;
+  await stop(dataplane, log.logger, reason, waits ? drainMs() : 0);
+  process.exit(0);
+}
+
+/** What flags say of the node and of stats goes where the bootstrap would say it. */
+function applyToNode(bootstrap: Bootstrap, flags: ProxyFlags): void {
+  if (flags.serviceZone !== undefined) {
+    bootstrap.node ??= create(NodeSchema);
+    bootstrap.node.locality ??= create(LocalitySchema);
+    bootstrap.node.locality.zone = flags.serviceZone;
+  }
+  for (const tag of flags.statsTag ?? []) {
+    const colon = tag.indexOf(':');
+    bootstrap.statsConfig ??= create(StatsConfigSchema);
+    bootstrap.statsConfig.statsTags.push(
+      create(TagSpecifierSchema, { tagName: tag.slice(0, colon), tagValue: { case: 'fixedValue', value: tag.slice(colon + 1) } }),
+    );
+  }
+}
+
+/** In Envoy's shape: program, commit, version, state of the tree, build, TLS library. */
+function versionText(name: string): string {
+  return `\n${name}  version: ${'0'.repeat(40)}/${version()}/Clean/RELEASE/OpenSSL-${process.versions.openssl}\n`;
 }
 
 /** Drains for a while, then ends every connection. */
@@ -81,7 +136,7 @@ export async function stop(dataplane: Dataplane, logger: Logger, reason: string,
   logger.info({ reason, waitMs }, 'draining');
   dataplane.drain();
   const deadline = Date.now() + waitMs;
-  while (Date.now() < deadline && dataplane.state.listeners.activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (Date.now() < deadline && dataplane.state.activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 50));
   await dataplane.close();
   logger.info({}, 'stopped');
 }
@@ -93,7 +148,7 @@ export function drainMs(): number {
 }
 
 export function createLogger(name: string, level: string): Logger {
-  return pino({ name, level: levels[level] ?? level, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+  return createProxyLog({ name, level }).logger;
 }
 
 export function receivedSignal(): Promise<string> {
@@ -119,45 +174,4 @@ function withoutListening(bootstrap: ReturnType<typeof parseBootstrap>): ReturnT
   const { admin: _, dynamicResources: __, ...rest } = bootstrap;
   for (const listener of rest.staticResources?.listeners ?? []) listener.bindToPort = false;
   return rest;
-}
-
-function parseFlags(name: string, argv: readonly string[]): ProxyFlags {
-  const whole = (text: string): number => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('want a whole number.');
-    return value;
-  };
-  const command = new Command(name)
-    .description(
-      'Data plane of Xebec: a proxy with the bootstrap, flags, admin API and xDS of Envoy. `sidecar` and `router` run it with its agent.',
-    )
-    .version(`${name} ${version()}`)
-    .exitOverride()
-    .allowExcessArguments(false)
-    .addOption(new Option('-c, --config-path <file>', 'bootstrap, YAML or JSON'))
-    .addOption(new Option('--config-yaml <text>', 'YAML or JSON merged over the bootstrap'))
-    .addOption(
-      new Option('--mode <mode>', 'serve, or validate the configuration and exit')
-        .choices(['serve', 'validate', 'init_only'])
-        .default('serve'),
-    )
-    .addOption(
-      new Option('-l, --log-level <level>', 'log level')
-        .choices(['trace', 'debug', 'info', 'warning', 'warn', 'error', 'critical', 'off'])
-        .default('info'),
-    )
-    .addOption(new Option('--service-node <id>', 'overrides node.id'))
-    .addOption(new Option('--service-cluster <name>', 'overrides node.cluster'))
-    .addOption(new Option('--drain-time-s <seconds>', 'how long old connections may finish after a change').argParser(whole).default(600))
-    .addOption(new Option('--drain-strategy <strategy>', 'accepted for compatibility').choices(['gradual', 'immediate']).hideHelp())
-    .addOption(new Option('--parent-shutdown-time-s <seconds>', 'accepted for compatibility').argParser(whole).hideHelp())
-    .addOption(new Option('--concurrency <threads>', 'worker threads (one is used)').argParser(whole))
-    .addOption(new Option('--base-id <id>', 'accepted for compatibility: there is no hot restart').argParser(whole))
-    .addOption(new Option('--disable-hot-restart', 'accepted for compatibility').hideHelp())
-    .addOption(new Option('--use-dynamic-base-id', 'accepted for compatibility').hideHelp())
-    .addOption(new Option('--log-format <format>', 'accepted for compatibility').hideHelp())
-    .addOption(new Option('--component-log-level <levels>', 'accepted for compatibility').hideHelp())
-    .addOption(new Option('--file-flush-interval-msec <ms>', 'how long access log lines may wait to be written').argParser(whole));
-  command.parse([...argv], { from: 'user' });
-  return command.opts<ProxyFlags>();
 }

@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startAgent } from '@xebec/agent';
 import { errorText, type Logger, XebecError } from '@xebec/core';
@@ -10,6 +11,7 @@ import { common, createLogger, drainMs, receivedSignal, stop } from './run-proxy
 interface AgentFlags {
   readonly envoy?: string;
   readonly proxyLogLevel: string;
+  readonly concurrency?: string;
 }
 
 type Role = 'sidecar' | 'router';
@@ -43,7 +45,9 @@ export async function runWithAgent(name: string, role: Role, argv: readonly stri
       onDrain: () => running?.drain(),
     });
     running =
-      flags.envoy === undefined ? await runOwn(agent.bootstrap, logger, quit.resolve) : await runStock(flags.envoy, agent, role, logger);
+      flags.envoy === undefined
+        ? await runOwn(agent.bootstrap, agentConcurrency(flags.concurrency, process.env), logger, quit.resolve)
+        : await runStock(flags.envoy, agent, role, logger);
     // So that the next proxy starts from compiled code even when this one is killed.
     flushCompileCache();
     logger.info({ role, admin: agent.adminUrl, statusPort: agent.statusPort }, 'started');
@@ -57,10 +61,36 @@ export async function runWithAgent(name: string, role: Role, argv: readonly stri
   }
 }
 
-async function runOwn(bootstrap: Record<string, unknown>, logger: Logger, onQuit: (reason: string) => void): Promise<Running> {
+/**
+ * Threads of a pod's proxy: `--concurrency`, else `concurrency` of the pod's ProxyConfig, 0 for all hardware threads. 1 when nothing is
+ * said: Istio says 2, but a worker beside the main thread costs memory, which a laptop full of sidecars has not.
+ */
+export function agentConcurrency(flag: string | undefined, env: NodeJS.ProcessEnv): number {
+  const wanted = Number(flag ?? proxyConfigConcurrency(env['PROXY_CONFIG']) ?? 1);
+  if (!Number.isInteger(wanted) || wanted < 0) throw new XebecError('E_ENV', `concurrency: want a whole number, not "${flag}"`);
+  return wanted === 0 ? availableParallelism() : wanted;
+}
+
+function proxyConfigConcurrency(text: string | undefined): unknown {
+  if (text === undefined || text === '') return undefined;
+  const config: unknown = JSON.parse(text);
+  return typeof config === 'object' && config !== null && 'concurrency' in config ? config.concurrency : undefined;
+}
+
+/** As pilot-agent starts Envoy. */
+const agentDrain = { drainTimeMs: 45_000, strategy: 'immediate' } as const;
+
+async function runOwn(
+  bootstrap: Record<string, unknown>,
+  concurrency: number,
+  logger: Logger,
+  onQuit: (reason: string) => void,
+): Promise<Running> {
   const dataplane = await startDataplane({
     ...common(logger),
     bootstrap: parseBootstrap(JSON.stringify(bootstrap), 'the bootstrap of the agent'),
+    concurrency,
+    drain: agentDrain,
     onQuit: () => onQuit('quitquitquit'),
   });
   return {
@@ -97,7 +127,6 @@ function parseAgentFlags(name: string, role: Role, argv: readonly string[]): Age
     '--proxyComponentLogLevel',
     '--log_output_level',
     '--serviceCluster',
-    '--concurrency',
     '--meshConfig',
     '--templateFile',
     '--stsPort',
@@ -107,7 +136,10 @@ function parseAgentFlags(name: string, role: Role, argv: readonly string[]): Age
     .exitOverride()
     .allowExcessArguments(false)
     .addOption(new Option('--envoy <path>', 'run this Envoy instead of the data plane of Xebec'))
-    .addOption(new Option('--proxyLogLevel <level>', 'log level').default('info'));
+    .addOption(new Option('--proxyLogLevel <level>', 'log level').default('info'))
+    .addOption(
+      new Option('--concurrency <threads>', 'threads that carry traffic, 0 for all hardware threads; default: ProxyConfig, else 1'),
+    );
   for (const flag of accepted) command.addOption(new Option(`${flag} <value>`, 'accepted for compatibility').hideHelp());
   command.parse([...argv], { from: 'user' });
   return command.opts<AgentFlags>();

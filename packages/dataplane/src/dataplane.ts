@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock, Logger, Random } from '@xebec/core';
 import { XebecError } from '@xebec/core';
@@ -27,6 +28,7 @@ import { ConnectionLimits } from './runtime/connection-limits.ts';
 import { type DrainOptions, envoyDrain } from './runtime/drain-sequence.ts';
 import { nodeIdentity } from './runtime/node-identity.ts';
 import { globalConnectionLimit, staticRuntime } from './runtime/resource-limits.ts';
+import { createServerStats } from './runtime/server-stats.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
@@ -49,6 +51,10 @@ export interface DataplaneOptions {
   readonly concurrency?: number;
   /** How often access logs are written out; 1,000 ms. */
   readonly fileFlushIntervalMs?: number;
+  /** An access log of this size is written at once; 64 KiB. */
+  readonly fileFlushMinBytes?: number;
+  /** `--restart-epoch`, for stats. */
+  readonly restartEpoch?: number;
   /** Given to the data plane of a worker only. */
   readonly thread?: DataplaneThread;
   readonly httpFilters?: readonly HttpFilterDefinition[];
@@ -134,8 +140,9 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const secrets = new SecretStore(subscribe, () => clock.now());
   const accessLogs = new AccessLogs({
     random,
-    environment: { env: options.env ?? {}, hostname: hostname() },
+    environment: { env: options.env ?? {}, hostname: hostname(), now: () => clock.now(), uuid: randomUUID },
     flushIntervalMs: options.fileFlushIntervalMs ?? 1000,
+    flushBytes: options.fileFlushMinBytes ?? 65_536,
   });
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
@@ -162,6 +169,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     runtime: staticRuntime(bootstrap),
     globalMax: globalConnectionLimit(bootstrap),
   });
+  createServerStats(stats, thread.count, options.restartEpoch ?? 0, bootstrap.overloadManager !== undefined);
   const listeners = new ListenerManager({
     network: {
       clusters,

@@ -1,6 +1,7 @@
 import { formatPrometheus, formatStatsJson, formatStatsText } from '@xebec/telemetry';
 import type { DataplaneState } from '../dataplane.ts';
-import { addressText } from '../net/endpoint-address.ts';
+import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
+import { refreshServerStats } from '../runtime/server-stats.ts';
 
 export interface AdminReply {
   readonly status?: number;
@@ -57,16 +58,21 @@ export const adminHandlers: readonly AdminHandler[] = [
   read('/init_dump', 'dump current Envoy init manager information (experimental)', () => json({})),
   read('/listeners', 'print listener info', (query, state) => {
     // Port 0 is shown as the port that it became.
-    const bounds = [...state.listeners.entries].flatMap(({ name, active }) =>
-      active === undefined ? [] : [{ name, bound: state.listeners.boundAddress(name) ?? active.address }],
+    const listening = [...state.listeners.entries].flatMap(({ name, active }) =>
+      active === undefined ? [] : [{ name, bound: state.listeners.boundAddresses(name) }],
     );
-    if (query.get('format') !== 'json') return { body: bounds.map(({ name, bound }) => `${name}::${addressText(bound)}\n`).join('') };
-    const listenerStatuses = bounds.map(({ name, bound }) => {
-      const local_address =
-        bound.kind === 'pipe' ? { pipe: { path: bound.path } } : { socket_address: { address: bound.address, port_value: bound.port } };
-      return { name, local_address };
-    });
-    return json({ listener_statuses: listenerStatuses });
+    if (query.get('format') !== 'json')
+      return { body: listening.flatMap(({ name, bound }) => bound.map((address) => `${name}::${addressText(address)}\n`)).join('') };
+    const proto = (address: EndpointAddress): object =>
+      address.kind === 'pipe'
+        ? { pipe: { path: address.path } }
+        : { socket_address: { address: address.address, port_value: address.port } };
+    const listener_statuses = listening.map(({ name, bound: [first, ...more] }) => ({
+      name,
+      ...(first === undefined ? {} : { local_address: proto(first) }),
+      ...(more.length === 0 ? {} : { additional_local_addresses: more.map(proto) }),
+    }));
+    return json({ listener_statuses });
   }),
   mutate('/logging', 'query/change logging levels', (query, state) => {
     const level = query.get('level') ?? [...query.values()][0];
@@ -108,22 +114,10 @@ function stats(query: URLSearchParams, state: DataplaneState, format: string): A
   } catch {
     return { status: 400, body: `Invalid re2 regex: "${filter}"\n` };
   }
-  updateServerStats(state);
+  refreshServerStats(state);
   const options = { usedOnly: query.has('usedonly'), ...(pattern === undefined ? {} : { filter: pattern }) };
   const samples = state.stats.collect();
   if (format === 'json') return { type: 'application/json', body: formatStatsJson(samples, options) };
   if (format === 'prometheus') return { type: 'text/plain; version=0.0.4; charset=utf-8', body: formatPrometheus(samples, options) };
   return { body: formatStatsText(samples, options) };
-}
-
-/** Gauges that are only worth reading when somebody looks. */
-function updateServerStats(state: DataplaneState): void {
-  const usage = process.memoryUsage();
-  const server = state.stats.scope('server');
-  server.gauge('uptime').set(Math.floor((state.clock.now() - state.startedAtMs) / 1000));
-  server.gauge('memory_allocated').set(usage.heapUsed);
-  server.gauge('memory_heap_size').set(usage.heapTotal);
-  server.gauge('total_connections').set(state.listeners.activeConnections);
-  server.gauge('concurrency').set(1);
-  server.gauge('state').set({ LIVE: 0, DRAINING: 1, PRE_INITIALIZING: 2, INITIALIZING: 3 }[state.lifecycle]);
 }

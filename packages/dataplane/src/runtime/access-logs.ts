@@ -14,13 +14,14 @@ export interface AccessLogsOptions {
   readonly random: Random;
   readonly environment: FormatEnvironment;
   readonly flushIntervalMs: number;
+  /** What gathers to this is written at once. */
+  readonly flushBytes: number;
 }
 
-const flushBytes = 64 * 1024;
 /** Lines beyond this are dropped while a sink does not take any. */
 const maxBufferedBytes = 8 * 1024 * 1024;
 
-/** Opens each log file once and writes what gathers every flush interval, or at 64 KiB. */
+/** Opens each log file once and writes what gathers every flush interval, or when it is enough. */
 export class AccessLogs {
   readonly #options: AccessLogsOptions;
   readonly #sinks = new Map<string, LogSink>();
@@ -62,7 +63,7 @@ export class AccessLogs {
   #sink(path: string): LogSink {
     let sink = this.#sinks.get(path);
     if (sink === undefined) {
-      sink = new LogSink(path, this.#options.flushIntervalMs);
+      sink = new LogSink(path, this.#options);
       this.#sinks.set(path, sink);
     }
     return sink;
@@ -75,20 +76,20 @@ const descriptors: Readonly<Record<string, number>> = { '/dev/stdout': 1, '/dev/
 class LogSink {
   #stream: NodeJS.WriteStream | WriteStream;
   readonly #path: string;
-  readonly #flushIntervalMs: number;
+  readonly #options: AccessLogsOptions;
   #buffer = '';
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(path: string, flushIntervalMs: number) {
+  constructor(path: string, options: AccessLogsOptions) {
     this.#path = path;
-    this.#flushIntervalMs = flushIntervalMs;
+    this.#options = options;
     this.#stream = this.#open();
   }
   append(line: string): void {
     if (this.#buffer.length > maxBufferedBytes) return;
     this.#buffer += line;
-    if (this.#buffer.length >= flushBytes) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), this.#flushIntervalMs).unref();
+    if (this.#buffer.length >= this.#options.flushBytes) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), this.#options.flushIntervalMs).unref();
   }
   flush(): void {
     clearTimeout(this.#timer);

@@ -41,8 +41,10 @@ export class DrainSequence {
   readonly shouldClose: DrainDecision = () => {
     if (this.#startMs === undefined) return false;
     if (this.#options.strategy === 'immediate') return true;
+    const elapsedMs = this.#clock.monotonic() - this.#startMs;
     const { drainTimeMs } = this.#options;
-    return this.#clock.monotonic() - this.#startMs > this.#random.next() * drainTimeMs;
+    // In whole seconds, as Envoy counts: nothing ends in the first one.
+    return elapsedMs >= drainTimeMs || Math.floor(elapsedMs / 1000) > Math.floor((this.#random.next() * drainTimeMs) / 1000);
   };
   close(): void {
     this.#cancel?.();

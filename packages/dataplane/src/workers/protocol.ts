@@ -16,6 +16,7 @@ export interface WorkerStart {
   readonly serviceCluster: string | undefined;
   readonly drain: Partial<DrainOptions> | undefined;
   readonly fileFlushIntervalMs: number | undefined;
+  readonly fileFlushMinBytes: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly counters: CounterTable;
 }

@@ -100,7 +100,7 @@ export class WorkerPool implements DataplaneThread {
     return slot;
   }
   #startWorker(slot: Slot): void {
-    const { bootstrap, version, serviceNode, serviceCluster, drain, fileFlushIntervalMs, env, clock } = this.#options;
+    const { bootstrap, version, serviceNode, serviceCluster, drain, fileFlushIntervalMs, fileFlushMinBytes, env, clock } = this.#options;
     const { admin: _, ...withoutAdmin } = bootstrap;
     const start: WorkerStart = {
       index: slot.index,
@@ -111,6 +111,7 @@ export class WorkerPool implements DataplaneThread {
       serviceCluster,
       drain,
       fileFlushIntervalMs,
+      fileFlushMinBytes,
       env: { ...env },
       counters: this.#counters.table,
     };

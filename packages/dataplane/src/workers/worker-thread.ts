@@ -91,6 +91,7 @@ dataplane = await startDataplane({
   ...(start.serviceNode === undefined ? {} : { serviceNode: start.serviceNode }),
   ...(start.serviceCluster === undefined ? {} : { serviceCluster: start.serviceCluster }),
   ...(start.drain === undefined ? {} : { drain: start.drain }),
+  ...(start.fileFlushMinBytes === undefined ? {} : { fileFlushMinBytes: start.fileFlushMinBytes }),
   ...(start.fileFlushIntervalMs === undefined ? {} : { fileFlushIntervalMs: start.fileFlushIntervalMs }),
 });
 for (const command of waiting) dataplane.state.obey(command);

@@ -59,7 +59,7 @@ class Registry {
   }
   named(kind: StatKind, scope: NamePart, name: string): Cell | BucketCell {
     // A name has one kind for good; the kind is part of the key so that a clash cannot hand out the wrong cell.
-    const key = `${kind}:${scope.dotted}.${name}`;
+    const key = scope.dotted === '' ? `${kind}:${name}` : `${kind}:${scope.dotted}.${name}`;
     const known = this.metrics.get(key);
     if (known !== undefined) return known.cell;
     const part = metricPart(scope, name);

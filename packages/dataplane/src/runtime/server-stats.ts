@@ -1,0 +1,83 @@
+import { X509Certificate } from 'node:crypto';
+import type { StatsScope } from '@xebec/telemetry';
+import type { DataplaneState } from '../dataplane.ts';
+import { readDataSource } from '../tls/secret-store.ts';
+
+/** Shown, as Envoy shows them, though nothing here counts them. */
+const unused = {
+  counters: [
+    'server.debug_assertion_failures',
+    'server.dropped_stat_flushes',
+    'server.dynamic_unknown_fields',
+    'server.envoy_bug_failures',
+    'server.envoy_notifications',
+    'server.main_thread.watchdog_mega_miss',
+    'server.main_thread.watchdog_miss',
+    'server.static_unknown_fields',
+    'server.wip_protos',
+    'main_thread.watchdog_mega_miss',
+    'main_thread.watchdog_miss',
+    'workers.watchdog_mega_miss',
+    'workers.watchdog_miss',
+  ],
+  gauges: [
+    'server.compilation_settings.fips_mode',
+    'server.hot_restart_generation',
+    'server.parent_connections',
+    'server.seconds_until_first_ocsp_response_expiring',
+    'server.stats_recent_lookups',
+    'server.version',
+    'listener_manager.workers_pinned',
+    'overload.envoy.resource_monitors.global_downstream_max_connections.pressure',
+  ],
+} as const;
+
+const noCertificate = 4_294_967_295;
+const dayMs = 86_400_000;
+
+/** Names the metrics of the process, so that they are there before anybody looks. */
+export function createServerStats(stats: StatsScope, workers: number, restartEpoch: number, limitsConnections: boolean): void {
+  for (const name of unused.counters) stats.counter(name);
+  for (const name of unused.gauges) if (limitsConnections || !name.startsWith('overload.')) stats.gauge(name);
+  for (let worker = 0; worker < workers; worker++) {
+    for (const what of ['miss', 'mega_miss']) stats.counter(`server.worker_${worker}.watchdog_${what}`);
+  }
+  stats.histogram('server.initialization_time_ms');
+  stats.gauge('server.hot_restart_epoch').set(restartEpoch);
+  stats.gauge('server.hot_restart_generation').set(restartEpoch + 1);
+}
+
+/** Brings gauges up to date that are only worth reading when somebody looks. */
+export function refreshServerStats(state: DataplaneState): void {
+  const usage = process.memoryUsage();
+  const server = state.stats.scope('server');
+  server.gauge('uptime').set(Math.floor((state.clock.now() - state.startedAtMs) / 1000));
+  server.gauge('memory_allocated').set(usage.heapUsed + usage.external);
+  server.gauge('memory_heap_size').set(usage.heapTotal + usage.external);
+  server.gauge('memory_physical_size').set(usage.rss);
+  server.gauge('total_connections').set(state.activeConnections);
+  server.gauge('concurrency').set(state.concurrency);
+  server.gauge('live').set(state.lifecycle === 'LIVE' && state.healthy ? 1 : 0);
+  server.gauge('state').set(state.healthy ? { LIVE: 0, PRE_INITIALIZING: 2, INITIALIZING: 3 }[state.lifecycle] : 1);
+  server.gauge('days_until_first_cert_expiring').set(daysUntilExpiry(state));
+}
+
+function daysUntilExpiry(state: DataplaneState): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { current } of [...state.secrets.staticSecrets, ...state.secrets.dynamicSecrets]) {
+    const type = current?.type;
+    try {
+      const source =
+        type?.case === 'tlsCertificate'
+          ? type.value.certificateChain
+          : type?.case === 'validationContext'
+            ? type.value.trustedCa
+            : undefined;
+      const pem = readDataSource(source);
+      if (pem !== undefined) first = Math.min(first, Date.parse(new X509Certificate(pem).validTo));
+    } catch {
+      // A secret that is no certificate expires never; its context has said what is wrong.
+    }
+  }
+  return first === Number.POSITIVE_INFINITY ? noCertificate : Math.max(0, Math.floor((first - state.clock.now()) / dayMs));
+}
