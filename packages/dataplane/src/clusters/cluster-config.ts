@@ -27,6 +27,8 @@ export interface ClusterConfig {
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
   readonly autoSni: boolean;
+  /** The upstream's certificate must be for the SNI. */
+  readonly autoSanValidation: boolean;
   readonly balancing: BalancingConfig;
   readonly dns: DnsSettings;
   /** Address that upstream connections are made from. */
@@ -63,6 +65,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
     autoSni: upstream?.autoSni ?? false,
+    autoSanValidation: upstream?.autoSanValidation ?? false,
     balancing: compileBalancing(proto, where),
     dns: compileDns(proto, where),
     localAddress: proto.upstreamBindConfig?.sourceAddress?.address,

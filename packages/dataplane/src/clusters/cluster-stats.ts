@@ -39,8 +39,6 @@ export interface ClusterStats {
   readonly membershipDegraded: Gauge;
   readonly membershipExcluded: Gauge;
   readonly membershipChange: Counter;
-  readonly sslHandshake: Counter;
-  readonly sslConnectionError: Counter;
   /** `upstream_rq_2xx` and the like by first digit; filled on first use. */
   status(code: number): void;
 }
@@ -86,8 +84,6 @@ export function createClusterStats(scope: StatsScope): ClusterStats {
     membershipDegraded: scope.gauge('membership_degraded'),
     membershipExcluded: scope.gauge('membership_excluded'),
     membershipChange: scope.counter('membership_change'),
-    sslHandshake: scope.counter('ssl.handshake'),
-    sslConnectionError: scope.counter('ssl.connection_error'),
     status(code) {
       const digit = Math.floor(code / 100);
       const byClass = classes[digit] ?? scope.counter(`upstream_rq_${digit}xx`);

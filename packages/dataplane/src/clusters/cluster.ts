@@ -65,7 +65,7 @@ export class Cluster {
     const shared = environment.counters === undefined ? undefined : { clusterName: proto.name, counters: environment.counters };
     this.limits = compileLimits(proto.circuitBreakers, 'default', scope, shared);
     this.highLimits = compileLimits(proto.circuitBreakers, 'high', scope, shared);
-    this.#transports = new TransportMatches(proto, environment.secrets, where);
+    this.#transports = new TransportMatches(proto, environment.secrets, where, scope, this.config.autoSanValidation);
     const balancing = this.config.balancing;
     this.#selection = new HostSelection({
       balancing,
@@ -145,14 +145,15 @@ export class Cluster {
     const { protocol } = this.config;
     const spoken = protocol === 'downstream' ? wanted : protocol;
     const transport = this.transportFor(host);
-    const key = `${spoken}${high ? '!' : ''}${transport.tls === undefined ? '' : `|${alpn?.join() ?? ''}|${sni ?? ''}`}`;
+    const serverName = sni ?? (transport.tls?.sniFromHost === true && host.config.hostname !== '' ? host.config.hostname : undefined);
+    const key = `${spoken}${high ? '!' : ''}${transport.tls === undefined ? '' : `|${alpn?.join() ?? ''}|${serverName ?? ''}`}`;
     let pool = host.pools.get(key);
     if (pool === undefined) {
       pool = new HttpPool(host, {
         protocol: spoken,
         transport,
         alpn,
-        sni,
+        sni: serverName,
         limits: high ? this.highLimits : this.limits,
         stats: this.stats,
         connectTimeoutMs: this.config.connectTimeoutMs,

@@ -173,7 +173,6 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
         connected: (socket, alpn) => {
           this.#connecting.delete(attempt);
           stats.cxConnectMs.record(clock.monotonic() - startedAt);
-          if (this.#options.transport.tls !== undefined) stats.sslHandshake.add(1);
           const agreed = protocol === 'auto' ? (alpn === 'h2' || alpn === 'istio-h2' ? 'http2' : 'http1') : protocol;
           this.#agreed = agreed;
           (agreed === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
@@ -197,7 +196,6 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     stats.cxConnectFail.add(1);
     stats.cxActive.add(-1);
     if (timedOut) stats.cxConnectTimeout.add(1);
-    if (this.#options.transport.tls !== undefined && !timedOut) stats.sslConnectionError.add(1);
     this.#host.activeConnections--;
     this.#host.connectFailures++;
     // All who wait learn of it: each decides for itself whether to try another host.

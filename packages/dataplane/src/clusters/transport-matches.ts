@@ -1,8 +1,10 @@
 import { comparable } from '@xebec/balancing';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import type { TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
+import type { StatsScope } from '@xebec/telemetry';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { Host } from './host.ts';
-import { compileUpstreamTransport, type UpstreamTransport } from './upstream-transport.ts';
+import { compileUpstreamTransport, type KeepAlive, type UpstreamTransport } from './upstream-transport.ts';
 
 interface Match {
   readonly labels: readonly (readonly [string, string])[];
@@ -15,11 +17,16 @@ export class TransportMatches {
   readonly #matches: readonly Match[];
 
   /** Throws XebecError `E_CONFIG`. */
-  constructor(proto: ClusterProto, secrets: SecretStore, where: string) {
-    this.#default = compileUpstreamTransport(proto.transportSocket, secrets, `${where}: transport_socket`);
+  constructor(proto: ClusterProto, secrets: SecretStore, where: string, scope: StatsScope, autoSanValidation: boolean) {
+    const keepAlive = keepAliveOf(proto);
+    const compile = (socket: TransportSocket | undefined, at: string): UpstreamTransport => {
+      const transport = compileUpstreamTransport(socket, secrets, at, scope, autoSanValidation);
+      return keepAlive === undefined ? transport : { ...transport, keepAlive };
+    };
+    this.#default = compile(proto.transportSocket, `${where}: transport_socket`);
     this.#matches = proto.transportSocketMatches.map((entry) => ({
       labels: Object.entries(entry.match ?? {}).map(([name, value]) => [name, comparable(value)] as const),
-      transport: compileUpstreamTransport(entry.transportSocket, secrets, `${where}: transport_socket_matches "${entry.name}"`),
+      transport: compile(entry.transportSocket, `${where}: transport_socket_matches "${entry.name}"`),
     }));
   }
   *all(): Iterable<UpstreamTransport> {
@@ -35,4 +42,10 @@ export class TransportMatches {
     const found = this.#matches.find((match) => match.labels.every(([name, value]) => comparable(labels[name]) === value));
     return found?.transport ?? this.#default;
   }
+}
+
+/** Number and interval of probes stay the system's: Node sets only the idle time. */
+function keepAliveOf(proto: ClusterProto): KeepAlive | undefined {
+  const keepAlive = proto.upstreamConnectionOptions?.tcpKeepalive;
+  return keepAlive === undefined ? undefined : { idleMs: 1000 * (keepAlive.keepaliveTime ?? 0) };
 }

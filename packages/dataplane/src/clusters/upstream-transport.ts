@@ -1,43 +1,79 @@
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { errorText, XebecError } from '@xebec/core';
 import type { TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
 import { ProxyProtocolUpstreamTransportSchema } from '@xebec/protos/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol';
 import { UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
-import type { ConnectionInfo } from '@xebec/telemetry';
+import type { ConnectionInfo, StatsScope } from '@xebec/telemetry';
 import { typeNameOf, unpack } from '../config/unpack.ts';
-import { type EndpointAddress, plainAddress } from '../net/endpoint-address.ts';
-import { describeCertificate } from '../tls/peer-certificate.ts';
+import { addressText, type EndpointAddress, plainAddress } from '../net/endpoint-address.ts';
+import { handshakeFailure } from '../tls/failure-text.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { TlsContext } from '../tls/tls-context.ts';
+import { createTlsStats, type TlsStats } from '../tls/tls-stats.ts';
 import { compileProxyHeader, type ProxyHeaderWriter } from './proxy-header.ts';
+
+/** The client side of TLS. */
+export interface UpstreamTls {
+  readonly context: TlsContext;
+  readonly sni: string;
+  /** The endpoint's own name is the SNI. */
+  readonly sniFromHost: boolean;
+  /** One of the server's names must be the SNI. */
+  readonly validatesSni: boolean;
+  /** Sessions kept for resumption; 0 is none. */
+  readonly maxSessions: number;
+  readonly stats: TlsStats;
+}
+
+/** Probes of idle connections (TCP keepalive). */
+export interface KeepAlive {
+  readonly idleMs: number;
+}
 
 /** How bytes reach a host: plain, or TLS with these secrets and names. */
 export interface UpstreamTransport {
-  readonly tls: { readonly context: TlsContext; readonly sni: string } | undefined;
+  readonly tls: UpstreamTls | undefined;
   /** Writes a PROXY protocol header first, before TLS too. */
   readonly proxyHeader?: ProxyHeaderWriter;
+  readonly keepAlive?: KeepAlive | undefined;
 }
 
 export const plainTransport: UpstreamTransport = { tls: undefined };
 
+const maxPeersWithSessions = 1024;
 const plainTypes = new Set([
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer',
   'envoy.extensions.transport_sockets.tcp_stats.v3.Config',
 ]);
 
 /** Compiles a cluster's transport socket; throws XebecError `E_CONFIG` for kinds that are not known. */
-export function compileUpstreamTransport(socket: TransportSocket | undefined, secrets: SecretStore, where: string): UpstreamTransport {
+export function compileUpstreamTransport(
+  socket: TransportSocket | undefined,
+  secrets: SecretStore,
+  where: string,
+  scope: StatsScope,
+  autoSanValidation = false,
+): UpstreamTransport {
   const any = socket?.configType.value;
   if (any !== undefined && typeNameOf(any) === ProxyProtocolUpstreamTransportSchema.typeName) {
     const config = unpack(any, ProxyProtocolUpstreamTransportSchema, where);
     if (config.transportSocket === undefined) throw new XebecError('E_CONFIG', `${where}: transport_socket is missing`);
-    const inner = compileUpstreamTransport(config.transportSocket, secrets, `${where}.transport_socket`);
+    const inner = compileUpstreamTransport(config.transportSocket, secrets, `${where}.transport_socket`, scope, autoSanValidation);
     return { ...inner, proxyHeader: compileProxyHeader(config.config) };
   }
   if (any === undefined || plainTypes.has(typeNameOf(any))) return plainTransport;
   const config = unpack(any, UpstreamTlsContextSchema, where);
-  return { tls: { context: new TlsContext(config.commonTlsContext, secrets, where), sni: config.sni } };
+  return {
+    tls: {
+      context: new TlsContext(config.commonTlsContext, secrets, where, 'client'),
+      sni: config.sni,
+      sniFromHost: config.autoHostSni,
+      validatesSni: autoSanValidation || config.autoSniSanValidation,
+      maxSessions: config.maxSessionKeys ?? 1,
+      stats: createTlsStats(scope),
+    },
+  };
 }
 
 export interface ConnectOptions {
@@ -76,14 +112,25 @@ export function connectUpstream(
     socket?.destroy();
     callbacks.failed(reason, timedOut);
   };
-  const onEarlyError = (error: Error): void => fail(transportFailure(error, transport.tls !== undefined));
-  const onEarlyClose = (): void => fail(transport.tls === undefined ? 'remote connection closed' : 'TLS handshake cut short');
+  const { tls } = transport;
+  const onEarlyError = (error: Error): void => {
+    const system = systemFailure(error);
+    if (tls !== undefined && system === undefined && !settled) tls.stats.connectionError.add(1);
+    fail(
+      system ?? (tls === undefined ? `delayed connect error: ${error.message}` : handshakeFailure(error, !hasServerCertificate(socket))),
+    );
+  };
+  const onEarlyClose = (): void => {
+    if (tls !== undefined && !settled) tls.stats.connectionError.add(1);
+    fail(tls === undefined ? 'remote connection closed' : '');
+  };
   const done = (alpn: string): void => {
     if (settled || socket === undefined) return;
     settled = true;
     clearTimeout(timer);
     socket.off('error', onEarlyError);
     socket.off('close', onEarlyClose);
+    if (transport.keepAlive !== undefined) socket.setKeepAlive(true, transport.keepAlive.idleMs);
     callbacks.connected(socket, alpn);
   };
   const target =
@@ -97,7 +144,7 @@ export function connectUpstream(
         };
   try {
     const { proxyHeader } = transport;
-    if (transport.tls === undefined) {
+    if (tls === undefined) {
       const plain = connectTcp({ ...target, allowHalfOpen: true });
       socket = plain;
       plain.once('connect', () => {
@@ -105,10 +152,12 @@ export function connectUpstream(
         done('');
       });
     } else {
-      const built = transport.tls.context.current();
-      if (built === undefined) throw new XebecError('E_TLS', 'TLS error: Secret is not supplied by SDS');
-      const alpn = options.alpn ?? (transport.tls.context.alpn.length > 0 ? transport.tls.context.alpn : options.defaultAlpn);
-      const sni = options.sni ?? transport.tls.sni;
+      const built = tls.context.current();
+      if (built === undefined) throw new XebecError('E_TLS', 'TLS_error:_Secret_is_not_supplied_by_SDS');
+      const alpn = options.alpn ?? (tls.context.alpn.length > 0 ? tls.context.alpn : options.defaultAlpn);
+      const sni = options.sni ?? tls.sni;
+      const sessionKey = `${addressText(address)}|${sni}`;
+      const session = built.sessions.get(sessionKey);
       let below: Socket | undefined;
       if (proxyHeader !== undefined) {
         const plain = connectTcp(target);
@@ -123,16 +172,30 @@ export function connectUpstream(
         // Empty SNI, or an address, may not be sent (RFC 6066 section 3).
         servername: /^[\d.]*$|:/.test(sni) ? '' : sni,
         ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
-        rejectUnauthorized: built.verifiesPeer,
-        // Trust is in the SAN matchers, not in the name that was dialled.
-        checkServerIdentity: (_, certificate) => {
-          const x509 = tlsSocket.getPeerX509Certificate();
-          if (x509 === undefined || certificate.raw === undefined) return new Error('peer presented no certificate');
-          return built.allowsPeer(describeCertificate(x509)) ? undefined : new Error('verify SAN list');
-        },
+        ...(session === undefined ? {} : { session }),
+        // Verified below, so that pins, names and reasons are Envoy's.
+        rejectUnauthorized: false,
+        checkServerIdentity: () => undefined,
       });
       socket = tlsSocket;
-      tlsSocket.once('secureConnect', () => done(typeof tlsSocket.alpnProtocol === 'string' ? tlsSocket.alpnProtocol : ''));
+      if (tls.maxSessions > 0)
+        tlsSocket.on('session', (ticket) => {
+          const { sessions } = built;
+          const oldest = sessions.keys().next().value;
+          if (sessions.size >= maxPeersWithSessions && oldest !== undefined) sessions.delete(oldest);
+          sessions.set(sessionKey, ticket);
+        });
+      tlsSocket.once('secureConnect', () => {
+        if (settled) return;
+        const failure = built.verification.verify(tlsSocket, tls.stats, tls.validatesSni && sni !== '' ? sni : undefined);
+        if (failure !== undefined) {
+          built.sessions.delete(sessionKey);
+          fail(failure);
+          return;
+        }
+        tls.stats.agreed(tlsSocket);
+        done(typeof tlsSocket.alpnProtocol === 'string' ? tlsSocket.alpnProtocol : '');
+      });
     }
     socket.on('error', onEarlyError);
     socket.on('close', onEarlyClose);
@@ -161,12 +224,15 @@ const systemTexts: Record<string, string> = {
   EADDRNOTAVAIL: 'Cannot assign requested address',
 };
 
-function transportFailure(error: Error, tls: boolean): string {
+/** Envoy's text for an error of the system; undefined for others. */
+function systemFailure(error: Error): string | undefined {
   const code: unknown = Reflect.get(error, 'code');
   const system = typeof code === 'string' ? systemTexts[code] : undefined;
-  if (system !== undefined) return `delayed connect error: ${system}`;
-  if (!tls) return `delayed connect error: ${error.message}`;
-  return `TLS_error:|${typeof code === 'string' ? code : 'error'}:${error.message.replaceAll(/\s+/g, '_')}:TLS_error_end`;
+  return system === undefined ? undefined : `delayed connect error: ${system}`;
+}
+
+function hasServerCertificate(socket: Socket | undefined): boolean {
+  return socket instanceof TLSSocket && socket.getPeerX509Certificate() !== undefined;
 }
 
 /** `address:port` of our own end. */

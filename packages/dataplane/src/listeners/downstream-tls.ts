@@ -1,17 +1,22 @@
+import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import type { TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
-import { DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
-import type { Counter, StatsScope } from '@xebec/telemetry';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import { durationMs } from '@xebec/matching';
+import type { DataSource, TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
+import { type DownstreamTlsContext, DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import { typeNameOf, unpack } from '../config/unpack.ts';
-import { peerCertificateOf } from '../tls/peer-certificate.ts';
-import type { SecretStore } from '../tls/secret-store.ts';
-import { type BuiltContext, TlsContext } from '../tls/tls-context.ts';
+import { handshakeFailure, noPeerCertificate } from '../tls/failure-text.ts';
+import { readDataSource, type SecretStore } from '../tls/secret-store.ts';
+import { type BuiltContext, type SessionOptions, TlsContext } from '../tls/tls-context.ts';
+import type { TlsStats } from '../tls/tls-stats.ts';
+
+export { createTlsStats, type TlsStats } from '../tls/tls-stats.ts';
 
 /** The server side of TLS for one filter chain. */
 export interface DownstreamTls {
   readonly context: TlsContext;
   readonly requireClientCertificate: boolean;
+  readonly requireSni: boolean;
 }
 
 /** Undefined for plain bytes. Throws XebecError `E_CONFIG`. */
@@ -20,26 +25,29 @@ export function compileDownstreamTls(socket: TransportSocket | undefined, secret
   if (any === undefined || typeNameOf(any) === 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer') return undefined;
   const config = unpack(any, DownstreamTlsContextSchema, where);
   return {
-    context: new TlsContext(config.commonTlsContext, secrets, where),
+    context: new TlsContext(config.commonTlsContext, secrets, where, 'server', sessionOptions(config, secrets)),
     requireClientCertificate: config.requireClientCertificate ?? false,
+    requireSni: config.requireSni ?? false,
   };
 }
 
-export interface TlsStats {
-  readonly handshake: Counter;
-  readonly connectionError: Counter;
-  readonly noCertificate: Counter;
-  readonly failVerifySan: Counter;
-  readonly failVerifyError: Counter;
-}
-
-export function createTlsStats(scope: StatsScope): TlsStats {
+function sessionOptions(config: DownstreamTlsContext, secrets: SecretStore): SessionOptions {
+  const kind = config.sessionTicketKeysType;
+  const handle = kind.case === 'sessionTicketKeysSdsSecretConfig' ? secrets.handle(kind.value.name, kind.value.sdsConfig) : undefined;
+  const keys = (): readonly DataSource[] => {
+    if (kind.case === 'sessionTicketKeys') return kind.value.keys;
+    const type = handle?.current?.type;
+    return type?.case === 'sessionTicketKeys' ? type.value.keys : [];
+  };
   return {
-    handshake: scope.counter('ssl.handshake'),
-    connectionError: scope.counter('ssl.connection_error'),
-    noCertificate: scope.counter('ssl.no_certificate'),
-    failVerifySan: scope.counter('ssl.fail_verify_san'),
-    failVerifyError: scope.counter('ssl.fail_verify_error'),
+    // Envoy's keys have 80 bytes, OpenSSL's 48: made from the first, so that proxies with the same keys resume each other's sessions.
+    ticketKeys() {
+      const first = readDataSource(keys()[0]);
+      return first === undefined ? undefined : createHash('sha384').update(first).digest();
+    },
+    stateless: !(kind.case === 'disableStatelessSessionResumption' && kind.value),
+    timeoutS: config.sessionTimeout === undefined ? undefined : Math.floor(durationMs(config.sessionTimeout) / 1000),
+    clientOrder: config.preferClientCiphers,
   };
 }
 
@@ -62,16 +70,24 @@ export function acceptTls(
 ): void {
   const built = tls.context.current();
   if (built === undefined) {
-    done(undefined, 'TLS secret is not ready');
+    done(undefined, 'TLS_error:_Secret_is_not_supplied_by_SDS');
     return;
   }
   const { alpn } = tls.context;
   const common = alpn.filter((protocol) => offered.includes(protocol));
+  const { contextFor } = built;
   const socket = new TLSSocket(raw, {
     isServer: true,
     secureContext: built.secureContext,
-    requestCert: tls.requireClientCertificate || built.verifiesPeer,
-    rejectUnauthorized: false,
+    requestCert: tls.requireClientCertificate || built.verification.wantsCertificate,
+    // The handshake itself ends where a required certificate is missing; what is in it is checked below.
+    rejectUnauthorized: tls.requireClientCertificate,
+    ...(contextFor === undefined
+      ? {}
+      : {
+          SNICallback: (serverName: string, callback: (error: Error | null, context?: SecureContext) => void) =>
+            callback(null, contextFor(serverName)),
+        }),
     ...(common.length > 0 ? { ALPNProtocols: common } : {}),
   });
   let settled = false;
@@ -87,46 +103,22 @@ export function acceptTls(
     done(result, detail);
   };
   const onError = (error: Error): void => {
-    stats.connectionError.add(1);
-    finish(undefined, `TLS_error:|${error.message.replaceAll(/\s+/g, '_')}:TLS_error_end`);
+    const text = handshakeFailure(error);
+    (text.includes(noPeerCertificate) ? stats.failVerifyNoCert : stats.connectionError).add(1);
+    finish(undefined, text);
   };
-  const onClose = (): void => finish(undefined, 'closed during TLS handshake');
+  const onClose = (): void => finish(undefined, '');
   socket.on('error', onError);
   socket.on('close', onClose);
   socket.once('secure', () => {
-    const problem = verifyClient(socket, tls, built, stats);
-    if (problem !== undefined) {
-      finish(undefined, problem);
+    const serverName: unknown = Reflect.get(socket, 'servername');
+    const failure =
+      tls.requireSni && (typeof serverName !== 'string' || serverName === '') ? 'SNI is missing' : built.verification.verify(socket, stats);
+    if (failure !== undefined) {
+      finish(undefined, failure);
       return;
     }
-    stats.handshake.add(1);
+    stats.agreed(socket);
     finish({ socket, alpn: typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : '', built }, '');
   });
-}
-
-function verifyClient(socket: TLSSocket, tls: DownstreamTls, built: BuiltContext, stats: TlsStats): string | undefined {
-  const peer = peerCertificateOf(socket);
-  if (peer === undefined) {
-    stats.noCertificate.add(1);
-    return tls.requireClientCertificate ? 'peer did not return a certificate' : undefined;
-  }
-  if (!built.verifiesPeer) return undefined;
-  const error = chainError(socket);
-  if (error !== undefined) {
-    stats.failVerifyError.add(1);
-    return `certificate verify failed: ${error}`;
-  }
-  if (built.allowsPeer(peer)) return undefined;
-  stats.failVerifySan.add(1);
-  return 'certificate verify failed: verify SAN list';
-}
-
-/** OpenSSL's verdict on the client's chain; node:tls reports it only for its own servers, so it is read from the handle. */
-function chainError(socket: TLSSocket): string | undefined {
-  const handle: unknown = Reflect.get(socket, '_handle');
-  const verify: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'verifyError') : undefined;
-  if (typeof verify !== 'function') return 'cannot tell';
-  const error: unknown = Reflect.apply(verify, handle, []);
-  if (error === null || error === undefined) return undefined;
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,19 +1,26 @@
+import { constants, createHash, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { createSecureContext, type SecureContext, type SecureVersion } from 'node:tls';
+import {
+  createSecureContext,
+  getCACertificates,
+  type KeyObject,
+  type SecureContext,
+  type SecureContextOptions,
+  type SecureVersion,
+} from 'node:tls';
 import { errorText, XebecError } from '@xebec/core';
-import { compileStringMatcher, matchesSan, type SanKind, type StringPredicate } from '@xebec/matching';
 import {
   type CertificateValidationContext,
-  SubjectAltNameMatcher_SanType,
   type TlsCertificate,
   type TlsParameters,
   TlsParameters_TlsProtocol,
 } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import type { Secret } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import type { CommonTlsContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
-import type { PeerCertificate } from '@xebec/telemetry';
 import { uriSanOf } from './peer-certificate.ts';
+import { compileVerification, type PeerVerification } from './peer-verification.ts';
 import { type FileStamp, readDataSource, type SecretHandle, type SecretStore } from './secret-store.ts';
+import { matchesDnsName, serverNames } from './subject-names.ts';
 
 /** A CommonTlsContext whose secrets may change: the OpenSSL context is made on first use and again after each change. */
 export class TlsContext {
@@ -24,11 +31,23 @@ export class TlsContext {
   readonly #params: TlsParameters | undefined;
   readonly #handles: SecretHandle[] = [];
   readonly #stops: (() => void)[] = [];
+  readonly #role: 'client' | 'server';
+  readonly #where: string;
+  readonly #session: SessionOptions;
   #built: BuiltContext | undefined;
   #ready = false;
   onReady: (() => void) | undefined;
 
-  constructor(common: CommonTlsContext | undefined, secrets: SecretStore, where: string) {
+  constructor(
+    common: CommonTlsContext | undefined,
+    secrets: SecretStore,
+    where: string,
+    role: 'client' | 'server' = 'client',
+    session: SessionOptions = {},
+  ) {
+    this.#role = role;
+    this.#where = where;
+    this.#session = session;
     this.alpn = common?.alpnProtocols ?? [];
     this.#params = common?.tlsParams;
     const references = common?.tlsCertificateSdsSecretConfigs ?? [];
@@ -85,59 +104,128 @@ export class TlsContext {
   }
   #build(): BuiltContext {
     const stamps: FileStamp[] = [];
-    const certs: Buffer[] = [];
-    const keys: Buffer[] = [];
+    const pairs: CertificatePair[] = [];
     for (const entry of this.#certificates) {
       const certificate = 'onChange' in entry ? certificateOf(entry.current) : entry;
-      const chain = readDataSource(certificate?.certificateChain, stamps);
-      const key = readDataSource(certificate?.privateKey, stamps);
-      if (chain === undefined || key === undefined) continue;
-      certs.push(chain);
-      keys.push(key);
+      const pair = certificate === undefined ? undefined : readPair(certificate, stamps);
+      if (pair !== undefined) pairs.push(pair);
     }
-    const trusted: Buffer[] = [];
-    const matchers: SanMatcher[] = [];
-    for (const validation of [this.#validation, validationOf(this.#validationSecret?.current)]) {
-      if (validation === undefined) continue;
-      const ca = readDataSource(validation.trustedCa, stamps);
-      if (ca !== undefined) trusted.push(ca);
-      matchers.push(...sanMatchers(validation));
-    }
-    try {
-      const secureContext = createSecureContext({
-        ...(certs.length > 0 ? { cert: certs, key: keys } : {}),
-        ...(trusted.length > 0 ? { ca: trusted } : {}),
-        ...tlsVersions(this.#params),
-        ...tlsCiphers(this.#params),
-      });
-      return {
-        secureContext,
-        verifiesPeer: trusted.length > 0,
-        allowsPeer: (peer) => matchers.length === 0 || matchers.some((matcher) => matchesSan(peer, matcher.kind, matcher.matches)),
-        localUriSan: certs[0] === undefined ? undefined : uriSanOf(certs[0]),
-        stamps,
-        checkedAtMs: performance.now(),
-      };
-    } catch (cause) {
-      throw new XebecError('E_TLS', `certificate, key or trusted CA is malformed: ${errorText(cause)}`, { cause });
-    }
+    const validations = [this.#validation, validationOf(this.#validationSecret?.current)].flatMap((each) => each ?? []);
+    const trusted = validations.flatMap((each) => readDataSource(each.trustedCa, stamps) ?? []);
+    if (trusted.length === 0 && validations.some((each) => each.systemRootCerts !== undefined)) trusted.push(...systemRoots());
+    const revoked = validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []);
+    const verification = compileVerification({ validations, trusted });
+    const create = (chosen: readonly CertificatePair[]): SecureContext => {
+      try {
+        return createSecureContext({
+          ...(chosen.length > 0 ? { cert: chosen.map(({ chain }) => chain), key: chosen.map(keyOf) } : {}),
+          ...(trusted.length > 0 ? { ca: trusted } : {}),
+          ...(revoked.length > 0 ? { crl: revoked } : {}),
+          ...tlsVersions(this.#params, this.#role),
+          ...tlsCiphers(this.#params),
+          ...(this.#role === 'server' ? this.#serverOptions(trusted) : {}),
+        });
+      } catch (cause) {
+        throw new XebecError('E_TLS', `certificate, key or trusted CA is malformed: ${errorText(cause)}`, { cause });
+      }
+    };
+    const first = pairs[0];
+    return {
+      secureContext: create(pairs.length > 1 ? differentKinds(pairs) : pairs),
+      contextFor: pairs.length > 1 ? namedContexts(pairs, create) : undefined,
+      verification,
+      localUriSan: first === undefined ? undefined : uriSanOf(first.chain),
+      stamps,
+      checkedAtMs: performance.now(),
+      sessions: new Map(),
+    };
   }
+  /** Sessions belong to what they were verified against; tickets of one chain are no use to another. */
+  #serverOptions(trusted: readonly Buffer[]): SecureContextOptions {
+    const { ticketKeys, stateless = true, timeoutS } = this.#session;
+    const context = createHash('sha256').update(this.#where);
+    for (const ca of trusted) context.update(ca);
+    const keys = ticketKeys?.();
+    return {
+      sessionIdContext: context.digest('hex').slice(0, 32),
+      honorCipherOrder: !(this.#session.clientOrder ?? false),
+      ...(stateless ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
+      ...(timeoutS === undefined ? {} : { sessionTimeout: timeoutS }),
+      ...(keys === undefined ? {} : { ticketKeys: keys }),
+    };
+  }
+}
+
+/** One certificate with its key, in PEM. */
+interface CertificatePair {
+  readonly chain: Buffer;
+  readonly key: Buffer;
+  readonly passphrase: string | undefined;
 }
 
 export interface BuiltContext {
   readonly secureContext: SecureContext;
-  /** A trusted CA is configured, so a peer's chain is checked. */
-  readonly verifiesPeer: boolean;
-  /** Whether one of the peer's names satisfies the SAN matchers (no matchers: any does). */
-  allowsPeer(peer: PeerCertificate): boolean;
+  /** The context for a server name, where there are several certificates. */
+  readonly contextFor: ((serverName: string) => SecureContext) | undefined;
+  readonly verification: PeerVerification;
   readonly localUriSan: string | undefined;
   readonly stamps: readonly FileStamp[];
   checkedAtMs: number;
+  /** As a client: the last session with each peer. */
+  readonly sessions: Map<string, Buffer>;
 }
 
-interface SanMatcher {
-  readonly kind: SanKind;
-  readonly matches: StringPredicate;
+/** How a server resumes sessions. */
+export interface SessionOptions {
+  /** 48 bytes for OpenSSL, from the configured keys; asked for at each build. */
+  readonly ticketKeys?: (() => Buffer | undefined) | undefined;
+  readonly stateless?: boolean;
+  readonly timeoutS?: number | undefined;
+  /** The client's order of ciphers counts. */
+  readonly clientOrder?: boolean;
+}
+
+function readPair(certificate: TlsCertificate, stamps: FileStamp[]): CertificatePair | undefined {
+  const chain = readDataSource(certificate.certificateChain, stamps);
+  const key = readDataSource(certificate.privateKey, stamps);
+  if (chain === undefined || key === undefined) return undefined;
+  return { chain, key, passphrase: readDataSource(certificate.password, stamps)?.toString() };
+}
+
+function keyOf({ key, passphrase }: CertificatePair): Buffer | KeyObject {
+  return passphrase === undefined ? key : { pem: key, passphrase };
+}
+
+/** The first certificate of each kind of key: OpenSSL chooses among them by what the peer can do. */
+function differentKinds(pairs: readonly CertificatePair[]): CertificatePair[] {
+  const kinds = new Map<string, CertificatePair>();
+  for (const pair of pairs) {
+    const kind = new X509Certificate(pair.chain).publicKey.asymmetricKeyType ?? '';
+    if (!kinds.has(kind)) kinds.set(kind, pair);
+  }
+  return [...kinds.values()];
+}
+
+/** By exact name first, then by wildcard, then whatever comes first. */
+function namedContexts(
+  pairs: readonly CertificatePair[],
+  create: (pairs: readonly CertificatePair[]) => SecureContext,
+): (serverName: string) => SecureContext {
+  const named = pairs.map((pair) => ({ pair, names: serverNames(new X509Certificate(pair.chain)) }));
+  const made = new Map<string, SecureContext>();
+  return (serverName) => {
+    const exact = named.filter(({ names }) => names.some((name) => name.toLowerCase() === serverName.toLowerCase()));
+    const found = exact.length > 0 ? exact : named.filter(({ names }) => names.some((name) => matchesDnsName(serverName, name)));
+    const chosen = differentKinds(found.length > 0 ? found.map(({ pair }) => pair) : pairs);
+    const key = chosen.map((pair) => pairs.indexOf(pair)).join();
+    const context = made.get(key) ?? create(chosen);
+    made.set(key, context);
+    return context;
+  };
+}
+
+function systemRoots(): Buffer[] {
+  return getCACertificates('system').map((pem) => Buffer.from(pem));
 }
 
 function certificateOf(secret: Secret | undefined): TlsCertificate | undefined {
@@ -148,19 +236,6 @@ function validationOf(secret: Secret | undefined): CertificateValidationContext 
   return secret?.type.case === 'validationContext' ? secret.type.value : undefined;
 }
 
-function sanMatchers(validation: CertificateValidationContext): SanMatcher[] {
-  const typed = validation.matchTypedSubjectAltNames.flatMap(({ sanType, matcher }): SanMatcher[] => {
-    if (matcher === undefined) return [];
-    const kind: SanKind =
-      sanType === SubjectAltNameMatcher_SanType.URI ? 'uri' : sanType === SubjectAltNameMatcher_SanType.DNS ? 'dns' : 'any';
-    return [{ kind, matches: compileStringMatcher(matcher) }];
-  });
-  return [
-    ...typed,
-    ...validation.matchSubjectAltNames.map((matcher): SanMatcher => ({ kind: 'any', matches: compileStringMatcher(matcher) })),
-  ];
-}
-
 const versions: Record<TlsParameters_TlsProtocol, SecureVersion | undefined> = {
   [TlsParameters_TlsProtocol.TLS_AUTO]: undefined,
   [TlsParameters_TlsProtocol.TLSv1_0]: 'TLSv1',
@@ -169,23 +244,35 @@ const versions: Record<TlsParameters_TlsProtocol, SecureVersion | undefined> = {
   [TlsParameters_TlsProtocol.TLSv1_3]: 'TLSv1.3',
 };
 
-function tlsVersions(params: TlsParameters | undefined): { minVersion?: SecureVersion; maxVersion?: SecureVersion } {
-  const min = versions[params?.tlsMinimumProtocolVersion ?? 0];
-  const max = versions[params?.tlsMaximumProtocolVersion ?? 0];
-  return { minVersion: min ?? 'TLSv1.2', maxVersion: max ?? 'TLSv1.3' };
+/** Envoy's clients stop at TLS 1.2 unless told otherwise. */
+function tlsVersions(
+  params: TlsParameters | undefined,
+  role: 'client' | 'server',
+): { minVersion: SecureVersion; maxVersion: SecureVersion } {
+  const min = versions[params?.tlsMinimumProtocolVersion ?? 0] ?? 'TLSv1.2';
+  const max = versions[params?.tlsMaximumProtocolVersion ?? 0] ?? (role === 'client' ? 'TLSv1.2' : 'TLSv1.3');
+  return { minVersion: min, maxVersion: max };
 }
 
 const tls13Ciphers = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 
+/** Envoy's defaults (tls.proto, TlsParameters): hybrid post-quantum groups would cost a millisecond a handshake. */
+const defaultCurves = 'X25519:P-256';
+const defaultCiphers = [
+  ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-CHACHA20-POLY1305'],
+  ...['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
+];
+
 /** Cipher names are OpenSSL's own; TLS 1.3 suites cannot be configured in Envoy, so all of them stay on. */
-function tlsCiphers(params: TlsParameters | undefined): { ciphers?: string; ecdhCurve?: string } {
-  const ciphers = params?.cipherSuites ?? [];
+function tlsCiphers(params: TlsParameters | undefined): { ciphers: string; ecdhCurve: string; sigalgs?: string } {
+  const suites = params?.cipherSuites ?? [];
+  const ciphers = suites.length > 0 ? suites.flatMap((suite) => suite.replace(/^\[|\]$/g, '').split('|')) : defaultCiphers;
   const curves = params?.ecdhCurves ?? [];
+  const algorithms = params?.signatureAlgorithms ?? [];
   return {
-    ...(ciphers.length > 0
-      ? { ciphers: `${tls13Ciphers}:${ciphers.flatMap((suite) => suite.replace(/^\[|\]$/g, '').split('|')).join(':')}` }
-      : {}),
-    ...(curves.length > 0 ? { ecdhCurve: curves.join(':') } : {}),
+    ciphers: `${tls13Ciphers}:${ciphers.join(':')}`,
+    ecdhCurve: curves.length > 0 ? curves.join(':') : defaultCurves,
+    ...(algorithms.length > 0 ? { sigalgs: algorithms.join(':') } : {}),
   };
 }
 
