@@ -1,6 +1,6 @@
 import { type Clock, XebecError } from '@xebec/core';
 import type { FilterUpstream } from '@xebec/filters';
-import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead } from '@xebec/wire';
+import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { keptBytes } from '../net/read-area.ts';
 import { ownAddress } from './http-settings.ts';
@@ -25,7 +25,11 @@ export class ClusterCaller implements FilterUpstream {
     this.#clock = clock;
   }
   async http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }> {
-    return this.#call(cluster, head, body, timeoutMs, 'http1');
+    const started = this.#clock.monotonic();
+    const sent = { ...head, headers: [...head.headers, ...ownHeaders(timeoutMs)] };
+    const answer = await this.#call(cluster, sent, body, timeoutMs, 'http1');
+    setHeader(answer.head.headers, 'x-envoy-upstream-service-time', String(Math.round(this.#clock.monotonic() - started)));
+    return answer;
   }
   async grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number, metadata: HeaderList = []): Promise<Uint8Array> {
     const head: RequestHead = {
@@ -84,14 +88,11 @@ let address: string | undefined;
 /** What Envoy's own calls carry: they come from inside, from this machine. */
 function ownCallHeaders(timeoutMs: number): HeaderList {
   address ??= ownAddress();
-  return [
-    'x-envoy-internal',
-    'true',
-    'x-forwarded-for',
-    address,
-    'x-envoy-expected-rq-timeout-ms',
-    String(Math.max(1, Math.round(timeoutMs))),
-  ];
+  return ['x-forwarded-for', address, ...ownHeaders(timeoutMs)];
+}
+
+function ownHeaders(timeoutMs: number): HeaderList {
+  return ['x-envoy-internal', 'true', 'x-envoy-expected-rq-timeout-ms', String(Math.max(1, Math.round(timeoutMs)))];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isGrpcRequest } from '@xebec/matching';
-import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
+import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader } from '@xebec/wire';
 
 /** gRPC status for an HTTP status, as Envoy 1.40 maps local replies. */
 export function grpcStatusOf(status: number): number {
@@ -42,13 +42,21 @@ export function replyMessage(
     const message = typeof text === 'string' ? text : text.toString();
     const list = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatus ?? grpcStatusOf(status))];
     if (message !== '') list.push('grpc-message', percentEncode(message));
-    return { head: { status: 200, headers: [...list, ...own] }, body: empty };
+    return { head: { status: 200, headers: [...list, ...withoutType(own)] }, body: empty };
   }
   const body = typeof text === 'string' ? (text === '' ? empty : Buffer.from(text)) : text;
-  if (body.length === 0) return { head: { status, headers: own }, body };
+  if (body.length === 0) return { head: { status, headers: withoutType(own) }, body };
   const list: HeaderList = ['content-length', String(body.length)];
   if (!own.includes('content-type')) list.push('content-type', 'text/plain');
   return { head: { status, headers: [...list, ...own] }, body: request?.method === 'HEAD' ? empty : body };
+}
+
+/** The proxy knows better what type it sends: nothing, or gRPC. */
+function withoutType(headers: HeaderList): HeaderList {
+  if (header(headers, 'content-type') === undefined) return headers;
+  const kept = [...headers];
+  removeHeader(kept, 'content-type');
+  return kept;
 }
 
 /** grpc-message is percent-encoded: printable ASCII but `%` stays (gRPC over HTTP/2, Responses). */

@@ -6,7 +6,8 @@ import type { HeaderList, RequestHead } from '@xebec/wire';
 export interface HeaderOperation {
   readonly name: string;
   readonly value: string;
-  readonly action: HeaderValueOption_HeaderAppendAction;
+  /** `join`: onto the end of the value that is there, with a comma; nothing where none is. */
+  readonly action: HeaderValueOption_HeaderAppendAction | 'join';
 }
 
 /** What an authorization service said. An error is a rejected promise instead. */
@@ -32,6 +33,10 @@ export interface Question {
   readonly request: RequestHead;
   readonly info: StreamInfo;
   readonly body: Buffer | undefined;
+  /** Bytes of the body that have come, of which `body` may be the beginning. */
+  readonly received: number;
+  /** A number of 64 bits that names the stream. */
+  readonly streamId: string;
   /** The body was cut at the limit. */
   readonly partial: boolean;
   readonly contextExtensions: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { CheckRequestSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
 import type { StreamInfo } from '@xebec/telemetry';
-import { header, headerJoined, type RequestHead } from '@xebec/wire';
+import { headerJoined, type RequestHead } from '@xebec/wire';
 
 export interface CheckRequestOptions {
   readonly allowsHeader: (name: string) => boolean;
@@ -20,6 +20,7 @@ export function encodeCheckRequest(
   info: StreamInfo,
   body: Buffer | undefined,
   partial: boolean,
+  stream: { readonly received: number; readonly id: string },
   options: CheckRequestOptions,
 ): Uint8Array {
   const { connection } = info;
@@ -36,7 +37,6 @@ export function encodeCheckRequest(
     if (!Object.hasOwn(headers, name)) add(name, headerJoined(request.headers, name) ?? '');
   }
   if (body !== undefined) headers['x-envoy-auth-partial-body'] = String(partial);
-  const length = header(request.headers, 'content-length');
   const peer = connection.tls?.peer;
   const metadata: Record<string, Record<string, never>> = {};
   for (const name of options.metadataNamespaces) {
@@ -61,14 +61,13 @@ export function encodeCheckRequest(
       request: {
         time: timestampFromMs(info.startTimeMs),
         http: {
-          id: header(request.headers, 'x-request-id') ?? '',
+          id: stream.id,
           method: request.method,
           headers,
           path: request.path,
           host: request.authority,
           scheme: request.scheme,
-          // Envoy fills it with the content length; -1 when it is not known.
-          size: BigInt(length !== undefined && /^\d{1,15}$/.test(length) ? length : body === undefined ? -1 : body.length),
+          size: BigInt(stream.received),
           protocol: request.version === 'HTTP/2' ? 'HTTP/2' : request.version,
           body: body === undefined || options.packAsBytes ? '' : body.toString(),
           rawBody: body !== undefined && options.packAsBytes ? body : new Uint8Array(),
@@ -76,6 +75,7 @@ export function encodeCheckRequest(
       },
       contextExtensions: { ...options.contextExtensions },
       metadataContext: { filterMetadata: metadata },
+      routeMetadataContext: {},
       ...(options.includeTlsSession ? { tlsSession: { sni: connection.requestedServerName } } : {}),
     },
   });

@@ -8,9 +8,10 @@ import {
 } from '@xebec/protos/envoy/extensions/filters/http/ext_authz/v3/ext_authz';
 import type { ListStringMatcher } from '@xebec/protos/envoy/type/matcher/v3/string';
 import { decodeConfig } from '../../decode.ts';
+import { compileGrpcService } from '../../grpc-service.ts';
 import type { FilterContext, HttpFilterDefinition } from '../../http-filter.ts';
 import type { Authorizer } from './authorizer.ts';
-import { type BodySettings, type CheckSettings, createExtAuthzFilter, METADATA as name } from './filter.ts';
+import { type BodySettings, type CheckSettings, type ClusterStats, createExtAuthzFilter, METADATA as name } from './filter.ts';
 import { grpcAuthorizer } from './grpc-authorizer.ts';
 import { httpAuthorizer } from './http-authorizer.ts';
 
@@ -50,7 +51,9 @@ export const extAuthzDefinition: HttpFilterDefinition = {
         error: counter('error'),
         disabled: counter('disabled'),
         failureModeAllowed: counter('failure_mode_allowed'),
+        invalid: counter('invalid'),
       },
+      clusterStats: byCluster(context),
     };
     return {
       create: (callbacks) => {
@@ -71,6 +74,25 @@ export const extAuthzDefinition: HttpFilterDefinition = {
   },
 };
 
+/** Counters of the cluster that a request was for. */
+function byCluster(context: FilterContext): (cluster: string) => ClusterStats {
+  const made = new Map<string, ClusterStats>();
+  return (cluster) => {
+    const known = made.get(cluster);
+    if (known !== undefined) return known;
+    const scope = context.stats.scope(`cluster.${cluster}`);
+    const counter = (what: string) => scope.counter(`ext_authz.${what}`);
+    const fresh = {
+      ok: counter('ok'),
+      denied: counter('denied'),
+      error: counter('error'),
+      failureModeAllowed: counter('failure_mode_allowed'),
+    };
+    made.set(cluster, fresh);
+    return fresh;
+  };
+}
+
 function bodyOf(settings: BufferSettings): BodySettings {
   if (settings.maxRequestBytes === 0) throw invalid('with_request_body.max_request_bytes must be greater than 0');
   return { maxBytes: settings.maxRequestBytes, allowPartial: settings.allowPartialMessage };
@@ -81,13 +103,11 @@ function compileAuthorizer(proto: ExtAuthz, context: FilterContext): Authorizer 
   const any = () => true;
   const disallowed = namesOf(proto.disallowedHeaders);
   if (services.case === 'grpcService') {
-    const { targetSpecifier, timeout } = services.value;
-    if (targetSpecifier.case !== 'envoyGrpc') throw invalid('grpc_service needs envoy_grpc');
+    const target = compileGrpcService(services.value, `${name}: grpc_service`, DEFAULT_TIMEOUT_MS);
     const allowed = proto.allowedHeaders === undefined ? any : namesOf(proto.allowedHeaders);
     return grpcAuthorizer(
       {
-        cluster: targetSpecifier.value.clusterName,
-        timeoutMs: optionalDurationMs(timeout) ?? DEFAULT_TIMEOUT_MS,
+        ...target,
         allowsHeader: (header) => allowed(header) && !disallowed(header),
         metadataNamespaces: proto.metadataContextNamespaces,
         includePeerCertificate: proto.includePeerCertificate,

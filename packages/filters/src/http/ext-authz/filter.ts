@@ -1,8 +1,9 @@
 import { errorText } from '@xebec/core';
 import { applyHeader } from '@xebec/matching';
 import type { Counter } from '@xebec/telemetry';
-import { removeHeader } from '@xebec/wire';
+import { type HeaderList, header, headerJoined, removeHeader, setHeader } from '@xebec/wire';
 import type { FilterContext, FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import { QueryParameters } from '../../query-parameters.ts';
 import { type Answer, type Authorizer, type HeaderOperation, isProtected } from './authorizer.ts';
 
 export const METADATA = 'envoy.filters.http.ext_authz';
@@ -24,8 +25,11 @@ export interface ExtAuthzConfig {
   /** Whether this request is asked about. */
   enabled(callbacks: HttpFilterCallbacks): boolean;
   readonly denyAtDisable: boolean;
-  readonly stats: Readonly<Record<'ok' | 'denied' | 'error' | 'disabled' | 'failureModeAllowed', Counter>>;
+  readonly stats: Readonly<Record<'ok' | 'denied' | 'error' | 'disabled' | 'failureModeAllowed' | 'invalid', Counter>>;
+  clusterStats(cluster: string): ClusterStats;
 }
+
+export type ClusterStats = Readonly<Record<'ok' | 'denied' | 'error' | 'failureModeAllowed', Counter>>;
 
 export interface CheckSettings {
   readonly contextExtensions: Readonly<Record<string, string>>;
@@ -46,13 +50,25 @@ export function createExtAuthzFilter(
   let size = 0;
   let responseHeaders: readonly HeaderOperation[] = [];
 
+  const clusterStats = (): ClusterStats | undefined => {
+    const cluster = callbacks.route()?.clusterName;
+    return cluster === undefined ? undefined : config.clusterStats(cluster);
+  };
   const ask = (complete: boolean): void => {
-    state = 'asking';
     let body: Buffer | undefined;
-    if (wanted !== undefined) body = Buffer.concat(chunks).subarray(0, wanted.maxBytes);
+    if (wanted !== undefined && state === 'buffering') body = Buffer.concat(chunks).subarray(0, wanted.maxBytes);
     const partial = body !== undefined && (!complete || size > body.length);
+    state = 'asking';
     config
-      .ask({ request, info, body, partial, contextExtensions: settings?.contextExtensions ?? {} })
+      .ask({
+        request,
+        info,
+        body,
+        partial,
+        received: size,
+        streamId: streamId(context.random.next(), context.random.next()),
+        contextExtensions: settings?.contextExtensions ?? {},
+      })
       .then(answered, failed)
       .catch((error: unknown) => {
         context.logger.error({ error: errorText(error) }, 'handling an answer of the authorization service failed');
@@ -68,12 +84,14 @@ export function createExtAuthzFilter(
     if (answer.metadata !== undefined) info.dynamicMetadata.set(METADATA, { ...info.dynamicMetadata.get(METADATA), ...answer.metadata });
     if (answer.kind === 'denied') {
       stats.denied.add(1);
+      clusterStats()?.denied.add(1);
       refuse(answer.status, 'ext_authz_denied', answer.body, answer.headers);
       return;
     }
     stats.ok.add(1);
     const changed = applyAnswer(answer, callbacks);
     if (config.clearRouteCache && changed) callbacks.clearRoute();
+    clusterStats()?.ok.add(1);
     responseHeaders = answer.responseHeaders;
     state = 'done';
     callbacks.continueRequest();
@@ -81,12 +99,14 @@ export function createExtAuthzFilter(
   const failed = (error: unknown): void => {
     if (state !== 'asking') return;
     stats.error.add(1);
+    clusterStats()?.error.add(1);
     context.logger.debug({ error: errorText(error) }, 'the authorization service did not answer');
     if (!config.failureModeAllow) {
       refuse(config.statusOnError, 'ext_authz_error');
       return;
     }
     stats.failureModeAllowed.add(1);
+    clusterStats()?.failureModeAllowed.add(1);
     if (config.failureModeAllowHeader) request.headers.push('x-envoy-auth-failure-mode-allowed', 'true');
     state = 'done';
     callbacks.continueRequest();
@@ -123,13 +143,23 @@ export function createExtAuthzFilter(
       return 'stop';
     },
     onResponseHead(head) {
-      for (const { name, value, action } of responseHeaders) applyHeader(head.headers, name, value, action);
+      for (const { name, value, action } of responseHeaders) apply(head.headers, name, value, action);
       return 'continue';
     },
     onComplete() {
       state = 'done';
     },
   };
+}
+
+function apply(headers: HeaderList, name: string, value: string, action: HeaderOperation['action']): void {
+  if (action !== 'join') applyHeader(headers, name, value, action);
+  else if (header(headers, name) !== undefined) setHeader(headers, name, `${headerJoined(headers, name)},${value}`);
+}
+
+/** 64 bits of two numbers from 0 to 1, in decimal. */
+function streamId(high: number, low: number): string {
+  return String((BigInt(Math.floor(high * 0x1_0000_0000)) << 32n) | BigInt(Math.floor(low * 0x1_0000_0000)));
 }
 
 /** Changes the request as the service said; true when anything changed. */
@@ -142,15 +172,13 @@ function applyAnswer(answer: Answer & { kind: 'allowed' }, { request }: HttpFilt
     if (name === ':path') request.path = value;
     else if (name === ':method') request.method = value;
     else if (name === ':authority' || name === 'host') request.authority = value;
-    else if (!name.startsWith(':') && !isProtected(name)) applyHeader(request.headers, name, value, action);
+    else if (!name.startsWith(':') && !isProtected(name)) apply(request.headers, name, value, action);
   }
   if (answer.queryToSet.length > 0 || answer.queryToRemove.length > 0) {
-    const at = request.path.indexOf('?');
-    const query = new URLSearchParams(at === -1 ? '' : request.path.slice(at + 1));
+    const query = new QueryParameters(request.path);
     for (const { key, value } of answer.queryToSet) query.set(key, value);
     for (const key of answer.queryToRemove) query.delete(key);
-    const text = query.toString();
-    request.path = `${at === -1 ? request.path : request.path.slice(0, at)}${text === '' ? '' : `?${text}`}`;
+    request.path = query.toPath();
   }
   return answer.requestHeaders.length + answer.requestHeadersToRemove.length + answer.queryToSet.length + answer.queryToRemove.length > 0;
 }

@@ -1,6 +1,6 @@
 import { XebecError } from '@xebec/core';
 import { HeaderValueOption_HeaderAppendAction as Action } from '@xebec/protos/envoy/config/core/v3/base';
-import { type HeaderList, header, type RequestHead } from '@xebec/wire';
+import { type HeaderList, header, headerJoined, type RequestHead } from '@xebec/wire';
 import type { FilterUpstream } from '../../http-filter.ts';
 import { type Authorizer, type HeaderOperation, isProtected } from './authorizer.ts';
 
@@ -22,7 +22,7 @@ export interface HttpAuthorizerOptions {
 }
 
 /** Always handed to the client with a denial. */
-const clientAlways = new Set(['location', 'proxy-authenticate', 'www-authenticate', 'content-type']);
+const clientAlways = new Set(['location', 'www-authenticate']);
 const hopByHop = new Set(['connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'date', 'server']);
 
 /** An authorization service of plain HTTP: 200 allows, 5xx is an error, all else denies and is the answer. */
@@ -67,9 +67,9 @@ export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterU
 
 function question(request: RequestHead, body: Buffer | undefined, partial: boolean, options: HttpAuthorizerOptions): RequestHead {
   const headers: HeaderList = [];
-  for (const [name, value] of pairs(request.headers)) {
-    if (isProtected(name) || name === 'connection' || name === 'upgrade') continue;
-    if (name === 'authorization' || options.allowsHeader(name)) headers.push(name, value);
+  for (const [name] of pairs(request.headers)) {
+    if (isProtected(name) || name === 'connection' || name === 'upgrade' || header(headers, name) !== undefined) continue;
+    if (name === 'authorization' || options.allowsHeader(name)) headers.push(name, headerJoined(request.headers, name) ?? '');
   }
   headers.push('content-length', String(body?.length ?? 0));
   if (body !== undefined) headers.push('x-envoy-auth-partial-body', String(partial));
