@@ -1,7 +1,9 @@
 import { readFileSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Clock, errorText, type Logger, type Random, XebecError } from '@xebec/core';
+import { optionalDurationMs } from '@xebec/matching';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import {
@@ -12,10 +14,13 @@ import {
 import { DiscoveryResponseSchema } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import type { StatsScope } from '@xebec/telemetry';
 import { protoRegistry } from '../config/proto-registry.ts';
-import { readYamlOrJson } from '../config/yaml.ts';
+import { unknownField } from '../config/unknown-field.ts';
+import { readJson, readYamlOrJson } from '../config/yaml.ts';
+import { acceptResource, type ResourceChecks } from './accept-resource.ts';
 import { grpcClientFor } from './grpc-target.ts';
 import { resourceName } from './resource-name.ts';
 import type { CollectionWatcher, ResourceWatcher } from './subscribe.ts';
+import { SubscriptionStats } from './subscription-stats.ts';
 import { XdsStream } from './xds-stream.ts';
 
 export interface XdsSourcesOptions {
@@ -27,6 +32,8 @@ export interface XdsSourcesOptions {
   /** Where clusters that gRPC services name are looked up. */
   readonly staticClusters: ReadonlyMap<string, ClusterProto>;
   readonly ads: ApiConfigSource | undefined;
+  /** Whether a cluster is there now; for routes that stand in listeners. */
+  readonly clusterExists?: (name: string) => boolean;
 }
 
 /** Methods of the services that carry one type, by the last part of the type. */
@@ -35,6 +42,8 @@ const services: Record<string, readonly [service: string, method: string]> = {
   Listener: ['envoy.service.listener.v3.ListenerDiscoveryService', 'Listeners'],
   Cluster: ['envoy.service.cluster.v3.ClusterDiscoveryService', 'Clusters'],
   RouteConfiguration: ['envoy.service.route.v3.RouteDiscoveryService', 'Routes'],
+  TypedExtensionConfig: ['envoy.service.extension.v3.ExtensionConfigDiscoveryService', 'ExtensionConfigs'],
+  Runtime: ['envoy.service.runtime.v3.RuntimeDiscoveryService', 'Runtime'],
   ClusterLoadAssignment: ['envoy.service.endpoint.v3.EndpointDiscoveryService', 'Endpoints'],
 };
 
@@ -54,6 +63,36 @@ export class XdsSources {
   }
   /** Subscribes to one resource; throws XebecError `E_CONFIG` for a source that cannot be used. */
   subscribe(source: ConfigSource, typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
+    if (name.startsWith('xdstp:')) throw new XebecError('E_CONFIG', `"${name}": xdstp:// names are not supported`);
+    let arrived = false;
+    const timed: ResourceWatcher = {
+      ...(watcher.statPrefix === undefined ? {} : { statPrefix: watcher.statPrefix }),
+      onResource: (resource, version) => {
+        arrived = true;
+        return watcher.onResource(resource, version);
+      },
+      onRemoved: () => {
+        arrived = true;
+        watcher.onRemoved();
+      },
+    };
+    const cancel = this.#afterFetchTimeout(source, () => {
+      if (arrived || watcher.onTimeout === undefined) return;
+      if (watcher.statPrefix !== undefined) this.#options.stats.scope(watcher.statPrefix).counter('init_fetch_timeout').add(1);
+      watcher.onTimeout();
+    });
+    const stop = this.#subscribe(source, typeUrl, name, timed);
+    return () => {
+      cancel();
+      stop();
+    };
+  }
+  /** Runs `then` when `initial_fetch_timeout` (15 s, 0 is never) is over. */
+  #afterFetchTimeout(source: ConfigSource, then: () => void): () => void {
+    const timeoutMs = optionalDurationMs(source.initialFetchTimeout) ?? 15_000;
+    return timeoutMs === 0 ? () => undefined : this.#options.clock.setTimeout(then, timeoutMs);
+  }
+  #subscribe(source: ConfigSource, typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
     const specifier = source.configSourceSpecifier;
     switch (specifier.case) {
       case 'ads':
@@ -70,10 +109,9 @@ export class XdsSources {
         };
       }
       case 'pathConfigSource':
-        return this.#watchFile(specifier.value.path, (resources) => {
-          const found = resources.find((entry) => entry.name === name);
-          return found === undefined ? undefined : watcher.onResource(found.resource, found.version);
-        });
+        return this.#watchNamed(specifier.value.path, specifier.value.watchedDirectory?.path, typeUrl, name, watcher);
+      case 'path':
+        return this.#watchNamed(specifier.value, undefined, typeUrl, name, watcher);
       default:
         throw new XebecError(
           'E_CONFIG',
@@ -82,7 +120,21 @@ export class XdsSources {
     }
   }
   /** Subscribes to a whole collection. */
-  collect(source: ConfigSource, typeUrl: string, watcher: CollectionWatcher, statPrefix: string): void {
+  collect(source: ConfigSource, typeUrl: string, collection: CollectionWatcher, statPrefix: string): void {
+    let arrived = false;
+    const watcher: CollectionWatcher = {
+      onChange: (change) => {
+        arrived = true;
+        return collection.onChange(change);
+      },
+    };
+    this.#stops.add(
+      this.#afterFetchTimeout(source, () => {
+        if (arrived) return;
+        this.#options.stats.scope(statPrefix).counter('init_fetch_timeout').add(1);
+        collection.onTimeout?.();
+      }),
+    );
     const specifier = source.configSourceSpecifier;
     if (specifier.case === 'ads' || (specifier.case === 'apiConfigSource' && isAggregated(specifier.value.apiType))) {
       this.#aggregated().watchCollection(typeUrl, watcher, statPrefix);
@@ -92,13 +144,14 @@ export class XdsSources {
       this.#open(specifier.value, typeUrl).watchCollection(typeUrl, watcher, statPrefix);
       return;
     }
-    if (specifier.case === 'pathConfigSource') {
-      const scope = this.#options.stats.scope(statPrefix);
-      this.#watchFile(specifier.value.path, (changed) => {
-        const errors = watcher.onChange({ changed, removed: [], complete: true });
-        scope.counter(errors.length === 0 ? 'update_success' : 'update_rejected').add(1);
-        return errors.length === 0 ? undefined : errors.join('\n');
-      });
+    if (specifier.case === 'pathConfigSource' || specifier.case === 'path') {
+      const path = specifier.case === 'path' ? specifier.value : specifier.value.path;
+      const directory = specifier.case === 'path' ? undefined : specifier.value.watchedDirectory?.path;
+      const stats = new SubscriptionStats(this.#options.stats.scope(statPrefix), this.#options.clock);
+      stats.attempted();
+      this.#watchFile(path, directory, typeUrl, stats, (changed, refused) =>
+        watcher.onChange({ changed, removed: [], complete: true, refused }),
+      );
       return;
     }
     throw new XebecError('E_CONFIG', `${statPrefix}: config source ${specifier.case ?? '(none)'} is not supported`);
@@ -139,34 +192,82 @@ export class XdsSources {
     if (cluster === undefined)
       throw new XebecError('E_CONFIG', `config source: static cluster "${service.value.clusterName}" does not exist`);
     const { node, clock, random, logger, stats } = this.#options;
-    return new XdsStream({ client: grpcClientFor(cluster), delta, method, node, clock, random, logger, stats, onState });
+    return new XdsStream({
+      client: grpcClientFor(cluster),
+      delta,
+      method,
+      node,
+      clock,
+      random,
+      logger,
+      stats,
+      onState,
+      checks: this.#checks,
+      nodeOnFirstMessageOnly: source.setNodeOnFirstMessageOnly,
+      onPending: (requests) => stats.gauge('control_plane.pending_requests').set(requests),
+    });
   }
-  /** Reads a file of resources now and whenever it is replaced. */
+  get #checks(): ResourceChecks {
+    return { clusterExists: this.#options.clusterExists ?? (() => true) };
+  }
+  #watchNamed(path: string, directory: string | undefined, typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
+    const { stats, clock } = this.#options;
+    const counted = watcher.statPrefix === undefined ? undefined : new SubscriptionStats(stats.scope(watcher.statPrefix), clock);
+    counted?.attempted();
+    return this.#watchFile(path, directory, typeUrl, counted, (resources) => {
+      const found = resources.find((entry) => entry.name === name);
+      const error = found === undefined ? undefined : watcher.onResource(found.resource, found.version);
+      return error === undefined ? [] : [error];
+    });
+  }
+  /** Reads a file of resources now and whenever it is replaced, or its directory's entry is moved over. */
   #watchFile(
     path: string,
-    apply: (resources: { name: string; resource: import('@bufbuild/protobuf/wkt').Any; version: string }[]) => string | undefined,
+    directory: string | undefined,
+    typeUrl: string,
+    stats: SubscriptionStats | undefined,
+    apply: (resources: readonly FileResource[], refused: readonly string[]) => readonly string[],
   ): () => void {
-    const { logger } = this.#options;
+    const { logger, clock } = this.#options;
     let last = '';
     const read = (): void => {
+      const startedAtMs = clock.monotonic();
       try {
         const text = readFileSync(path, 'utf8');
         if (text === last) return;
         last = text;
-        const json: JsonValue = readYamlOrJson(text, path);
+        const json: JsonValue = path.endsWith('.json') ? readJson(text, path) : readYamlOrJson(text, path);
+        const unknown = unknownField(json, DiscoveryResponseSchema, '');
+        if (unknown !== undefined) throw new XebecError('E_CONFIG', unknown);
         const response = fromJson(DiscoveryResponseSchema, json, { registry: protoRegistry() });
-        const error = apply(
-          response.resources.map((resource) => ({ name: resourceName(resource), resource, version: response.versionInfo })),
-        );
-        if (error !== undefined) logger.warn({ path }, error);
+        const fine: FileResource[] = [];
+        const refused: string[] = [];
+        const errors: string[] = [];
+        for (const any of response.resources) {
+          const name = resourceName(any);
+          const accepted = acceptResource(typeUrl, any, this.#checks);
+          if (accepted.kind === 'fatal') throw new XebecError('E_CONFIG', accepted.reason);
+          if (accepted.kind === 'fine') fine.push({ name, resource: accepted.resource, version: response.versionInfo });
+          else {
+            refused.push(name);
+            errors.push(`${name}: ${accepted.reason}`);
+          }
+        }
+        errors.push(...apply(fine, refused));
+        if (errors.length === 0) stats?.succeeded(response.versionInfo, startedAtMs);
+        else {
+          stats?.rejected();
+          logger.warn({ path }, errors.join('\n'));
+        }
       } catch (error) {
+        stats?.failed();
         logger.warn({ path }, `cannot use ${path}: ${errorText(error)}`);
       }
     };
     read();
-    // The directory, because files are replaced by renaming over them.
-    const watcher = watch(dirname(path), (_, file) => {
-      if (file === null || file === basename(path)) read();
+    // The directory, because files are replaced by renaming over them; with `watched_directory` any entry of it may be the one.
+    const watcher = watch(directory ?? dirname(path), (_, file) => {
+      if (directory !== undefined || file === null || file === basename(path)) read();
     });
     const stop = (): void => watcher.close();
     this.#stops.add(stop);
@@ -175,6 +276,12 @@ export class XdsSources {
       this.#stops.delete(stop);
     };
   }
+}
+
+interface FileResource {
+  readonly name: string;
+  readonly resource: Any;
+  readonly version: string;
 }
 
 function isAggregated(type: ApiType): boolean {

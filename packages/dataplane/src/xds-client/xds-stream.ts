@@ -14,9 +14,11 @@ import {
   DiscoveryResponseSchema,
 } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import { StatusSchema } from '@xebec/protos/google/rpc/status';
-import type { Counter, StatsScope } from '@xebec/telemetry';
+import type { StatsScope } from '@xebec/telemetry';
+import { acceptResource, type ResourceChecks } from './accept-resource.ts';
 import { resourceName } from './resource-name.ts';
 import type { CollectionWatcher, ResourceWatcher } from './subscribe.ts';
+import { SubscriptionStats } from './subscription-stats.ts';
 
 export interface XdsStreamOptions {
   readonly client: Client;
@@ -30,6 +32,11 @@ export interface XdsStreamOptions {
   readonly stats: StatsScope;
   /** Tells of each accepted or refused response, and of first connection. */
   readonly onState: (connected: boolean) => void;
+  readonly checks: ResourceChecks;
+  /** `set_node_on_first_message_only`: later requests of a stream leave the node out. */
+  readonly nodeOnFirstMessageOnly: boolean;
+  /** Requests that wait for the stream: `control_plane.pending_requests`. */
+  readonly onPending: (requests: number) => void;
 }
 
 interface Known {
@@ -49,8 +56,9 @@ interface TypeState {
   asked: Set<string>;
   requested: boolean;
   dirty: boolean;
-  readonly accepted: Counter;
-  readonly rejected: Counter;
+  /** Of a collection; named resources are counted where their watchers say. */
+  stats: SubscriptionStats | undefined;
+  readonly named: Map<string, SubscriptionStats>;
 }
 
 type Call = ClientDuplexStream<DiscoveryRequest | DeltaDiscoveryRequest, DiscoveryResponse | DeltaDiscoveryResponse>;
@@ -78,8 +86,11 @@ export class XdsStream {
     this.#backoff = new Backoff({ baseMs: 500, maxMs: 5_000 }, options.random);
   }
   watchCollection(typeUrl: string, watcher: CollectionWatcher, statPrefix: string): void {
-    this.#type(typeUrl, statPrefix).collection = watcher;
-    this.#changed(this.#type(typeUrl));
+    const type = this.#type(typeUrl);
+    type.collection = watcher;
+    type.stats = new SubscriptionStats(this.#options.stats.scope(statPrefix), this.#options.clock);
+    type.stats.attempted();
+    this.#changed(type);
   }
   watch(typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
     const type = this.#type(typeUrl);
@@ -87,6 +98,11 @@ export class XdsStream {
     const isNew = watchers.size === 0;
     type.watchers.set(name, watchers);
     watchers.add(watcher);
+    if (watcher.statPrefix !== undefined && !type.named.has(watcher.statPrefix)) {
+      const stats = new SubscriptionStats(this.#options.stats.scope(watcher.statPrefix), this.#options.clock);
+      type.named.set(watcher.statPrefix, stats);
+      stats.attempted();
+    }
     if (isNew) this.#changed(type);
     else {
       // The server has nothing new to say to a second subscriber: it gets what the first one got.
@@ -111,10 +127,9 @@ export class XdsStream {
     this.#call?.cancel();
     this.#options.client.close();
   }
-  #type(typeUrl: string, statPrefix?: string): TypeState {
+  #type(typeUrl: string): TypeState {
     let type = this.#types.get(typeUrl);
     if (type === undefined) {
-      const scope = this.#options.stats.scope(statPrefix ?? `xds.${typeUrl.slice(typeUrl.lastIndexOf('.') + 1).toLowerCase()}`);
       type = {
         typeUrl,
         collection: undefined,
@@ -125,8 +140,8 @@ export class XdsStream {
         asked: new Set(),
         requested: false,
         dirty: false,
-        accepted: scope.counter('update_success'),
-        rejected: scope.counter('update_rejected'),
+        stats: undefined,
+        named: new Map(),
       };
       this.#types.set(typeUrl, type);
     }
@@ -179,6 +194,10 @@ export class XdsStream {
       this.#call = undefined;
       this.#options.onState(false);
       if (this.#closed) return;
+      for (const type of this.#types.values()) {
+        type.stats?.failed();
+        for (const stats of type.named.values()) stats.failed();
+      }
       logger.debug({ method, reason }, 'xDS stream ended');
       this.#cancelReconnect = this.#options.clock.setTimeout(() => {
         this.#cancelReconnect = undefined;
@@ -235,22 +254,22 @@ export class XdsStream {
     );
   }
   #nodeOnce(): { node?: Node } {
-    if (this.#nodeSent) return {};
+    if (this.#nodeSent && this.#options.nodeOnFirstMessageOnly) return {};
     this.#nodeSent = true;
     return { node: this.#options.node };
   }
   #send(message: DiscoveryRequest | DeltaDiscoveryRequest): void {
     this.#call?.write(message);
+    this.#options.onPending(0);
   }
   #onSotw(response: DiscoveryResponse): void {
     const type = this.#types.get(response.typeUrl);
     if (type === undefined) return;
     type.nonce = response.nonce;
     const resources = response.resources.map((any) => ({ ...unwrapResource(any), version: response.versionInfo }));
-    const errors = this.#deliver(type, resources, [], true);
-    if (errors.length === 0) type.version = response.versionInfo;
-    this.#conclude(type, errors);
-    this.#requestSotw(type, errors.length === 0 ? undefined : errors.join('\n'));
+    const error = this.#apply(type, resources, [], true, response.versionInfo);
+    if (error === undefined) type.version = response.versionInfo;
+    this.#requestSotw(type, error);
     type.dirty = false;
   }
   #onDelta(response: DeltaDiscoveryResponse): void {
@@ -259,33 +278,76 @@ export class XdsStream {
     const resources = response.resources.flatMap(({ name, resource, version }) =>
       resource === undefined ? [] : [{ name, resource, version }],
     );
-    const errors = this.#deliver(type, resources, response.removedResources, false);
-    this.#conclude(type, errors);
-    this.#ackDelta(type, response.nonce, errors.length === 0 ? undefined : errors.join('\n'));
+    this.#ackDelta(type, response.nonce, this.#apply(type, resources, response.removedResources, false, response.systemVersionInfo));
+  }
+  /** Applies what can be applied of a response; the text says what could not. */
+  #apply(
+    type: TypeState,
+    received: readonly Received[],
+    removed: readonly string[],
+    complete: boolean,
+    version: string,
+  ): string | undefined {
+    const startedAtMs = this.#options.clock.monotonic();
+    const fine: Received[] = [];
+    const refused: string[] = [];
+    const errors: string[] = [];
+    const seen = new Set<string>();
+    let fatal: string | undefined;
+    for (const entry of received) {
+      // A name twice: the last would win silently, so the response is refused.
+      if (seen.has(entry.name)) fatal ??= `duplicate name ${entry.name} found among added/updated resources`;
+      seen.add(entry.name);
+      const accepted = acceptResource(type.typeUrl, entry.resource, this.#options.checks);
+      if (accepted.kind === 'fatal') fatal ??= accepted.reason;
+      else if (accepted.kind === 'fine') fine.push({ ...entry, resource: accepted.resource });
+      else {
+        refused.push(entry.name);
+        errors.push(refusal(type.typeUrl, entry.name, accepted.reason));
+      }
+    }
+    if (fatal === undefined) this.#deliver(type, fine, removed, refused, complete, errors, startedAtMs);
+    else {
+      errors.length = 0;
+      errors.push(fatal);
+      for (const stats of type.named.values()) stats.rejected();
+    }
+    if (errors.length === 0) type.stats?.succeeded(version, startedAtMs);
+    else {
+      type.stats?.rejected();
+      this.#options.logger.warn({ typeUrl: type.typeUrl, errors }, 'xDS update rejected');
+    }
+    return errors.length === 0 ? undefined : errors.join('\n');
   }
   #deliver(
     type: TypeState,
-    resources: readonly { name: string; resource: Any; version: string }[],
+    resources: readonly Received[],
     removed: readonly string[],
+    refused: readonly string[],
     complete: boolean,
-  ): string[] {
-    const errors: string[] = [];
+    errors: string[],
+    startedAtMs: number,
+  ): void {
     const { collection } = type;
     if (collection !== undefined) {
       // On a fresh Delta stream the server names everything removed meanwhile; initial_resource_versions told it what we have.
       for (const { name, resource, version } of resources) type.known.set(name, { resource, version });
       for (const name of removed) type.known.delete(name);
-      errors.push(...collection.onChange({ changed: resources, removed, complete }));
+      errors.push(...collection.onChange({ changed: resources, removed, complete, refused }));
     }
+    for (const name of refused) for (const watcher of type.watchers.get(name) ?? []) statsOf(type, watcher)?.rejected();
     for (const { name, resource, version } of resources) {
       const watchers = type.watchers.get(name);
       if (watchers === undefined) continue;
       let fine = true;
       for (const watcher of [...watchers]) {
         const error = watcher.onResource(resource, version);
-        if (error === undefined) continue;
-        errors.push(error);
-        fine = false;
+        if (error === undefined) statsOf(type, watcher)?.succeeded(version, startedAtMs);
+        else {
+          statsOf(type, watcher)?.rejected();
+          errors.push(error);
+          fine = false;
+        }
       }
       if (fine) type.known.set(name, { resource, version });
     }
@@ -293,14 +355,31 @@ export class XdsStream {
       type.known.delete(name);
       for (const watcher of type.watchers.get(name) ?? []) watcher.onRemoved();
     }
-    return errors;
   }
-  #conclude(type: TypeState, errors: readonly string[]): void {
-    if (errors.length === 0) type.accepted.add(1);
-    else {
-      type.rejected.add(1);
-      this.#options.logger.warn({ typeUrl: type.typeUrl, errors }, 'xDS update rejected');
-    }
+}
+
+interface Received {
+  readonly name: string;
+  readonly resource: Any;
+  readonly version: string;
+}
+
+function statsOf(type: TypeState, watcher: ResourceWatcher): SubscriptionStats | undefined {
+  return watcher.statPrefix === undefined ? undefined : type.named.get(watcher.statPrefix);
+}
+
+/** Envoy's words for a resource of a collection that cannot be used; others stand for themselves. */
+function refusal(typeUrl: string, name: string, reason: string): string {
+  if (typeUrl.endsWith('.Cluster')) return `Error adding/updating cluster(s) ${name}: ${reason}`;
+  return typeUrl.endsWith('.Listener') ? `Error adding/updating listener(s) ${name}: ${reason}` : `${name}: ${reason}`;
+}
+
+/** Whatever a control plane sends, the answer is a refusal and never the end of the process. */
+function guarded(deliver: () => string[]): string[] {
+  try {
+    return deliver();
+  } catch (error) {
+    return [`malformed resource: ${errorText(error)}`];
   }
 }
 
