@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Certificates, makeCertificates } from './harness/certificates.ts';
-import { differences } from './harness/differences.ts';
+import { type Differences, differences } from './harness/differences.ts';
 import { differencesPage } from './harness/differences-page.ts';
 import type { DifferentialFamily } from './harness/family.ts';
 import { type Observations, observeFamily } from './harness/observe.ts';
@@ -39,11 +39,17 @@ describe.each(families)('$name', (family) => {
   let envoy: Observations;
   let xebec: Observations;
   const total = { equal: 0, known: 0, unexplained: [] as string[] };
+  const report: Record<string, Differences> = {};
 
   beforeAll(async () => {
     totals.set(family.name, total);
     ({ envoy, xebec } = await observeFamily(family, directory, certificates));
   }, 180_000);
+
+  afterAll(() => {
+    const folder = process.env['REPORT'];
+    if (folder !== undefined) writeFileSync(join(folder, `${family.name}.json`), JSON.stringify(report, undefined, 1));
+  });
 
   const names = [...family.cases.map(({ name }) => name), ...(family.stats === undefined ? [] : ['stats'])];
   it.each(names)('%s', (name) => {
@@ -53,8 +59,10 @@ describe.each(families)('$name', (family) => {
     const known = family.known?.[name];
     const differs = Object.keys(found).length > 0;
     if (!differs) total.equal++;
-    else if (known === undefined) total.unexplained.push(name);
-    else total.known++;
+    else if (known === undefined) {
+      total.unexplained.push(name);
+      report[name] = found;
+    } else total.known++;
     // One line each, ready to be pasted into `known`. A difference that is gone must leave the table.
     const lines = (of: object): string[] => Object.entries(of).map(([path, values]) => `'${path}': ${JSON.stringify(values)}`);
     expect(lines(found)).toEqual(lines(known?.differs ?? {}));

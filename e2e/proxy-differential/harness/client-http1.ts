@@ -80,7 +80,7 @@ export async function exchangeHttp1(socket: Socket, what: Http1Exchange): Promis
   const wanted = what.tunnel?.length ?? 0;
   if (isTunnel && wanted > 0) await until(() => tunnelled.length >= wanted || connection !== 'open', 1000);
   const says = answers.some(({ headers }) => /close/i.test(fieldValue(headers, 'connection') ?? ''));
-  await until(() => connection !== 'open', what.lingerMs ?? (says ? 500 : 10));
+  await until(() => connection !== 'open', what.lingerMs ?? (says ? 150 : 10));
   // What was half read when time was up is shown too.
   if (connection === 'open' && missing > 0) reader.end('unfinished');
   const state = connection;

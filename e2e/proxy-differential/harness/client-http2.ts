@@ -195,7 +195,7 @@ export async function exchangeHttp2(socket: Socket, what: Http2Exchange): Promis
       }
     }
     await until(() => [...streams.values()].every(({ ended }) => ended) || connection !== 'open', what.timeoutMs ?? 3000);
-    await until(() => connection !== 'open', what.lingerMs ?? (goaway === undefined ? 10 : 500));
+    await until(() => connection !== 'open', what.lingerMs ?? (goaway === undefined ? 10 : 150));
   }
   const state = connection;
   socket.destroy();

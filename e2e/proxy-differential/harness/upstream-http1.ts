@@ -78,7 +78,12 @@ async function answer(socket: Socket, request: Message, reply: Reply): Promise<v
     await wait(5);
   }
   if (reply.raw !== undefined) socket.write(Buffer.from(reply.raw, 'latin1'));
-  else await writeMessage(socket, request, reply);
+  else {
+    // Whether head and body come in one segment changes what proxies do; delays are for cases that want them apart.
+    socket.cork();
+    await writeMessage(socket, request, reply);
+    socket.uncork();
+  }
   if (reply.cut === 'close') socket.end();
   else if (reply.cut === 'reset') {
     await wait(10);
@@ -102,7 +107,10 @@ async function writeMessage(socket: Socket, request: Message, reply: Reply): Pro
   const parts = reply.bodyParts ?? 1;
   const size = Math.ceil(body.length / parts);
   for (let at = 0; at < body.length; at += size) {
-    if (reply.bodyDelayMs !== undefined) await wait(reply.bodyDelayMs);
+    if (reply.bodyDelayMs !== undefined) {
+      socket.uncork();
+      await wait(reply.bodyDelayMs);
+    }
     const part = body.subarray(at, at + size);
     socket.write(chunked ? Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from('\r\n')]) : part);
   }

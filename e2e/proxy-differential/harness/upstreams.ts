@@ -47,8 +47,8 @@ export async function startUpstreams(kinds: Readonly<Record<string, UpstreamKind
       kind === 'http2' || kind === 'https2'
         ? createHttp2Upstream(script, kind === 'https2' ? tls : undefined)
         : kind === 'https1'
-          ? createTlsServer({ ...tls, ALPNProtocols: ['http/1.1'] }, serve)
-          : createServer({ allowHalfOpen: true }, serve);
+          ? createTlsServer({ ...tls, ALPNProtocols: ['http/1.1'], noDelay: true }, serve)
+          : createServer({ allowHalfOpen: true, noDelay: true }, serve);
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
       socket.on('error', () => undefined);
