@@ -133,7 +133,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const dynamic = bootstrap.dynamicResources;
   const staticClusters = new Map((resources?.clusters ?? []).map((cluster) => [cluster.name, cluster]));
   const sources = thread.sources(() => {
-    const own = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig });
+    const clusterExists = (name: string): boolean => clusters.get(name) !== undefined;
+    const own = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig, clusterExists });
     return { subscribe: own.subscribe.bind(own), collect: own.collect.bind(own), close: () => own.close() };
   });
   const { subscribe } = sources;
@@ -317,6 +318,10 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
           }
           return errors;
         },
+        onTimeout() {
+          if (first) listeners.whenSettled(live);
+          first = false;
+        },
       };
       sources.collect(source, listenerTypeUrl, watcher, 'listener_manager.lds');
     };
@@ -338,6 +343,10 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
             clusters.whenSettled(startListeners);
           }
           return errors;
+        },
+        onTimeout() {
+          if (first) clusters.whenSettled(startListeners);
+          first = false;
         },
       },
       'cluster_manager.cds',

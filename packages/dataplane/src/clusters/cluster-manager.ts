@@ -60,7 +60,7 @@ export class ClusterManager implements CollectionWatcher {
     }
     const removed = new Set(change.removed);
     if (change.complete) {
-      const kept = new Set(change.changed.map((entry) => entry.name));
+      const kept = new Set([...change.changed.map((entry) => entry.name), ...(change.refused ?? [])]);
       for (const [name, entry] of this.#entries) if (entry.dynamic && !kept.has(name)) removed.add(name);
     }
     for (const name of removed) this.#remove(name);

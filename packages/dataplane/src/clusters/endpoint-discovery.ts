@@ -29,6 +29,7 @@ export function discoverEndpoints(options: EndpointDiscoveryOptions): () => void
   let arrived = false;
   let cancelStale: (() => void) | undefined;
   const stop = options.subscribe(eds.edsConfig, endpointTypeUrl, name, {
+    statPrefix: `cluster.${proto.altStatName === '' ? proto.name : proto.altStatName}`,
     onResource(any) {
       try {
         const assignment = fromBinary(ClusterLoadAssignmentSchema, any.value);

@@ -115,7 +115,7 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
     // What goes makes room for what comes at the same address.
     const removed = new Set(change.removed);
     if (change.complete) {
-      const kept = new Set(change.changed.map((entry) => entry.name));
+      const kept = new Set([...change.changed.map((entry) => entry.name), ...(change.refused ?? [])]);
       for (const [name, entry] of this.#entries) if (entry.dynamic && !kept.has(name)) removed.add(name);
     }
     for (const name of removed) this.#remove(name);
@@ -126,7 +126,6 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
         errors.push(`Error adding/updating listener(s) ${name}: ${errorText(error)}`);
         const entry = this.#entries.get(name);
         if (entry !== undefined) entry.error = { details: errorText(error), version, atMs: this.clock.now() };
-        this.#count('listener_create_failure');
       }
     }
     this.#updateStats();
@@ -268,6 +267,8 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
     const old = entry.active;
     entry.active = compiled;
     entry.warming = undefined;
+    // Named before the first handshake, as Envoy names them.
+    if (compiled.allChains.some((chain) => chain.tls !== undefined)) void entry.stats.tls;
     const rebind = old === undefined || !bindsAlike(old, compiled);
     if (old !== undefined) {
       this.#retire(old, compiled);

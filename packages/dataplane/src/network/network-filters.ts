@@ -117,7 +117,7 @@ function compileHttpManager(
     specifier.case === 'routeConfig'
       ? environment.routes.inline(specifier.value)
       : specifier.case === 'rds'
-        ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where)
+        ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where, `http.${proto.statPrefix}`)
         : undefined;
   if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config or rds`);
   const stats = createHcmStats(environment.stats, proto.statPrefix);

@@ -1,8 +1,9 @@
+import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { errorText, XebecError } from '@xebec/core';
 import type { CompiledRouteTable } from '@xebec/matching';
 import type { ConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
-import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
+import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import type { RouteSource } from '../http/http-settings.ts';
 import type { Subscribe } from '../xds-client/subscribe.ts';
 
@@ -60,9 +61,9 @@ export class RouteStore {
     this.#inline.add(record);
     return { source, whenReady: (done) => done(), release: () => this.#inline.delete(record) };
   }
-  subscribe(name: string, configSource: ConfigSource | undefined, where: string): RouteHandle {
+  subscribe(name: string, configSource: ConfigSource | undefined, where: string, statPrefix = 'http'): RouteHandle {
     if (configSource === undefined) throw new XebecError('E_CONFIG', `${where}: rds.config_source is missing`);
-    const shared = this.#shared.get(name) ?? this.#open(name, configSource);
+    const shared = this.#shared.get(name) ?? this.#open(name, configSource, statPrefix);
     shared.users++;
     let released = false;
     return {
@@ -81,7 +82,7 @@ export class RouteStore {
       },
     };
   }
-  #open(name: string, configSource: ConfigSource): Shared {
+  #open(name: string, configSource: ConfigSource, statPrefix: string): Shared {
     const source: Shared['source'] = { current: undefined, record: undefined };
     const shared: Shared = { source, users: 0, waiting: [], stop: () => undefined };
     this.#shared.set(name, shared);
@@ -103,6 +104,12 @@ export class RouteStore {
         return undefined;
       },
       onRemoved: () => undefined,
+      onTimeout: () => {
+        // Without routes in time the listener takes connections, and answers 404.
+        source.current ??= this.#compile(create(RouteConfigurationSchema));
+        ready();
+      },
+      statPrefix: `${statPrefix}.rds.${name}`,
     });
     return shared;
   }

@@ -70,6 +70,7 @@ export class SecretStore {
     this.#dynamic.set(key, handle);
     this.#stops.push(
       this.#subscribe(source, secretTypeUrl, name, {
+        statPrefix: `sds.${name}`,
         onResource: (any, version) => this.#apply(handle, any, version),
         onRemoved: () => undefined,
       }),
