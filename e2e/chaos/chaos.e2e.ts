@@ -26,7 +26,14 @@ function failuresOf(load: Load): string[] {
 
 async function expectTraffic(load: Load): Promise<void> {
   const { ok } = load.counts;
-  await eventually(`${load.name} to go on`, () => (load.counts.ok > ok + clients ? true : undefined));
+  await eventually(
+    `${load.name} to go on`,
+    () => {
+      if (site.proxy.child.exitCode !== null) throw new Error(`the proxy is gone: ${site.proxy.output()}`);
+      return load.counts.ok > ok + clients ? true : undefined;
+    },
+    5000,
+  );
 }
 
 function kill(name: UpstreamName): void {
@@ -152,7 +159,7 @@ describe('under load', () => {
     const refused = async (send: () => void): Promise<string> => {
       const before = site.ads.nacks.length;
       send();
-      return await eventually('a NACK', () => site.ads.nacks[before]?.detail);
+      return await eventually('a NACK', () => site.ads.nacks[before]?.detail, 5000);
     };
     const { ads } = site;
     const good = { cluster: site.state.get('cluster') ?? [], listener: site.state.get('listener') ?? [] };

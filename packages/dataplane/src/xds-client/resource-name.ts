@@ -3,16 +3,19 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 
 /**
  * The name of a resource without decoding it: in every xDS type but one the name is field 1 of type string, and in
- * ClusterLoadAssignment field 1 is `cluster_name`. Looks at every field, so that bytes which are no message throw here, before
- * anything of their response is in force.
+ * ClusterLoadAssignment field 1 is `cluster_name`. Empty for bytes that are no message: who
+ * decodes them says what is wrong.
  */
 export function resourceName(any: Any): string {
   const reader = new BinaryReader(any.value);
-  let name = '';
-  while (reader.pos < reader.len) {
-    const [field, wire] = reader.tag();
-    if (field === 1 && wire === WireType.LengthDelimited) name = reader.string();
-    else reader.skip(wire, field);
+  try {
+    while (reader.pos < reader.len) {
+      const [field, wire] = reader.tag();
+      if (field === 1 && wire === WireType.LengthDelimited) return reader.string();
+      reader.skip(wire, field);
+    }
+  } catch {
+    return '';
   }
-  return name;
+  return '';
 }
