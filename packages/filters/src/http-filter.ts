@@ -106,11 +106,22 @@ export interface NodeInfo {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+export interface HttpCallOptions {
+  /** Whether `x-forwarded-for` names this machine; true. */
+  readonly forwardedFor?: boolean;
+}
+
 export interface FilterUpstream {
   /** Unary gRPC call by cluster name; `path` is `/package.Service/Method`. Rejects with XebecError. `metadata`: names and values. */
   grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number, metadata?: HeaderList): Promise<Uint8Array>;
   /** HTTP call by cluster name. */
-  http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }>;
+  http(
+    cluster: string,
+    head: RequestHead,
+    body: Buffer,
+    timeoutMs: number,
+    options?: HttpCallOptions,
+  ): Promise<{ head: ResponseHead; body: Buffer }>;
 }
 
 /** One folder per filter exports one of these; the registry is a plain list built in the data plane. */

@@ -6,6 +6,7 @@ export type {
   FilterContext,
   FilterStatus,
   FilterUpstream,
+  HttpCallOptions,
   HttpFilter,
   HttpFilterCallbacks,
   HttpFilterDefinition,

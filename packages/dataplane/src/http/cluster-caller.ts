@@ -1,5 +1,5 @@
 import { type Clock, XebecError } from '@xebec/core';
-import type { FilterUpstream } from '@xebec/filters';
+import type { FilterUpstream, HttpCallOptions } from '@xebec/filters';
 import { encodeGrpcFrame, GrpcFrameReader, type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { keptBytes } from '../net/read-area.ts';
@@ -24,9 +24,15 @@ export class ClusterCaller implements FilterUpstream {
     this.#clusters = clusters;
     this.#clock = clock;
   }
-  async http(cluster: string, head: RequestHead, body: Buffer, timeoutMs: number): Promise<{ head: ResponseHead; body: Buffer }> {
+  async http(
+    cluster: string,
+    head: RequestHead,
+    body: Buffer,
+    timeoutMs: number,
+    { forwardedFor = true }: HttpCallOptions = {},
+  ): Promise<{ head: ResponseHead; body: Buffer }> {
     const started = this.#clock.monotonic();
-    const sent = { ...head, headers: [...head.headers, ...ownHeaders(timeoutMs)] };
+    const sent = { ...head, headers: [...head.headers, ...(forwardedFor ? ownCallHeaders(timeoutMs) : ownHeaders(timeoutMs))] };
     const answer = await this.#call(cluster, sent, body, timeoutMs, 'http1');
     setHeader(answer.head.headers, 'x-envoy-upstream-service-time', String(Math.round(this.#clock.monotonic() - started)));
     return answer;

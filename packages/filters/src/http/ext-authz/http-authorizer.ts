@@ -33,6 +33,7 @@ export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterU
       question(request, body, partial, options),
       body ?? Buffer.alloc(0),
       options.timeoutMs,
+      { forwardedFor: false },
     );
     const { status, headers } = answer.head;
     if (status >= 500) throw new XebecError('E_EXT_AUTHZ', `authorization service answered ${status}`);

@@ -14,7 +14,7 @@ import { parseKeySet } from './key-set.ts';
 import { DEFAULT_LOCATIONS, type TokenLocation } from './locations.ts';
 import { type KeySource, normalizeAudience, type Provider } from './provider.ts';
 import { RemoteKeys } from './remote-keys.ts';
-import type { Requirement } from './requirement.ts';
+import type { Requirement, WrongRequirement } from './requirement.ts';
 
 const DEFAULT_SKEW_SECONDS = 60;
 const DEFAULT_CACHE_MS = 600_000;
@@ -47,16 +47,20 @@ export const jwtAuthnDefinition: HttpFilterDefinition = {
       bypassCorsPreflight: proto.bypassCorsPreflight,
       stripFailureResponse: proto.stripFailureResponse,
       stats: { allowed: counter('allowed'), denied: counter('denied'), bypassed: counter('cors_preflight_bypassed') },
-      requirementOf(callbacks: HttpFilterCallbacks): Requirement | undefined {
+      requirementOf(callbacks: HttpFilterCallbacks): Requirement | WrongRequirement | undefined {
         const perRoute = callbacks.perRouteConfig(context.filterName) as PerRoute | undefined; // what compilePerRoute below returned
         if (perRoute === undefined) return rules(callbacks);
         const { requirementName } = perRoute;
         if (requirementName === undefined) return undefined;
-        // A route that asks for what does not exist lets nobody in: no place is searched, so the token is missing.
-        return named.get(requirementName) ?? demand([], undefined);
+        return named.get(requirementName) ?? { kind: 'wrong', name: requirementName, known: [...named.keys()] };
       },
     };
-    return { create: (callbacks) => createJwtFilter(config, callbacks) };
+    return {
+      create: (callbacks) => createJwtFilter(config, callbacks),
+      close() {
+        for (const { keys } of providers.values()) keys.close?.();
+      },
+    };
   },
   compilePerRoute(bytes): PerRoute {
     const { requirementSpecifier } = decodeConfig(PerRouteConfigSchema, bytes);
@@ -110,7 +114,7 @@ function keysOf(
     return { current: () => keys, fetch: (done) => done(keys) };
   }
   if (source.case !== 'remoteJwks') throw invalid(`providers.${key}: set local_jwks or remote_jwks`);
-  const { httpUri, cacheDuration } = source.value;
+  const { httpUri, cacheDuration, asyncFetch, retryPolicy } = source.value;
   const cluster = httpUri?.httpUpstreamType.value ?? '';
   if (httpUri === undefined || cluster === '') throw invalid(`providers.${key}.remote_jwks.http_uri needs uri and cluster`);
   if (!URL.canParse(httpUri.uri)) throw invalid(`providers.${key}.remote_jwks.http_uri.uri "${httpUri.uri}" is not a URL`);
@@ -119,6 +123,12 @@ function keysOf(
     url: new URL(httpUri.uri),
     timeoutMs: optionalDurationMs(httpUri.timeout) ?? DEFAULT_TIMEOUT_MS,
     cacheMs: optionalDurationMs(cacheDuration) ?? DEFAULT_CACHE_MS,
+    retries: {
+      count: retryPolicy === undefined ? 0 : (retryPolicy.numRetries ?? 1),
+      baseMs: optionalDurationMs(retryPolicy?.retryBackOff?.baseInterval) ?? 1000,
+      maxMs: optionalDurationMs(retryPolicy?.retryBackOff?.maxInterval) ?? 10_000,
+    },
+    ahead: asyncFetch === undefined ? undefined : { afterFailureMs: optionalDurationMs(asyncFetch.failedRefetchDuration) ?? 1000 },
   };
   return new RemoteKeys(options, context, counters);
 }

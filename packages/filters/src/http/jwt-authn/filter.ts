@@ -4,7 +4,8 @@ import type { FilterContext, FilterStatus, HttpFilter, HttpFilterCallbacks } fro
 import { verifySignature } from './key-set.ts';
 import { findToken, removeToken, type TokenLocation } from './locations.ts';
 import { checkClaims, type Provider } from './provider.ts';
-import { type Demand, evaluate, MISSING, type Requirement, UNKNOWN_ISSUER, type Verdict } from './requirement.ts';
+import { type Demand, evaluate, MISSING, type Requirement, UNKNOWN_ISSUER, type Verdict, type WrongRequirement } from './requirement.ts';
+import { statusCodes } from './status-codes.ts';
 import { parseToken, type Token } from './token.ts';
 
 export const METADATA = 'envoy.filters.http.jwt_authn';
@@ -16,7 +17,7 @@ export interface JwtConfig {
   readonly stripFailureResponse: boolean;
   readonly stats: { readonly allowed: Counter; readonly denied: Counter; readonly bypassed: Counter };
   /** What this request must have; undefined lets it pass. */
-  requirementOf(callbacks: HttpFilterCallbacks): Requirement | undefined;
+  requirementOf(callbacks: HttpFilterCallbacks): Requirement | WrongRequirement | undefined;
 }
 
 export function createJwtFilter(config: JwtConfig, callbacks: HttpFilterCallbacks): HttpFilter {
@@ -25,6 +26,7 @@ export function createJwtFilter(config: JwtConfig, callbacks: HttpFilterCallback
     onRequestHead(request): FilterStatus {
       if (config.bypassCorsPreflight && isPreflight(request)) {
         config.stats.bypassed.add(1);
+        config.stats.allowed.add(1);
         return 'continue';
       }
       // Only this filter may say what a token held.
@@ -36,6 +38,10 @@ export function createJwtFilter(config: JwtConfig, callbacks: HttpFilterCallback
       if (requirement === undefined) {
         config.stats.allowed.add(1);
         return 'continue';
+      }
+      if (requirement.kind === 'wrong') {
+        denyWrongName(config, callbacks, requirement);
+        return 'stop';
       }
       let decided = false;
       let status: FilterStatus = 'stop';
@@ -74,6 +80,16 @@ function deny(config: JwtConfig, callbacks: HttpFilterCallbacks, verdict: string
     body: config.stripFailureResponse ? '' : verdict,
     details,
     headers: config.stripFailureResponse ? [] : ['www-authenticate', challenge],
+  });
+}
+
+function denyWrongName(config: JwtConfig, callbacks: HttpFilterCallbacks, { name, known }: WrongRequirement): void {
+  config.stats.denied.add(1);
+  const what = `Wrong requirement_name: ${name}. It should be one of [${known.join(', ')}]`;
+  callbacks.sendLocalReply({
+    status: 403,
+    body: `Failed JWT authentication: ${what}`,
+    details: `jwt_authn_access_denied{${what.replaceAll(' ', '_')}}`,
   });
 }
 
@@ -190,7 +206,8 @@ class Verification {
     if (provider.clearRouteCache) this.#callbacks.clearRoute();
   }
   #fail(provider: Provider | undefined, verdict: string): void {
-    if (provider !== undefined && provider.failureMetadata !== '') this.#note(provider.failureMetadata, { message: verdict });
+    if (provider !== undefined && provider.failureMetadata !== '')
+      this.#note(provider.failureMetadata, { code: statusCodes[verdict] ?? 0, message: verdict });
   }
   #note(key: string, value: unknown): void {
     const { dynamicMetadata } = this.#callbacks.info;

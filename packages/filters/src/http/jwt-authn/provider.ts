@@ -8,6 +8,7 @@ export interface KeySource {
   current(): KeySet | string | undefined;
   /** Fetches; calls back once, later. */
   fetch(done: (keys: KeySet | string) => void): void;
+  close?(): void;
 }
 
 /** `envoy.extensions.filters.http.jwt_authn.v3.JwtProvider`, compiled. */

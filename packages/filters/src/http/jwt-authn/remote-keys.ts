@@ -10,7 +10,14 @@ export interface RemoteKeysOptions {
   readonly url: URL;
   readonly timeoutMs: number;
   readonly cacheMs: number;
+  /** Tries after a failed one, and the time before the first of them, which doubles up to its limit. */
+  readonly retries: { readonly count: number; readonly baseMs: number; readonly maxMs: number };
+  /** Fetches before a token needs the keys, and again before they grow old; after a failure in so many milliseconds. */
+  readonly ahead: { readonly afterFailureMs: number } | undefined;
 }
+
+/** Keys that are fetched ahead are renewed so long before they grow old. */
+const EARLY_MS = 5_000;
 
 /**
  * Keys of a server, fetched when a token first needs them and kept for a while. Requests that come during a fetch wait for
@@ -24,12 +31,27 @@ export class RemoteKeys implements KeySource {
   #keys: KeySet | undefined;
   #expiresAt = 0;
   #waiting: ((keys: KeySet | string) => void)[] = [];
+  #cancelTimer: (() => void) | undefined;
+  #closed = false;
 
   constructor(options: RemoteKeysOptions, context: FilterContext, counters: { succeeded: Counter; failed: Counter }) {
     this.#options = options;
     this.#context = context;
     this.#succeeded = counters.succeeded;
     this.#failed = counters.failed;
+    // Later, because clusters may come after the filters that call them.
+    if (options.ahead !== undefined) this.#fetchAhead(0);
+  }
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+  }
+  #fetchAhead(delayMs: number): void {
+    const { ahead, cacheMs } = this.#options;
+    if (ahead === undefined || this.#closed) return;
+    this.#cancelTimer = this.#context.clock.setTimeout(() => {
+      this.fetch((keys) => this.#fetchAhead(typeof keys === 'string' ? ahead.afterFailureMs : Math.max(EARLY_MS, cacheMs - EARLY_MS)));
+    }, delayMs);
   }
   current(): KeySet | undefined {
     return this.#context.clock.monotonic() < this.#expiresAt ? this.#keys : undefined;
@@ -37,13 +59,17 @@ export class RemoteKeys implements KeySource {
   fetch(done: (keys: KeySet | string) => void): void {
     this.#waiting.push(done);
     if (this.#waiting.length > 1) return;
-    const { cluster, url, timeoutMs, cacheMs } = this.#options;
+    this.#try(0);
+  }
+  #try(failures: number): void {
+    const { cluster, url, timeoutMs, cacheMs, retries } = this.#options;
     const head = {
       method: 'GET',
       path: `${url.pathname}${url.search}`,
       authority: url.host,
       scheme: url.protocol.slice(0, -1),
-      headers: [],
+      // What Envoy's own fetches are called, for servers that tell clients apart.
+      headers: ['user-agent', 'Go-browser'],
       version: 'HTTP/1.1' as const,
     };
     const finish = (keys: KeySet | string): void => {
@@ -66,7 +92,14 @@ export class RemoteKeys implements KeySource {
         },
         (error: unknown) => this.#failure(errorText(error)),
       )
-      .then(finish)
+      .then((keys) => {
+        if (typeof keys !== 'string' || failures >= retries.count || this.#closed) {
+          finish(keys);
+          return;
+        }
+        const waitMs = Math.min(retries.maxMs, retries.baseMs * 2 ** failures) * this.#context.random.next();
+        this.#cancelTimer = this.#context.clock.setTimeout(() => this.#try(failures + 1), waitMs);
+      })
       .catch((error: unknown) => this.#context.logger.error({ error: errorText(error) }, 'handling fetched keys failed'));
   }
   #failure(error: string): string {

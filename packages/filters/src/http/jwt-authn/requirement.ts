@@ -23,6 +23,13 @@ export type Requirement =
   | { readonly kind: 'demand'; readonly demand: Demand }
   | { readonly kind: 'any' | 'all'; readonly children: readonly Requirement[] };
 
+/** A route asks for a requirement that the filter does not have: nobody gets in. */
+export interface WrongRequirement {
+  readonly kind: 'wrong';
+  readonly name: string;
+  readonly known: readonly string[];
+}
+
 /** Checks one demand and calls back once, at once or later. */
 export type CheckDemand = (demand: Demand, done: (verdict: Verdict) => void) => void;
 
