@@ -34,6 +34,7 @@ import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
 import { type DataplaneThread, singleThread, type ThreadCommand } from './workers/thread.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
+import { ExtensionStore } from './xds-client/extension-store.ts';
 import { XdsSources } from './xds-client/xds-sources.ts';
 
 export interface DataplaneOptions {
@@ -79,6 +80,7 @@ export interface DataplaneState {
   readonly listeners: ListenerManager;
   readonly routes: RouteStore;
   readonly secrets: SecretStore;
+  readonly extensions: ExtensionStore;
   readonly logger: Logger;
   readonly commandLine: Readonly<Record<string, string | number | boolean>>;
   /** Threads that carry traffic. */
@@ -171,8 +173,10 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     globalMax: globalConnectionLimit(bootstrap),
   });
   createServerStats(stats, thread.count, options.restartEpoch ?? 0, bootstrap.overloadManager !== undefined);
+  const extensions = new ExtensionStore({ subscribe, stats, clock });
   const listeners = new ListenerManager({
     network: {
+      extensions,
       clusters,
       routes,
       stats,
@@ -209,6 +213,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     listeners,
     routes,
     secrets,
+    extensions,
     logger,
     commandLine: options.commandLine ?? {},
     concurrency: thread.count,

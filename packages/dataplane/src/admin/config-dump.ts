@@ -3,11 +3,13 @@ import { anyPack, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from '@xebec/protos/envoy/admin/v3/config_dump';
 import {
   ClustersConfigDumpSchema,
+  EcdsConfigDumpSchema,
   EndpointsConfigDumpSchema,
   ListenersConfigDumpSchema,
   RoutesConfigDumpSchema,
 } from '@xebec/protos/envoy/admin/v3/config_dump_shared';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { TypedExtensionConfigSchema } from '@xebec/protos/envoy/config/core/v3/extension';
 import { ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
@@ -21,7 +23,7 @@ import type { AdminReply } from './handlers.ts';
 export function configDump(query: URLSearchParams, state: DataplaneState): AdminReply {
   const sections: JsonValue[] = [bootstrapDump(state), clustersDump(state)];
   if (query.has('include_eds')) sections.push(endpointsDump(state));
-  sections.push(listenersDump(state), routesDump(state), secretsDump(state));
+  sections.push(extensionsDump(state), listenersDump(state), routesDump(state), secretsDump(state));
   const resource = query.get('resource');
   const pattern = query.get('name_regex');
   if (resource === null && pattern === null) return reply({ configs: sections });
@@ -124,6 +126,17 @@ function listenersDump(state: DataplaneState): JsonValue {
     });
   }
   return section(ListenersConfigDumpSchema, dump);
+}
+
+function extensionsDump(state: DataplaneState): JsonValue {
+  const dump = create(EcdsConfigDumpSchema, {
+    ecdsFilters: state.extensions.records.map(({ config, version, lastUpdatedMs }) => ({
+      versionInfo: version,
+      ecdsFilter: anyPack(TypedExtensionConfigSchema, config),
+      lastUpdated: timestampFromMs(lastUpdatedMs),
+    })),
+  });
+  return section(EcdsConfigDumpSchema, dump);
 }
 
 function routesDump(state: DataplaneState): JsonValue {

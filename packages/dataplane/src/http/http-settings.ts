@@ -4,6 +4,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
 import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory } from '@xebec/filters';
 import { type AddressPredicate, type CompiledRouteTable, compileCidrs, optionalDurationMs } from '@xebec/matching';
+import type { ExtensionConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import {
   HttpConnectionManager_CodecType as Codec,
@@ -15,6 +16,7 @@ import {
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
+import type { DynamicFilter } from '../xds-client/extension-store.ts';
 import type { HcmStats } from './hcm-stats.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
@@ -172,7 +174,11 @@ const escapedSlashes: Partial<Record<EscapedSlashes, HttpSettings['escapedSlashe
 export interface CompiledHttpFilters {
   readonly filters: readonly NamedFilterFactory[];
   readonly suppressEnvoyHeaders: boolean;
+  /** Filters whose configuration comes over ECDS. */
+  readonly discovered: readonly DynamicFilter[];
 }
+
+export type DiscoverFilter = (name: string, source: ExtensionConfigSource, context: FilterContext) => DynamicFilter;
 
 /** Compiles the chain up to the router, which must be last. Throws XebecError `E_CONFIG` for a type that is not known. */
 export function compileHttpFilters(
@@ -180,14 +186,19 @@ export function compileHttpFilters(
   find: (typeName: string, name: string) => HttpFilterDefinition | undefined,
   context: FilterContext,
   unwrap: (any: Any) => Any,
+  discover?: DiscoverFilter,
 ): CompiledHttpFilters {
   const filters: NamedFilterFactory[] = [];
+  const discovered: DynamicFilter[] = [];
   let suppressEnvoyHeaders = false;
   for (const filter of proto.httpFilters) {
     const where = `http filter "${filter.name}"`;
     if (filter.configType.case === 'configDiscovery') {
-      if (filter.isOptional) continue;
-      throw new XebecError('E_CONFIG', `${where}: config_discovery is not supported; set typed_config`);
+      if (discover === undefined) throw new XebecError('E_CONFIG', `${where}: config_discovery is not supported here; set typed_config`);
+      const dynamic = discover(filter.name, filter.configType.value, { ...context, filterName: filter.name });
+      discovered.push(dynamic);
+      filters.push({ name: filter.name, factory: dynamic.factory, disabled: filter.disabled });
+      continue;
     }
     const any = filter.configType.value === undefined ? undefined : unwrap(filter.configType.value);
     if (any === undefined && filter.name === 'envoy.filters.http.router') continue;
@@ -211,7 +222,7 @@ export function compileHttpFilters(
       disabled: filter.disabled,
     });
   }
-  return { filters, suppressEnvoyHeaders };
+  return { filters, suppressEnvoyHeaders, discovered };
 }
 
 /** What x-forwarded-for says of a client on the loopback interface: this machine's own first other address. */

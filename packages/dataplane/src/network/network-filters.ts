@@ -27,6 +27,7 @@ import type { AccessLogs } from '../runtime/access-logs.ts';
 import { readDataSource } from '../tls/secret-store.ts';
 import { compileHttpTracing } from '../tracing/http-tracing.ts';
 import type { ZipkinReporters } from '../tracing/zipkin-reporters.ts';
+import type { ExtensionStore } from '../xds-client/extension-store.ts';
 import type { RouteStore } from './route-store.ts';
 import { compileTcpProxy } from './tcp-proxy.ts';
 import type { NetworkChain, TerminalFactory } from './terminal.ts';
@@ -44,6 +45,8 @@ export interface NetworkEnvironment {
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
   readonly reporters: ZipkinReporters;
+  /** Filter configurations that are discovered. */
+  readonly extensions: ExtensionStore;
   readonly httpFilters: readonly HttpFilterDefinition[];
   readonly networkFilters: readonly NetworkFilterDefinition[];
   /** Unwraps TypedStruct into the message it stands for. */
@@ -110,7 +113,13 @@ function compileHttpManager(
   const { clusters, clock, random, httpFilters } = environment;
   const find = (typeName: string, name: string): HttpFilterDefinition | undefined =>
     httpFilters.find((candidate) => candidate.typeNames.includes(typeName) || (typeName === '' && candidate.name === name));
-  const compiled = compileHttpFilters(proto, find, filterContext(proto.statPrefix, place, environment), environment.unwrap);
+  const compiled = compileHttpFilters(
+    proto,
+    find,
+    filterContext(proto.statPrefix, place, environment),
+    environment.unwrap,
+    (name, source, context) => environment.extensions.open(name, source, (typeName) => find(typeName, ''), context),
+  );
   const specifier = proto.routeSpecifier;
   const where = `${place.where}: http_connection_manager`;
   const handle =
@@ -136,10 +145,18 @@ function compileHttpManager(
     create: ({ socket, connection }) => new HttpConnection(socket, connection, parts),
     close: () => {
       handle.release();
+      for (const dynamic of compiled.discovered) dynamic.close();
       traced?.close();
       for (const { factory } of compiled.filters) factory.close?.();
     },
-    whenReady: handle.whenReady,
+    whenReady: (done) => {
+      let waiting = 1 + compiled.discovered.length;
+      const one = (): void => {
+        if (--waiting === 0) done();
+      };
+      handle.whenReady(one);
+      for (const dynamic of compiled.discovered) dynamic.whenReady(one);
+    },
   };
 }
 

@@ -374,15 +374,6 @@ function refusal(typeUrl: string, name: string, reason: string): string {
   return typeUrl.endsWith('.Listener') ? `Error adding/updating listener(s) ${name}: ${reason}` : `${name}: ${reason}`;
 }
 
-/** Whatever a control plane sends, the answer is a refusal and never the end of the process. */
-function guarded(deliver: () => string[]): string[] {
-  try {
-    return deliver();
-  } catch (error) {
-    return [`malformed resource: ${errorText(error)}`];
-  }
-}
-
 function unwrapResource(any: Any): { name: string; resource: Any } {
   return { name: resourceName(any), resource: any };
 }
