@@ -26,6 +26,12 @@ export class DirectByteStream implements ByteStream {
   #paused = false;
   #pendingBytes = 0;
   #wantsDrain = false;
+  /** TLS takes one write at a time: the rest waits here, copied. */
+  readonly #oneAtATime: boolean;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  /** How the socket ends once all of it is written. */
+  #ending: 'end' | 'destroySoon' | undefined;
 
   /** Undefined when the socket is not of the kind. */
   static open(socket: Socket, bindings: DirectBindings): DirectByteStream | undefined {
@@ -36,6 +42,7 @@ export class DirectByteStream implements ByteStream {
     this.#socket = socket;
     this.#handle = handle;
     this.#bindings = bindings;
+    this.#oneAtATime = socket instanceof TLSSocket;
     const { onread } = handle;
     const { state, kReadBytesOrError } = bindings;
     handle.useUserBuffer(readArea);
@@ -55,6 +62,7 @@ export class DirectByteStream implements ByteStream {
     if (!this.#paused) this.#read();
   }
   write(bytes: Buffer): boolean {
+    if (this.#oneAtATime && this.#pendingBytes > 0) return this.#enqueue(Buffer.from(bytes));
     let piece = bytes;
     // Bytes that do not leave at once are read when they do: the read area has others by then.
     if (bytes.buffer === readArea.buffer) {
@@ -65,6 +73,7 @@ export class DirectByteStream implements ByteStream {
     return this.#written(request, this.#handle.writeBuffer(request, piece), piece.length, piece);
   }
   writeText(text: string): boolean {
+    if (this.#oneAtATime && this.#pendingBytes > 0) return this.#enqueue(Buffer.from(text, 'latin1'));
     const request = this.#request();
     return this.#written(request, this.#handle.writeLatin1String(request, text), text.length, undefined);
   }
@@ -74,10 +83,12 @@ export class DirectByteStream implements ByteStream {
     return writeArea;
   }
   end(): void {
-    this.#socket.end();
+    if (this.#queue.length > 0) this.#ending = 'end';
+    else this.#socket.end();
   }
   destroySoon(): void {
-    this.#socket.destroySoon();
+    if (this.#queue.length > 0) this.#ending = 'destroySoon';
+    else this.#socket.destroySoon();
   }
   destroy(): void {
     this.#socket.destroy();
@@ -131,12 +142,30 @@ export class DirectByteStream implements ByteStream {
     this.#wantsDrain ||= this.#pendingBytes >= highWaterBytes;
     return this.#pendingBytes < highWaterBytes;
   }
+  #enqueue(copy: Buffer): boolean {
+    this.#queue.push(copy);
+    this.#queuedBytes += copy.length;
+    const bytes = this.#pendingBytes + this.#queuedBytes;
+    this.#wantsDrain ||= bytes >= highWaterBytes;
+    return bytes < highWaterBytes;
+  }
+  #flushQueue(): void {
+    if (this.#queue.length === 0 || this.#pendingBytes > 0) return;
+    const bytes = Buffer.concat(this.#queue, this.#queuedBytes);
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (this.#socket.destroyed) return;
+    const request = this.#request();
+    this.#written(request, this.#handle.writeBuffer(request, bytes), bytes.length, bytes);
+    if (this.#ending !== undefined) this.#socket[this.#ending]();
+  }
   #completed(bytes: number, status: number): void {
     this.#pendingBytes -= bytes;
     if (status < 0) {
       if (!this.#socket.destroyed) this.#socket.destroy(new Error(`write failed (libuv error ${status})`));
       return;
     }
+    this.#flushQueue();
     if (!this.#wantsDrain || this.#pendingBytes > 0) return;
     this.#wantsDrain = false;
     beginBatch();
