@@ -38,9 +38,9 @@ export const adminHandlers: readonly AdminHandler[] = [
     (await import('./config-dump.ts')).configDump(query, state),
   ),
   mutate('/drain_listeners', 'drain listeners', (query, state) => {
-    const graceful = query.has('graceful');
-    if (query.has('skip_exit') && !graceful) return { status: 400, body: 'skip_exit requires graceful\n' };
-    state.drain({ inboundOnly: query.has('inboundonly'), graceful, skipExit: query.has('skip_exit') });
+    const skipExit = query.has('skip_exit');
+    // Envoy's documentation asks for `graceful` with `skip_exit`; Envoy takes it as said.
+    state.drain({ inboundOnly: query.has('inboundonly'), graceful: skipExit || query.has('graceful'), skipExit });
     return ok;
   }),
   mutate('/healthcheck/fail', 'cause the server to fail health checks', (_, state) => {

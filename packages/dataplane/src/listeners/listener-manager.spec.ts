@@ -161,7 +161,7 @@ it('listens on additional addresses, each with its own port, and refuses an addr
   const taken = { socket_address: { address: '127.0.0.1', port_value: 1 } };
   const same = ['a', 'b'].map((name) => ({ name, address: taken, bind_to_port: false, filter_chains }));
   rig.write([{ name: 'main', address: anyPort, additional_addresses: [{ address: anyPort }], filter_chains }, ...same]);
-  await until(() => stat(rig, 'listener_manager.listener_create_failure') === 1);
+  await until(() => stat(rig, 'listener_manager.lds.update_rejected') === 1);
   expect([...rig.dataplane.state.listeners.entries].map(({ name }) => name)).toEqual(['main', 'a']);
 });
 

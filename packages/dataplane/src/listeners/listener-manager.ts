@@ -138,21 +138,33 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
   }
   /** Ends connections with their next responses, and stops listening: now, or when the drain time is over. */
   drain(request: DrainRequest): void {
-    if (!request.graceful) this.stopListening(request.inboundOnly);
+    if (!request.graceful) {
+      this.stopListening(request.inboundOnly);
+      return;
+    }
     if (this.#serverDrain.started) return;
     this.#drainsInboundOnly = request.inboundOnly;
     this.#serverDrain.start(() => {
-      if (request.graceful && !request.skipExit) this.stopListening(request.inboundOnly);
+      if (!request.skipExit) this.stopListening(request.inboundOnly);
     });
     for (const connection of this.#connections.keys()) this.#drainIfAsked(connection);
   }
+  /** Takes no more connections; those that are there end with their next responses, as the drain strategy says. */
   stopListening(inboundOnly: boolean): void {
+    const { clock, drain, network } = this.#environment;
+    const stopped = new Set<CompiledListener>();
     for (const entry of this.#entries.values()) {
       if (entry.stopped || (inboundOnly && entry.active?.direction !== 'inbound')) continue;
       entry.stopped = true;
       this.#count('listener_stopped');
       for (const socket of entry.listening) socket.close();
+      if (entry.active !== undefined) stopped.add(entry.active);
     }
+    if (stopped.size === 0) return;
+    const sequence = new DrainSequence(clock, network.random, drain);
+    this.#drains.add(sequence);
+    sequence.start(() => this.#drains.delete(sequence));
+    for (const connection of this.#connections.keys()) if (stopped.has(connection.listener)) connection.drain(sequence.shouldClose);
   }
   /** This server was told to fail health checks: connections end with their next responses, unless a listener drains for changes only. */
   setUnhealthy(unhealthy: boolean): void {

@@ -17,6 +17,7 @@ export interface ListenerStats {
   readonly globalCxOverflow: Counter;
   readonly workerCxTotal: Counter;
   readonly workerCxActive: Gauge;
+  /** Made when a chain with TLS first asks for them, and then there. */
   readonly tls: TlsStats;
 }
 
@@ -26,6 +27,7 @@ export function createListenerStats(root: StatsScope, name: string, worker: numb
   // Shown, as Envoy shows them, though nothing here counts them.
   for (const unused of unusedCounters) scope.counter(unused);
   scope.histogram('connections_accepted_per_socket_event');
+  let tls: TlsStats | undefined;
   return {
     cxTotal: scope.counter('downstream_cx_total'),
     cxActive: scope.gauge('downstream_cx_active'),
@@ -40,7 +42,10 @@ export function createListenerStats(root: StatsScope, name: string, worker: numb
     globalCxOverflow: scope.counter('downstream_global_cx_overflow'),
     workerCxTotal: scope.counter(`worker_${worker}.downstream_cx_total`),
     workerCxActive: scope.gauge(`worker_${worker}.downstream_cx_active`),
-    tls: createTlsStats(scope),
+    get tls() {
+      tls ??= createTlsStats(scope);
+      return tls;
+    },
   };
 }
 

@@ -22,7 +22,6 @@ const unused = {
   ],
   gauges: [
     'server.compilation_settings.fips_mode',
-    'server.hot_restart_generation',
     'server.parent_connections',
     'server.seconds_until_first_ocsp_response_expiring',
     'server.stats_recent_lookups',
@@ -44,7 +43,6 @@ export function createServerStats(stats: StatsScope, workers: number, restartEpo
   }
   stats.histogram('server.initialization_time_ms');
   stats.gauge('server.hot_restart_epoch').set(restartEpoch);
-  stats.gauge('server.hot_restart_generation').set(restartEpoch + 1);
 }
 
 /** Brings gauges up to date that are only worth reading when somebody looks. */

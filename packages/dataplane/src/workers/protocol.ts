@@ -38,6 +38,7 @@ export type ToWorker =
     }
   | { readonly kind: 'resource'; readonly key: string; readonly resource: ResourceBytes }
   | { readonly kind: 'resource-removed'; readonly key: string }
+  | { readonly kind: 'resource-timeout'; readonly key: string }
   | { readonly kind: 'socket'; readonly key: string; readonly target: ListenTarget | undefined }
   | {
       readonly kind: 'resolved';

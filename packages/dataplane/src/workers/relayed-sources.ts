@@ -9,7 +9,7 @@ import type { ConfigSources } from './thread.ts';
 /** A worker's configuration: what the main thread has accepted, as it says. */
 export class RelayedSources implements ConfigSources {
   readonly #send: (message: FromWorker) => void;
-  readonly #named = new Map<string, { readonly watchers: Set<ResourceWatcher>; current: ResourceBytes | undefined }>();
+  readonly #named = new Map<string, { readonly watchers: Set<ResourceWatcher>; current: ResourceBytes | undefined; timedOut: boolean }>();
   readonly #collections = new Map<string, CollectionWatcher>();
 
   constructor(send: (message: FromWorker) => void) {
@@ -19,13 +19,14 @@ export class RelayedSources implements ConfigSources {
     const key = subscriptionKey(source, typeUrl, name);
     let named = this.#named.get(key);
     if (named === undefined) {
-      named = { watchers: new Set(), current: undefined };
+      named = { watchers: new Set(), current: undefined, timedOut: false };
       this.#named.set(key, named);
       this.#send({ kind: 'subscribe', key, source: toBinary(ConfigSourceSchema, source), typeUrl, name });
     }
     const { watchers, current } = named;
     watchers.add(watcher);
     if (current !== undefined) watcher.onResource(anyOf(current), current.version);
+    else if (named.timedOut) queueMicrotask(() => watcher.onTimeout?.());
     return () => {
       watchers.delete(watcher);
       queueMicrotask(() => {
@@ -61,6 +62,13 @@ export class RelayedSources implements ConfigSources {
         if (named === undefined) return [];
         named.current = undefined;
         for (const watcher of [...named.watchers]) watcher.onRemoved();
+        return [];
+      }
+      case 'resource-timeout': {
+        const named = this.#named.get(message.key);
+        if (named === undefined) return [];
+        named.timedOut = true;
+        for (const watcher of [...named.watchers]) watcher.onTimeout?.();
         return [];
       }
       default:

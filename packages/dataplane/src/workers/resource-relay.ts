@@ -14,6 +14,8 @@ interface Named {
   readonly watchers: Set<ResourceWatcher>;
   readonly targets: Set<RelayTarget>;
   current: { readonly any: Any; readonly version: string } | undefined;
+  /** Nothing came in time: those who join later shall not wait either. */
+  timedOut: boolean;
   stop: () => void;
 }
 
@@ -49,10 +51,11 @@ export class ResourceRelay implements ConfigSources {
   }
   readonly subscribe: Subscribe = (source, typeUrl, name, watcher) => {
     const key = subscriptionKey(source, typeUrl, name);
-    const named = this.#open(key, source, typeUrl, name, (fresh) => fresh.watchers.add(watcher));
+    const named = this.#open(key, source, typeUrl, name, watcher.statPrefix, (fresh) => fresh.watchers.add(watcher));
     if (!named.watchers.has(watcher)) {
       named.watchers.add(watcher);
       if (named.current !== undefined) watcher.onResource(named.current.any, named.current.version);
+      else if (named.timedOut) queueMicrotask(() => watcher.onTimeout?.());
     }
     return () => {
       named.watchers.delete(watcher);
@@ -68,12 +71,16 @@ export class ResourceRelay implements ConfigSources {
     };
     this.#collections.set(statPrefix, collection);
     const relaying: CollectionWatcher = {
-      ...watcher,
       onChange: (change) => {
         const errors = watcher.onChange(change);
         collection.received = true;
         this.#sendChanges(statPrefix, collection);
         return errors;
+      },
+      onTimeout: () => {
+        watcher.onTimeout?.();
+        collection.received = true;
+        this.#sendChanges(statPrefix, collection);
       },
     };
     this.#inner.collect(source, typeUrl, relaying, statPrefix);
@@ -98,15 +105,13 @@ export class ResourceRelay implements ConfigSources {
   }
   /** A worker follows one resource. */
   followResource(key: string, source: ConfigSource, typeUrl: string, name: string, target: RelayTarget): void {
-    const named = this.#open(key, source, typeUrl, name, (fresh) => fresh.targets.add(target));
-    if (named.targets.has(target)) return;
+    const named = this.#open(key, source, typeUrl, name, undefined, (fresh) => fresh.targets.add(target));
+    const { current } = named;
+    if (named.targets.has(target) && current === undefined && !named.timedOut) return;
     named.targets.add(target);
-    if (named.current !== undefined)
-      target.send({
-        kind: 'resource',
-        key,
-        resource: resourceBytes(named.current.any.typeUrl, name, named.current.any.value, named.current.version),
-      });
+    if (current !== undefined)
+      target.send({ kind: 'resource', key, resource: resourceBytes(current.any.typeUrl, name, current.any.value, current.version) });
+    else if (named.timedOut) target.send({ kind: 'resource-timeout', key });
   }
   unfollowResource(key: string, target: RelayTarget): void {
     const named = this.#named.get(key);
@@ -122,10 +127,17 @@ export class ResourceRelay implements ConfigSources {
     }
   }
   /** `first` joins before the subscription begins: an answer may come at once. */
-  #open(key: string, source: ConfigSource, typeUrl: string, name: string, first: (named: Named) => void): Named {
+  #open(
+    key: string,
+    source: ConfigSource,
+    typeUrl: string,
+    name: string,
+    statPrefix: string | undefined,
+    first: (named: Named) => void,
+  ): Named {
     const existing = this.#named.get(key);
     if (existing !== undefined) return existing;
-    const named: Named = { watchers: new Set(), targets: new Set(), current: undefined, stop: () => undefined };
+    const named: Named = { watchers: new Set(), targets: new Set(), current: undefined, timedOut: false, stop: () => undefined };
     this.#named.set(key, named);
     first(named);
     try {
@@ -136,6 +148,12 @@ export class ResourceRelay implements ConfigSources {
           for (const watcher of [...named.watchers]) watcher.onRemoved();
           for (const target of named.targets) target.send({ kind: 'resource-removed', key });
         },
+        onTimeout: () => {
+          named.timedOut = true;
+          for (const watcher of [...named.watchers]) watcher.onTimeout?.();
+          for (const target of named.targets) target.send({ kind: 'resource-timeout', key });
+        },
+        ...(statPrefix === undefined ? {} : { statPrefix }),
       });
     } catch (error) {
       this.#named.delete(key);

@@ -3,6 +3,7 @@ import { createStats, type Stats } from '@xebec/telemetry';
 import type { ActiveHealth } from '../clusters/host-health.ts';
 import type { DrainRequest } from '../listeners/listener-manager.ts';
 import { type ListenerSockets, LocalSockets } from '../listeners/listener-sockets.ts';
+import type { SocketOpener } from '../listeners/listening-socket.ts';
 import { localCounters, type SharedCounters } from '../runtime/shared-counter.ts';
 import type { CollectionWatcher, Subscribe } from '../xds-client/subscribe.ts';
 
@@ -61,13 +62,13 @@ export interface DataplaneThread {
 export type InForce = (statPrefix: string) => Iterable<{ readonly name: string; readonly bytes: Uint8Array; readonly version: string }>;
 
 /** The data path and everything else in one thread. */
-export function singleThread(): DataplaneThread {
+export function singleThread(open?: SocketOpener): DataplaneThread {
   return {
     role: 'single',
     index: 0,
     count: 1,
     stats: createStats(),
-    sockets: new LocalSockets(),
+    sockets: new LocalSockets(open),
     counters: localCounters(),
     sources: (own) => own(),
     start: () => undefined,

@@ -51,7 +51,7 @@ export class WorkerPool implements DataplaneThread {
     this.index = 0;
     this.count = count;
     this.#slots = Array.from({ length: count }, (_, index) => this.#slot(index));
-    this.sockets = new SharedSockets(count, (worker, message) => this.#slots[worker]?.send(message));
+    this.sockets = new SharedSockets(count, (worker, message) => this.#slots[worker]?.send(message), options.openSocket);
     this.#counters = new CounterOwner(count + 1, (table) => this.#broadcast({ kind: 'counters', table }));
     this.stats.counter('server.worker_restarts');
   }
