@@ -63,6 +63,8 @@ export interface ConnectionInfo {
     readonly peer?: PeerCertificate;
     /** URI SAN of the certificate presented to the peer. */
     readonly localUriSan?: string;
+    /** All certificates that the peer sent, in PEM, its own first. */
+    readonly peerChain?: () => string;
   };
   /** SNI from the inspector or the handshake; empty when none. */
   readonly requestedServerName: string;

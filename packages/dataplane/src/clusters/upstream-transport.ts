@@ -104,7 +104,7 @@ export function connectUpstream(
 ): { abandon(): void } {
   let settled = false;
   let socket: Socket | undefined;
-  const timer = setTimeout(() => fail('connection timeout', true), options.timeoutMs);
+  const timer = setTimeout(() => fail('', true), options.timeoutMs);
   const fail = (reason: string, timedOut = false): void => {
     if (settled) return;
     settled = true;

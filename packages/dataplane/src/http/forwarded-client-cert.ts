@@ -20,6 +20,7 @@ export function forwardedClientCert(headers: HeaderList, connection: ConnectionI
   if (ownUri !== undefined) parts.push(`By=${ownUri}`);
   parts.push(`Hash=${peer.sha256}`);
   if (certDetails.cert) parts.push(`Cert="${encodeURIComponent(peer.pem)}"`);
+  if (certDetails.chain) parts.push(`Chain="${encodeURIComponent(connection.tls?.peerChain?.() ?? peer.pem)}"`);
   if (certDetails.subject) parts.push(`Subject="${peer.subject}"`);
   if (certDetails.uri) parts.push(`URI=${peer.uriSans.join(',')}`);
   if (certDetails.dns) for (const dns of peer.dnsSans) parts.push(`DNS=${dns}`);

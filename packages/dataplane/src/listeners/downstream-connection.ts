@@ -9,7 +9,7 @@ import { keptBytes } from '../net/read-area.ts';
 import { FilteredSocket } from '../network/filtered-socket.ts';
 import type { TerminalFilter } from '../network/terminal.ts';
 import type { DrainDecision } from '../runtime/drain-sequence.ts';
-import { peerCertificateOf } from '../tls/peer-certificate.ts';
+import { peerCertificateOf, peerChainOf } from '../tls/peer-certificate.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
 import { acceptTls, type HandshakeResult, type TlsStats } from './downstream-tls.ts';
 import { Inspection, nothingFound } from './inspection.ts';
@@ -269,6 +269,7 @@ export class DownstreamConnection {
               alpn: handshake.alpn,
               ...(peer === undefined ? {} : { peer }),
               ...(localUriSan === undefined ? {} : { localUriSan }),
+              ...(peer === undefined ? {} : { peerChain: () => peerChainOf(handshake.socket) }),
             },
           }),
     };

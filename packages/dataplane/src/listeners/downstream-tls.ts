@@ -75,13 +75,14 @@ export function acceptTls(
   }
   const { alpn } = tls.context;
   const common = alpn.filter((protocol) => offered.includes(protocol));
-  const { contextFor } = built;
+  const { contextFor, verification } = built;
+  const required = tls.requireClientCertificate || verification.needsCertificate;
   const socket = new TLSSocket(raw, {
     isServer: true,
     secureContext: built.secureContext,
-    requestCert: tls.requireClientCertificate || built.verification.wantsCertificate,
+    requestCert: required || verification.wantsCertificate,
     // The handshake itself ends where a required certificate is missing; what is in it is checked below.
-    rejectUnauthorized: tls.requireClientCertificate,
+    rejectUnauthorized: required,
     ...(contextFor === undefined
       ? {}
       : {

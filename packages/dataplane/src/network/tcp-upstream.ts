@@ -94,7 +94,7 @@ export function connectDirect(parts: ConnectParts, owner: TcpUpstreamOwner): { a
         host.connectFailures++;
         cluster.outliers?.onLocalFailure(host);
         release();
-        owner.onFailed(reason === 'connection timeout' ? '' : reason);
+        owner.onFailed(reason);
       },
     },
     connection,

@@ -33,6 +33,20 @@ export function describeCertificate(certificate: X509Certificate): PeerCertifica
   return result;
 }
 
+/** The certificates that the peer sent, in PEM, its own first. */
+export function peerChainOf(socket: TLSSocket): string {
+  let pem = '';
+  const seen = new Set<object>();
+  for (let link: object | undefined = socket.getPeerCertificate(true); link !== undefined && !seen.has(link); ) {
+    seen.add(link);
+    const raw: unknown = Reflect.get(link, 'raw');
+    if (Buffer.isBuffer(raw)) pem += new X509Certificate(raw).toString();
+    const next: unknown = Reflect.get(link, 'issuerCertificate');
+    link = typeof next === 'object' && next !== null ? next : undefined;
+  }
+  return pem;
+}
+
 /** The URI SAN of a PEM certificate (the first in the chain); undefined when it has none or is malformed. */
 export function uriSanOf(pem: string | Buffer): string | undefined {
   try {

@@ -15,6 +15,8 @@ export interface PeerVerification {
   readonly checksChain: boolean;
   /** Peers are asked for a certificate. */
   readonly wantsCertificate: boolean;
+  /** Names or pins are configured: no certificate is none of them. */
+  readonly needsCertificate: boolean;
   /** Undefined when the peer is accepted; else Envoy's text for the failure. Counts failures. */
   verify(socket: TLSSocket, stats: TlsStats, serverName?: string): string | undefined;
 }
@@ -44,8 +46,14 @@ export function compileVerification({ validations, trusted }: VerificationInput)
       }
     }
     const own = names.length > 0 || serverName !== undefined ? subjectNames(certificate.subjectAltName) : [];
+    if (serverName !== undefined && !own.some((name) => isNameOf(name, serverName))) {
+      stats.failVerifySan.add(1);
+      return verifyFailure(
+        `verify SAN list, expected SANs: [${serverName}], certificate SANs: [${own.map(({ value }) => value).join(', ')}]`,
+      );
+    }
     const named = names.length === 0 || own.some((name) => names.some((matches) => matches(name)));
-    if (!named || (serverName !== undefined && !own.some((name) => isNameOf(name, serverName)))) {
+    if (!named) {
       stats.failVerifySan.add(1);
       return verifyFailure(`SAN matcher, certificate SANs are [${own.map(({ value }) => value).join(', ')}]`);
     }
@@ -57,6 +65,7 @@ export function compileVerification({ validations, trusted }: VerificationInput)
   };
   return {
     checksChain: trusted.length > 0,
+    needsCertificate: pinned || names.length > 0,
     wantsCertificate: trusted.length > 0 || pinned || names.length > 0,
     verify(socket, stats, serverName) {
       const certificate = socket.getPeerX509Certificate();
