@@ -1,10 +1,10 @@
 import { flushCompileCache } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startAgent } from '@xebec/agent';
-import { errorText, type Logger, XebecError } from '@xebec/core';
+import { drained, drainPolicy, startAgent } from '@xebec/agent';
+import { errorText, type Logger, systemClock, XebecError } from '@xebec/core';
 import { EXIT_FAILURE, EXIT_USAGE, version } from '@xebec/daemon/version';
-import { parseBootstrap, startDataplane } from '@xebec/dataplane';
+import { holdSockets, parseBootstrap, startDataplane } from '@xebec/dataplane';
 import { Command, CommanderError, Option } from 'commander';
 import { common, createLogger, drainMs, receivedSignal, stop } from './run-proxy.ts';
 
@@ -19,7 +19,8 @@ type Role = 'sidecar' | 'router';
 /** What runs behind the agent: our data plane in this process, or a stock Envoy as a child. */
 interface Running {
   drain(): void;
-  close(waitMs: number): Promise<void>;
+  /** `waits`: connections may finish first, as the drain policy of the environment says. */
+  close(waits: boolean): Promise<void>;
 }
 
 /** `sidecar` and `router`: the agent and its data plane, from flags and the pod's environment to exit code. */
@@ -46,13 +47,14 @@ export async function runWithAgent(name: string, role: Role, argv: readonly stri
     });
     running =
       flags.envoy === undefined
-        ? await runOwn(agent.bootstrap, agentConcurrency(flags.concurrency, process.env), logger, quit.resolve)
+        ? await runOwn(agent.bootstrap, role, agentConcurrency(flags.concurrency, process.env), logger, quit.resolve)
         : await runStock(flags.envoy, agent, role, logger);
     // So that the next proxy starts from compiled code even when this one is killed.
     flushCompileCache();
     logger.info({ role, admin: agent.adminUrl, statusPort: agent.statusPort }, 'started');
     const reason = await Promise.race([quit.promise, receivedSignal()]);
-    await running.close(reason === 'SIGTERM' ? drainMs() : 0);
+    agent.announceDrain();
+    await running.close(reason === 'SIGTERM');
     await agent.close();
     process.exit(0);
   } catch (error) {
@@ -82,21 +84,40 @@ const agentDrain = { drainTimeMs: 45_000, strategy: 'immediate' } as const;
 
 async function runOwn(
   bootstrap: Record<string, unknown>,
+  role: Role,
   concurrency: number,
   logger: Logger,
   onQuit: (reason: string) => void,
 ): Promise<Running> {
+  const held = holdSockets(capturePorts(role), process.env['ISTIO_META_INTERCEPTION_MODE'] === 'TPROXY', logger);
   const dataplane = await startDataplane({
     ...common(logger),
+    openSocket: held.open,
     bootstrap: parseBootstrap(JSON.stringify(bootstrap), 'the bootstrap of the agent'),
     concurrency,
     drain: agentDrain,
     onQuit: () => onQuit('quitquitquit'),
   });
+  void dataplane.ready.then(() => held.release());
   return {
     drain: () => dataplane.drain(),
-    close: (waitMs) => stop(dataplane, logger, 'agent', waitMs),
+    close: async (waits) => {
+      if (waits) {
+        dataplane.drain();
+        await drained(drainPolicy(process.env), () => dataplane.state.activeConnections, systemClock);
+      }
+      await stop(dataplane, logger, 'agent', 0);
+    },
   };
+}
+
+/**
+ * Where iptables bring a pod's connections. They wait there until the first configuration is in force: an application that starts
+ * together with its sidecar is not refused.
+ */
+function capturePorts(role: Role) {
+  if (role !== 'sidecar' || process.env['ISTIO_META_INTERCEPTION_MODE'] === 'NONE') return [];
+  return [15_001, 15_006].map((port) => ({ kind: 'tcp' as const, address: '0.0.0.0', port }));
 }
 
 async function runStock(envoyPath: string, agent: Awaited<ReturnType<typeof startAgent>>, role: Role, logger: Logger): Promise<Running> {

@@ -7,6 +7,7 @@ export {
   createCertificateManager,
   type WorkloadCertificate,
 } from './certificate-manager.ts';
+export { type DrainPolicy, drained, drainPolicy } from './drain-policy.ts';
 export { type EnvoyProcess, type EnvoyProcessOptions, runEnvoy } from './envoy-process.ts';
 export { peerIdentity } from './peer-identity.ts';
 export { adminReadiness, type DataPlaneReadiness } from './readiness.ts';

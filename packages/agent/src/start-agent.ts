@@ -8,6 +8,7 @@ import { parseAppProbes } from './app-probes.ts';
 import { certificateClient } from './certificate-client.ts';
 import { type CertificateManager, createCertificateManager } from './certificate-manager.ts';
 import { capturesDns, startPodDns } from './dns/pod-dns.ts';
+import { goDurationMs } from './go-duration.ts';
 import { parseJsonObject, readNode } from './node-metadata.ts';
 import { adminReadiness } from './readiness.ts';
 import { createSdsServer } from './sds-server.ts';
@@ -36,6 +37,8 @@ export interface Agent {
   readonly adminUrl: string;
   readonly statusPort: number;
   readonly certificates: CertificateManager;
+  /** Readiness fails from now on, so that nobody sends more while the proxy still serves. */
+  announceDrain(): void;
   close(): Promise<void>;
 }
 
@@ -74,11 +77,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(env['ISTIO_META_CLUSTER_ID'] === undefined ? {} : { clusterId: env['ISTIO_META_CLUSTER_ID'] }),
     }),
     keyType: keyTypeOf(env),
-    ttlMs: goDurationMs(env['SECRET_TTL']) ?? 24 * 3_600_000,
+    ttlMs: goDurationMs(env['SECRET_TTL'], 'SECRET_TTL') ?? 24 * 3_600_000,
     clock,
     random,
     logger,
   });
+  let draining = false;
+  const announceDrain = (): void => {
+    draining = true;
+  };
   const closers: (() => void | Promise<void>)[] = [() => certificates.close()];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -99,17 +106,21 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       logger,
     });
     closers.push(() => relay.close());
+    const ready = adminReadiness(adminUrl);
     const status = await createStatusServer({
       host: podAddress ?? '0.0.0.0',
       port: portValue(env, 'XEBEC_STATUS_PORT', 15020),
-      readiness: adminReadiness(adminUrl),
+      readiness: async () => (draining ? 'draining' : await ready()),
       proxyStatsUrl: `http://${podAddress ?? '127.0.0.1'}:${prometheusPort}/stats/prometheus`,
       ...appStatsUrl(env),
       agentMetrics: () => agentMetrics(certificates, relay.connected(), clock),
       probes: parseAppProbes(env['ISTIO_KUBE_APP_PROBERS']),
       appAddress: env['XEBEC_APP_ADDRESS'] ?? env['INSTANCE_IP']?.split(',')[0] ?? '127.0.0.1',
       onQuit: () => options.onQuit?.(),
-      onDrain: () => options.onDrain?.(),
+      onDrain: () => {
+        draining = true;
+        options.onDrain?.();
+      },
       logger,
     });
     closers.push(() => status.close());
@@ -137,7 +148,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(podAddress === undefined ? {} : { adminAddress: podAddress, statusAddress: podAddress, listenAddress: podAddress }),
       ...zipkinOf(proxyConfig),
     });
-    return { bootstrap, adminUrl, statusPort: status.port, certificates, close };
+    return { bootstrap, adminUrl, statusPort: status.port, certificates, announceDrain, close };
   } catch (error) {
     await close();
     throw error;
@@ -163,17 +174,6 @@ function portValue(env: NodeJS.ProcessEnv, name: string, fallback: number): numb
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new XebecError('E_ENV', `${name} wants a port number, but got "${text}"`);
   return port;
-}
-
-/** Reads Go's duration form (`24h0m0s`, `90s`, `500ms`); undefined for nothing, an `E_ENV` for anything else. */
-export function goDurationMs(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  const units: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
-    throw new XebecError('E_ENV', `SECRET_TTL wants a duration such as 24h0m0s, but got "${text}"`);
-  }
-  return parts.reduce((sum, [, count = '0', unit = 's']) => sum + Number(count) * (units[unit] ?? 0), 0);
 }
 
 function appStatsUrl(env: NodeJS.ProcessEnv): { appStatsUrl?: string } {

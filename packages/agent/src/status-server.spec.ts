@@ -2,10 +2,10 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { silentLogger } from '@xebec/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseAppProbes } from './app-probes.ts';
+import { goDurationMs } from './go-duration.ts';
 import { httpCall } from './http-get.ts';
 import { parsePodInfo, readNode } from './node-metadata.ts';
 import { adminReadiness } from './readiness.ts';
-import { goDurationMs } from './start-agent.ts';
 import { createStatusServer, type StatusServer, type StatusServerOptions } from './status-server.ts';
 
 const open: { close(): unknown }[] = [];
@@ -118,9 +118,9 @@ describe('node metadata', () => {
     expect(node.metadata).toMatchObject({ MESH_ID: 'm', POD_PORTS: [{ containerPort: 1 }], ISTIO_VERSION: '1.32.0' });
   });
   it('reads Go durations', () => {
-    expect(goDurationMs('24h0m0s')).toBe(86_400_000);
-    expect(goDurationMs('500ms')).toBe(500);
-    expect(goDurationMs(undefined)).toBeUndefined();
-    expect(() => goDurationMs('a day')).toThrow('a day');
+    expect(goDurationMs('24h0m0s', 'SECRET_TTL')).toBe(86_400_000);
+    expect(goDurationMs('500ms', 'SECRET_TTL')).toBe(500);
+    expect(goDurationMs(undefined, 'SECRET_TTL')).toBeUndefined();
+    expect(() => goDurationMs('a day', 'SECRET_TTL')).toThrow('a day');
   });
 });

@@ -19,6 +19,8 @@ import type { ActiveHealth } from './clusters/host-health.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
 import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
+import type { SocketOpener } from './listeners/listening-socket.ts';
+import { batchClock } from './net/batch-clock.ts';
 import { endpointAddress } from './net/endpoint-address.ts';
 import { openSocketInspector, type SocketInspector } from './net/original-destination.ts';
 import { decodeRoutes, type NetworkEnvironment, routeCompiler } from './network/network-filters.ts';
@@ -50,6 +52,8 @@ export interface DataplaneOptions {
   readonly drain?: Partial<DrainOptions>;
   /** Threads that carry traffic: 1 carries it in this thread, more are workers beside it. 1. */
   readonly concurrency?: number;
+  /** How sockets of listeners are opened; `holdSockets` keeps some ready. */
+  readonly openSocket?: SocketOpener;
   /** How often access logs are written out; 1,000 ms. */
   readonly fileFlushIntervalMs?: number;
   /** An access log of this size is written at once; 64 KiB. */
@@ -120,7 +124,8 @@ const listenerTypeUrl = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 
 /** Starts a data plane from a bootstrap, with workers if it shall have several threads. Rejects with XebecError when the bootstrap is wrong or a port is taken. */
 export async function startDataplane(options: DataplaneOptions): Promise<Dataplane> {
-  const { bootstrap, clock, random, logger } = options;
+  const { bootstrap, random, logger } = options;
+  const clock = batchClock(options.clock);
   const httpFilters = options.httpFilters ?? httpFilterDefinitions;
   const networkFilters = options.networkFilters ?? networkFilterDefinitions;
   const node = nodeIdentity(bootstrap.node, options.version, httpFilters, networkFilters);
@@ -128,7 +133,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
   const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
   const inspector = socketInspector(logger);
-  const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread());
+  const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread(options.openSocket));
   const { stats } = thread;
   const initialization = clock.monotonic();
   const resources = bootstrap.staticResources;

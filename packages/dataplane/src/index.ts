@@ -1,2 +1,3 @@
 export { parseBootstrap } from './config/bootstrap.ts';
 export { type Dataplane, type DataplaneOptions, type DataplaneState, startDataplane } from './dataplane.ts';
+export { type HeldSockets, holdSockets } from './listeners/held-sockets.ts';

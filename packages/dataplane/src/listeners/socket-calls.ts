@@ -7,6 +7,7 @@ export interface SocketCalls {
   /** A stream socket, close-on-exec and non-blocking. */
   socket(family: number): number;
   bind(fd: number, address: Uint8Array): number;
+  listen(fd: number, backlog: number): number;
   setOption(fd: number, level: number, name: number, value: Uint8Array): number;
   /** The bound address as `sockaddr`; empty when the system does not say. */
   localAddress(fd: number): Buffer;
@@ -19,6 +20,7 @@ export interface SocketCalls {
 interface LibC {
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   fcntl(fd: number, command: number, argument: number): number;
@@ -54,6 +56,7 @@ function open(): SocketCalls | string {
     const { functions } = ffi.dlopen('libc.so.6', {
       socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
       bind: { arguments: ['i32', 'buffer', 'u32'], return: 'i32' },
+      listen: { arguments: ['i32', 'i32'], return: 'i32' },
       setsockopt: { arguments: ['i32', 'i32', 'i32', 'buffer', 'u32'], return: 'i32' },
       getsockname: { arguments: ['i32', 'buffer', 'buffer'], return: 'i32' },
       fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
@@ -72,6 +75,7 @@ function open(): SocketCalls | string {
   return {
     socket: (family) => checked(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
     bind: (fd, address) => checked(libc.bind(fd, address, address.length)),
+    listen: (fd, backlog) => checked(libc.listen(fd, backlog)),
     setOption: (fd, level, name, value) => checked(libc.setsockopt(fd, level, name, value, value.length)),
     localAddress(fd) {
       const address = Buffer.alloc(maxSockaddrBytes);
