@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { errorText, XebecError } from '@xebec/core';
 import type { DataplaneState } from '../dataplane.ts';
 import { type AdminReply, adminHandlers } from './handlers.ts';
+import { helpText } from './help.ts';
 
 export interface AdminServer {
   readonly address: { readonly address: string; readonly port: number };
@@ -41,12 +42,9 @@ async function answer(request: IncomingMessage, state: DataplaneState): Promise<
   const url = new URL(request.url ?? '/', 'http://admin');
   const handler = adminHandlers.find((candidate) => candidate.path === url.pathname);
   if (handler === undefined) {
-    return {
-      status: 404,
-      body: `invalid path. admin commands are:\n${adminHandlers.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`,
-    };
+    return { status: 404, body: `invalid path. ${helpText(adminHandlers)}` };
   }
-  if (handler.mutates && request.method !== 'POST') return { status: 405, body: 'Method Not Allowed' };
+  if (handler.mutates && request.method !== 'POST') return { status: 405, body: `Method ${request.method} not allowed, POST required.\n` };
   return handler.run(url.searchParams, state);
 }
 

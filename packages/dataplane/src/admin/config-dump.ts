@@ -26,17 +26,85 @@ export function configDump(query: URLSearchParams, state: DataplaneState): Admin
   sections.push(extensionsDump(state), listenersDump(state), routesDump(state), secretsDump(state));
   const resource = query.get('resource');
   const pattern = query.get('name_regex');
-  if (resource === null && pattern === null) return reply({ configs: sections });
-  const named = new RegExp(pattern ?? '');
-  const configs: JsonValue[] = [];
-  for (const section of sections) {
-    for (const [key, list] of Object.entries(asObject(section))) {
-      if (!Array.isArray(list) || (resource !== null && key !== resource)) continue;
-      for (const item of list) if (named.test(nameOf(item))) configs.push(item);
-    }
+  const mask = query
+    .get('mask')
+    ?.split(',')
+    .map((path) => path.split('.'));
+  if (resource === null && pattern === null) {
+    return reply({ configs: mask === undefined ? sections : sections.map((section) => masked(section, mask)).filter(isMasked) });
   }
+  let named: RegExp;
+  try {
+    named = new RegExp(pattern ?? '');
+  } catch {
+    return { status: 400, type: 'text/plain', body: `INVALID_ARGUMENT: Error while parsing name_regex from ${pattern}` };
+  }
+  if (resource === null) return reply({ configs: sections.map((section) => masked(onlyNamed(section, named), mask)) });
+  const configs: JsonValue[] = [];
+  let found = false;
+  for (const section of sections) {
+    const list = asObject(section)[resource];
+    if (!Array.isArray(list)) continue;
+    found = true;
+    for (const item of list)
+      if (named.test(nameOf(item))) configs.push(masked({ '@type': elementType(section, resource), ...asObject(item) }, mask));
+  }
+  if (!found && !Object.hasOwn(resources, resource))
+    return { status: 404, type: 'text/plain', body: `${resource} not found in config dump` };
   return reply({ configs });
 }
+
+/** The message type of the elements of each repeated field of the dumps. */
+const resources: Readonly<Record<string, string>> = {
+  static_clusters: 'ClustersConfigDump.StaticCluster',
+  dynamic_active_clusters: 'ClustersConfigDump.DynamicCluster',
+  dynamic_warming_clusters: 'ClustersConfigDump.DynamicCluster',
+  static_listeners: 'ListenersConfigDump.StaticListener',
+  dynamic_listeners: 'ListenersConfigDump.DynamicListener',
+  static_route_configs: 'RoutesConfigDump.StaticRouteConfig',
+  dynamic_route_configs: 'RoutesConfigDump.DynamicRouteConfig',
+  static_secrets: 'SecretsConfigDump.StaticSecret',
+  dynamic_active_secrets: 'SecretsConfigDump.DynamicSecret',
+  dynamic_warming_secrets: 'SecretsConfigDump.DynamicSecret',
+  static_endpoint_configs: 'EndpointsConfigDump.StaticEndpointConfig',
+  dynamic_endpoint_configs: 'EndpointsConfigDump.DynamicEndpointConfig',
+  ecds_filters: 'EcdsConfigDump.EcdsFilterConfig',
+};
+
+function elementType(section: JsonValue, resource: string): string {
+  const known = resources[resource];
+  return known === undefined ? String(asObject(section)['@type']) : `type.googleapis.com/envoy.admin.v3.${known}`;
+}
+
+/** A section whose lists hold only what has a matching name. */
+function onlyNamed(section: JsonValue, named: RegExp): JsonValue {
+  return Object.fromEntries(
+    Object.entries(asObject(section)).map(([key, value]) => [
+      key,
+      Array.isArray(value) && Object.hasOwn(resources, key) ? value.filter((item) => named.test(nameOf(item))) : value,
+    ]),
+  );
+}
+
+/** What a FieldMask leaves of a value; types stay. */
+function masked(value: JsonValue, mask: readonly (readonly string[])[] | undefined): JsonValue {
+  if (mask === undefined) return value;
+  if (Array.isArray(value)) return value.map((item) => masked(item, mask));
+  const result: { [key: string]: JsonValue } = {};
+  for (const [key, inner] of Object.entries(asObject(value))) {
+    const below = mask.filter(([first]) => first === key);
+    if (key === '@type') result[key] = inner;
+    else if (below.some(({ length }) => length === 1)) result[key] = inner;
+    else if (below.length > 0)
+      result[key] = masked(
+        inner,
+        below.map((path) => path.slice(1)),
+      );
+  }
+  return result;
+}
+
+const isMasked = (section: JsonValue) => Object.keys(asObject(section)).length > 1;
 
 function reply(value: unknown): AdminReply {
   return { type: 'application/json', body: `${JSON.stringify(value, undefined, 1)}\n` };

@@ -1,7 +1,10 @@
-import { formatPrometheus, formatStatsJson, formatStatsText } from '@xebec/telemetry';
 import type { DataplaneState } from '../dataplane.ts';
 import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
-import { refreshServerStats } from '../runtime/server-stats.ts';
+import { type AdminHelp, helpText, homePage } from './help.ts';
+import { activeLevels, setLevels } from './logging.ts';
+import { switchCpuProfiler } from './profiler.ts';
+import { AdminRuntime } from './runtime.ts';
+import { statsPage } from './stats-page.ts';
 
 export interface AdminReply {
   readonly status?: number;
@@ -9,10 +12,7 @@ export interface AdminReply {
   readonly body: string;
 }
 
-export interface AdminHandler {
-  readonly path: string;
-  readonly help: string;
-  readonly mutates: boolean;
+export interface AdminHandler extends AdminHelp {
   run(query: URLSearchParams, state: DataplaneState): AdminReply | Promise<AdminReply>;
 }
 
@@ -20,23 +20,75 @@ const json = (value: unknown): AdminReply => ({ type: 'application/json', body: 
 const ok: AdminReply = { body: 'OK\n' };
 
 type Run = AdminHandler['run'];
-const read = (path: string, help: string, run: Run): AdminHandler => ({ path, help, mutates: false, run });
-const mutate = (path: string, help: string, run: Run): AdminHandler => ({ path, help, mutates: true, run });
+type Parameters = Readonly<Record<string, string>>;
+const read = (path: string, help: string, run: Run, parameters: Parameters = {}): AdminHandler => ({
+  path,
+  help,
+  mutates: false,
+  run,
+  parameters: Object.entries(parameters),
+});
+const mutate = (path: string, help: string, run: Run, parameters: Parameters = {}): AdminHandler => ({
+  ...read(path, help, run, parameters),
+  mutates: true,
+});
+
+/** Made on first use: most proxies are never asked. */
+const runtimes = new WeakMap<DataplaneState, AdminRuntime>();
+function runtimeOf(state: DataplaneState): AdminRuntime {
+  const known = runtimes.get(state) ?? new AdminRuntime(state.bootstrap);
+  runtimes.set(state, known);
+  return known;
+}
+
+const statsParameters: Parameters = {
+  usedonly: 'Only include stats that have been written by system since restart',
+  filter: 'Regular expression for filtering stats',
+  invert_filter: 'Invert the filter regex',
+};
 
 /** Envoy's admin paths. */
 export const adminHandlers: readonly AdminHandler[] = [
-  read('/', 'Admin home page', (_, state) => ({
-    body: `xebec ${state.version}\n${adminHandlers.map(({ path, help }) => `${path}: ${help}\n`).join('')}`,
-  })),
+  read('/', 'Admin home page', (_, state) => ({ type: 'text/html; charset=UTF-8', body: homePage(adminHandlers, state.version) })),
   read('/certs', 'print certs on machine', async (_, state) => json((await import('./certs.ts')).certificates(state))),
-  read('/clusters', 'upstream cluster status', async (query, state) => {
-    const { clustersJson, clustersText } = await import('./clusters.ts');
-    await state.refreshHosts();
-    return query.get('format') === 'json' ? json(clustersJson(state)) : { body: clustersText(state) };
-  }),
-  read('/config_dump', 'dump current Envoy configs (experimental)', async (query, state) =>
-    (await import('./config-dump.ts')).configDump(query, state),
+  read(
+    '/clusters',
+    'upstream cluster status',
+    async (query, state) => {
+      const { clustersJson, clustersText } = await import('./clusters.ts');
+      await state.refreshHosts();
+      return query.get('format') === 'json' ? json(clustersJson(state)) : { body: clustersText(state) };
+    },
+    { format: 'File format to use; One of (text, json)' },
   ),
+  read('/config_dump', 'dump current Envoy configs', async (query, state) => (await import('./config-dump.ts')).configDump(query, state), {
+    resource: 'The resource to dump',
+    mask: 'The mask to apply, to every element when a resource is given; a protobuf FieldMask',
+    name_regex: 'Dump only configurations whose names match',
+    include_eds: 'Dump endpoints too',
+  }),
+  read('/contention', 'dump current Envoy mutex contention stats (if enabled)', () => ({
+    body: 'Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.\n',
+  })),
+  mutate(
+    '/cpuprofiler',
+    'enable/disable the CPU profiler',
+    async (query, state) => {
+      const enable = query.get('enable');
+      if (enable !== 'y' && enable !== 'n') return { status: 400, body: '?enable=<y|n>\n' };
+      await switchCpuProfiler(enable === 'y', state.bootstrap.admin?.profilePath || 'xebec.cpuprofile');
+      return ok;
+    },
+    { enable: 'enables the CPU profiler; One of (y, n)' },
+  ),
+  read('/heap_dump', 'dump current Envoy heap (if supported)', () => ({
+    status: 501,
+    body: 'A heap holds secrets: run the proxy with --heapsnapshot-signal of Node instead\n',
+  })),
+  mutate('/heapprofiler', 'enable/disable the heap profiler', () => ({
+    status: 501,
+    body: 'The current build does not support heap profiler\n',
+  })),
   mutate('/drain_listeners', 'drain listeners', (query, state) => {
     const skipExit = query.has('skip_exit');
     // Envoy's documentation asks for `graceful` with `skip_exit`; Envoy takes it as said.
@@ -51,9 +103,7 @@ export const adminHandlers: readonly AdminHandler[] = [
     state.healthy = true;
     return ok;
   }),
-  read('/help', 'print out list of admin commands', () => ({
-    body: `admin commands are:\n${adminHandlers.map(({ path, help }) => `  ${path}: ${help}\n`).join('')}`,
-  })),
+  read('/help', 'print out list of admin commands', () => ({ body: helpText(adminHandlers) })),
   read('/hot_restart_version', 'print the hot restart compatibility version', () => ({ body: 'disabled\n' })),
   read('/init_dump', 'dump current Envoy init manager information (experimental)', () => json({})),
   read('/listeners', 'print listener info', (query, state) => {
@@ -74,15 +124,28 @@ export const adminHandlers: readonly AdminHandler[] = [
     }));
     return json({ listener_statuses });
   }),
-  mutate('/logging', 'query/change logging levels', (query, state) => {
-    const level = query.get('level') ?? [...query.values()][0];
-    const logger: object = state.logger;
-    if (level !== undefined && level !== '' && 'level' in logger) Reflect.set(logger, 'level', level);
-    return { body: `active loggers:\n  xebec: ${'level' in logger ? String(logger.level) : 'unknown'}\n` };
-  }),
+  mutate(
+    '/logging',
+    'query/change logging levels',
+    (query, state) => {
+      const usage = setLevels(query, state.logger);
+      return { status: usage === undefined ? 200 : 400, body: `${usage ?? ''}${activeLevels(state.logger)}` };
+    },
+    {
+      paths: 'Change levels by <logger>:<level>,<logger>:<level>',
+      level: 'desired logging level; One of (, trace, debug, info, warning, error, critical, off)',
+    },
+  ),
   read('/memory', 'print current allocation/heap usage', () => {
     const usage = process.memoryUsage();
-    return json({ allocated: String(usage.heapUsed), heap_size: String(usage.heapTotal), total_physical_bytes: String(usage.rss) });
+    return json({
+      allocated: String(usage.heapUsed),
+      heap_size: String(usage.heapTotal),
+      pageheap_unmapped: '0',
+      pageheap_free: String(usage.heapTotal - usage.heapUsed),
+      total_thread_cache: '0',
+      total_physical_bytes: String(usage.rss),
+    });
   }),
   mutate('/quitquitquit', 'exit the server', (_, state) => {
     state.quit();
@@ -100,24 +163,37 @@ export const adminHandlers: readonly AdminHandler[] = [
     state.resetCounters();
     return ok;
   }),
-  read('/runtime', 'print runtime values', () => json({ layers: [], entries: {} })),
+  read('/runtime', 'print runtime values', (_, state) => json(runtimeOf(state).describe())),
+  mutate(
+    '/runtime_modify',
+    'Adds or modifies runtime values as passed in query parameters. An empty value deletes an override.',
+    (query, state) => {
+      if (query.size === 0) {
+        return {
+          status: 400,
+          body: 'usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n       or send the parameters as form values\nuse an empty value to remove a previously added override',
+        };
+      }
+      return runtimeOf(state).modify(query) ? ok : { status: 503, body: 'No admin layer specified' };
+    },
+  ),
   read('/server_info', 'print server version/status information', async (_, state) => (await import('./server-info.ts')).serverInfo(state)),
-  read('/stats', 'print server stats', (query, state) => stats(query, state, query.get('format') ?? 'text')),
-  read('/stats/prometheus', 'print server stats in prometheus format', (query, state) => stats(query, state, 'prometheus')),
+  read('/stats', 'print server stats', (query, state) => statsPage(query, state), {
+    ...statsParameters,
+    format: 'Format to use; One of (html, active-html, text, json)',
+    type: 'Stat types to include.; One of (All, Counters, Histograms, Gauges, TextReadouts)',
+    histogram_buckets: 'Histogram bucket display mode; One of (cumulative, disjoint, detailed, summary)',
+  }),
+  read(
+    '/stats/prometheus',
+    'print server stats in prometheus format',
+    (query, state) => statsPage(query, state, 'prometheus'),
+    statsParameters,
+  ),
+  read('/stats/recentlookups', 'Show recent stat-name lookups', () => ({
+    body: 'Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n\ntotal: 0\n',
+  })),
+  mutate('/stats/recentlookups/clear', 'clear list of stat-name lookups and counter', () => ok),
+  mutate('/stats/recentlookups/disable', 'disable recording of reset stat-name lookup names', () => ok),
+  mutate('/stats/recentlookups/enable', 'enable recording of reset stat-name lookup names', () => ok),
 ];
-
-function stats(query: URLSearchParams, state: DataplaneState, format: string): AdminReply {
-  const filter = query.get('filter');
-  let pattern: RegExp | undefined;
-  try {
-    pattern = filter === null ? undefined : new RegExp(filter);
-  } catch {
-    return { status: 400, body: `Invalid re2 regex: "${filter}"\n` };
-  }
-  refreshServerStats(state);
-  const options = { usedOnly: query.has('usedonly'), ...(pattern === undefined ? {} : { filter: pattern }) };
-  const samples = state.stats.collect();
-  if (format === 'json') return { type: 'application/json', body: formatStatsJson(samples, options) };
-  if (format === 'prometheus') return { type: 'text/plain; version=0.0.4; charset=utf-8', body: formatPrometheus(samples, options) };
-  return { body: formatStatsText(samples, options) };
-}
