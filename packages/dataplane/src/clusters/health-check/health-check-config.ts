@@ -49,7 +49,6 @@ export interface HealthCheckConfig {
   readonly unhealthyIntervalMs: number;
   readonly unhealthyEdgeIntervalMs: number;
   readonly healthyEdgeIntervalMs: number;
-  readonly altPort: number | undefined;
   readonly alpn: readonly string[] | undefined;
   /** Of `transport_socket_matches`, when checks go another way than requests. */
   readonly transportCriteria: Readonly<Record<string, unknown>> | undefined;
@@ -78,7 +77,6 @@ export function compileHealthCheck(proto: HealthCheck, where: string): HealthChe
     unhealthyIntervalMs,
     unhealthyEdgeIntervalMs: optionalDurationMs(proto.unhealthyEdgeInterval) ?? unhealthyIntervalMs,
     healthyEdgeIntervalMs: optionalDurationMs(proto.healthyEdgeInterval) ?? intervalMs,
-    altPort: proto.altPort,
     alpn: proto.tlsOptions === undefined ? undefined : proto.tlsOptions.alpnProtocols,
     transportCriteria: proto.transportSocketMatchCriteria,
     eventLogPath: eventLogPath(proto, where),

@@ -79,7 +79,7 @@ export class HealthChecker {
   #add(host: Host): HealthSession {
     const { config, clusterName, clock, random } = this.#parts;
     const { check } = host.config;
-    const address = probeAddress(host, config.altPort);
+    const address = probeAddress(host);
     const connect: ProbeConnect = (alpn, callbacks) => this.#parts.connect(host, address, config.alpn ?? alpn, callbacks);
     const target = { address, hostname: check.hostname, clusterName };
     const probe = createProbe(config, target, connect);
@@ -112,10 +112,9 @@ export class HealthChecker {
     };
   }
   #onResult(host: Host, result: ProbeResult, transition: HealthTransition): void {
-    const { stats, config, onChange } = this.#parts;
+    const { stats, onChange } = this.#parts;
     const scope = stats.scope('health_check');
-    if (config.probe.kind === 'HTTP' && config.probe.serviceName !== undefined && result.kind === 'success')
-      scope.counter('verify_cluster').add(1);
+    if (result.verified === true) scope.counter('verify_cluster').add(1);
     scope.counter(result.kind).add(1);
     if (result.kind === 'failure') {
       if (result.failure === 'PASSIVE') scope.counter('passive_failure').add(1);
@@ -140,12 +139,11 @@ export class HealthChecker {
 }
 
 /** Where the host is checked: an address of its own, or another port, or where requests go. */
-function probeAddress(host: Host, altPort: number | undefined): EndpointAddress {
+function probeAddress(host: Host): EndpointAddress {
   const { address, check } = host.config;
   if (check.address !== undefined) return check.address;
   if (address.kind === 'pipe') return address;
-  const port = check.port > 0 ? check.port : altPort;
-  return port === undefined ? address : { ...address, port };
+  return check.port === 0 ? address : { ...address, port: check.port };
 }
 
 function createProbe(config: HealthCheckConfig, target: Parameters<typeof createHttpProbe>[1], connect: ProbeConnect): Probe {

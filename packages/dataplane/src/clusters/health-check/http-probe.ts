@@ -58,9 +58,16 @@ export function addHeaders(headers: HeaderList, options: readonly HeaderValueOpt
 
 function judge(config: Extract<ProbeConfig, { kind: 'HTTP' }>, { head, body }: ExchangeResponse): ProbeResult {
   const excluded = header(head.headers, 'x-envoy-immediate-health-check-fail') !== undefined;
-  const failure = (retriable: boolean): ProbeResult => ({ kind: 'failure', failure: 'ACTIVE', retriable, excluded });
+  const failure = (retriable: boolean, verified = false): ProbeResult => ({
+    kind: 'failure',
+    failure: 'ACTIVE',
+    retriable,
+    excluded,
+    verified,
+  });
   if (!config.expects(head.status)) return failure(config.retries(head.status));
-  if (config.serviceName?.(header(head.headers, 'x-envoy-upstream-healthchecked-cluster') ?? '') === false) return failure(false);
-  if (!containsInOrder(body, config.receive)) return failure(false);
-  return { kind: 'success', degraded: header(head.headers, 'x-envoy-degraded') !== undefined, excluded };
+  const verified = config.serviceName !== undefined;
+  if (config.serviceName?.(header(head.headers, 'x-envoy-upstream-healthchecked-cluster') ?? '') === false) return failure(false, true);
+  if (!containsInOrder(body, config.receive)) return failure(false, verified);
+  return { kind: 'success', degraded: header(head.headers, 'x-envoy-degraded') !== undefined, excluded: false, verified };
 }

@@ -4,10 +4,19 @@ import type { EndpointAddress } from '../../net/endpoint-address.ts';
 /** Envoy's `HealthCheckFailureType`. */
 export type ProbeFailure = 'ACTIVE' | 'PASSIVE' | 'NETWORK' | 'NETWORK_TIMEOUT';
 
-/** `excluded`: the answer carried `x-envoy-immediate-health-check-fail`. */
+/**
+ * `excluded`: a failed answer carried `x-envoy-immediate-health-check-fail`. `verified`: the name of the answering service was looked
+ * at, right or wrong.
+ */
 export type ProbeResult =
-  | { readonly kind: 'success'; readonly degraded: boolean; readonly excluded: boolean }
-  | { readonly kind: 'failure'; readonly failure: ProbeFailure; readonly retriable: boolean; readonly excluded: boolean };
+  | { readonly kind: 'success'; readonly degraded: boolean; readonly excluded: boolean; readonly verified?: boolean }
+  | {
+      readonly kind: 'failure';
+      readonly failure: ProbeFailure;
+      readonly retriable: boolean;
+      readonly excluded: boolean;
+      readonly verified?: boolean;
+    };
 
 export const succeeded: ProbeResult = { kind: 'success', degraded: false, excluded: false };
 
