@@ -2,6 +2,7 @@ import { type ExpositionOptions, formatPrometheus, formatStatsJson, formatStatsT
 import type { DataplaneState } from '../dataplane.ts';
 import { refreshServerStats } from '../runtime/server-stats.ts';
 import type { AdminReply } from './handlers.ts';
+import { withZeros } from './zero-stats.ts';
 
 const types: Readonly<Record<string, (sample: StatSample) => boolean>> = {
   All: () => true,
@@ -32,7 +33,9 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
   }
   refreshServerStats(state);
   const invert = query.has('invert_filter');
-  const samples = state.stats.collect().filter((sample) => ofType(sample) && (!invert || pattern?.test(sample.name) !== true));
+  const samples = withZeros(state.stats.collect(), state).filter(
+    (sample) => ofType(sample) && (!invert || pattern?.test(sample.name) !== true),
+  );
   const options: ExpositionOptions = {
     usedOnly: query.has('usedonly'),
     ...(pattern === undefined || invert ? {} : { filter: pattern }),

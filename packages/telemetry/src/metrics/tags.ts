@@ -7,7 +7,8 @@ const scopeTags: Readonly<Record<string, string>> = {
   listener: 'listener_address',
   tcp: 'tcp_prefix',
   mongo: 'mongo_prefix',
-  vhost: 'virtual_host_name',
+  vhost: 'virtual_host',
+  vcluster: 'virtual_cluster',
   http_local_rate_limit: 'local_http_ratelimit_prefix',
   connection_limit: 'connection_limit_prefix',
 };
