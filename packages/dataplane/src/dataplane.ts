@@ -228,6 +228,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     },
     set healthy(value) {
       healthy = value;
+      upstream.serverHealthy = () => value;
       listeners.setUnhealthy(!value);
       thread.command({ kind: 'unhealthy', unhealthy: !value });
     },
