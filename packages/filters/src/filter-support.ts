@@ -17,17 +17,10 @@ const dataPlaneTypes = [
 const ignoredTypes = [
   'envoy.extensions.filters.http.adaptive_concurrency.v3.AdaptiveConcurrency',
   'envoy.extensions.filters.http.bandwidth_limit.v3.BandwidthLimit',
-  'envoy.extensions.filters.http.compressor.v3.Compressor',
-  'envoy.extensions.filters.http.decompressor.v3.Decompressor',
-  'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config',
   'envoy.extensions.filters.http.ip_tagging.v3.IPTagging',
   'envoy.extensions.filters.http.on_demand.v3.OnDemand',
   'envoy.extensions.filters.http.original_src.v3.OriginalSrc',
   'envoy.extensions.filters.http.tap.v3.Tap',
-  'envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy',
-  'envoy.extensions.filters.network.mysql_proxy.v3.MySQLProxy',
-  'envoy.extensions.filters.network.postgres_proxy.v3alpha.PostgresProxy',
-  'envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy',
 ];
 
 const table: ReadonlyMap<string, FilterSupport> = new Map<string, FilterSupport>([

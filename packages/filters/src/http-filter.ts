@@ -114,6 +114,10 @@ export interface HttpCallOptions {
 export interface FilterUpstream {
   /** Unary gRPC call by cluster name; `path` is `/package.Service/Method`. Rejects with XebecError. `metadata`: names and values. */
   grpcUnary(cluster: string, path: string, request: Uint8Array, timeoutMs: number, metadata?: HeaderList): Promise<Uint8Array>;
+  /** How many hosts a cluster has, and how many of them take requests; undefined without such a cluster. */
+  clusterHealth?(cluster: string): { readonly total: number; readonly healthy: number } | undefined;
+  /** False after `/healthcheck/fail`. */
+  serverHealthy?(): boolean;
   /** HTTP call by cluster name. */
   http(
     cluster: string,

@@ -1,7 +1,8 @@
+export { envoyExtensionTypes } from './envoy-extension-types.ts';
 export { type FilterSupport, filterSupport, knownFilterTypes } from './filter-support.ts';
 export { upstreamAlpnByVersionKey } from './http/alpn/config.ts';
 export { grpcMessagesKey } from './http/grpc-stats/config.ts';
-export { healthCheckKey } from './http/health-check/config.ts';
+export { healthCheckKey } from './http/health-check/filter.ts';
 export type {
   FilterContext,
   FilterStatus,

@@ -24,6 +24,20 @@ export class ClusterCaller implements FilterUpstream {
     this.#clusters = clusters;
     this.#clock = clock;
   }
+  /** What `/healthcheck/fail` says; set by the data plane. */
+  serverHealthy: () => boolean = () => true;
+
+  clusterHealth(cluster: string): { readonly total: number; readonly healthy: number } | undefined {
+    const found = this.#clusters().get(cluster);
+    if (found === undefined) return undefined;
+    let total = 0;
+    let healthy = 0;
+    for (const host of found.hosts) {
+      total++;
+      if (host.healthy) healthy++;
+    }
+    return { total, healthy };
+  }
   async http(
     cluster: string,
     head: RequestHead,

@@ -1,5 +1,6 @@
 import { XebecError } from '@xebec/core';
 import { compileHeaderMatcher, durationMs, fractionOf } from '@xebec/matching';
+import type { FaultRateLimit } from '@xebec/protos/envoy/extensions/filters/common/fault/v3/fault';
 import { type HTTPFault, HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilterDefinition } from '../../http-filter.ts';
@@ -29,10 +30,20 @@ function compileFault(fault: HTTPFault): FaultConfig {
             grpcStatus: abort.case === 'grpcStatus' ? abort.value : undefined,
             share: fault.abort?.percentage === undefined ? 0 : fractionOf(fault.abort.percentage),
           },
+    rateLimit: compileRateLimit(fault.responseRateLimit),
     cluster: fault.upstreamCluster,
     headers: fault.headers.map(compileHeaderMatcher),
     nodes: new Set(fault.downstreamNodes),
     maxActive: fault.maxActiveFaults,
+  };
+}
+
+function compileRateLimit(limit: FaultRateLimit | undefined): FaultConfig['rateLimit'] {
+  const type = limit?.limitType;
+  if (limit === undefined || type?.case === undefined) return undefined;
+  return {
+    fixedKbps: type.case === 'fixedLimit' ? Number(type.value.limitKbps) : undefined,
+    share: limit.percentage === undefined ? 0 : fractionOf(limit.percentage),
   };
 }
 
@@ -45,6 +56,7 @@ export const faultDefinition: HttpFilterDefinition = {
     const stats = {
       delays: scope.counter('fault.delays_injected'),
       aborts: scope.counter('fault.aborts_injected'),
+      rateLimits: scope.counter('fault.response_rl_injected'),
       overflow: scope.counter('fault.faults_overflow'),
       active: scope.gauge('fault.active_faults'),
     };

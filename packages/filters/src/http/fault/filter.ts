@@ -3,12 +3,15 @@ import type { HeaderPredicate } from '@xebec/matching';
 import type { Counter, Gauge } from '@xebec/telemetry';
 import { header, type RequestHead } from '@xebec/wire';
 import type { FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import { SlowBody } from './slow-body.ts';
 
 export interface FaultConfig {
   /** `fixedMs` undefined: the request's header says how long. `share` is 0 to 1. */
   readonly delay: { readonly fixedMs: number | undefined; readonly share: number } | undefined;
   /** Both statuses undefined: the request's header says which. */
   readonly abort: { readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined; readonly share: number } | undefined;
+  /** Kibibytes a second; undefined: the request's header says how many. */
+  readonly rateLimit: { readonly fixedKbps: number | undefined; readonly share: number } | undefined;
   readonly cluster: string;
   readonly headers: readonly HeaderPredicate[];
   readonly nodes: ReadonlySet<string>;
@@ -18,6 +21,7 @@ export interface FaultConfig {
 export interface FaultStats {
   readonly delays: Counter;
   readonly aborts: Counter;
+  readonly rateLimits: Counter;
   readonly overflow: Counter;
   readonly active: Gauge;
 }
@@ -37,6 +41,7 @@ function headerShare(request: RequestHead, name: string, share: number): number 
 export function createFaultFilter(config: FaultConfig, stats: FaultStats, random: Random, callbacks: HttpFilterCallbacks): HttpFilter {
   let active = false;
   let cancelDelay: (() => void) | undefined;
+  let slow: SlowBody | undefined;
 
   const begin = (): boolean => {
     if (active) return true;
@@ -83,10 +88,24 @@ export function createFaultFilter(config: FaultConfig, stats: FaultStats, random
     return true;
   };
 
-  return {
+  const limit = (request: RequestHead): void => {
+    if (config.rateLimit === undefined) return;
+    const { fixedKbps } = config.rateLimit;
+    const share =
+      fixedKbps !== undefined
+        ? config.rateLimit.share
+        : headerShare(request, 'x-envoy-fault-throughput-response-percentage', config.rateLimit.share);
+    const kbps = fixedKbps ?? numberHeader(request, 'x-envoy-fault-throughput-response') ?? 0;
+    if (kbps === 0 || random.next() >= share || !begin()) return;
+    stats.rateLimits.add(1);
+    slow = new SlowBody(kbps, filter, callbacks);
+  };
+
+  const filter: HttpFilter = {
     onRequestHead(request): FilterStatus {
-      if (config.delay === undefined && config.abort === undefined) return 'continue';
+      if (config.delay === undefined && config.abort === undefined && config.rateLimit === undefined) return 'continue';
       if (!applies(request)) return 'continue';
+      limit(request);
       const ms = delayMs(request);
       if (ms > 0 && begin()) {
         stats.delays.add(1);
@@ -99,9 +118,13 @@ export function createFaultFilter(config: FaultConfig, stats: FaultStats, random
       }
       return abort(request) ? 'stop' : 'continue';
     },
+    onResponseData: (data, endStream) => (slow === undefined ? 'continue' : slow.take(data, endStream)),
+    onResponseTrailers: () => (slow === undefined || slow.empty ? 'continue' : slow.trailers()),
     onComplete() {
       cancelDelay?.();
+      slow?.close();
       if (active) stats.active.add(-1);
     },
   };
+  return filter;
 }

@@ -1,30 +1,27 @@
 import { XebecError } from '@xebec/core';
-import { compileHeaderMatcher } from '@xebec/matching';
+import { compileHeaderMatcher, optionalDurationMs } from '@xebec/matching';
 import { HealthCheckSchema } from '@xebec/protos/envoy/extensions/filters/http/health_check/v3/health_check';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilterDefinition } from '../../http-filter.ts';
-
-/** `filterState` key that marks health checks: `not_health_check_filter` leaves them out of logs. */
-export const healthCheckKey = 'envoy.filters.http.health_check';
+import { createHealthCheckFilter, createHealthMark, healthCheckKey } from './filter.ts';
 
 export const healthCheckDefinition: HttpFilterDefinition = {
   name: healthCheckKey,
   typeNames: [HealthCheckSchema.typeName],
-  compile(bytes) {
-    const config = decodeConfig(HealthCheckSchema, bytes);
-    const passThrough = config.passThroughMode;
+  compile(bytes, _, context) {
+    const proto = decodeConfig(HealthCheckSchema, bytes);
+    const passThrough = proto.passThroughMode;
+    const cacheMs = optionalDurationMs(proto.cacheTime) ?? 0;
+    const minimums = Object.entries(proto.clusterMinHealthyPercentages).map(([cluster, { value }]) => ({ cluster, percent: value }));
     if (passThrough === undefined) throw new XebecError('E_FILTER_CONFIG', `${healthCheckKey}: pass_through_mode is required`);
-    const matchers = config.headers.map(compileHeaderMatcher);
+    if (!passThrough && cacheMs > 0) throw new XebecError('E_FILTER_CONFIG', `${healthCheckKey}: cache_time needs pass_through_mode`);
+    if (passThrough && minimums.length > 0)
+      throw new XebecError('E_FILTER_CONFIG', `${healthCheckKey}: cluster_min_healthy_percentages must not be set with pass_through_mode`);
+    const matchers = proto.headers.map(compileHeaderMatcher);
+    const config = { context, passThrough, cacheMs, minimums, cache: { status: 0, until: 0 } };
     return {
-      create: (callbacks) => ({
-        onRequestHead(head) {
-          if (!matchers.every((matches) => matches(head))) return 'continue';
-          callbacks.info.filterState.set(healthCheckKey, true);
-          if (passThrough) return 'continue';
-          callbacks.sendLocalReply({ status: 200, body: '', details: 'health_check_ok' });
-          return 'stop';
-        },
-      }),
+      create: (callbacks) =>
+        matchers.every((matches) => matches(callbacks.request)) ? createHealthCheckFilter(config, callbacks) : createHealthMark(context),
     };
   },
 };

@@ -16,6 +16,7 @@ export const directResponseDefinition: NetworkFilterDefinition = {
     return {
       create: (callbacks) => ({
         onNewConnection(): FilterStatus {
+          callbacks.info.responseCodeDetails = 'direct_response';
           callbacks.write(body, true);
           callbacks.close('flush', '');
           return 'stop';
