@@ -25,6 +25,7 @@ describe('stats', () => {
     stats.scope('listener.0.0.0.0_8080').scope('http.ingress').counter('downstream_rq_5xx').add(1);
     stats.counter('http.inbound_0.0.0.0_9080.rbac.allowed').add(1);
     stats.counter('http.s.rbac.istio_dry_run_deny_.shadow_allowed').add(1);
+    stats.scope('listener.0.0.0.0_8080').counter('worker_1.downstream_cx_total').add(1);
     stats.labelled('counter', 'istio_requests_total', { reporter: 'source', path: 'a"b\\' }).add(4);
     const text = formatPrometheus(stats.collect());
     const name = 'cluster_name="outbound|9080||reviews.default.svc.cluster.local"';
@@ -35,6 +36,7 @@ describe('stats', () => {
     );
     expect(text).toContain('envoy_http_rbac_allowed{http_conn_manager_prefix="inbound_0.0.0.0_9080"} 1\n');
     expect(text).toContain('envoy_http_rbac_shadow_allowed{http_conn_manager_prefix="s",rbac_http_prefix="istio_dry_run_deny_"} 1\n');
+    expect(text).toContain('envoy_listener_worker_downstream_cx_total{listener_address="0.0.0.0_8080",worker_id="1"} 1\n');
     expect(text).toContain('istio_requests_total{reporter="source",path="a\\"b\\\\"} 4\n');
   });
   it('counts histograms in buckets and prints quantiles', () => {

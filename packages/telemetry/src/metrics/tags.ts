@@ -21,6 +21,7 @@ interface TailRule {
 }
 
 const tailRules: readonly TailRule[] = [
+  { tag: 'worker_id', pattern: /\bworker_(\d+)(?=\.(?:downstream_cx|watchdog))/, rest: 'worker' },
   { tag: 'response_code', pattern: /_rq_(\d{3})$/, rest: '_rq' },
   { tag: 'response_code_class', pattern: /_rq_(\d)xx$/, rest: '_rq_xx' },
   { tag: 'ssl_cipher', pattern: /ssl\.ciphers\.(.+)$/, rest: 'ssl.ciphers' },
