@@ -1,5 +1,5 @@
 import { createServer as createHttp, type ServerResponse } from 'node:http';
-import { createServer as createHttp2 } from 'node:http2';
+import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
 import { address, cluster, http2Upstream, httpConnectionManager, listener, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json, Peer, Site } from '../harness/family.ts';
@@ -53,7 +53,7 @@ const serving = (status: number): Buffer => Buffer.from([0, 0, 0, 0, 2, 8, statu
 function grpcPeer(): Promise<Peer> {
   const server = createHttp2();
   server.on('sessionError', () => undefined);
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
     const body: Buffer[] = [];
     stream.on('error', () => undefined);
     stream.on('data', (data: Buffer) => body.push(data));

@@ -27,6 +27,8 @@ export interface BalancingConfig {
   /** New hosts are left out of the count of hosts until they have been checked. */
   readonly ignoresUnchecked: boolean;
   readonly closesOnHostSetChange: boolean;
+  /** Changes of health within this time of each other reach requests together. */
+  readonly mergeWindowMs: number;
   /** The cluster brings its own hosts per request (ORIGINAL_DST). */
   readonly clusterProvided: boolean;
   /** What is done in another way than configured; to be logged. */
@@ -55,6 +57,7 @@ export function compileBalancing(proto: ClusterProto, where: string): BalancingC
     subsets: proto.lbSubsetConfig === undefined ? undefined : subsetsOf(proto.lbSubsetConfig),
     hashesHostname,
     ignoresUnchecked: common?.ignoreNewHostsUntilFirstHc ?? false,
+    mergeWindowMs: optionalDurationMs(common?.updateMergeWindow) ?? 1000,
     closesOnHostSetChange: common?.closeConnectionsOnHostSetChange ?? false,
     clusterProvided: proto.lbPolicy === Cluster_LbPolicy.CLUSTER_PROVIDED,
     notes: [],

@@ -25,10 +25,14 @@ export interface ClusterStats {
   readonly rqCancelled: Counter;
   readonly rqTimeout: Counter;
   readonly rqPerTryTimeout: Counter;
+  readonly rqPerTryIdleTimeout: Counter;
+  readonly rqMaxDuration: Counter;
   readonly rqRxReset: Counter;
   readonly rqTxReset: Counter;
   readonly rqRetry: Counter;
   readonly rqRetrySuccess: Counter;
+  readonly rqRetryBackoffExponential: Counter;
+  readonly rqActiveOverflow: Counter;
   readonly rqRetryOverflow: Counter;
   readonly rqRetryLimitExceeded: Counter;
   readonly rqCompleted: Counter;
@@ -70,10 +74,14 @@ export function createClusterStats(scope: StatsScope): ClusterStats {
     rqCancelled: scope.counter('upstream_rq_cancelled'),
     rqTimeout: scope.counter('upstream_rq_timeout'),
     rqPerTryTimeout: scope.counter('upstream_rq_per_try_timeout'),
+    rqPerTryIdleTimeout: scope.counter('upstream_rq_per_try_idle_timeout'),
+    rqMaxDuration: scope.counter('upstream_rq_max_duration_reached'),
     rqRxReset: scope.counter('upstream_rq_rx_reset'),
     rqTxReset: scope.counter('upstream_rq_tx_reset'),
     rqRetry: scope.counter('upstream_rq_retry'),
     rqRetrySuccess: scope.counter('upstream_rq_retry_success'),
+    rqRetryBackoffExponential: scope.counter('upstream_rq_retry_backoff_exponential'),
+    rqActiveOverflow: scope.counter('upstream_rq_active_overflow'),
     rqRetryOverflow: scope.counter('upstream_rq_retry_overflow'),
     rqRetryLimitExceeded: scope.counter('upstream_rq_retry_limit_exceeded'),
     rqCompleted: scope.counter('upstream_rq_completed'),

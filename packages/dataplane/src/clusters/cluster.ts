@@ -80,7 +80,7 @@ export class Cluster {
     this.outliers =
       proto.outlierDetection === undefined
         ? undefined
-        : new OutlierDetection(proto.outlierDetection, clock, random, () => this.#refresh(), scope);
+        : new OutlierDetection(proto.outlierDetection, clock, random, () => this.#healthChanged(), scope);
     this.checker = this.#createChecker(proto, where);
     if (proto.loadAssignment !== undefined) hostsOfAssignment(proto.loadAssignment);
   }
@@ -225,7 +225,8 @@ export class Cluster {
     if (changed) this.stats.membershipChange.add(1);
     if (changed && this.config.balancing.closesOnHostSetChange) for (const host of this.#hosts.values()) this.#retirePools(host);
     this.#populated = true;
-    if (changed || rebuild) this.#onHostsChanged();
+    if (changed || !this.#announced) this.#onHostsChanged();
+    else if (rebuild) this.#healthChanged();
     this.#checkReady();
   }
   /** Takes over what another thread's checks found out, by host text. */
@@ -241,7 +242,7 @@ export class Cluster {
       }
       if (host.removing && active.failed) this.#removeHost(host);
     }
-    this.#refresh();
+    this.#healthChanged();
   }
   /** What the checks of this thread found out, by host text; for other threads. */
   health(): ReadonlyMap<string, ActiveHealth> {
@@ -270,6 +271,7 @@ export class Cluster {
     this.outliers?.close();
     this.checker?.close();
     this.#originals?.close();
+    this.#selection.close();
     for (const stop of this.#stops) stop();
     this.#stops.length = 0;
     for (const transport of this.#transports.all()) transport.tls?.context.close();
@@ -295,8 +297,15 @@ export class Cluster {
   #withHashKey(config: HostConfig): HostConfig {
     return this.config.balancing.hashesHostname && config.hostname !== '' ? { ...config, hashKey: config.hostname } : config;
   }
+  #healthChanged(): void {
+    this.#selection.invalidateLater();
+    this.#countMembers();
+  }
   #refresh(): void {
     this.#selection.invalidate();
+    this.#countMembers();
+  }
+  #countMembers(): void {
     let healthy = 0;
     let degraded = 0;
     let excluded = 0;
@@ -362,7 +371,11 @@ export class Cluster {
       this.#removeHost(host);
       this.stats.membershipChange.add(1);
       this.#onHostsChanged();
-    } else if (transition.changed || transition.degradedChanged || transition.first) this.#refresh();
+    } else if (transition.changed || transition.degradedChanged || transition.first) {
+      // Before the cluster is in use nobody has to wait for what the first checks say.
+      if (this.#announced) this.#healthChanged();
+      else this.#refresh();
+    }
     this.#environment.publishHealth?.(this.config.name, this.health());
     this.#checkReady();
   }

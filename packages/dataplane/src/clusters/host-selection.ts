@@ -46,6 +46,8 @@ export interface SelectionParts {
 export class HostSelection {
   readonly #parts: SelectionParts;
   #balancer: LoadBalancer<Host> | undefined;
+  #lastMergeMs = Number.NEGATIVE_INFINITY;
+  #cancelMerge: (() => void) | undefined;
   overprovisioning = 140;
   weightedPriorityHealth = false;
   /** One for all choices: balancers do not keep it. */
@@ -63,8 +65,30 @@ export class HostSelection {
       for (const name of ['selected', 'fallback', 'fallback_panic', 'created', 'removed']) parts.stats.counter(`lb_subsets_${name}`);
     this.#choice = { hash: undefined, attempt: 0, metadata: undefined, skippedPriorities: undefined, random: parts.random };
   }
+  /** Hosts have come or gone: the next request sees it. */
   invalidate(): void {
+    this.#cancelMerge?.();
+    this.#cancelMerge = undefined;
     this.#balancer = undefined;
+  }
+  /** Only their health or weights have changed: changes that come soon after one another are taken over together, as Envoy does. */
+  invalidateLater(): void {
+    const { clock, balancing } = this.#parts;
+    if (this.#cancelMerge !== undefined) return;
+    const now = clock.monotonic();
+    if (now - this.#lastMergeMs > balancing.mergeWindowMs) {
+      this.#lastMergeMs = now;
+      this.#balancer = undefined;
+      return;
+    }
+    this.#cancelMerge = clock.setTimeout(() => {
+      this.#cancelMerge = undefined;
+      this.#lastMergeMs = clock.monotonic();
+      this.#balancer = undefined;
+    }, balancing.mergeWindowMs);
+  }
+  close(): void {
+    this.#cancelMerge?.();
   }
   choose(request: HostRequest): Host | undefined {
     const choice = this.#choice;
