@@ -171,7 +171,15 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     counters: thread.role === 'single' ? undefined : thread.counters,
   });
   const upstream = new ClusterCaller(() => clusters, clock);
-  const reporters = new ZipkinReporters({ upstream, stats, clock, logger, node: nodeInfo, ownAddress: ownAddress() });
+  const reporters = new ZipkinReporters({
+    version: options.version,
+    upstream,
+    stats,
+    clock,
+    logger,
+    node: nodeInfo,
+    ownAddress: ownAddress(),
+  });
   const limits = new ConnectionLimits({
     counters: thread.counters,
     runtime: staticRuntime(bootstrap),

@@ -28,6 +28,7 @@ export type { Label, StatKind, StatSample } from './metrics/sample.ts';
 export { responseFlagNames, responseFlagsLongText, responseFlagsText } from './response-flags.ts';
 export type { Counter, Gauge, Histogram, StatsScope } from './stats.ts';
 export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo } from './stream-info.ts';
+export { encodeOtlp, type OtlpResource } from './tracing/otlp.ts';
 export {
   decideTrace,
   hexDigits,

@@ -3,6 +3,7 @@ import type { NodeInfo } from '@xebec/filters';
 import { fractionOf } from '@xebec/matching';
 import type { Tracing } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { Tracing_Http } from '@xebec/protos/envoy/config/trace/v3/http_tracer';
+import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
 import { ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
 import type { HttpConnectionManager } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { UuidRequestIdConfigSchema } from '@xebec/protos/envoy/extensions/request_id/uuid/v3/uuid';
@@ -18,6 +19,7 @@ import {
 } from '@xebec/telemetry';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { compileCustomTags, type TagValue } from './custom-tags.ts';
+import { openTelemetryExporter } from './opentelemetry.ts';
 import type { ZipkinReporters } from './zipkin-reporters.ts';
 
 /** One connection manager's tracing as its streams read it. */
@@ -69,7 +71,7 @@ export function compileHttpTracing(
       ? undefined
       : unpack(requestId, UuidRequestIdConfigSchema, `${where}: request_id_extension`);
   const customTags = compileCustomTags(config.customTags, environment.formatEnvironment.env, place);
-  const zipkin = openZipkin(config.provider, config.maxPathTagLength ?? defaultPathTagLength, customTags, environment, place);
+  const zipkin = openProvider(config.provider, config.maxPathTagLength ?? defaultPathTagLength, customTags, environment, place);
   const stats = scope.scope('tracing');
   return {
     tracing: {
@@ -100,7 +102,7 @@ export function routeSampling({ clientSampling, randomSampling, overallSampling 
   return { client: share(clientSampling), random: share(randomSampling), overall: share(overallSampling) };
 }
 
-function openZipkin(
+function openProvider(
   provider: Tracing_Http | undefined,
   maxPathTagLength: number,
   customTags: ReadonlyMap<string, TagValue>,
@@ -109,9 +111,31 @@ function openZipkin(
 ): { readonly tracer: Tracer; close(): void } | undefined {
   if (provider === undefined) return undefined;
   const any = provider.configType.value;
+  if (any !== undefined && typeNameOf(any) === OpenTelemetryConfigSchema.typeName) {
+    const config = unpack(any, OpenTelemetryConfigSchema, `${where}.provider`);
+    // Without an exporter nothing is reported, and the context still goes on.
+    const exporting = config.grpcService !== undefined || config.httpService !== undefined;
+    const handle = exporting ? openTelemetryExporter(config, environment.reporters.environment, `${where}.provider`) : undefined;
+    const tracer = createTracer({
+      clock: environment.clock,
+      random: environment.random,
+      report: (span) => handle?.report(span),
+      formats: ['w3c'],
+      namesByDirection: true,
+      nodeId: environment.node.id,
+      traceId128Bit: true,
+      sharedSpanContext: false,
+      maxPathTagLength,
+      customTags,
+    });
+    return { tracer, close: () => handle?.release() };
+  }
   if (any !== undefined && typeNameOf(any) !== ZipkinConfigSchema.typeName) {
     // Traffic matters more than its traces: a listener is not refused for them.
-    environment.logger.warn({ tracer: provider.name }, `${where}: only envoy.tracers.zipkin is supported; requests are not traced`);
+    environment.logger.warn(
+      { tracer: provider.name },
+      `${where}: only envoy.tracers.zipkin and envoy.tracers.opentelemetry are supported; requests are not traced`,
+    );
     return undefined;
   }
   const config = unpack(any, ZipkinConfigSchema, `${where}.provider`);

@@ -22,7 +22,13 @@ export class StreamTrace {
     this.#request = request;
     const sampled = decide(tracing, request, route, random);
     const kind = tracing.egress && !tracing.spawnUpstreamSpan ? 'CLIENT' : 'SERVER';
-    this.#span = tracing.tracer?.startSpan({ kind, name: request.authority, request, sampled });
+    this.#span = tracing.tracer?.startSpan({
+      kind,
+      name: request.authority,
+      request,
+      sampled,
+      operation: tracing.egress ? 'egress' : 'ingress',
+    });
     const operation = route?.decoratorOperation ?? '';
     this.#span?.setName(operation);
     const propagate = operation !== '' && route?.decoratorPropagate === true;
@@ -51,7 +57,7 @@ export class StreamTrace {
     // The try before this one may have left its own ids.
     injectSpan(parent, this.#request.headers);
     const sampled = parent.context.sampled === true;
-    const span = tracer.startSpan({ kind: 'CLIENT', name: `router ${cluster} egress`, request: this.#request, sampled });
+    const span = tracer.startSpan({ kind: 'CLIENT', name: `router ${cluster} egress`, request: this.#request, sampled, attempt: true });
     injectSpan(span, this.#request.headers);
     return span;
   }

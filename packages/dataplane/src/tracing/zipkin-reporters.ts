@@ -9,14 +9,20 @@ export interface ZipkinCollector {
   readonly hostname: string;
 }
 
-export interface ZipkinReportersOptions {
+export interface ZipkinReportersOptions extends ReporterEnvironment {
+  readonly node: NodeInfo;
+  /** Address of this proxy in its spans where the node's metadata has no `INSTANCE_IPS`. */
+  readonly ownAddress: string;
+}
+
+/** What an exporter of spans works with. */
+export interface ReporterEnvironment {
   readonly upstream: FilterUpstream;
   readonly stats: StatsScope;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly node: NodeInfo;
-  /** Address of this proxy in its spans where the node's metadata has no `INSTANCE_IPS`. */
-  readonly ownAddress: string;
+  /** Of this proxy, for exporters that tell. */
+  readonly version: string;
 }
 
 /** Hold on a collector's reporter; `release` sends what has gathered. */
@@ -47,6 +53,9 @@ export class ZipkinReporters {
     const ips = node.metadata.INSTANCE_IPS;
     const first = typeof ips === 'string' ? ips.split(',')[0] : undefined;
     this.#local = { serviceName: node.cluster, address: first === undefined || first === '' ? ownAddress : first };
+  }
+  get environment(): ReporterEnvironment {
+    return this.#options;
   }
   acquire(collector: ZipkinCollector): ReporterHandle {
     const key = JSON.stringify(collector);

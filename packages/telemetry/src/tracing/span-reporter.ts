@@ -5,7 +5,10 @@ import { encodeZipkinV2, type FinishedSpan, type LocalEndpoint } from './span.ts
 export type SpanTransport = (body: Buffer) => Promise<void>;
 
 export interface SpanReporterOptions {
-  readonly local: LocalEndpoint;
+  /** This proxy in Zipkin's spans. */
+  readonly local?: LocalEndpoint;
+  /** Another encoding than Zipkin's JSON. */
+  readonly encode?: (spans: readonly FinishedSpan[]) => Uint8Array;
   readonly transport: SpanTransport;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,7 +57,9 @@ export class SpanReporter {
       return;
     }
     this.#inFlight++;
-    this.#options.transport(Buffer.from(encodeZipkinV2(spans, this.#options.local))).then(
+    const { encode, local } = this.#options;
+    const body = encode?.(spans) ?? encodeZipkinV2(spans, local ?? { serviceName: '' });
+    this.#options.transport(typeof body === 'string' ? Buffer.from(body) : Buffer.from(body)).then(
       () => {
         this.#inFlight--;
         this.#sent += spans.length;

@@ -11,6 +11,10 @@ export interface FinishedSpan {
   readonly tags: Readonly<Record<string, string>>;
   /** The client's span has the same id (`shared_span_context`). */
   readonly shared?: boolean;
+  /** W3C `tracestate`. */
+  readonly traceState?: string;
+  /** The parent came with the request. */
+  readonly remoteParent?: boolean;
 }
 
 /** This proxy in its spans. */

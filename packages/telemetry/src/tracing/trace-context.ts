@@ -91,8 +91,9 @@ function sampledFlag(value: string | undefined): boolean | undefined {
   return value === '0' || value === 'false' ? false : undefined;
 }
 
-/** The context that a request carries: B3 single, B3 multi, then W3C. Nonsense is as good as none. */
-export function extractTrace(headers: readonly string[]): TraceContext | undefined {
+/** The context that a request carries: B3 single, B3 multi, then W3C, or only W3C where only that is spoken. Nonsense is as good as none. */
+export function extractTrace(headers: readonly string[], formats?: readonly TraceFormat[]): TraceContext | undefined {
+  if (formats?.length === 1 && formats[0] === 'w3c') return readW3c(headers);
   const single = find(headers, 'b3');
   return (single === undefined ? undefined : readB3Single(single)) ?? readB3(headers) ?? readW3c(headers);
 }
@@ -119,6 +120,7 @@ export function injectTrace(headers: string[], context: TraceContext, formats: r
   }
   if (formats.includes('w3c')) {
     set(headers, 'traceparent', `00-${context.traceId.padStart(32, '0')}-${context.spanId}-0${sampled}`);
-    if (context.traceState !== undefined) set(headers, 'tracestate', context.traceState);
+    // Envoy's OpenTelemetry tracer writes an empty one too.
+    if (context.traceState !== undefined || formats.length === 1) set(headers, 'tracestate', context.traceState ?? '');
   }
 }

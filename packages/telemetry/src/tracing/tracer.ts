@@ -12,7 +12,11 @@ export interface TracerOptions {
   readonly report: (span: FinishedSpan) => void;
   readonly formats: readonly TraceFormat[];
   /** `node_id` tag. */
+  /** Spans without an operation are called `ingress` or `egress HOST` (OpenTelemetry) instead of by the host (Zipkin). */
+  readonly namesByDirection?: boolean;
   readonly nodeId: string;
+  /** `zone` tag: `node.locality.zone`. */
+  readonly zone?: string;
   readonly traceId128Bit: boolean;
   /** A server span takes over its client's span id (Zipkin's old way) instead of being its child. */
   readonly sharedSpanContext: boolean;
@@ -29,6 +33,10 @@ export interface SpanStart {
   readonly request: FormatRequest;
   /** This proxy's own decision, for requests that carry none. */
   readonly sampled: boolean;
+  /** The direction, for tracers that name spans by it until something better is known. */
+  readonly operation?: 'ingress' | 'egress';
+  /** One try upstream of this proxy's own span: the parent is here, and only its own facts are told. */
+  readonly attempt?: boolean;
 }
 
 export interface Span {
@@ -59,18 +67,27 @@ class ActiveSpan implements Span {
   readonly #startMonotonicMs: number;
   readonly #tags: Record<string, string> = {};
   readonly #shared: boolean;
+  readonly #remoteParent: boolean;
+  readonly #attempt: boolean;
   #name: string;
   #finished = false;
 
   constructor(options: TracerOptions, start: SpanStart) {
     this.#options = options;
     this.#kind = start.kind;
-    this.#name = start.name;
+    this.#attempt = start.attempt === true;
+    this.#name =
+      options.namesByDirection !== true || start.operation === undefined
+        ? start.name
+        : start.operation === 'egress'
+          ? `egress ${start.name}`
+          : 'ingress';
     this.#startMs = options.clock.now();
     this.#startMonotonicMs = options.clock.monotonic();
     const { headers } = start.request;
-    const parent = extractTrace(headers);
-    const sampled = parent?.sampled ?? extractSampled(headers) ?? start.sampled;
+    const parent = extractTrace(headers, options.formats);
+    const sampled = parent?.sampled ?? (options.formats.includes('b3') ? extractSampled(headers) : undefined) ?? start.sampled;
+    this.#remoteParent = parent !== undefined && start.attempt !== true;
     this.#shared = parent !== undefined && options.sharedSpanContext && start.kind === 'SERVER';
     if (parent !== undefined && this.#shared) {
       this.context = { ...parent, sampled };
@@ -97,7 +114,7 @@ class ActiveSpan implements Span {
   finish(context: FormatContext): void {
     if (this.#finished || this.context.sampled !== true) return;
     this.#finished = true;
-    const tags = { ...standardTags(context, this.#options), ...this.#tags };
+    const tags = { ...(this.#attempt ? attemptTags(context) : standardTags(context, this.#options)), ...this.#tags };
     for (const [name, value] of this.#options.customTags) {
       const text = value(context);
       if (text !== undefined) tags[name] = text;
@@ -112,6 +129,8 @@ class ActiveSpan implements Span {
       durationMs: this.#options.clock.monotonic() - this.#startMonotonicMs,
       tags,
       ...(this.#shared ? { shared: true } : {}),
+      ...(this.context.traceState === undefined ? {} : { traceState: this.context.traceState }),
+      ...(this.#remoteParent ? { remoteParent: true } : {}),
     });
   }
 }
@@ -122,12 +141,27 @@ function find(headers: readonly string[] | undefined, name: string): string | un
   return undefined;
 }
 
+/** The tags of one try upstream. */
+function attemptTags({ info }: FormatContext): Record<string, string> {
+  return {
+    component: 'proxy',
+    'http.protocol': info.protocol,
+    ...(info.upstreamHost === '' ? {} : { upstream_address: info.upstreamHost, 'peer.address': info.upstreamHost }),
+    upstream_cluster: info.upstreamCluster,
+    'upstream_cluster.name': info.upstreamCluster,
+    'http.status_code': String(info.responseCode),
+    response_flags: responseFlagsText(info.responseFlags),
+    ...(info.responseCode >= 500 ? { error: 'true' } : {}),
+  };
+}
+
 /** The tags that Envoy gives every span. */
 function standardTags(context: FormatContext, options: TracerOptions): Record<string, string> {
   const { info, request, response } = context;
   const tags: Record<string, string> = {
     component: 'proxy',
     node_id: options.nodeId,
+    zone: options.zone ?? '',
     'peer.address': info.connection.directRemoteAddress ?? info.connection.remoteAddress,
     'http.protocol': info.protocol,
     'http.status_code': String(info.responseCode),
