@@ -45,7 +45,8 @@ export function fieldNameOf(name: string): FieldName | undefined {
 function learn(name: string): FieldName | undefined {
   if (!tokenPattern.test(name)) return undefined;
   const key = Buffer.from(name, 'latin1').toString('latin1');
-  const lower = Buffer.from(name.toLowerCase(), 'latin1').toString('latin1');
+  // As a property's name a string is made unique, so that comparing it with a constant is comparing two addresses.
+  const lower = Object.keys({ [Buffer.from(name.toLowerCase(), 'latin1').toString('latin1')]: true })[0] as string;
   const field: FieldName = { lower, line: `${lower}: `, role: roles.get(lower) ?? fieldRole.plain };
   if (name.length > 256) return field;
   if (known.size >= maxCached) known.clear();

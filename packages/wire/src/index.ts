@@ -36,4 +36,4 @@ export {
   parseProxyHeader,
 } from './proxy-protocol.ts';
 export { type SniffedProtocol, sniffProtocol } from './sniff-protocol.ts';
-export { beginBatch, endBatch } from './write-batch.ts';
+export { beginBatch, currentBatch, endBatch } from './write-batch.ts';

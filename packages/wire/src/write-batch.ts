@@ -3,24 +3,33 @@ export interface Flushable {
   flush(): void;
 }
 
+const nothing: Flushable = { flush: () => undefined };
+
 let depth = 0;
-let waiting: Flushable[] = [];
-let spare: Flushable[] = [];
+let batch = 0;
+/** The first `count` wait; the rest is room from earlier batches. */
+const waiting: Flushable[] = [];
+let count = 0;
 let scheduled = false;
 
 /** Until the matching `endBatch`, what codecs write is gathered: one event of one socket gives one write to each other socket. */
 export function beginBatch(): void {
-  depth++;
+  if (depth++ === 0) batch++;
 }
 
 /** Writes what was gathered since `beginBatch`. */
 export function endBatch(): void {
-  if (--depth === 0 && waiting.length > 0) flushWaiting();
+  if (--depth === 0 && count > 0) flushWaiting();
+}
+
+/** A number of its own for the batch that runs; 0 when none does. What is true for a moment may be kept for a batch. */
+export function currentBatch(): number {
+  return depth === 0 ? 0 : batch;
 }
 
 /** Calls `flush` at the end of the running batch, or of the running turn when there is none. */
 export function flushLater(output: Flushable): void {
-  waiting.push(output);
+  waiting[count++] = output;
   if (depth > 0 || scheduled) return;
   scheduled = true;
   turnEnd.then(afterTurn);
@@ -35,11 +44,11 @@ function afterTurn(): void {
 }
 
 function flushWaiting(): void {
-  while (waiting.length > 0) {
-    const outputs = waiting;
-    waiting = spare;
-    for (let i = 0; i < outputs.length; i++) (outputs[i] as Flushable).flush();
-    outputs.length = 0;
-    spare = outputs;
+  // A flush may make others wait: they are appended.
+  for (let i = 0; i < count; i++) {
+    const output = waiting[i] as Flushable;
+    waiting[i] = nothing;
+    output.flush();
   }
+  count = 0;
 }

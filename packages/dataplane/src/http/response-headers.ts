@@ -32,13 +32,23 @@ export function finishResponseHead(head: ResponseHead, request: RequestHead, set
 }
 
 function dropHopByHop(headers: HeaderList, upgraded: boolean): void {
+  const { length } = headers;
   let kept = 0;
-  for (let i = 0; i < headers.length; i += 2) {
+  for (let i = 0; i < length; i += 2) {
     const name = headers[i] as string;
-    if (hopByHop.has(name) && !(upgraded && name === 'upgrade')) continue;
-    headers[kept] = name;
-    headers[kept + 1] = headers[i + 1] as string;
+    switch (name.charCodeAt(0)) {
+      case 99: // c
+      case 107: // k
+      case 112: // p
+      case 116: // t
+      case 117: // u
+        if (hopByHop.has(name) && !(upgraded && name === 'upgrade')) continue;
+    }
+    if (kept !== i) {
+      headers[kept] = name;
+      headers[kept + 1] = headers[i + 1] as string;
+    }
     kept += 2;
   }
-  headers.length = kept;
+  if (kept !== length) headers.length = kept;
 }

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../http.ts';
 import type { OutputBuffer } from '../output-buffer.ts';
 import type { BodyFraming } from './body-decoder.ts';
-import { fieldLines } from './field-lines.ts';
+import type { FieldLines } from './field-lines.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -37,9 +37,9 @@ export class BodyEncoder {
     return undefined;
   }
   /** Ends the body; trailers exist only in chunked framing and are dropped elsewhere. */
-  trailers(trailers: HeaderList, formatName: ((name: string) => string) | undefined): string | undefined {
+  trailers(trailers: HeaderList, lines: FieldLines): string | undefined {
     if (this.#framing !== 'chunked') return this.data(noBytes, true);
-    this.#out.push(`0\r\n${fieldLines(trailers, formatName)}\r\n`);
+    this.#out.push(`0\r\n${lines.of(trailers)}\r\n`);
     return undefined;
   }
 }

@@ -3,7 +3,8 @@ import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHe
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
-import { fieldLines, seenFields } from './field-lines.ts';
+import { FieldLines } from './field-lines.ts';
+import { FieldsReader } from './fields-reader.ts';
 import { InputWindow } from './input-window.ts';
 import { type Http1ClientOptions, type Http1Limits, http1Limits } from './options.ts';
 import { parseResponseHead } from './response-head.ts';
@@ -23,9 +24,10 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   readonly #limits: Http1Limits;
   readonly #input = new InputWindow();
   readonly #decoder: BodyDecoder;
-  readonly formatName: ((name: string) => string) | undefined;
   readonly out: OutputBuffer;
   readonly encoder: BodyEncoder;
+  readonly lines: FieldLines;
+  readonly #fields = new FieldsReader();
   #phase: Phase = 'idle';
   #stream: Http1ClientStream | undefined;
   #processing = false;
@@ -39,9 +41,9 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   constructor(output: CodecOutput, options: Http1ClientOptions) {
     this.#output = output;
     this.#limits = http1Limits(options);
-    this.formatName = options.formatName;
     this.out = new OutputBuffer(output);
     this.encoder = new BodyEncoder(this.out);
+    this.lines = new FieldLines(options.formatName);
     this.#decoder = new BodyDecoder(this.#limits, this);
   }
   get activeStreams(): number {
@@ -81,7 +83,9 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       }
       return;
     }
-    this.#abort('connection-termination', 'the server closed the connection');
+    // What came was no head.
+    const cut = this.#phase === 'head' && this.#input.size > 0;
+    this.#abort(cut ? 'protocol-error' : 'connection-termination', 'the server closed the connection');
   }
   closed(detail: string): void {
     this.out.abandon();
@@ -147,7 +151,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       this.#abort('protocol-error', fault === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
       return true;
     }
-    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method);
+    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method, this.#fields);
     if (typeof parsed === 'string') {
       this.#abort('protocol-error', parsed);
       return true;
@@ -277,9 +281,10 @@ class Http1ClientStream implements ClientStream {
     const tunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
     const target = head.method === 'CONNECT' ? head.authority : head.path;
     let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\nhost: ${safeFieldValue(head.authority)}\r\n`;
-    text += fieldLines(head.headers, this.#connection.formatName);
+    const { lines } = this.#connection;
+    text += lines.of(head.headers);
     let framing: BodyFraming = 0;
-    const { contentLength } = seenFields;
+    const { contentLength } = lines;
     if (tunnel) {
       framing = 'until-close';
       if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${safeFieldValue(head.upgrade)}\r\n`;
@@ -289,7 +294,8 @@ class Http1ClientStream implements ClientStream {
     } else if (!endStream) {
       framing = 'chunked';
       text += 'transfer-encoding: chunked\r\n';
-    } else if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH') text += 'content-length: 0\r\n';
+    } else if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH' || head.method === 'OPTIONS')
+      text += 'content-length: 0\r\n';
     this.#connection.encoder.start(framing);
     this.#connection.beginResponse();
     this.#connection.out.push(`${text}\r\n`);
@@ -304,7 +310,7 @@ class Http1ClientStream implements ClientStream {
   }
   sendTrailers(trailers: HeaderList): void {
     if (!this.#headSent || this.requestDone || this.responseDone) return;
-    this.#finish(this.#connection.encoder.trailers(trailers, this.#connection.formatName));
+    this.#finish(this.#connection.encoder.trailers(trailers, this.#connection.lines));
   }
   #finish(wrong: string | undefined): void {
     this.requestDone = true;

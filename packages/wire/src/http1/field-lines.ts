@@ -1,42 +1,66 @@
 import { fieldNameOf, fieldRole, safeFieldValue } from '../field-name.ts';
 
-/** What `fieldLines` found on its way; valid until its next call. */
-export const seenFields: {
-  /** The announced length as text, or undefined when there is none that can be trusted. */
-  contentLength: string | undefined;
-  connection: string | undefined;
-  upgrade: string | undefined;
-} = { contentLength: undefined, connection: undefined, upgrade: undefined };
-
 const length = /^[0-9]{1,15}$/;
+const keptLines = 32;
+const maxKeptChars = 256;
 
-/** Header lines of `headers` without those that belong to the connection or frame the body: the caller adds its own. */
-export function fieldLines(headers: readonly string[], formatName: ((name: string) => string) | undefined): string {
-  let text = '';
-  seenFields.contentLength = undefined;
-  seenFields.connection = undefined;
-  seenFields.upgrade = undefined;
-  for (let i = 0; i < headers.length; i += 2) {
-    const field = fieldNameOf(headers[i] as string);
-    if (field === undefined) continue;
-    const value = headers[i + 1] as string;
-    switch (field.role) {
-      case fieldRole.plain:
-      case fieldRole.expect:
-        text += (formatName === undefined ? field.line : `${formatName(field.lower)}: `) + safeFieldValue(value);
-        text += '\r\n';
-        continue;
-      case fieldRole.contentLength:
-        // The first one counts, also when it cannot be trusted.
-        if (seenFields.contentLength === undefined) seenFields.contentLength = length.test(value) ? value : '';
-        continue;
-      case fieldRole.connection:
-        seenFields.connection ??= value;
-        continue;
-      case fieldRole.upgrade:
-        seenFields.upgrade ??= value;
-    }
+/**
+ * Writes the header lines of one connection's messages. A field that stands where it stood in the message before is written as it
+ * was then: its line is kept.
+ */
+export class FieldLines {
+  readonly #formatName: ((name: string) => string) | undefined;
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
+  readonly #lines: string[] = [];
+  /** Of the last message: the announced length as text, or undefined when there is none that can be trusted. */
+  contentLength: string | undefined = undefined;
+  connection: string | undefined = undefined;
+  upgrade: string | undefined = undefined;
+
+  constructor(formatName: ((name: string) => string) | undefined) {
+    this.#formatName = formatName;
   }
-  if (seenFields.contentLength === '') seenFields.contentLength = undefined;
-  return text;
+  /** Header lines of `headers` without those that belong to the connection or frame the body: the caller adds its own. */
+  of(headers: readonly string[]): string {
+    this.contentLength = undefined;
+    this.connection = undefined;
+    this.upgrade = undefined;
+    const names = this.#names;
+    const values = this.#values;
+    let text = '';
+    for (let i = 0, at = 0; i < headers.length; i += 2, at++) {
+      const name = headers[i] as string;
+      const value = headers[i + 1] as string;
+      if (at < names.length && names[at] === name && values[at] === value) text += this.#lines[at] as string;
+      else text += this.#line(at, name, value);
+    }
+    if (this.contentLength === '') this.contentLength = undefined;
+    return text;
+  }
+  #line(at: number, name: string, value: string): string {
+    const field = fieldNameOf(name);
+    if (field === undefined) return '';
+    const { role } = field;
+    if (role === fieldRole.plain || role === fieldRole.expect) {
+      const line = `${this.#formatName === undefined ? field.line : `${this.#formatName(field.lower)}: `}${safeFieldValue(value)}\r\n`;
+      this.#keep(at, field.lower === name ? name : '', line);
+      return line;
+    }
+    this.#keep(at, '', '');
+    if (role === fieldRole.contentLength) {
+      // The first one counts, also when it cannot be trusted.
+      if (this.contentLength === undefined) this.contentLength = length.test(value) ? value : '';
+    } else if (role === fieldRole.connection) this.connection ??= value;
+    else if (role === fieldRole.upgrade) this.upgrade ??= value;
+    return '';
+  }
+  /** Without holes: a place is kept when those before it are. An empty name equals none. */
+  #keep(at: number, name: string, line: string): void {
+    if (at > this.#names.length || at >= keptLines || line.length > maxKeptChars) return;
+    this.#names[at] = name;
+    // Cut from the line, so that it does not hold the whole head that it came in.
+    this.#values[at] = line.slice(name.length + 2, -2);
+    this.#lines[at] = line;
+  }
 }

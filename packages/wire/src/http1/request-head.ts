@@ -1,7 +1,8 @@
 import { isToken } from '../field-name.ts';
 import type { RequestHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
-import { hasToken, parseFields, removeConnectionNamed, tooManyHeaders } from './fields.ts';
+import { hasToken, removeConnectionNamed, tooManyHeaders } from './fields.ts';
+import type { FieldsReader } from './fields-reader.ts';
 
 export interface ParsedRequest {
   readonly head: RequestHead;
@@ -20,27 +21,37 @@ export interface Refusal {
   readonly detail: string;
 }
 
+/** The usual ones as constants, which compare faster than what was cut from a head. */
+const knownMethods = new Map(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'CONNECT'].map((name) => [name, name]));
+
 const targetPattern = /^[\x21-\x7e\x80-\xff]+$/;
 const authorityPattern = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]@]*$/;
 const absolutePattern = /^(https?|wss?):\/\/([^/?#]*)(.*)$/i;
 
 /** Parses a request's start line and header section, without the empty line (RFC 9112 sections 3 and 5). */
-export function parseRequestHead(text: string, maxHeadersCount: number, scheme: string, acceptHttp10: boolean): ParsedRequest | Refusal {
+export function parseRequestHead(
+  text: string,
+  maxHeadersCount: number,
+  scheme: string,
+  acceptHttp10: boolean,
+  reader: FieldsReader,
+): ParsedRequest | Refusal {
   const first = text.indexOf(' ');
   const second = text.indexOf(' ', first + 1);
   let lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) lineEnd = text.length;
   if (first <= 0 || second < 0 || second >= lineEnd) return refusal('malformed request line');
-  const method = text.slice(0, first);
+  const method = knownMethods.get(text.slice(0, first)) ?? text.slice(0, first);
   const target = text.slice(first + 1, second);
-  const version = text.slice(second + 1, lineEnd);
+  const written = text.slice(second + 1, lineEnd);
+  const version = written === 'HTTP/1.1' ? 'HTTP/1.1' : written;
   if (method !== 'GET' && (method.length > 64 || !isToken(method))) return refusal('invalid method');
   if (!targetPattern.test(target)) return refusal('invalid request target');
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
     return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? refusal('unsupported HTTP version', 505) : refusal('malformed request line');
   }
   if (version === 'HTTP/1.0' && !acceptHttp10) return refusal('HTTP/1.0 is not accepted', 426);
-  const fields = parseFields(text, lineEnd + 2, maxHeadersCount);
+  const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
   if (typeof fields === 'string') return refusal(fields, fields === tooManyHeaders ? 431 : 400);
   if (version === 'HTTP/1.0' && fields.chunked) return refusal('transfer-encoding in HTTP/1.0');
   if (version === 'HTTP/1.1' && fields.host === undefined) return refusal('missing host header');

@@ -1,6 +1,7 @@
 import type { ResponseHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
-import { hasToken, parseFields, removeConnectionNamed } from './fields.ts';
+import { hasToken } from './fields.ts';
+import type { FieldsReader } from './fields-reader.ts';
 
 export interface ParsedResponse {
   readonly head: ResponseHead;
@@ -13,15 +14,20 @@ export interface ParsedResponse {
 }
 
 /** Parses a response's status line and header section, without the empty line (RFC 9112 sections 4 and 6.3). */
-export function parseResponseHead(text: string, maxHeadersCount: number, requestMethod: string): ParsedResponse | string {
+export function parseResponseHead(
+  text: string,
+  maxHeadersCount: number,
+  requestMethod: string,
+  reader: FieldsReader,
+): ParsedResponse | string {
   let lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) lineEnd = text.length;
   const status = statusOf(text, lineEnd);
   if (status === -1) return 'malformed status line';
-  const fields = parseFields(text, lineEnd + 2, maxHeadersCount);
+  const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
   if (typeof fields === 'string') return fields;
   const { connection, upgrade } = fields;
-  if (connection !== '') removeConnectionNamed(fields);
+  if (status === 204 && fields.contentLength > 0) return 'content-length in a 204';
   const head: ResponseHead = { status, headers: fields.headers };
   const http10 = text.charCodeAt(7) === 48;
   const keepAlive = http10 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');

@@ -135,3 +135,54 @@ test('draining closes after the response', () => {
   expect(output.text).toBe('HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n');
   expect(output.ended).toBe(true);
 });
+
+test('a head that comes again is the same whatever became of the one before it', () => {
+  const output = new RecordingOutput();
+  const seen: string[][] = [];
+  const { handler } = recordingHandler((stream, { head }) => {
+    seen.push([head.path, ...head.headers]);
+    head.headers.length = 0;
+    head.headers.push('forged', head.path);
+    const answer = ['x-same', 'a', 'content-length', '0', head.path === '/2' ? 'x-other' : 'x-name', 'b', 'x-last', head.path];
+    stream.sendHead({ status: 200, headers: answer }, true);
+  });
+  const connection = createHttp1ServerConnection(output, handler);
+  const rest = ' HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nConnection: x-b\r\nX-B: 2\r\n\r\n';
+  for (const path of ['/1', '/2', '/1']) connection.receive(Buffer.from(`GET ${path}${rest}`));
+  expect(seen).toEqual([
+    ['/1', 'x-a', '1'],
+    ['/2', 'x-a', '1'],
+    ['/1', 'x-a', '1'],
+  ]);
+  const response = (name: string, path: string) =>
+    `HTTP/1.1 200 OK\r\nx-same: a\r\n${name}: b\r\nx-last: ${path}\r\ncontent-length: 0\r\n\r\n`;
+  expect(output.text).toBe(response('x-name', '/1') + response('x-other', '/2') + response('x-name', '/1'));
+});
+
+test('values cannot end their line, also when the line before them was kept', () => {
+  const output = new RecordingOutput();
+  const { handler } = recordingHandler((stream, { head }) => {
+    stream.sendHead({ status: 204, headers: ['X-Upper', 'a', 'x-a', head.path === '/2' ? 'b\r\nx-evil: 1' : 'b  x-evil: 1'] }, true);
+  });
+  const connection = createHttp1ServerConnection(output, handler);
+  for (const path of ['/1', '/2', '/1']) connection.receive(Buffer.from(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+  expect(output.text).toBe('HTTP/1.1 204 No Content\r\nx-upper: a\r\nx-a: b  x-evil: 1\r\n\r\n'.repeat(3));
+});
+
+test('input that is overwritten after each call is kept where it is needed later', () => {
+  const whole = serve([conversation]);
+  const area = Buffer.alloc(conversation.length);
+  const output = new RecordingOutput();
+  const { requests, handler } = recordingHandler((stream, request) => {
+    stream.sendHead({ status: 200, headers: [] }, false);
+    stream.sendData(Buffer.from(`${request.head.path}|${request.body}`), true);
+  });
+  const connection = createHttp1ServerConnection(output, handler);
+  for (let at = 0; at < conversation.length; at += 7) {
+    const length = area.write(conversation.slice(at, at + 7), 'latin1');
+    connection.receive(area.subarray(0, length));
+    area.fill(0);
+  }
+  expect(requests).toEqual(whole.requests);
+  expect(output.text).toBe(whole.output.text);
+});

@@ -13,8 +13,9 @@ import type {
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
-import { fieldLines, seenFields } from './field-lines.ts';
+import { FieldLines } from './field-lines.ts';
 import { hasToken } from './fields.ts';
+import { FieldsReader } from './fields-reader.ts';
 import { InputWindow } from './input-window.ts';
 import { type Http1Limits, type Http1ServerOptions, http1Limits } from './options.ts';
 import { type ParsedRequest, parseRequestHead } from './request-head.ts';
@@ -49,6 +50,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   readonly #decoder: BodyDecoder;
   readonly out: OutputBuffer;
   readonly encoder: BodyEncoder;
+  readonly lines: FieldLines;
+  readonly #fields = new FieldsReader();
   #phase: Phase = 'head';
   #stream: Http1ServerStream | undefined;
   #processing = false;
@@ -65,13 +68,11 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.#limits = http1Limits(options);
     this.out = new OutputBuffer(output);
     this.encoder = new BodyEncoder(this.out);
+    this.lines = new FieldLines(options.formatName);
     this.#decoder = new BodyDecoder(this.#limits, this);
   }
   get activeStreams(): number {
     return this.#stream === undefined ? 0 : 1;
-  }
-  get formatName(): ((name: string) => string) | undefined {
-    return this.#options.formatName;
   }
   get paused(): boolean {
     return this.#stream?.paused ?? false;
@@ -170,7 +171,13 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       return true;
     }
     const options = this.#options;
-    const parsed = parseRequestHead(text, this.#limits.maxHeadersCount, options.scheme ?? 'http', options.acceptHttp10 === true);
+    const parsed = parseRequestHead(
+      text,
+      this.#limits.maxHeadersCount,
+      options.scheme ?? 'http',
+      options.acceptHttp10 === true,
+      this.#fields,
+    );
     if ('status' in parsed) {
       this.#refuse(parsed.status, parsed.detail);
       return true;
@@ -308,7 +315,7 @@ class Http1ServerStream implements ServerStream {
     if (head.status < 200 && head.status !== 101) {
       if (this.version === 'HTTP/1.0') return;
       if (head.status === 100) this.#continued = true;
-      this.#connection.out.push(`${statusLine(head.status)}${fieldLines(head.headers, this.#connection.formatName)}\r\n`);
+      this.#connection.out.push(`${statusLine(head.status)}${this.#connection.lines.of(head.headers)}\r\n`);
       return;
     }
     this.finalHeadSent = true;
@@ -322,17 +329,18 @@ class Http1ServerStream implements ServerStream {
     this.#raw = true;
     this.keepAlive = false;
     this.#connection.encoder.start('until-close');
-    let text = statusLine(head.status) + fieldLines(head.headers, this.#connection.formatName);
+    let text = statusLine(head.status) + this.#connection.lines.of(head.headers);
     if (head.status === 101) {
-      text += `connection: upgrade\r\nupgrade: ${seenFields.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
+      text += `connection: upgrade\r\nupgrade: ${this.#connection.lines.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
     }
     this.#connection.out.push(`${text}\r\n`);
     this.#connection.enterRaw();
   }
   #sendFinalHead(head: ResponseHead, endStream: boolean): void {
     const { status, headers } = head;
-    let text = statusLine(status) + fieldLines(headers, this.#connection.formatName);
-    const { contentLength, connection } = seenFields;
+    const { lines } = this.#connection;
+    let text = statusLine(status) + lines.of(headers);
+    const { contentLength, connection } = lines;
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
     if (this.#bodyless) {
@@ -366,7 +374,7 @@ class Http1ServerStream implements ServerStream {
   }
   sendTrailers(trailers: HeaderList): void {
     if (this.responseDone || !this.finalHeadSent) return;
-    this.#finish(this.#bodyless ? undefined : this.#connection.encoder.trailers(trailers, this.#connection.formatName));
+    this.#finish(this.#bodyless ? undefined : this.#connection.encoder.trailers(trailers, this.#connection.lines));
   }
   #finish(wrong: string | undefined): void {
     this.responseDone = true;
@@ -403,12 +411,21 @@ class Http1ServerStream implements ServerStream {
   }
 }
 
+/** Where Envoy's words differ from the runtime's. */
+const reasons: Readonly<Record<number, string>> = {
+  103: 'Unknown',
+  418: 'Unknown',
+  451: 'Unknown',
+  509: 'Unknown',
+  599: 'Last Unassigned Server Error Code',
+};
+
 const statusLines: (string | undefined)[] = [];
 
 function statusLine(status: number): string {
   let line = statusLines[status];
   if (line === undefined) {
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+    line = `HTTP/1.1 ${status} ${reasons[status] ?? STATUS_CODES[status] ?? 'Unknown'}\r\n`;
     if (status < 1000) statusLines[status] = line;
   }
   return line;

@@ -1,0 +1,28 @@
+import { type Fields, parseFields } from './fields.ts';
+
+const maxKeptChars = 4096;
+
+/**
+ * Reads the header sections of one connection. Peers say nearly the same again and again: a section that equals the one before it
+ * is not parsed again. The answer is the caller's own, to change as it likes.
+ */
+export class FieldsReader {
+  #text = '';
+  #fields: Fields | undefined = undefined;
+
+  /** As `parseFields`. */
+  read(text: string, at: number, maxCount: number): Fields | string {
+    const section = text.slice(at);
+    const last = this.#fields;
+    if (last !== undefined && section === this.#text) return copyOf(last);
+    const fields = parseFields(section, 0, maxCount);
+    if (typeof fields === 'string' || text.length > maxKeptChars) return fields;
+    this.#text = section;
+    this.#fields = fields;
+    return copyOf(fields);
+  }
+}
+
+function copyOf({ headers, contentLength, chunked, expectsContinue, host, connection, upgrade }: Fields): Fields {
+  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, upgrade };
+}
