@@ -32,7 +32,7 @@ test.each<[string, TryResult, boolean]>([
   ['internal', response(200, 13), true],
   ['unavailable', response(200, 14), true],
   ['unavailable', response(200, 13), false],
-  ['5xx', response(503, undefined, ['x-envoy-overloaded', 'true']), false],
+  ['5xx', response(503, undefined, ['x-envoy-overloaded', 'true']), true],
   ['envoy-ratelimited', response(429, undefined, ['x-envoy-ratelimited', 'true']), true],
 ])('%s with %j: %s', (text, result, expected) => {
   expect(shouldRetry(result, parseRetryOn(text))).toBe(expected);

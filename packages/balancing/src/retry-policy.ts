@@ -66,7 +66,6 @@ export function shouldRetry(result: TryResult, conditions: RetryConditions): boo
     return result.reason === 'refused-stream' && on.has('refused-stream');
   }
   const { status, grpcStatus, headers } = result;
-  if (has(headers, 'x-envoy-overloaded')) return false;
   if (has(headers, 'x-envoy-ratelimited')) return on.has('envoy-ratelimited');
   if (status >= 500 && on.has('5xx')) return true;
   if ((status === 502 || status === 503 || status === 504) && on.has('gateway-error')) return true;

@@ -16,6 +16,7 @@ import { compileFilterOverrides, type FilterOverride, type FilterOverrides } fro
 import { compileForward } from './forward-action.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
 import { compileRedirect } from './redirect.ts';
+import { forwardedProto } from './request-header.ts';
 import { type CompiledMatch, compileRouteMatch } from './route-match.ts';
 
 export interface RouteTableOptions {
@@ -92,7 +93,12 @@ function compile(proto: Route, parents: RouteParents, options: RouteTableOptions
     const cluster = choice === undefined || choice.index < 0 ? undefined : clusterLevels[choice.index];
     return cluster === undefined ? shared : [cluster, ...shared];
   };
-  const mutationOrder = (choice: ClusterChoice | undefined) => (mostSpecificLast ? levelsFor(choice).toReversed() : levelsFor(choice));
+  // A weighted cluster's own come first either way.
+  const mutations = mostSpecificLast ? shared.toReversed() : shared;
+  const mutationOrder = (choice: ClusterChoice | undefined): readonly Level[] => {
+    const cluster = choice === undefined || choice.index < 0 ? undefined : clusterLevels[choice.index];
+    return cluster === undefined ? mutations : [cluster, ...mutations];
+  };
   const overrides = (name: string, choice: ClusterChoice | undefined): FilterOverride[] => {
     const found: FilterOverride[] = [];
     for (const level of levelsFor(choice)) {
@@ -142,15 +148,25 @@ function compile(proto: Route, parents: RouteParents, options: RouteTableOptions
 }
 
 function rewrite(request: RequestHead, action: ForwardAction, clusterHost: string): void {
-  const host = clusterHost !== '' ? clusterHost : action.hostRewrite?.kind === 'computed' ? action.hostRewrite.host(request) : undefined;
-  if (host !== undefined && host !== request.authority) {
-    if (action.appendXForwardedHost) appendForwardedHost(request);
-    request.authority = host;
+  const { hostRewrite } = action;
+  // A weighted cluster's host leaves no trace of the old one.
+  if (clusterHost !== '') request.authority = clusterHost;
+  else if (hostRewrite !== undefined) {
+    // The host of `auto` is known when an endpoint has been chosen.
+    const host = hostRewrite.kind === 'computed' ? hostRewrite.host(request) : undefined;
+    if (host !== undefined) rewriteHost(request, host, action.appendXForwardedHost);
   }
   const path = action.rewritePath?.(request.path);
   if (path === undefined) return;
   setHeader(request.headers, 'x-envoy-original-path', request.path);
   request.path = path;
+}
+
+/** Puts another host in place; the old one is kept in `x-envoy-original-host` and, if asked, added to `x-forwarded-host`. */
+export function rewriteHost(request: RequestHead, host: string, appendXForwardedHost: boolean): void {
+  if (appendXForwardedHost) appendForwardedHost(request);
+  setHeader(request.headers, 'x-envoy-original-host', request.authority);
+  request.authority = host;
 }
 
 function appendForwardedHost(request: RequestHead): void {
@@ -172,13 +188,19 @@ function compileAction(proto: Route, match: CompiledMatch, parents: RouteParents
       return compileRedirect(action.value, match);
     case 'directResponse': {
       const { body, status } = action.value;
-      return { kind: 'direct-response', status, body: body === undefined ? emptyBody : readBody(body, options) };
+      // 201 and 3xx name the place, which is the request's own.
+      const location = status === 201 || (status >= 300 && status < 400) ? requestUri : undefined;
+      return { kind: 'direct-response', status, body: body === undefined ? emptyBody : readBody(body, options), location };
     }
     case 'nonForwardingAction':
       return { kind: 'non-forwarding' };
     default:
       throw new XebecError('E_ROUTE', 'action is missing; set route, redirect or direct_response');
   }
+}
+
+function requestUri(request: RequestHead): string {
+  return `${forwardedProto(request)}://${request.authority}${request.path}`;
 }
 
 function readBody(source: DataSource, options: RouteTableOptions): Buffer {

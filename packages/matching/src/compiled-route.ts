@@ -37,6 +37,12 @@ export type HostRewrite =
   /** Undefined leaves the host alone. */
   | { readonly kind: 'computed'; host(request: RequestHead): string | undefined };
 
+export interface GrpcTimeoutRule {
+  /** 0 is no limit. */
+  readonly maxMs: number;
+  readonly offsetMs: number;
+}
+
 export interface ForwardAction {
   readonly kind: 'forward';
   /** `random` in [0, 1). */
@@ -49,10 +55,10 @@ export interface ForwardAction {
   /** Undefined leaves the connection manager's value; 0 is no limit. */
   readonly idleTimeoutMs: number | undefined;
   readonly maxStreamDurationMs: number | undefined;
-  /** Present when `grpc-timeout` is honoured: its cap, 0 for none. */
-  readonly grpcTimeoutMaxMs: number | undefined;
-  /** Taken off a `grpc-timeout`. */
-  readonly grpcTimeoutOffsetMs: number;
+  /** Present when `grpc-timeout` is honoured: its cap, 0 for none; and what is taken off it. */
+  readonly grpcTimeout: GrpcTimeoutRule | undefined;
+  /** The same, with `grpc-timeout` limiting the whole stream instead of the response. */
+  readonly grpcStreamDuration: GrpcTimeoutRule | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly hedgePolicy: HedgePolicy | undefined;
   readonly mirrors: readonly MirrorPolicy[];
@@ -73,6 +79,8 @@ export interface DirectResponse {
   readonly kind: 'direct-response';
   readonly status: number;
   readonly body: Buffer;
+  /** The `location` of a 201 or 3xx. */
+  readonly location: ((request: RequestHead) => string) | undefined;
 }
 
 /** For listeners that end requests themselves (gRPC servers): a data plane answers 404. */

@@ -1,3 +1,4 @@
+import type { Duration } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
 import { type Metadata, RoutingPriority } from '@xebec/protos/envoy/config/core/v3/base';
 import {
@@ -8,13 +9,13 @@ import {
   type WeightedCluster,
 } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { RequestHead } from '@xebec/wire';
-import type { ClusterChoice, ForwardAction, HostRewrite, MirrorPolicy } from './compiled-route.ts';
+import type { ClusterChoice, ForwardAction, GrpcTimeoutRule, HostRewrite, MirrorPolicy } from './compiled-route.ts';
 import { durationMs, optionalDurationMs } from './duration.ts';
 import { fractionOf } from './fraction.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileRegex } from './regex.ts';
-import { pathOnly, requestHeader } from './request-header.ts';
+import { pathOnly, requestHeader, requestHeaderValues } from './request-header.ts';
 import type { CompiledMatch } from './route-match.ts';
 
 /** Envoy's time limit for a response when a route sets none. */
@@ -40,11 +41,12 @@ export function compileForward(action: RouteAction, match: CompiledMatch, inheri
     kind: 'forward',
     ...compileChoice(action),
     clusterNotFoundStatus: notFoundStatuses[action.clusterNotFoundResponseCode],
-    timeoutMs: action.timeout === undefined ? defaultRouteTimeoutMs : durationMs(action.timeout),
+    // A limit on the stream's duration stands in for the older time limits.
+    timeoutMs: duration !== undefined ? 0 : action.timeout === undefined ? defaultRouteTimeoutMs : durationMs(action.timeout),
     idleTimeoutMs: optionalDurationMs(action.idleTimeout),
     maxStreamDurationMs: optionalDurationMs(duration?.maxStreamDuration),
-    grpcTimeoutMaxMs: optionalDurationMs(duration?.grpcTimeoutHeaderMax ?? action.maxGrpcTimeout),
-    grpcTimeoutOffsetMs: optionalDurationMs(duration?.grpcTimeoutHeaderOffset ?? action.grpcTimeoutOffset) ?? 0,
+    grpcTimeout: duration === undefined ? grpcTimeoutRule(action.maxGrpcTimeout, action.grpcTimeoutOffset) : undefined,
+    grpcStreamDuration: grpcTimeoutRule(duration?.grpcTimeoutHeaderMax, duration?.grpcTimeoutHeaderOffset),
     retryPolicy: action.retryPolicy ?? inherited.retryPolicy,
     hedgePolicy: action.hedgePolicy,
     mirrors: mirrors.map(compileMirror),
@@ -61,6 +63,10 @@ export function compileForward(action: RouteAction, match: CompiledMatch, inheri
   };
 }
 
+function grpcTimeoutRule(max: Duration | undefined, offset: Duration | undefined): GrpcTimeoutRule | undefined {
+  return max === undefined ? undefined : { maxMs: durationMs(max), offsetMs: optionalDurationMs(offset) ?? 0 };
+}
+
 function compileChoice(action: RouteAction): Pick<ForwardAction, 'chooseCluster' | 'clusterNames'> {
   const specifier = action.clusterSpecifier;
   switch (specifier.case) {
@@ -71,7 +77,7 @@ function compileChoice(action: RouteAction): Pick<ForwardAction, 'chooseCluster'
     case 'clusterHeader': {
       const name = specifier.value.toLowerCase();
       return {
-        chooseCluster: (request) => ({ name: requestHeader(request, name) ?? '', index: -1, metadataMatch: action.metadataMatch }),
+        chooseCluster: (request) => ({ name: firstValue(request, name), index: -1, metadataMatch: action.metadataMatch }),
         clusterNames: [],
       };
     }
@@ -104,7 +110,7 @@ function compileWeighted(weighted: WeightedCluster, action: RouteAction): Pick<F
     chooseCluster(request, random) {
       const at = point(request, random);
       const entry = entries.find((candidate) => at < candidate.upTo) ?? last;
-      return entry.header === '' ? entry.choice : { ...entry.choice, name: requestHeader(request, entry.header) ?? '' };
+      return entry.header === '' ? entry.choice : { ...entry.choice, name: firstValue(request, entry.header) };
     },
     clusterNames: weighted.clusters.map((cluster) => cluster.name).filter((name) => name !== ''),
   };
@@ -118,10 +124,16 @@ function mergedMetadata(route: Metadata | undefined, cluster: Metadata | undefin
   return { ...route, filterMetadata };
 }
 
+/** Of a header that is there several times Envoy takes the first here. */
+function firstValue(request: RequestHead, name: string): string {
+  const values = requestHeaderValues(request, name);
+  return (typeof values === 'string' ? values : values?.[0]) ?? '';
+}
+
 function compileMirror(policy: RouteAction_RequestMirrorPolicy): MirrorPolicy {
   const header = policy.clusterHeader.toLowerCase();
   return {
-    cluster: policy.cluster === '' ? (request) => requestHeader(request, header) : () => policy.cluster,
+    cluster: policy.cluster === '' ? (request) => firstValue(request, header) || undefined : () => policy.cluster,
     fraction: fractionOf(policy.runtimeFraction?.defaultValue),
     traceSampled: policy.traceSampled ?? true,
     appendShadowSuffix: !policy.disableShadowHostSuffixAppend,
@@ -136,7 +148,7 @@ function compileHostRewrite(specifier: RouteAction['hostRewriteSpecifier']): Hos
       return specifier.value.value ? { kind: 'auto' } : undefined;
     case 'hostRewriteHeader': {
       const name = specifier.value.toLowerCase();
-      return { kind: 'computed', host: (request) => requestHeader(request, name) || undefined };
+      return { kind: 'computed', host: (request) => firstValue(request, name) || undefined };
     }
     case 'hostRewritePathRegex': {
       const regex = compileRegex(specifier.value.pattern?.regex ?? '');

@@ -5,7 +5,7 @@ import type { RequestHead } from '@xebec/wire';
 import { durationMs } from './duration.ts';
 import { queryParameters } from './query-matcher.ts';
 import { compileRegex } from './regex.ts';
-import { requestHeader } from './request-header.ts';
+import { requestHeaderValues } from './request-header.ts';
 
 /** A cookie that the proxy sets on the response when the request has none (`ttl` is given): `value` becomes the hash input. */
 export interface HashCookie {
@@ -17,8 +17,8 @@ export interface HashCookie {
 }
 
 export interface HashPolicy {
-  /** What to hash, or undefined when this policy does not apply to the request. */
-  input(request: RequestHead, info: StreamInfo): string | undefined;
+  /** What to hash (several values one after another), or undefined when this policy does not apply to the request. */
+  input(request: RequestHead, info: StreamInfo): string | readonly string[] | undefined;
   /** Stop after this policy when it gave an input. */
   readonly terminal: boolean;
   /** Present when the policy may mint a cookie. */
@@ -39,6 +39,11 @@ export function requestCookie(headers: readonly string[], name: string): string 
   return undefined;
 }
 
+/** Order must not matter. */
+function sorted(values: string | readonly string[] | undefined): string | readonly string[] | undefined {
+  return typeof values === 'object' ? values.toSorted() : values;
+}
+
 export function compileHashPolicy(policy: RouteAction_HashPolicy): HashPolicy {
   const specifier = policy.policySpecifier;
   const { terminal } = policy;
@@ -46,12 +51,13 @@ export function compileHashPolicy(policy: RouteAction_HashPolicy): HashPolicy {
     case 'header': {
       const name = specifier.value.headerName.toLowerCase();
       const rewrite = specifier.value.regexRewrite;
-      if (rewrite === undefined) return { input: (request) => requestHeader(request, name), terminal, cookie: undefined };
+      if (rewrite === undefined) return { input: (request) => sorted(requestHeaderValues(request, name)), terminal, cookie: undefined };
       const regex = compileRegex(rewrite.pattern?.regex ?? '');
       return {
         input: (request) => {
-          const value = requestHeader(request, name);
-          return value === undefined ? undefined : regex.replace(value, rewrite.substitution);
+          const values = requestHeaderValues(request, name);
+          if (values === undefined || typeof values === 'string') return values && regex.replace(values, rewrite.substitution);
+          return sorted(values.map((value) => regex.replace(value, rewrite.substitution)));
         },
         terminal,
         cookie: undefined,

@@ -42,8 +42,8 @@ export function combineMutations(levels: readonly (HeaderMutation | undefined)[]
 
 function compileAddition(option: HeaderValueOption, environment: FormatEnvironment | undefined): HeaderMutation {
   const name = (option.header?.key ?? '').toLowerCase();
-  const raw = option.header?.rawValue;
-  const source = raw !== undefined && raw.length > 0 ? Buffer.from(raw).toString('latin1') : (option.header?.value ?? '');
+  // Envoy's routes read `value` alone, never `raw_value`.
+  const source = option.header?.value ?? '';
   const value = compileFormat(source, environment === undefined ? { omitEmpty: true } : { omitEmpty: true, environment });
   const action = appendAction(option);
   return (head, context) => {
@@ -58,7 +58,7 @@ function compileAddition(option: HeaderValueOption, environment: FormatEnvironme
 export function applyHeader(headers: HeaderList, name: string, value: string, action: HeaderValueOption_HeaderAppendAction): void {
   switch (action) {
     case HeaderValueOption_HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD:
-      headers.push(name, value);
+      appendHeader(headers, name, value);
       return;
     case HeaderValueOption_HeaderAppendAction.ADD_IF_ABSENT:
       if (header(headers, name) === undefined) headers.push(name, value);
@@ -70,6 +70,30 @@ export function applyHeader(headers: HeaderList, name: string, value: string, ac
       if (header(headers, name) !== undefined) setHeader(headers, name, value);
       return;
   }
+}
+
+/** Headers of which Envoy keeps one field: what is appended joins its value. */
+const joined = new Set([
+  ...['connection', 'content-length', 'content-type', 'date', 'expect', 'grpc-message', 'grpc-status', 'grpc-timeout', 'keep-alive'],
+  ...[
+    'location',
+    'proxy-connection',
+    'proxy-status',
+    'server',
+    'te',
+    'transfer-encoding',
+    'upgrade',
+    'user-agent',
+    'via',
+    'x-client-trace-id',
+  ],
+  ...['x-forwarded-client-cert', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-port', 'x-forwarded-proto', 'x-request-id'],
+]);
+
+function appendHeader(headers: HeaderList, name: string, value: string): void {
+  const before = joined.has(name) ? header(headers, name) : undefined;
+  if (before === undefined) headers.push(name, value);
+  else setHeader(headers, name, `${before},${value}`);
 }
 
 function appendAction(option: HeaderValueOption): HeaderValueOption_HeaderAppendAction {

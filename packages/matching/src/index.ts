@@ -1,5 +1,5 @@
 export { type AddressPredicate, compileCidr, compileCidrs } from './cidr.ts';
-export type { RouteTableOptions } from './compile-route.ts';
+export { type RouteTableOptions, rewriteHost } from './compile-route.ts';
 export type {
   ClusterChoice,
   CompiledAction,
@@ -8,6 +8,7 @@ export type {
   CompileFilterConfig,
   DirectResponse,
   ForwardAction,
+  GrpcTimeoutRule,
   HostRewrite,
   MirrorPolicy,
   NonForwarding,

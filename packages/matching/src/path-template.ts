@@ -66,7 +66,7 @@ export function compilePathTemplate(source: string): PathTemplate {
 function globs(pattern: string): string {
   return pattern
     .split('/')
-    .map((part) => glob[part] ?? part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .map((part) => part.replaceAll(/\*\*|\*|[.+?^${}()|[\]\\]/g, (special) => glob[special] ?? `\\${special}`))
     .join('/');
 }
 

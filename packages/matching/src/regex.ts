@@ -47,7 +47,11 @@ function replaceAll(re2: RE2JS, value: string, substitution: string): string {
   const matcher = re2.matcher(value);
   let result = '';
   let position = 0;
+  let first = true;
   while (matcher.find()) {
+    // RE2 replaces no empty match right behind another match: `.*` is replaced once.
+    if (!first && matcher.start() === matcher.end() && matcher.start() === position) continue;
+    first = false;
     result += value.slice(position, matcher.start());
     result += substitution.replaceAll(/\\(\d|\\)/g, (_, digit: string) => {
       if (digit === '\\') return '\\';

@@ -91,7 +91,18 @@ describe('routes', () => {
     const route = routes.route(request, context());
     route?.finalizeRequest(request, undefined, { info: testStreamInfo(), request });
     expect(request).toMatchObject({ path: '/new/x?y=1', authority: 'inner' });
-    expect(request.headers).toEqual(['end-user', 'jason', 'x-from', '127.0.0.1', 'x-level', 'vhost', 'x-envoy-original-path', '/x?y=1']);
+    expect(request.headers).toEqual([
+      'end-user',
+      'jason',
+      'x-from',
+      '127.0.0.1',
+      'x-level',
+      'vhost',
+      'x-envoy-original-host',
+      'h',
+      'x-envoy-original-path',
+      '/x?y=1',
+    ]);
   });
   it('redirects', () => {
     const request = testRequest('/old?q=1', 'h:8080');

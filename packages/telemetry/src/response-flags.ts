@@ -36,9 +36,8 @@ export const responseFlagNames: ReadonlyMap<ResponseFlag, string> = new Map<Resp
 export function responseFlagsText(flags: ReadonlySet<ResponseFlag>): string {
   if (flags.size === 0) return '-';
   if (flags.size === 1) return [...flags][0] ?? '-';
-  const found: string[] = [];
-  for (const flag of responseFlagNames.keys()) if (flags.has(flag)) found.push(flag);
-  return found.join(',');
+  // As they were set, one after another.
+  return [...flags].join(',');
 }
 
 export function responseFlagsLongText(flags: ReadonlySet<ResponseFlag>): string {

@@ -1,7 +1,7 @@
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import { Cluster_DiscoveryType, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import type { HttpProtocolOptions as CommonHttpOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
+import type { HttpProtocolOptions as CommonHttpOptions, Http1ProtocolOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
 import { DnsClusterSchema } from '@xebec/protos/envoy/extensions/clusters/dns/v3/dns_cluster';
 import {
   type HttpProtocolOptions,
@@ -26,6 +26,10 @@ export interface ClusterConfig {
   readonly protocol: HttpProtocol | 'downstream' | 'auto';
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
+  /** Longest life of a stream, milliseconds; 0 is no limit. */
+  readonly maxStreamMs: number;
+  /** HTTP/1 trailers pass; without it they are dropped. */
+  readonly http1Trailers: boolean;
   readonly autoSni: boolean;
   /** The upstream's certificate must be for the SNI. */
   readonly autoSanValidation: boolean;
@@ -64,6 +68,8 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     protocol: protocolOf(proto, options),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
+    maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
+    http1Trailers: http1Options(proto, options)?.enableTrailers ?? false,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
     balancing: compileBalancing(proto, where),
@@ -80,6 +86,19 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     cleanupIntervalMs: optionalDurationMs(proto.cleanupInterval) ?? 5_000,
     metadata: proto.metadata?.filterMetadata ?? {},
   };
+}
+
+function http1Options(proto: ClusterProto, options: HttpProtocolOptions | undefined): Http1ProtocolOptions | undefined {
+  const kind = options?.upstreamProtocolOptions;
+  switch (kind?.case) {
+    case 'explicitHttpConfig':
+      return kind.value.protocolConfig.case === 'httpProtocolOptions' ? kind.value.protocolConfig.value : undefined;
+    case 'useDownstreamProtocolConfig':
+    case 'autoConfig':
+      return kind.value.httpProtocolOptions;
+    default:
+      return proto.httpProtocolOptions;
+  }
 }
 
 function metadataKey(key: MetadataKey | undefined): ClusterConfig['destinationMetadata'] {

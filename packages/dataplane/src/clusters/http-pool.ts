@@ -121,13 +121,15 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     for (;;) {
       const connection = ready[ready.length - 1];
       if (connection === undefined) return undefined;
-      if (!connection.available || connection.isStale(this.#options.clock.monotonic())) {
+      const nowMs = this.#options.clock.monotonic();
+      if (!connection.available || connection.isStale(nowMs)) {
         ready.pop();
         if (!connection.closed && connection.codec.activeStreams === 0) connection.close();
         continue;
       }
       // HTTP/1.1 carries one stream: it comes back through onAvailable.
       if (connection.protocol === 'http1') ready.pop();
+      connection.reusedAfterMs = nowMs - connection.idleSinceMs;
       return connection;
     }
   }

@@ -35,6 +35,8 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
   #closed = false;
   requests = 0;
   idleSinceMs = 0;
+  /** How long it had rested before its current request; by the clock of `idleSinceMs`. */
+  reusedAfterMs = 0;
   draining = false;
 
   constructor(

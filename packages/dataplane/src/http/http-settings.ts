@@ -79,6 +79,8 @@ export interface HttpSettings {
   readonly maxHeadersCount: number;
   readonly maxConcurrentStreams: number;
   readonly acceptHttp10: boolean;
+  /** HTTP/1 trailers pass; without it they are dropped. */
+  readonly enableTrailers: boolean;
   /** `allow_absolute_url` was asked for: clients use this port as their HTTP proxy, so a request's host says where it goes. */
   readonly forwardProxy: boolean;
   readonly suppressEnvoyHeaders: boolean;
@@ -154,6 +156,7 @@ export function compileHttpSettings(
     maxHeadersCount: common?.maxHeadersCount ?? 100,
     maxConcurrentStreams: proto.http2ProtocolOptions?.maxConcurrentStreams ?? 1024,
     acceptHttp10: proto.httpProtocolOptions?.acceptHttp10 ?? false,
+    enableTrailers: proto.httpProtocolOptions?.enableTrailers ?? false,
     forwardProxy: proto.httpProtocolOptions?.allowAbsoluteUrl ?? false,
   };
 }

@@ -19,6 +19,7 @@ import { FilterChain, type FilteredStream } from './filter-chain.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { replyMessage } from './local-reply.ts';
 import { prepareRequest, type RequestRefusal } from './request-headers.ts';
+import { grpcStreamDurationMs } from './request-timeout.ts';
 import { finishResponseHead } from './response-headers.ts';
 import { Router } from './router.ts';
 import { type FormattedStream, StreamFormat } from './stream-format.ts';
@@ -95,6 +96,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   get random(): Random {
     return this.#owner.random;
   }
+  /** The client has sent its whole request. */
+  get requestEnded(): boolean {
+    return this.#requestEnded;
+  }
   get version(): HttpVersion {
     return this.#server.version;
   }
@@ -139,6 +144,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     else this.#chain.onRequestData(data, endStream);
   }
   onTrailers(trailers: HeaderList): void {
+    if (!this.settings.enableTrailers && this.version !== 'HTTP/2') {
+      this.onData(emptyBody, true);
+      return;
+    }
     this.#onRequestEnd();
     if (this.answered) return;
     if (this.#chain === undefined) this.routeTrailers(trailers);
@@ -153,7 +162,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       info.responseCodeDetails = this.version === 'HTTP/2' ? 'http2.violation.of.messaging.rule' : 'http1.codec_error';
     } else if (info.responseFlags.size === 0) {
       info.responseFlags.add(reason === 'remote-reset' ? 'DR' : 'DC');
-      info.responseCodeDetails = reason === 'remote-reset' ? 'downstream_remote_reset' : 'downstream_remote_disconnect';
+      info.responseCodeDetails = reason === 'remote-reset' ? 'http2.remote_reset' : 'downstream_remote_disconnect';
     }
     info.connectionTerminationDetails = reason === 'overflow' ? detail : '';
     this.#complete();
@@ -176,8 +185,12 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (action.kind !== 'forward') return route;
     const { name } = this.clusterChoice(action);
     if (name !== '' && this.clusters.get(name) !== undefined) info.upstreamCluster = name;
+    else if (info.upstreamCluster !== '') info.upstreamCluster = '';
     if (action.idleTimeoutMs !== undefined) this.#timeouts.setIdle(action.idleTimeoutMs, info.startMonotonicMs);
-    if (action.maxStreamDurationMs !== undefined) this.#timeouts.setMaxDuration(action.maxStreamDurationMs, info.startMonotonicMs);
+    const { grpcStreamDuration } = action;
+    const byGrpc = grpcStreamDuration === undefined ? undefined : grpcStreamDurationMs(grpcStreamDuration, this.request);
+    const durationMs = byGrpc ?? action.maxStreamDurationMs;
+    if (durationMs !== undefined) this.#timeouts.setMaxDuration(durationMs, info.startMonotonicMs);
     return route;
   }
   forgetRoute(): void {
@@ -229,13 +242,15 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#replied = true;
     this.#chain?.drop();
     this.#server.resume();
-    const { head, body } = replyMessage(this.request, reply.status, reply.body, reply.headers, reply.grpcStatus);
+    const headers = this.#routeHeaders(reply.headers);
+    const { head, body } = replyMessage(this.request, reply.status, reply.body, headers, reply.grpcStatus);
     this.#deliver(head, body);
   }
   // The request goes on behind the filters.
   routeHead(endStream: boolean): void {
     const route = this.findRoute();
     const { settings } = this;
+    settings.stats.rqRouted.add(1);
     if (route === undefined) {
       settings.stats.noRoute.add(1);
       this.sendLocalReply({ status: 404, body: '', details: 'route_not_found', flag: 'NR' });
@@ -254,15 +269,17 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
         return;
       }
       case 'redirect':
-        settings.stats.rqRedirect.add(1);
-        this.#answer(route, action.status, emptyBody, ['location', action.location(this.request)]);
+        settings.stats.rqDirectResponse.add(1);
+        this.#answer(route, action.status, emptyBody, action.location(this.request));
         return;
       case 'direct-response':
         settings.stats.rqDirectResponse.add(1);
-        this.#answer(route, action.status, action.body, []);
+        this.#answer(route, action.status, action.body, action.location?.(this.request));
         return;
       default:
-        this.sendLocalReply({ status: 404, body: '', details: 'route_not_found', flag: 'NR' });
+        // Such a route is for servers that end requests themselves; a proxy finds no cluster in it.
+        settings.stats.noCluster.add(1);
+        this.sendLocalReply({ status: 503, body: '', details: 'cluster_not_found', flag: 'NC' });
     }
   }
   routeData(data: Buffer, endStream: boolean): void {
@@ -273,8 +290,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   }
   // The router's events.
   onUpstreamInterim(head: ResponseHead): void {
-    if (head.status === 100 && !this.settings.proxy100Continue) return;
-    this.#server.sendHead(head, false);
+    // 102 and 103 go no further in Envoy either.
+    if (head.status === 100 && this.settings.proxy100Continue) this.#server.sendHead(head, false);
   }
   onUpstreamHead(head: ResponseHead, endStream: boolean): void {
     if (this.answered) return;
@@ -307,7 +324,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     info.responseCode = head.status;
     finishResponseHead(head, this.request, settings, !this.#replied);
     this.trace?.onResponse(head);
-    if (this.#owner.draining && head.status !== 101) head.headers.push('connection', 'close');
+    if (this.#closes(head)) head.headers.push('connection', 'close');
     settings.stats.classes[((head.status / 100) | 0) - 1]?.add(1);
     this.#timeouts.onRequestEnd();
     this.#server.sendHead(head, endStream);
@@ -321,7 +338,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   }
   sendTrailers(trailers: HeaderList): void {
     this.responseTrailers = trailers;
-    this.#server.sendTrailers(trailers);
+    if (this.settings.enableTrailers || this.version === 'HTTP/2') this.#server.sendTrailers(trailers);
+    else this.#server.sendData(emptyBody, true);
     this.#complete();
   }
   // Time.
@@ -333,7 +351,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       this.info.responseCodeDetails = 'stream_idle_timeout';
       this.#router?.cancel();
       this.abortResponse();
-    } else this.sendLocalReply({ status: this.#router === undefined ? 408 : 504, body: 'stream timeout', details: 'stream_idle_timeout' });
+    } else this.sendLocalReply({ status: this.#requestEnded ? 504 : 408, body: 'stream timeout', details: 'stream_idle_timeout' });
   }
   onRequestTimeout(): void {
     if (this.done) return;
@@ -343,15 +361,16 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   onMaxDuration(): void {
     if (this.done) return;
     this.settings.stats.rqMaxDuration.add(1);
-    this.info.responseFlags.add('UMSDR');
-    this.sendLocalReply({ status: this.#requestEnded ? 504 : 408, body: 'downstream duration timeout', details: 'max_duration_timeout' });
+    const status = this.#requestEnded ? 504 : 408;
+    this.sendLocalReply({ status, body: 'downstream duration timeout', details: 'max_duration_timeout', grpcStatus: 4 });
   }
   /** Redirects and direct responses: the route's response headers apply. */
-  #answer(route: CompiledRoute, status: number, body: Buffer, headers: HeaderList): void {
+  #answer(route: CompiledRoute, status: number, body: Buffer, location: string | undefined): void {
     this.info.responseCodeDetails = 'direct_response';
     route.finalizeRequest(this.request, undefined, this.formatContext);
-    const message = replyMessage(this.request, status, body, headers, undefined);
-    route.finalizeResponse(message.head, undefined, this.formatContext);
+    const named: ResponseHead = { status, headers: location === undefined ? [] : ['location', location] };
+    route.finalizeResponse(named, undefined, this.formatContext);
+    const message = replyMessage(this.request, status, body, named.headers, undefined);
     this.#replied = true;
     this.#deliver(message.head, message.body);
   }
@@ -364,6 +383,23 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (body.length === 0 || this.done) return;
     if (chain === undefined) this.sendData(body, true);
     else chain.onResponseData(body, true);
+  }
+  /** What the route adds to any response, on an answer that comes from here. Type and length of the body are set after it. */
+  #routeHeaders(own: HeaderList | undefined): HeaderList | undefined {
+    const route = this.#route;
+    if (route === undefined || route.action.kind !== 'forward') return own;
+    const head: ResponseHead = { status: 0, headers: [] };
+    route.finalizeResponse(head, this.clusterChoice(route.action), this.formatContext);
+    return head.headers.length === 0 ? own : own === undefined ? head.headers : [...head.headers, ...own];
+  }
+  /** Whether the connection ends with this response, and says so. */
+  #closes(head: ResponseHead): boolean {
+    if (head.status === 101) return false;
+    if (this.#owner.draining) return true;
+    if (this.version === 'HTTP/2') return false;
+    if (this.#replied && head.status === 400) return true;
+    const { request } = this;
+    return !this.#requestEnded && (this.#replied || (request.upgrade === undefined && request.method !== 'CONNECT'));
   }
   #allowsUpgrade(action: ForwardAction, upgrade: string): boolean {
     const type = upgrade.toLowerCase();

@@ -21,10 +21,16 @@ export function requestHash(policies: readonly HashPolicy[], head: RequestHead, 
       input = randomHex(random);
       setCookie = cookieText(policy.cookie, input);
     }
-    if (input !== undefined) hash = combineHashes(hash, xxHash64(input));
+    if (input !== undefined) hash = combineHashes(hash, hashOf(input));
     if (policy.terminal && hash !== undefined) break;
   }
   return { hash, setCookie };
+}
+
+/** Several values go into one hash, each seeded by those before it. */
+function hashOf(input: string | readonly string[]): bigint {
+  if (typeof input === 'string') return xxHash64(input);
+  return input.reduce((seed, value) => xxHash64(value, seed), 0n);
 }
 
 function cookieText(cookie: HashCookie, value: string): string {

@@ -1,27 +1,45 @@
-import type { ForwardAction } from '@xebec/matching';
-import { type HeaderList, header } from '@xebec/wire';
+import type { ForwardAction, GrpcTimeoutRule } from '@xebec/matching';
+import { isGrpcRequest } from '@xebec/matching';
+import { type HeaderList, header, type RequestHead, setHeader } from '@xebec/wire';
 
 const unitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
+/** More digits than these are no `grpc-timeout`. */
+const maxGrpcTimeoutNumber = 99_999_999;
 
 /** How long a request's whole response may take, milliseconds: by its own headers, else by its route; 0 is no limit. */
-export function requestTimeoutMs(action: ForwardAction, headers: HeaderList, hasEnvoyHeaders: boolean): number {
-  const { grpcTimeoutMaxMs, grpcTimeoutOffsetMs } = action;
-  let result = action.timeoutMs;
-  if (grpcTimeoutMaxMs !== undefined) {
-    const asked = grpcTimeoutMs(header(headers, 'grpc-timeout'));
-    if (asked !== undefined) {
-      const reduced = grpcTimeoutOffsetMs > 0 && asked > grpcTimeoutOffsetMs ? asked - grpcTimeoutOffsetMs : asked;
-      result = grpcTimeoutMaxMs === 0 ? reduced : Math.min(reduced, grpcTimeoutMaxMs);
-    }
-  }
+export function requestTimeoutMs(action: ForwardAction, head: RequestHead, hasEnvoyHeaders: boolean): number {
+  const { grpcTimeout } = action;
+  const result =
+    grpcTimeout !== undefined && isGrpcRequest(head) ? (grpcTimeoutMs(head.headers, grpcTimeout) ?? grpcTimeout.maxMs) : action.timeoutMs;
   if (!hasEnvoyHeaders) return result;
-  const override = Number(header(headers, 'x-envoy-upstream-rq-timeout-ms') ?? Number.NaN);
+  const override = Number(header(head.headers, 'x-envoy-upstream-rq-timeout-ms') ?? Number.NaN);
   return Number.isFinite(override) && override >= 0 ? override : result;
 }
 
-/** `grpc-timeout` (gRPC over HTTP/2: at most eight digits and a unit). */
-function grpcTimeoutMs(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const match = /^(\d{1,8})([HMSmun])$/.exec(text);
-  return match === null ? undefined : Math.ceil(Number(match[1]) * (unitsMs[match[2] ?? ''] ?? 0));
+/** How long the whole stream may take where a route honours `grpc-timeout` for that; what is cut short is told to the upstream. */
+export function grpcStreamDurationMs(rule: GrpcTimeoutRule, head: RequestHead): number | undefined {
+  if (!isGrpcRequest(head)) return undefined;
+  const ms = grpcTimeoutMs(head.headers, rule);
+  if (ms !== undefined && ms > 0) setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+  return ms;
+}
+
+/** `grpc-timeout` (gRPC over HTTP/2: at most eight digits and a unit) less its offset and within its cap. */
+function grpcTimeoutMs(headers: HeaderList, rule: GrpcTimeoutRule): number | undefined {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(header(headers, 'grpc-timeout') ?? '');
+  if (match === null) return undefined;
+  let ms = Math.ceil(Number(match[1]) * (unitsMs[match[2] ?? ''] ?? 0));
+  if (rule.offsetMs > 0 && ms > rule.offsetMs) ms -= rule.offsetMs;
+  return rule.maxMs !== 0 && (ms === 0 || ms > rule.maxMs) ? rule.maxMs : ms;
+}
+
+/** In milliseconds if these fit, else in the next unit that does. */
+export function grpcTimeoutText(ms: number): string {
+  for (const [unit, size] of [
+    ['m', 1],
+    ['S', 1000],
+    ['M', 60_000],
+  ] as const)
+    if (ms / size <= maxGrpcTimeoutNumber) return `${Math.ceil(ms / size)}${unit}`;
+  return `${Math.ceil(ms / 3_600_000)}H`;
 }

@@ -1,8 +1,8 @@
 import { type RetryConditions, retryBackoffMs, shouldRetry } from '@xebec/balancing';
 import type { Random } from '@xebec/core';
-import { compileHeaderLookup, optionalDurationMs } from '@xebec/matching';
+import { compileHeaderLookup, compileHeaderMatcher, optionalDurationMs } from '@xebec/matching';
 import type { RetryPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
-import { type HeaderList, header, headerJoined, type ResetReason } from '@xebec/wire';
+import { type HeaderList, header, headerJoined, type RequestHead, type ResetReason } from '@xebec/wire';
 import { compileRetryHosts, type RetryHosts } from '../clusters/retry-hosts.ts';
 
 /** When and how to try again; compiled once per route, copied when request headers change it. */
@@ -16,6 +16,8 @@ export interface RetryRules extends RetryConditions {
   readonly maxMs: number;
   /** Where retries go; undefined: as first tries. */
   readonly hosts: RetryHosts | undefined;
+  /** Whether a request may be tried again at all; undefined: any may. */
+  readonly mayRetry: ((head: RequestHead) => boolean) | undefined;
 }
 
 const compiled = new WeakMap<RetryPolicy, RetryRules>();
@@ -28,10 +30,21 @@ const none: RetryRules = {
   baseMs: 25,
   maxMs: 250,
   hosts: undefined,
+  mayRetry: undefined,
 };
 
-/** What the route says, whatever the request asks. */
-export function policyRules(policy: RetryPolicy | undefined): RetryRules {
+/** What the route says of this request, which asks nothing itself. */
+export function requestRules(policy: RetryPolicy | undefined, head: RequestHead): RetryRules {
+  const rules = policyRules(policy);
+  return rules.mayRetry === undefined || rules.mayRetry(head) ? rules : { ...rules, on: none.on, count: 0 };
+}
+
+/** `x-envoy-hedge-on-per-try-timeout`. */
+export function asksForHedging(headers: HeaderList): boolean {
+  return header(headers, 'x-envoy-hedge-on-per-try-timeout') === 'true';
+}
+
+function policyRules(policy: RetryPolicy | undefined): RetryRules {
   if (policy === undefined) return none;
   let rules = compiled.get(policy);
   if (rules === undefined) {
@@ -42,8 +55,9 @@ export function policyRules(policy: RetryPolicy | undefined): RetryRules {
 }
 
 /** The rules of one request: the route's policy, changed by `x-envoy-retry-on` and its siblings. */
-export function retryRules(policy: RetryPolicy | undefined, headers: HeaderList): RetryRules {
-  const rules = policyRules(policy);
+export function retryRules(policy: RetryPolicy | undefined, head: RequestHead): RetryRules {
+  const { headers } = head;
+  const rules = requestRules(policy, head);
   let asked = false;
   for (let i = 0; i < headers.length && !asked; i += 2) {
     const name = headers[i] as string;
@@ -56,6 +70,7 @@ export function retryRules(policy: RetryPolicy | undefined, headers: HeaderList)
 
 function compile(policy: RetryPolicy): RetryRules {
   const matchers = policy.retriableHeaders.map(compileHeaderLookup);
+  const requestMatchers = policy.retriableRequestHeaders.map(compileHeaderMatcher);
   const baseMs = optionalDurationMs(policy.retryBackOff?.baseInterval) ?? 25;
   return {
     on: words(policy.retryOn),
@@ -67,6 +82,7 @@ function compile(policy: RetryPolicy): RetryRules {
     baseMs,
     maxMs: optionalDurationMs(policy.retryBackOff?.maxInterval) ?? baseMs * 10,
     hosts: compileRetryHosts(policy, 'retry_policy'),
+    mayRetry: requestMatchers.length === 0 ? undefined : (head) => requestMatchers.some((matches) => matches(head)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { Deadline, type DeadlineOwner } from '@xebec/core';
 import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
 import type { CompiledRoute, ForwardAction } from '@xebec/matching';
-import { requestHeader } from '@xebec/matching';
+import { isGrpcRequest, requestHeader, rewriteHost } from '@xebec/matching';
 import type { Span } from '@xebec/telemetry';
 import { type HeaderList, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
@@ -15,11 +15,12 @@ import { type MirroredBody, mirrorRequest } from './mirror.ts';
 import { originalDestination, proxiedDestination } from './original-destination.ts';
 import { requestHash } from './request-hash.ts';
 import { hasEnvoyHeaders, removeRouterHeaders } from './request-headers.ts';
-import { requestTimeoutMs } from './request-timeout.ts';
+import { grpcTimeoutText, requestTimeoutMs } from './request-timeout.ts';
 import {
   type AttemptFailure,
-  policyRules,
+  asksForHedging,
   type RetryRules,
+  requestRules,
   retriesReset,
   retriesResponse,
   retryDelayMs,
@@ -32,6 +33,8 @@ const noBody: readonly Buffer[] = [];
 const emptyBody = Buffer.alloc(0);
 const wholeKind = 0;
 const tryKind = 1;
+const tryIdleKind = 2;
+const durationKind = 3;
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** The end of the filter chain: sends a request to a host of the route's cluster, again where the retry policy says so. */
@@ -63,6 +66,11 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #tryTimeout: Deadline | undefined = undefined;
   #cancelBackoff: (() => void) | undefined = undefined;
   #mirrors: MirroredBody[] | undefined = undefined;
+  #hedges = false;
+  /** Tries that took longer than their time and may still win. */
+  #hedged: UpstreamAttempt[] | undefined = undefined;
+  #tryIdle: Deadline | undefined = undefined;
+  #streamLimit: Deadline | undefined = undefined;
   #hash: bigint | undefined = undefined;
   #setCookie: string | undefined = undefined;
 
@@ -79,32 +87,28 @@ export class Router implements AttemptOwner, DeadlineOwner {
     const stream = this.#stream;
     const { info, settings } = stream;
     const choice = stream.clusterChoice(this.#action);
-    info.upstreamCluster = choice.name;
     const cluster = choice.name === '' ? undefined : stream.clusters.get(choice.name);
     if (cluster === undefined) {
       settings.stats.noCluster.add(1);
       stream.sendLocalReply({ status: this.#action.clusterNotFoundStatus, body: '', details: 'cluster_not_found', flag: 'NC' });
       return;
     }
-    settings.stats.rqRouted.add(1);
     this.#cluster = cluster;
+    info.upstreamCluster = choice.name;
+    info.attemptCount = 1;
     info.clusterMetadata = cluster.config.metadata;
     const asks = hasEnvoyHeaders(head.headers);
-    this.#rules = asks ? retryRules(this.#action.retryPolicy, head.headers) : policyRules(this.#action.retryPolicy);
-    this.#timeoutMs = requestTimeoutMs(this.#action, head.headers, asks);
+    this.#rules = asks ? retryRules(this.#action.retryPolicy, head) : requestRules(this.#action.retryPolicy, head);
+    this.#timeoutMs = requestTimeoutMs(this.#action, head, asks);
+    this.#hedges = this.#action.hedgePolicy?.hedgeOnPerTryTimeout === true || (asks && asksForHedging(head.headers));
     if (asks) removeRouterHeaders(head.headers);
-    const perTryMs = this.#rules.perTryTimeoutMs;
-    const expected = perTryMs > 0 && (this.#timeoutMs === 0 || perTryMs < this.#timeoutMs) ? perTryMs : this.#timeoutMs;
-    // What was there of that name is gone with the others.
-    if (expected > 0 && !settings.suppressEnvoyHeaders) head.headers.push('x-envoy-expected-rq-timeout-ms', String(Math.round(expected)));
+    this.#announceTimeout(head, 0);
     if (this.#action.hashPolicies.length > 0 && cluster.usesHash) {
       const { hash, setCookie } = requestHash(this.#action.hashPolicies, head, info, stream.random);
       this.#hash = hash;
       this.#setCookie = setCookie;
     }
-    const { authority } = head;
     this.#route.finalizeRequest(head, choice, stream.formatContext);
-    if (head.authority !== authority) setHeader(head.headers, 'x-envoy-original-host', authority);
     stream.trace?.inject();
     if (this.#route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
     this.#head = head;
@@ -175,7 +179,10 @@ export class Router implements AttemptOwner, DeadlineOwner {
     info.upstreamTls = connection?.tls ?? false;
     info.upstreamHostMetadata = attempt.host.config.metadata;
     if (connection?.tls === true) info.upstreamPeer = connection.peer;
-    if (this.#action.hostRewrite?.kind === 'auto' && attempt.host.config.hostname !== '') head.authority = attempt.host.config.hostname;
+    if (this.#action.hostRewrite?.kind === 'auto' && attempt.host.config.hostname !== '') {
+      if (this.#attempts === 1) rewriteHost(head, attempt.host.config.hostname, this.#action.appendXForwardedHost);
+      else head.authority = attempt.host.config.hostname;
+    }
     const body = this.#body ?? noBody;
     const complete = this.#endStream && body.length === 0 && this.#trailers === undefined;
     // The codec reads the head at once: retries may change it afterwards.
@@ -193,9 +200,12 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   onInterim(attempt: UpstreamAttempt, head: ResponseHead): void {
     if (attempt !== this.#attempt || this.#done) return;
+    // The client may have seen something of this try.
+    this.#stopKeeping();
     this.#stream.onUpstreamInterim(head);
   }
   onResponseHead(attempt: UpstreamAttempt, head: ResponseHead, endStream: boolean): void {
+    if (this.#hedged !== undefined && !this.#done) this.#settleHedged(attempt, head);
     if (attempt !== this.#attempt || this.#done || this.#cluster === undefined || this.#rules === undefined) return;
     const { stats } = this.#cluster;
     const { info } = this.#stream;
@@ -208,25 +218,30 @@ export class Router implements AttemptOwner, DeadlineOwner {
     }
     if (this.#retried && head.status < 500) stats.rqRetrySuccess.add(1);
     this.#committed = true;
+    this.#stream.response = head;
+    info.responseCode = head.status;
     this.#stopKeeping();
     this.#tryTimeout?.cancel();
     if (attempt.upgraded) this.#timeout?.cancel();
+    if (endStream) this.#tryIdle?.cancel();
+    else this.#armTryIdle();
     const serviceMs = Math.max(0, Math.round(this.#stream.clock.monotonic() - this.#sentAt));
     info.upstreamServiceTimeMs = serviceMs;
     stats.rqTime.record(serviceMs);
     info.attemptCount = this.#attempts;
-    if (!this.#stream.settings.suppressEnvoyHeaders && !attempt.upgraded)
+    if (!this.#stream.settings.suppressEnvoyHeaders && this.#stream.requestEnded)
       setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
     if (this.#route.virtualHost.includeAttemptCountInResponse) setHeader(head.headers, 'x-envoy-attempt-count', String(this.#attempts));
     if (this.#setCookie !== undefined) head.headers.push('set-cookie', this.#setCookie);
-    this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
     if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
+    this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
     if (endStream) this.#finish();
     this.#stream.onUpstreamHead(head, endStream);
   }
   onResponseData(attempt: UpstreamAttempt, data: Buffer, endStream: boolean): void {
     if (attempt !== this.#attempt || !this.#committed) return;
     if (endStream) this.#finish();
+    else this.#armTryIdle();
     this.#stream.onUpstreamData(data, endStream);
   }
   onResponseTrailers(attempt: UpstreamAttempt, trailers: HeaderList): void {
@@ -238,13 +253,19 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (attempt === this.#attempt) this.#stream.resumeRequest();
   }
   onFailure(attempt: UpstreamAttempt, reason: AttemptFailure, detail: string): void {
+    if (this.#hedged?.includes(attempt) === true) {
+      this.#hedged = this.#hedged.filter((other) => other !== attempt);
+      return;
+    }
     if (attempt !== this.#attempt || this.#done) return;
     const { info } = this.#stream;
-    if (detail !== '' && (reason === 'connection-failure' || reason === 'connection-timeout')) info.upstreamTransportFailureReason = detail;
-    info.upstreamHost = attempt.host.text;
+    if (detail !== '' && reason === 'connection-failure') info.upstreamTransportFailureReason = detail;
+    if (reason !== 'overflow') info.upstreamHost = attempt.host.text;
     if (this.#committed) {
-      info.responseFlags.add(reason === 'remote-reset' ? 'UR' : 'UC');
-      info.responseCodeDetails = `upstream_reset_after_response_started{${failureDetails(reason)}}`;
+      // An HTTP/1 message without its end is malformed.
+      const cut = reason === 'connection-termination' && attempt.connection?.protocol === 'http1' ? 'protocol-error' : reason;
+      info.responseFlags.add(cut === 'remote-reset' ? 'UR' : cut === 'protocol-error' ? 'UPE' : 'UC');
+      info.responseCodeDetails = `upstream_reset_after_response_started{${failureDetails(cut)}}`;
       this.#finish();
       this.#stream.abortResponse();
       return;
@@ -282,6 +303,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
       return;
     }
     this.#attempts++;
+    if (this.#attempts > 1) this.#announceTimeout(head, Math.round(stream.clock.monotonic() - this.#sentAt));
     if (rules.hosts !== undefined) {
       this.#tried ??= [];
       this.#tried.push(host);
@@ -297,7 +319,25 @@ export class Router implements AttemptOwner, DeadlineOwner {
     this.#attempt = attempt;
     stream.info.attemptCount = this.#attempts;
     attempt.start();
-    if (this.#endStream && this.#attempt === attempt && !this.#done) this.#armTryTimeout();
+    if (this.#attempt !== attempt || this.#done) return;
+    if (this.#endStream) this.#armTryTimeout();
+    if (cluster.config.maxStreamMs > 0) {
+      this.#streamLimit ??= new Deadline(this, durationKind);
+      stream.deadlines.arm(this.#streamLimit, cluster.config.maxStreamMs, stream.clock.monotonic());
+    }
+  }
+  /** Tells the upstream how long an answer is waited for; later tries have what is left. */
+  #announceTimeout(head: RequestHead, spentMs: number): void {
+    const perTryMs = this.#hedges ? 0 : (this.#rules?.perTryTimeoutMs ?? 0);
+    const leftMs = this.#timeoutMs === 0 ? 0 : Math.max(1, Math.round(this.#timeoutMs - spentMs));
+    const expected = perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
+    if (expected === 0) return;
+    if (!this.#stream.settings.suppressEnvoyHeaders) {
+      // What was there of that name before the first try is gone with the others.
+      if (spentMs === 0) head.headers.push('x-envoy-expected-rq-timeout-ms', String(expected));
+      else setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(expected));
+    }
+    if (this.#action.grpcTimeout !== undefined && isGrpcRequest(head)) setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(expected));
   }
   /** The ALPN list that a filter left, for the version that the upstream will speak. */
   #alpnFor(cluster: Cluster, wanted: HttpProtocol): readonly string[] | undefined {
@@ -326,14 +366,75 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   #armTryTimeout(): void {
     const ms = this.#rules?.perTryTimeoutMs ?? 0;
+    this.#armTryIdle();
     this.#tryTimeout?.cancel();
     if (ms === 0 || this.#committed) return;
     this.#tryTimeout ??= new Deadline(this, tryKind);
     this.#stream.deadlines.arm(this.#tryTimeout, ms, this.#stream.clock.monotonic());
   }
+  /** A try's own idle time begins anew. */
+  #armTryIdle(): void {
+    const ms = this.#rules?.perTryIdleTimeoutMs ?? 0;
+    if (ms === 0) return;
+    this.#tryIdle ??= new Deadline(this, tryIdleKind);
+    this.#stream.deadlines.arm(this.#tryIdle, ms, this.#stream.clock.monotonic());
+  }
   onDeadline(kind: number): void {
     if (kind === wholeKind) this.#onTimeout();
-    else this.#onTryTimeout();
+    else if (kind === tryKind) this.#onTryTimeout();
+    else if (kind === tryIdleKind) this.#onTryIdle();
+    else this.#onStreamLimit();
+  }
+  #onTryIdle(): void {
+    const attempt = this.#attempt;
+    if (this.#done || attempt === undefined || this.#rules === undefined) return;
+    this.#cluster?.stats.rqPerTryIdleTimeout.add(1);
+    attempt.cancel();
+    if (!this.#committed && retriesReset(this.#rules, 'per-try-timeout', true) && this.#mayRetry() && this.#takeRetry()) return;
+    this.#timedOut('upstream_per_try_idle_timeout');
+  }
+  #onStreamLimit(): void {
+    if (this.#done) return;
+    const { info } = this.#stream;
+    this.#cluster?.stats.rqMaxDuration.add(1);
+    info.responseFlags.add('UMSDR');
+    this.#attempt?.cancel();
+    this.#finish();
+    const details = 'upstream_max_stream_duration_reached';
+    if (this.#committed) {
+      info.responseCodeDetails = details;
+      this.#stream.abortResponse();
+      return;
+    }
+    this.#cluster?.stats.status(504);
+    this.#stream.sendLocalReply({ status: 504, body: 'upstream max stream duration reached', details });
+  }
+  /** A try that is over its time goes on beside the next one, and its answer is taken if it is the first good one. */
+  #hedge(attempt: UpstreamAttempt): boolean {
+    if (!this.#hedges || !this.#endStream || !this.#mayRetry() || !this.#takeRetry(0)) return false;
+    this.#hedged ??= [];
+    this.#hedged.push(attempt);
+    this.#attempt = undefined;
+    return true;
+  }
+  #settleHedged(attempt: UpstreamAttempt, head: ResponseHead): void {
+    const hedged = this.#hedged;
+    if (hedged === undefined || this.#rules === undefined) return;
+    const late = hedged.includes(attempt);
+    const rest = hedged.filter((other) => other !== attempt);
+    if (late && retriesResponse(this.#rules, head.status, head.headers)) {
+      // A bad answer of an old try: the others go on.
+      this.#hedged = rest;
+      attempt.cancel();
+      return;
+    }
+    if (!late && retriesResponse(this.#rules, head.status, head.headers) && this.#attempts <= this.#rules.count) return;
+    this.#hedged = undefined;
+    for (const other of rest) other.cancel();
+    if (!late) return;
+    if (this.#cancelBackoff !== undefined) this.#dropBackoff();
+    this.#attempt?.cancel();
+    this.#attempt = attempt;
   }
   #onTimeout(): void {
     if (this.#done) return;
@@ -344,6 +445,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     const attempt = this.#attempt;
     if (this.#done || this.#committed || attempt === undefined || this.#rules === undefined) return;
     this.#cluster?.stats.rqPerTryTimeout.add(1);
+    if (this.#hedge(attempt)) return;
     attempt.cancel();
     this.#cluster?.outliers?.onStatus(attempt.host, 504);
     if (retriesReset(this.#rules, 'per-try-timeout', true) && this.#mayRetry() && this.#takeRetry()) return;
@@ -368,7 +470,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #mayRetry(): boolean {
     const rules = this.#rules;
     if (rules === undefined || this.#attempts > rules.count) {
-      if (rules !== undefined && rules.count > 0) {
+      if (rules !== undefined && rules.on.size > 0) {
         this.#cluster?.stats.rqRetryLimitExceeded.add(1);
         this.#stream.info.responseFlags.add('URX');
       }
@@ -377,20 +479,21 @@ export class Router implements AttemptOwner, DeadlineOwner {
     return this.#keepBody;
   }
   /** Schedules the next attempt; false when the cluster allows no more retries at once. */
-  #takeRetry(): boolean {
+  #takeRetry(delayMs?: number): boolean {
     const cluster = this.#cluster;
     const rules = this.#rules;
     if (cluster === undefined || rules === undefined) return false;
     const limits = this.#action.priority === 'high' ? cluster.highLimits : cluster.limits;
     if (!canRetry(limits)) {
       cluster.stats.rqRetryOverflow.add(1);
-      this.#stream.info.responseFlags.add('URX');
+      this.#stream.info.responseFlags.add('UO');
       return false;
     }
     this.#tryTimeout?.cancel();
     this.endAttemptSpan();
     this.#retried = true;
     cluster.stats.rqRetry.add(1);
+    cluster.stats.rqRetryBackoffExponential.add(1);
     limits.retries.acquire();
     this.#cancelBackoff = this.#stream.clock.setTimeout(
       () => {
@@ -398,7 +501,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
         limits.retries.release();
         this.#startAttempt();
       },
-      retryDelayMs(rules, this.#attempts, this.#stream.random),
+      delayMs ?? retryDelayMs(rules, this.#attempts, this.#stream.random),
     );
     return true;
   }
@@ -430,11 +533,18 @@ export class Router implements AttemptOwner, DeadlineOwner {
     this.#done = true;
     this.#timeout?.cancel();
     this.#tryTimeout?.cancel();
-    if (this.#cancelBackoff !== undefined) {
-      this.#cancelBackoff();
-      const limits = this.#action.priority === 'high' ? this.#cluster?.highLimits : this.#cluster?.limits;
-      limits?.retries.release();
-      this.#cancelBackoff = undefined;
+    this.#tryIdle?.cancel();
+    this.#streamLimit?.cancel();
+    if (this.#hedged !== undefined) {
+      for (const attempt of this.#hedged) attempt.cancel();
+      this.#hedged = undefined;
     }
+    if (this.#cancelBackoff !== undefined) this.#dropBackoff();
+  }
+  #dropBackoff(): void {
+    this.#cancelBackoff?.();
+    this.#cancelBackoff = undefined;
+    const limits = this.#action.priority === 'high' ? this.#cluster?.highLimits : this.#cluster?.limits;
+    limits?.retries.release();
   }
 }

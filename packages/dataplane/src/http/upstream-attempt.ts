@@ -14,6 +14,10 @@ import type { ResourceLimits } from '../clusters/resource-limits.ts';
 import type { UpstreamHttpConnection } from '../clusters/upstream-http-connection.ts';
 import type { AttemptFailure } from './retry-policy.ts';
 
+/** A peer that closes idle connections does so after seconds: only then may it have been closing this one. */
+const replayAfterIdleMs = 900;
+const emptyBody = Buffer.alloc(0);
+
 /** Who started an attempt. After `onFailure` or an ended response nothing follows. */
 export interface AttemptOwner {
   onConnected(attempt: UpstreamAttempt): void;
@@ -39,7 +43,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   sent = false;
   responseStarted = false;
   upgraded = false;
-  /** The connection had carried requests before: its peer may have been closing it. */
+  /** The connection had carried requests before and rested: its peer may have been closing it. */
   reused = false;
   status = 0;
 
@@ -60,11 +64,11 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     if (this.#ended) return;
     const { limits } = this;
     if (limits.requests.open) {
-      this.cluster.stats.rqPendingOverflow.add(1);
+      this.cluster.stats.rqActiveOverflow.add(1);
       this.#fail('overflow', '');
       return;
     }
-    this.reused = connection.requests > 0;
+    this.reused = connection.requests > 0 && connection.reusedAfterMs >= replayAfterIdleMs;
     const stream = connection.openStream(this);
     if (stream === undefined) {
       this.#fail('connection-failure', 'connection takes no stream');
@@ -97,7 +101,8 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     return this.#stream?.sendData(data, endStream) ?? true;
   }
   sendTrailers(trailers: HeaderList): void {
-    this.#stream?.sendTrailers(trailers);
+    if (this.#passesTrailers) this.#stream?.sendTrailers(trailers);
+    else this.#stream?.sendData(emptyBody, true);
   }
   pause(): void {
     this.#stream?.pause();
@@ -141,7 +146,8 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   onTrailers(trailers: HeaderList): void {
     if (this.#ended) return;
     this.#finish();
-    this.#owner.onResponseTrailers(this, trailers);
+    if (this.#passesTrailers) this.#owner.onResponseTrailers(this, trailers);
+    else this.#owner.onResponseData(this, emptyBody, true);
   }
   onReset(reason: ResetReason, detail: string): void {
     if (this.#ended) return;
@@ -152,6 +158,10 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   }
   onDrain(): void {
     if (!this.#ended) this.#owner.onUpstreamDrain(this);
+  }
+  /** HTTP/1 trailers go either way only where the cluster says so. */
+  get #passesTrailers(): boolean {
+    return this.connection?.protocol === 'http2' || this.cluster.config.http1Trailers;
   }
   #fail(reason: AttemptFailure, detail: string): void {
     this.#finish();
