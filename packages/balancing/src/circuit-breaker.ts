@@ -47,6 +47,8 @@ export class ResourceCounter {
     if (this.#used === this.#max) this.#onOpen?.(true);
     this.#onUse?.(Math.max(0, this.#max - this.#used));
   }
+  /** Says again how things stand, where other threads count too. */
+  tell(): void {}
   release(): void {
     if (this.#used === 0) return;
     if (this.#used === this.#max) this.#onOpen?.(false);
@@ -90,6 +92,10 @@ class ProcessResourceCounter extends ResourceCounter {
     if (this.#own === 0) return;
     this.#own--;
     this.#total.add(-1);
+    this.#changed();
+  }
+  override tell(): void {
+    this.#told = !this.open;
     this.#changed();
   }
   #changed(): void {

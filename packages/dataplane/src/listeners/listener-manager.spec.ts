@@ -183,3 +183,17 @@ it('limits connections of a listener and of all', async () => {
   await until(() => rig.dataplane.state.activeConnections === 0);
   expect(await ask(client(rig.port, '127.0.0.1'))).toContain('hello');
 });
+
+it('binds to an address that the machine does not have, with options set on the socket', async () => {
+  // 198.51.100.0/24 is for documentation (RFC 5737): nobody has it.
+  const elsewhere = { socket_address: { address: '198.51.100.7', port_value: 0 } };
+  const filter_chains = [directResponse('hello', 'test')];
+  const SO_KEEPALIVE = { level: 1, name: 9, int_value: 1 };
+  const rig = await start([{ name: 'main', address: elsewhere, freebind: true, socket_options: [SO_KEEPALIVE], filter_chains }]);
+  expect(rig.port).toBeGreaterThan(0);
+  rig.write([
+    { name: 'main', address: elsewhere, freebind: true, socket_options: [SO_KEEPALIVE], filter_chains },
+    { name: 'plain', address: elsewhere, filter_chains },
+  ]);
+  await until(() => [...rig.dataplane.state.listeners.entries].some(({ error }) => error?.details.includes('EADDRNOTAVAIL') === true));
+});

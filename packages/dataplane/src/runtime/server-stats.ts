@@ -58,6 +58,16 @@ export function refreshServerStats(state: DataplaneState): void {
   server.gauge('live').set(state.lifecycle === 'LIVE' && state.healthy ? 1 : 0);
   server.gauge('state').set(state.healthy ? { LIVE: 0, PRE_INITIALIZING: 2, INITIALIZING: 3 }[state.lifecycle] : 1);
   server.gauge('days_until_first_cert_expiring').set(daysUntilExpiry(state));
+  if (state.concurrency > 1) tellLimits(state);
+}
+
+/** Workers count together against circuit breakers, and none of them knows when another has changed what is left. */
+function tellLimits(state: DataplaneState): void {
+  for (const cluster of state.clusters.all) {
+    for (const { connections, pendingRequests, requests, retries } of [cluster.limits, cluster.highLimits]) {
+      for (const resource of [connections, pendingRequests, requests, retries]) resource.tell();
+    }
+  }
 }
 
 function daysUntilExpiry(state: DataplaneState): number {

@@ -6,3 +6,8 @@ const mainOnly =
 export function isMainMetric(name: string): boolean {
   return mainOnly.test(name);
 }
+
+/** Whether a gauge shows a level that only threads with traffic know. */
+export function isWorkerLevel(name: string): boolean {
+  return name.endsWith('.outlier_detection.ejections_active');
+}

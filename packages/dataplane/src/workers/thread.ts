@@ -34,6 +34,8 @@ export interface HostNumbers {
   readonly errors: number;
   readonly timeouts: number;
   readonly connectFailures: number;
+  /** 1 when outlier detection has taken it out. */
+  readonly ejected: number;
 }
 
 /** By cluster, then by the host's address. */

@@ -8,6 +8,7 @@ import { systemResolve } from '../clusters/dns-resolver.ts';
 import type { DataplaneOptions } from '../dataplane.ts';
 import type { SharedCounters } from '../runtime/shared-counter.ts';
 import { CounterOwner } from './counter-table.ts';
+import { isWorkerLevel } from './main-metrics.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.ts';
 import { type RelayTarget, ResourceRelay } from './resource-relay.ts';
 import type { ConfigSources, DataplaneThread, HostReport, InForce, ThreadCommand } from './thread.ts';
@@ -33,7 +34,7 @@ export class WorkerPool implements DataplaneThread {
   /** The thread after the workers: connection ids and counters of its own. */
   readonly index: number;
   readonly count: number;
-  readonly stats = createStats();
+  readonly stats = createStats({ levelsElsewhere: isWorkerLevel });
   readonly sockets: SharedSockets;
   readonly #options: DataplaneOptions;
   readonly #counters: CounterOwner;

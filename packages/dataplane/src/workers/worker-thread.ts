@@ -111,6 +111,7 @@ function hostReport(): HostReport {
         errors,
         timeouts,
         connectFailures,
+        ejected: host.ejected ? 1 : 0,
       };
     }
     report[cluster.config.name] = hosts;

@@ -1,5 +1,8 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { seededRandom, silentLogger, systemClock } from '@xebec/core';
 import { afterEach, expect, it } from 'vitest';
 import { parseBootstrap } from '../config/bootstrap.ts';
@@ -206,4 +209,57 @@ it('tells workers what health checks of the main thread find', async () => {
   await until(async () => (await status(port)) === '503');
   backendFails = false;
   await until(async () => (await status(port)) === '200');
+});
+
+it('relays routes to workers when the main thread has accepted them, and nothing that it refused', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'xebec-workers-'));
+  closers.push(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'rds.json');
+  const write = (version: string, status: number): void => {
+    const route = { match: { prefix: '/' }, direct_response: { status, body: { inline_string: version } } };
+    const resource = {
+      '@type': 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+      name: 'live',
+      virtual_hosts: [
+        { name: 'all', domains: ['*'], routes: [status === 0 ? { match: { safe_regex: { regex: '(' } }, redirect: {} } : route] },
+      ],
+    };
+    writeFileSync(`${path}.new`, JSON.stringify({ version_info: version, resources: [resource] }));
+    renameSync(`${path}.new`, path);
+  };
+  write('1', 201);
+  const manager = {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+    stat_prefix: 'test',
+    http_filters: [{ name: 'router', typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' } }],
+    rds: { route_config_name: 'live', config_source: { path_config_source: { path } } },
+  };
+  const listeners = [
+    {
+      name: 'main',
+      address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+      filter_chains: [{ filters: [{ name: 'http', typed_config: manager }] }],
+    },
+  ];
+  const dataplane = await startDataplane({
+    bootstrap: parseBootstrap(JSON.stringify({ static_resources: { listeners } }), 'test.json'),
+    clock: systemClock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    version: 'test',
+    concurrency: 2,
+  });
+  closers.push(() => dataplane.close());
+  await dataplane.ready;
+  const bound = dataplane.state.listeners.boundAddress('main');
+  const port = bound?.kind === 'tcp' ? bound.port : 0;
+  expect(await status(port)).toBe('201');
+  write('2', 0);
+  write('3', 202);
+  await until(async () => (await status(port)) === '202');
+  // A worker that comes later gets what is in force.
+  write('4', 0);
+  await dataplane.terminateWorker(0);
+  await dataplane.terminateWorker(1);
+  expect(await Promise.all(Array.from({ length: 8 }, () => status(port)))).toEqual(Array.from({ length: 8 }, () => '202'));
 });
