@@ -16,7 +16,7 @@ export function sniffProtocol(bytes: Buffer): SniffedProtocol {
   return sniffRequestLine(bytes);
 }
 
-/** A request line as Envoy's inspector sees one: any method, and no version at all stands for HTTP/1.0. */
+/** A request line as Envoy's inspector sees one: any method, and a GET without a version is HTTP/1.0. */
 function sniffRequestLine(bytes: Buffer): SniffedProtocol {
   let at = 0;
   while (at < bytes.length && isMethodByte(bytes[at] as number)) at++;
@@ -26,7 +26,7 @@ function sniffRequestLine(bytes: Buffer): SniffedProtocol {
   if (lineEnd < 0 || lineEnd >= maxRequestLineBytes) return bytes.length >= maxRequestLineBytes ? 'unknown' : 'need-more';
   const rest = bytes.toString('latin1', at + 1, lineEnd).trim();
   const blank = rest.lastIndexOf(' ');
-  if (blank < 0) return 'http/1.0';
+  if (blank < 0) return bytes.toString('latin1', 0, at) === 'GET' ? 'http/1.0' : 'unknown';
   const version = /^HTTP\/\d\.\d$/.exec(rest.slice(blank + 1));
   if (version === null) return 'unknown';
   return version[0] === 'HTTP/1.1' ? 'http/1.1' : 'http/1.0';

@@ -110,15 +110,7 @@ export function compileListener(
     modifyOnly: proto.drainType === DrainType.MODIFY_ONLY,
     backlog: proto.tcpBacklogSize,
     direction,
-    filters: compileListenerFilters(
-      proto.listenerFilters,
-      {
-        matches: proto.filterChains.map((entry) => entry.filterChainMatch),
-        endsTls: allChains.some(({ tls }) => tls !== undefined),
-      },
-      environment.stats,
-      where,
-    ),
+    filters: compileListenerFilters(proto.listenerFilters, environment.stats, where),
     filtersTimeoutMs: optionalDurationMs(proto.listenerFiltersTimeout) ?? 15_000,
     continueOnTimeout: proto.continueOnListenerFiltersTimeout,
     chains: new FilterChainMatcher(chains, fallback),

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@xebec/core';
 import { type ConnectionInfo, createStreamInfo, type StreamInfo } from '@xebec/telemetry';
+import { parseClientHello } from '@xebec/wire';
 import { openByteStream } from '../net/byte-stream.ts';
 import { plainAddress } from '../net/endpoint-address.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
@@ -11,7 +12,7 @@ import type { TerminalFilter } from '../network/terminal.ts';
 import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { peerCertificateOf, peerChainOf } from '../tls/peer-certificate.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
-import { acceptTls, type HandshakeResult, type TlsStats } from './downstream-tls.ts';
+import { acceptTls, type DownstreamTls, type HandshakeResult, type TlsStats } from './downstream-tls.ts';
 import { Inspection, nothingFound } from './inspection.ts';
 import type { Findings } from './listener-filters/listener-filter.ts';
 import type { ListenerStats } from './listener-stats.ts';
@@ -115,7 +116,7 @@ export class DownstreamConnection {
   }
   #inspect(inspection: Inspection): void {
     const raw = this.#raw;
-    const { filtersTimeoutMs, continueOnTimeout, filters } = this.#listener;
+    const { filtersTimeoutMs, continueOnTimeout } = this.#listener;
     this.#phase = 'inspecting';
     this.#stats.preCxActive.add(1);
     let cancel: (() => void) | undefined;
@@ -144,11 +145,15 @@ export class DownstreamConnection {
     // Filters that still wait will never have enough.
     const onEnd = (): void => {
       this.#stats.listenerFilterRemoteClose.add(1);
-      refuse();
+      if (inspection.bytes.length > 0) refuse();
+      else {
+        stop();
+        raw.destroy();
+      }
     };
     raw.on('data', onData);
     raw.on('end', onEnd);
-    if (filters.timed && filtersTimeoutMs > 0) {
+    if (filtersTimeoutMs > 0) {
       cancel = this.#owner.clock.setTimeout(() => {
         this.#stats.preCxTimeout.add(1);
         if (continueOnTimeout) {
@@ -166,13 +171,7 @@ export class DownstreamConnection {
   }
   #choose(seen: Buffer): void {
     const findings = this.#findings;
-    const { proxied } = findings;
-    if (proxied !== undefined) {
-      this.#remoteAddress = proxied.sourceAddress;
-      this.#remotePort = proxied.sourcePort;
-      this.#localAddress = proxied.destinationAddress;
-      this.#localPort = proxied.destinationPort;
-    }
+    this.#adoptProxied();
     const chain = this.#listener.chains.find({
       destinationAddress: this.#localAddress,
       destinationPort: this.#localPort,
@@ -185,7 +184,7 @@ export class DownstreamConnection {
     });
     if (chain === undefined) {
       this.#stats.noFilterChainMatch.add(1);
-      this.#refuse('filter_chain_not_found', 'NR');
+      this.#refuse('filter_chain_not_found', 'NR', seen.length > 0);
       return;
     }
     this.#phase = 'open';
@@ -198,15 +197,55 @@ export class DownstreamConnection {
       this.#run(this.#raw, this.#connectionInfo(chain.name, undefined), chain, seen);
       return;
     }
+    const { tls } = chain;
+    if (findings.transportProtocol === 'tls') this.#shakeHands(chain, tls, seen);
+    else this.#peek(seen, (bytes) => this.#shakeHands(chain, tls, bytes));
+  }
+  /** Waits for the ClientHello: what it offers decides on the ALPN of the handshake, whoever inspects TLS or nobody. */
+  #peek(seen: Buffer, then: (bytes: Buffer) => void): void {
+    const raw = this.#raw;
+    let bytes = seen;
+    const look = (): boolean => {
+      const hello = parseClientHello(bytes);
+      if (hello === 'need-more') return false;
+      if (typeof hello === 'object') {
+        this.#findings.applicationProtocols = hello.alpn;
+        this.#findings.serverName = hello.sni ?? '';
+      }
+      raw.off('data', onData);
+      raw.off('end', onEnd);
+      raw.pause();
+      then(bytes);
+      return true;
+    };
+    const onData = (more: Buffer): void => {
+      bytes = bytes.length === 0 ? more : Buffer.concat([bytes, more]);
+      look();
+    };
+    const onEnd = (): void => void raw.destroy();
+    raw.on('data', onData);
+    raw.on('end', onEnd);
+    if (!look()) raw.resume();
+  }
+  #shakeHands(chain: CompiledChain, tls: DownstreamTls, seen: Buffer): void {
     // The handshake reads them again.
     if (seen.length > 0) this.#raw.unshift(seen);
-    acceptTls(this.#raw, chain.tls, findings.applicationProtocols, this.#stats.tls as TlsStats, (result, detail) => {
+    acceptTls(this.#raw, tls, this.#findings.applicationProtocols, this.#stats.tls as TlsStats, (result, detail) => {
       if (result === undefined) {
         this.#refuse(detail, undefined);
         return;
       }
       this.#run(result.socket, this.#connectionInfo(chain.name, result), chain, noBytes);
     });
+  }
+  /** From a PROXY protocol header on, the connection is that of the proxy's client. */
+  #adoptProxied(): void {
+    const { proxied } = this.#findings;
+    if (proxied === undefined) return;
+    this.#remoteAddress = proxied.sourceAddress;
+    this.#remotePort = proxied.sourcePort;
+    this.#localAddress = proxied.destinationAddress;
+    this.#localPort = proxied.destinationPort;
   }
   /** Hands the connection to its network filters; `seen` was read already. */
   #run(socket: Socket | TLSSocket, connection: ConnectionInfo, chain: CompiledChain, seen: Buffer): void {
@@ -275,14 +314,16 @@ export class DownstreamConnection {
     };
   }
   /** Ends a connection that no filter chain took, or whose handshake failed. */
-  #refuse(details: string, flag: 'NR' | undefined): void {
+  #refuse(details: string, flag: 'NR' | undefined, unread = false): void {
     if (this.#listener.accessLogs.length > 0) {
       const info = createStreamInfo(this.#connectionInfo(this.#chain?.name ?? '', undefined), this.#owner.clock.now(), this.#startMs);
       if (flag !== undefined) info.responseFlags.add(flag);
       info.responseCodeDetails = details;
       this.#info = info;
     }
-    this.#raw.destroy();
+    // Bytes that only filters have looked at make a close a reset, as in Envoy.
+    if (unread) this.#raw.resetAndDestroy();
+    else this.#raw.destroy();
   }
   #onClosed(detail: string): void {
     if (this.#closed) return;
@@ -302,6 +343,7 @@ export class DownstreamConnection {
   #log(): void {
     const { accessLogs } = this.#listener;
     if (accessLogs.length === 0) return;
+    this.#adoptProxied();
     const info =
       this.#info ?? createStreamInfo(this.#connectionInfo(this.#chain?.name ?? '', undefined), this.#owner.clock.now(), this.#startMs);
     if (this.#info === undefined) for (const [namespace, values] of this.#findings.metadata) info.dynamicMetadata.set(namespace, values);

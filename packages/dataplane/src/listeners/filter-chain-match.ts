@@ -145,6 +145,6 @@ function serverName(names: readonly string[], actual: string): number {
 function sourceType(type: SourceType, traits: ConnectionTraits): number {
   if (type === SourceType.ANY) return 0;
   const local =
-    traits.sourceAddress.startsWith('127.') || traits.sourceAddress === '::1' || traits.sourceAddress === traits.destinationAddress;
+    traits.sourceAddress === '127.0.0.1' || traits.sourceAddress === '::1' || traits.sourceAddress === traits.destinationAddress;
   return (type === SourceType.SAME_IP_OR_LOOPBACK) === local ? 1 : -1;
 }

@@ -1,7 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
 import type {
-  FilterChainMatch,
   ListenerFilterChainMatchPredicate,
   ListenerFilter as ListenerFilterProto,
 } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -12,7 +11,7 @@ import { typeNameOf } from '../config/unpack.ts';
 import { createHttpInspector, httpInspectorType } from './listener-filters/http-inspector.ts';
 import type { Findings, ListenerFilter, ListenerFilterResult } from './listener-filters/listener-filter.ts';
 import { compileProxyProtocol, proxyProtocolType } from './listener-filters/proxy-protocol.ts';
-import { createTlsInspector, handshakePeek, tlsInspectorType } from './listener-filters/tls-inspector.ts';
+import { createTlsInspector, tlsInspectorType } from './listener-filters/tls-inspector.ts';
 
 /** One step of a listener: a filter, and for which connections it is left out. */
 interface Step {
@@ -25,26 +24,11 @@ export interface ListenerFilters {
   /** Whether the connection's destination is to be asked of the kernel. */
   readonly originalDst: boolean;
   readonly steps: readonly Step[];
-  /** Whether the time limit of listener filters holds; the peek before our own handshake has none. */
-  readonly timed: boolean;
-}
-
-export interface ListenerFilterNeeds {
-  /** Matches of all filter chains: one that looks at TLS needs the TLS inspector even where it is not configured. */
-  readonly matches: readonly (FilterChainMatch | undefined)[];
-  /** Whether any chain ends TLS. */
-  readonly endsTls: boolean;
 }
 
 /** Compiles listener filters; throws XebecError `E_CONFIG` for one that is not known. */
-export function compileListenerFilters(
-  filters: readonly ListenerFilterProto[],
-  needs: ListenerFilterNeeds,
-  stats: StatsScope,
-  where: string,
-): ListenerFilters {
+export function compileListenerFilters(filters: readonly ListenerFilterProto[], stats: StatsScope, where: string): ListenerFilters {
   let originalDst = false;
-  let inspectsTls = false;
   const steps: Step[] = [];
   for (const proto of filters) {
     if (proto.configType.case === 'configDiscovery') {
@@ -62,7 +46,6 @@ export function compileListenerFilters(
           break;
         case tlsInspectorType:
           if (any !== undefined) fromBinary(TlsInspectorSchema, any.value);
-          inspectsTls = true;
           steps.push({ filter: createTlsInspector(stats), disabled });
           break;
         case httpInspectorType:
@@ -84,19 +67,7 @@ export function compileListenerFilters(
       throw new XebecError('E_CONFIG', `${here}: malformed configuration`, { cause: error });
     }
   }
-  if (!inspectsTls && needs.matches.some(looksAtTls)) {
-    inspectsTls = true;
-    steps.push({ filter: createTlsInspector(stats), disabled: undefined });
-  }
-  const timed = steps.length > 0;
-  if (!inspectsTls && needs.endsTls) steps.push({ filter: handshakePeek, disabled: undefined });
-  return { originalDst, steps, timed };
-}
-
-function looksAtTls(match: FilterChainMatch | undefined): boolean {
-  if (match === undefined) return false;
-  if (match.transportProtocol !== '') return match.transportProtocol === 'tls';
-  return match.serverNames.length > 0 || match.applicationProtocols.length > 0;
+  return { originalDst, steps };
 }
 
 function wellKnown(name: string): string {

@@ -22,6 +22,8 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   readonly #terminal: TerminalFilter | undefined;
   /** Whether the terminal filter has seen the new connection. */
   #reached = false;
+  /** Counts bytes where no terminal filter does. */
+  readonly #info: StreamInfo;
   readonly #clock: Clock;
   readonly #timers = new Set<() => void>();
   /** How many filters have seen the new connection. */
@@ -42,6 +44,7 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   ) {
     this.#socket = socket;
     this.#clock = clock;
+    this.#info = info;
     this.#filters = factories.map((factory, index) => factory.create(this.#callbacks(index, connection, info)));
     this.#terminal = makeTerminal(this);
   }
@@ -65,6 +68,8 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
     for (const filter of this.#filters) filter.onUpstreamConnected?.();
   }
   receive(bytes: Buffer): void {
+    if (this.#terminal === undefined && this.#filters.some((filter) => filter.onData !== undefined))
+      this.#info.bytesReceived += bytes.length;
     this.#read(0, bytes, false);
   }
   receiveEnd(): void {
@@ -134,7 +139,9 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   }
   #write(from: number, bytes: Buffer, endStream: boolean): boolean {
     for (let i = from; i >= 0; i--) if (this.#filters[i]?.onWrite?.(bytes, endStream) === 'stop') return true;
-    return bytes.length === 0 ? true : this.#socket.write(bytes);
+    if (bytes.length === 0) return true;
+    if (this.#terminal === undefined) this.#info.bytesSent += bytes.length;
+    return this.#socket.write(bytes);
   }
   #callbacks(index: number, connection: ConnectionInfo, info: StreamInfo): NetworkFilterCallbacks {
     return {

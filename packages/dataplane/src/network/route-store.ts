@@ -109,7 +109,7 @@ export class RouteStore {
         source.current ??= this.#compile(create(RouteConfigurationSchema));
         ready();
       },
-      statPrefix: `${statPrefix}.rds.${name}`,
+      statPrefix: name === '' ? `${statPrefix}.rds` : `${statPrefix}.rds.${name}`,
     });
     return shared;
   }

@@ -37,16 +37,6 @@ export function createTlsInspector(stats: StatsScope): ListenerFilter {
   };
 }
 
-/** Looks at a ClientHello because this proxy ends TLS itself and chooses its ALPN by what is offered; never refuses, counts nothing. */
-export const handshakePeek: ListenerFilter = {
-  inspect(bytes, findings) {
-    const hello = parseClientHello(bytes);
-    if (hello === 'need-more') return 'need-more';
-    if (typeof hello === 'object') adopt(hello, findings);
-    return 0;
-  },
-};
-
 function adopt(hello: { readonly sni: string | undefined; readonly alpn: readonly string[] }, findings: Findings): void {
   findings.transportProtocol = 'tls';
   findings.serverName = hello.sni ?? '';
