@@ -30,7 +30,7 @@ export function acceptResource(typeUrl: string, any: Any, checks: ResourceChecks
   if (any.typeUrl !== typeUrl) {
     return {
       kind: 'fatal',
-      reason: `type URL ${any.typeUrl} embedded in an individual Any does not match the message-wide type URL ${typeUrl} in DiscoveryResponse`,
+      reason: `${any.typeUrl} does not match the message-wide type URL ${typeUrl} in DiscoveryResponse`,
     };
   }
   const schema = protoRegistry().getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));

@@ -14,7 +14,15 @@ export class SubscriptionStats {
   readonly #updateTime: Gauge;
   readonly #duration: Histogram;
 
-  constructor(scope: StatsScope, clock: Clock) {
+  readonly #reloads: { readonly count: Counter; readonly time: Gauge } | undefined;
+
+  constructor(stats: StatsScope, prefix: string, clock: Clock) {
+    const scope = stats.scope(prefix);
+    // Envoy counts reloads of clusters and routes only.
+    this.#reloads = /\.(?:cds$|rds(?:$|\.))/.test(prefix)
+      ? { count: scope.counter('config_reload'), time: scope.gauge('config_reload_time_ms') }
+      : undefined;
+    scope.counter('update_empty');
     this.#clock = clock;
     this.#attempt = scope.counter('update_attempt');
     this.#success = scope.counter('update_success');
@@ -32,6 +40,8 @@ export class SubscriptionStats {
   succeeded(version: string, startedAtMs: number): void {
     this.#success.add(1);
     this.#attempt.add(1);
+    this.#reloads?.count.add(1);
+    this.#reloads?.time.set(this.#clock.now());
     this.#version.set(Number(xxHash64(Buffer.from(version))));
     this.#updateTime.set(this.#clock.now());
     this.#duration.record(this.#clock.monotonic() - startedAtMs);

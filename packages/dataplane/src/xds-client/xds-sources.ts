@@ -147,7 +147,7 @@ export class XdsSources {
     if (specifier.case === 'pathConfigSource' || specifier.case === 'path') {
       const path = specifier.case === 'path' ? specifier.value : specifier.value.path;
       const directory = specifier.case === 'path' ? undefined : specifier.value.watchedDirectory?.path;
-      const stats = new SubscriptionStats(this.#options.stats.scope(statPrefix), this.#options.clock);
+      const stats = new SubscriptionStats(this.#options.stats, statPrefix, this.#options.clock);
       stats.attempted();
       this.#watchFile(path, directory, typeUrl, stats, (changed, refused) =>
         watcher.onChange({ changed, removed: [], complete: true, refused }),
@@ -173,6 +173,7 @@ export class XdsSources {
       (connected) => {
         this.#connected = connected;
         this.#options.stats.gauge('control_plane.connected_state').set(connected ? 1 : 0);
+        this.#options.stats.counter('control_plane.rate_limit_enforced').add(0);
       },
     );
     return this.#ads;
@@ -212,7 +213,7 @@ export class XdsSources {
   }
   #watchNamed(path: string, directory: string | undefined, typeUrl: string, name: string, watcher: ResourceWatcher): () => void {
     const { stats, clock } = this.#options;
-    const counted = watcher.statPrefix === undefined ? undefined : new SubscriptionStats(stats.scope(watcher.statPrefix), clock);
+    const counted = watcher.statPrefix === undefined ? undefined : new SubscriptionStats(stats, watcher.statPrefix, clock);
     counted?.attempted();
     return this.#watchFile(path, directory, typeUrl, counted, (resources) => {
       const found = resources.find((entry) => entry.name === name);

@@ -88,7 +88,7 @@ export class XdsStream {
   watchCollection(typeUrl: string, watcher: CollectionWatcher, statPrefix: string): void {
     const type = this.#type(typeUrl);
     type.collection = watcher;
-    type.stats = new SubscriptionStats(this.#options.stats.scope(statPrefix), this.#options.clock);
+    type.stats = new SubscriptionStats(this.#options.stats, statPrefix, this.#options.clock);
     type.stats.attempted();
     this.#changed(type);
   }
@@ -99,7 +99,7 @@ export class XdsStream {
     type.watchers.set(name, watchers);
     watchers.add(watcher);
     if (watcher.statPrefix !== undefined && !type.named.has(watcher.statPrefix)) {
-      const stats = new SubscriptionStats(this.#options.stats.scope(watcher.statPrefix), this.#options.clock);
+      const stats = new SubscriptionStats(this.#options.stats, watcher.statPrefix, this.#options.clock);
       type.named.set(watcher.statPrefix, stats);
       stats.attempted();
     }
@@ -269,8 +269,10 @@ export class XdsStream {
     const resources = response.resources.map((any) => ({ ...unwrapResource(any), version: response.versionInfo }));
     const error = this.#apply(type, resources, [], true, response.versionInfo);
     if (error === undefined) type.version = response.versionInfo;
-    this.#requestSotw(type, error);
+    // What the response made necessary (endpoints of new clusters, routes of new listeners) is asked for before it is acknowledged.
     type.dirty = false;
+    this.#flush();
+    this.#requestSotw(type, error);
   }
   #onDelta(response: DeltaDiscoveryResponse): void {
     const type = this.#types.get(response.typeUrl);
@@ -278,7 +280,9 @@ export class XdsStream {
     const resources = response.resources.flatMap(({ name, resource, version }) =>
       resource === undefined ? [] : [{ name, resource, version }],
     );
-    this.#ackDelta(type, response.nonce, this.#apply(type, resources, response.removedResources, false, response.systemVersionInfo));
+    const error = this.#apply(type, resources, response.removedResources, false, response.systemVersionInfo);
+    this.#flush();
+    this.#ackDelta(type, response.nonce, error);
   }
   /** Applies what can be applied of a response; the text says what could not. */
   #apply(
@@ -295,8 +299,13 @@ export class XdsStream {
     const seen = new Set<string>();
     let fatal: string | undefined;
     for (const entry of received) {
-      // A name twice: the last would win silently, so the response is refused.
-      if (seen.has(entry.name)) fatal ??= `duplicate name ${entry.name} found among added/updated resources`;
+      if (seen.has(entry.name) && !complete) fatal ??= `duplicate name ${entry.name} found among added/updated resources`;
+      const collected = /\.(Cluster|Listener)$/.exec(type.typeUrl)?.[1]?.toLowerCase();
+      if (seen.has(entry.name) && collected !== undefined) {
+        // The first of them is applied.
+        errors.push(refusal(type.typeUrl, entry.name, `duplicate ${collected} ${entry.name} found`));
+        continue;
+      }
       seen.add(entry.name);
       const accepted = acceptResource(type.typeUrl, entry.resource, this.#options.checks);
       if (accepted.kind === 'fatal') fatal ??= accepted.reason;
