@@ -1,5 +1,6 @@
 import { XebecError } from '@xebec/core';
 import { BufferPerRouteSchema, BufferSchema } from '@xebec/protos/envoy/extensions/filters/http/buffer/v3/buffer';
+import { header } from '@xebec/wire';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilter, HttpFilterCallbacks, HttpFilterDefinition } from '../../http-filter.ts';
 
@@ -11,6 +12,10 @@ const name = 'envoy.filters.http.buffer';
  */
 function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFilter {
   let size = 0;
+  const setLength = (): void => {
+    const { headers } = callbacks.request;
+    if (header(headers, 'content-length') === undefined) headers.push('content-length', String(size));
+  };
   return {
     onRequestHead: (_, endStream) => (endStream ? 'continue' : 'stop'),
     onRequestData(data, endStream) {
@@ -19,9 +24,13 @@ function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFil
         callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
         return 'stop';
       }
+      if (endStream) setLength();
       return endStream ? 'continue' : 'stop';
     },
-    onRequestTrailers: () => 'continue',
+    onRequestTrailers() {
+      setLength();
+      return 'continue';
+    },
   };
 }
 

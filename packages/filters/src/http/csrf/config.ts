@@ -57,7 +57,7 @@ function compilePolicy(bytes: Uint8Array): Policy {
 
 /** Host and port of an origin or address; a bare value is taken as it is, as in Envoy. */
 function originOf(value: string | undefined): string {
-  if (value === undefined || value === '') return '';
+  if (value === undefined || value === '' || value === 'null') return '';
   const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(value);
   return match?.[1] ?? value;
 }

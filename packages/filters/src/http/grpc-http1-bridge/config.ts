@@ -1,5 +1,4 @@
 import { ConfigSchema } from '@xebec/protos/envoy/extensions/filters/http/grpc_http1_bridge/v3/config';
-import type { StatsScope } from '@xebec/telemetry';
 import { header, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilter, HttpFilterCallbacks, HttpFilterDefinition } from '../../http-filter.ts';
@@ -10,20 +9,20 @@ const pass: HttpFilter = {};
 export const grpcHttp1BridgeDefinition: HttpFilterDefinition = {
   name: 'envoy.filters.http.grpc_http1_bridge',
   typeNames: [ConfigSchema.typeName],
-  compile(bytes, _, context) {
+  compile(bytes) {
     const { upgradeProtobufToGrpc, ignoreQueryParameters } = decodeConfig(ConfigSchema, bytes);
     return {
       create(callbacks) {
         const type = header(callbacks.request.headers, 'content-type') ?? '';
         const upgrade = upgradeProtobufToGrpc && type === 'application/x-protobuf';
         if (!upgrade && type !== 'application/grpc' && !type.startsWith('application/grpc+')) return pass;
-        return createFilter(context.stats, callbacks, upgrade, ignoreQueryParameters);
+        return createFilter(callbacks, upgrade, ignoreQueryParameters);
       },
     };
   },
 };
 
-function createFilter(stats: StatsScope, callbacks: HttpFilterCallbacks, upgrade: boolean, ignoreQuery: boolean): HttpFilter {
+function createFilter(callbacks: HttpFilterCallbacks, upgrade: boolean, ignoreQuery: boolean): HttpFilter {
   const bridges = callbacks.request.version !== 'HTTP/2';
   let response: ResponseHead | undefined;
   let body = 0;
@@ -51,10 +50,7 @@ function createFilter(stats: StatsScope, callbacks: HttpFilterCallbacks, upgrade
     onResponseHead(head, endStream) {
       status = header(head.headers, 'grpc-status');
       if (!bridges || callbacks.info.responseCodeDetails !== 'via_upstream') return 'continue';
-      if (endStream) {
-        if (status !== undefined && status !== '0') head.status = 503;
-        return 'continue';
-      }
+      if (endStream) return 'continue';
       response = head;
       return 'stop';
     },
@@ -81,14 +77,6 @@ function createFilter(stats: StatsScope, callbacks: HttpFilterCallbacks, upgrade
       if (upgrade) setHeader(headers, 'content-type', 'application/x-protobuf');
       removeHeader(headers, 'transfer-encoding');
       return 'continue';
-    },
-    onComplete() {
-      const cluster = callbacks.info.upstreamCluster;
-      const [, service = '', method = ''] = (callbacks.request.path.split('?')[0] ?? '').split('/');
-      if (cluster === '' || service === '' || method === '' || status === undefined) return;
-      const scope = stats.scope(`cluster.${cluster}`);
-      scope.counter(`grpc.${service}.${method}.${status === '0' ? 'success' : 'failure'}`).add(1);
-      scope.counter(`grpc.${service}.${method}.total`).add(1);
     },
   };
 }

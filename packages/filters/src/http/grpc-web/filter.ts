@@ -22,8 +22,10 @@ export function createGrpcWebFilter(stats: StatsScope, callbacks: HttpFilterCall
   const cutter = textResponse ? new FrameCutter(MAX_FRAME_BYTES) : undefined;
   let status: string | undefined;
   let foreign: { readonly head: ResponseHead; readonly body: Buffer[]; size: number } | undefined;
-  const refuse = (body: string) => {
-    callbacks.sendLocalReply({ status: 400, body, details: 'grpc_base_64_decode_failed_bad_size' });
+  const refuse = (details: string) => {
+    // The client is no gRPC client: what it gets is plain HTTP.
+    setHeader(callbacks.request.headers, 'content-type', type);
+    callbacks.sendLocalReply({ status: 400, body: 'Bad gRPC-web request, invalid base64 data.', details });
     return 'stop' as const;
   };
 
@@ -32,14 +34,14 @@ export function createGrpcWebFilter(stats: StatsScope, callbacks: HttpFilterCall
       removeHeader(head.headers, 'content-length');
       setHeader(head.headers, 'content-type', GRPC);
       setHeader(head.headers, 'te', 'trailers');
-      setHeader(head.headers, 'grpc-accept-encoding', 'identity,deflate,gzip');
+      setHeader(head.headers, 'grpc-accept-encoding', 'identity');
       return 'continue';
     },
     onRequestData(data, endStream) {
       if (reader === undefined) return 'continue';
       const bytes = reader.push(data);
-      if (bytes === undefined) return refuse('Bad gRPC-web request, invalid base64 data.');
-      if (endStream && !reader.complete) return refuse('Bad gRPC-web request, invalid base64 data.');
+      if (bytes === undefined) return refuse('grpc_base_64_decode_failed');
+      if (endStream && !reader.complete) return refuse('grpc_base_64_decode_failed_bad_size');
       return bytes;
     },
     onResponseHead(head, endStream) {
@@ -47,7 +49,7 @@ export function createGrpcWebFilter(stats: StatsScope, callbacks: HttpFilterCall
       const responseType = header(head.headers, 'content-type') ?? '';
       const isGrpc = responseType.startsWith(GRPC);
       setHeader(head.headers, 'content-type', textResponse ? 'application/grpc-web-text+proto' : 'application/grpc-web+proto');
-      if (endStream || isGrpc || head.status === 200) return 'continue';
+      if (endStream || isGrpc || status !== undefined) return 'continue';
       // An answer of something that is no gRPC server: its text becomes the message of a gRPC error.
       foreign = { head, body: [], size: 0 };
       return 'stop';
@@ -86,7 +88,6 @@ function finishForeign(head: ResponseHead, body: readonly Buffer[]): void {
   setHeader(head.headers, 'content-length', '0');
   setHeader(head.headers, 'grpc-status', String(grpcStatusOf(head.status)));
   if (message.length > 0) setHeader(head.headers, 'grpc-message', percentEncode(message));
-  head.status = 200;
 }
 
 /** grpc-message is percent-encoded: printable ASCII but `%` stays (gRPC over HTTP/2, Responses). */

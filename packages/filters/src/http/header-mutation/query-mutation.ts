@@ -30,7 +30,12 @@ export function compileQueryMutation(list: readonly KeyValueMutation[]): QueryMu
 function compileAppend({ entry, record, action }: KeyValueAppend): Operation | undefined {
   const name = record?.key ?? entry?.key ?? '';
   const value = record?.value;
-  const raw = value === undefined ? Buffer.from(entry?.value ?? new Uint8Array()).toString() : typeof value === 'string' ? value : '';
+  const raw =
+    value === undefined
+      ? Buffer.from(entry?.value ?? new Uint8Array()).toString()
+      : value.kind.case === 'stringValue'
+        ? value.kind.value
+        : '';
   if (name === '') return undefined;
   const format = compileFormat(raw, { omitEmpty: true });
   return (query, context) => {

@@ -61,10 +61,10 @@ function decide({ context, passThrough, cacheMs, cache, minimums }: HealthCheckC
   }
   for (const { cluster, percent } of minimums) {
     const health = upstream.clusterHealth?.(cluster);
-    if (health === undefined) return { status: 503, details: 'health_check_failed_cluster_not_found' };
+    if (health === undefined) return { status: 503, details: 'health_check_failed_no_cluster_found' };
     if (health.total === 0) {
       if (percent > 0) return { status: 503, details: 'health_check_failed_cluster_empty' };
     } else if (100 * health.healthy < health.total * percent) return { status: 503, details: 'health_check_failed_cluster_unhealthy' };
   }
-  return { status: 200, details: 'health_check_ok' };
+  return { status: 200, details: minimums.length === 0 ? 'health_check_ok' : 'health_check_ok_cluster_healthy' };
 }

@@ -42,6 +42,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
       if (rules.action === 'log') {
         const hint = decision.policy !== undefined;
         (hint ? stats.logged : stats.notLogged).add(1);
+        stats.allowed.add(1);
         mergeMetadata(info, 'envoy.common', { access_log_hint: hint });
         return 'continue';
       }
