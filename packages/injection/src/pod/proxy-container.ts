@@ -37,12 +37,13 @@ export function proxyContainer(
     resources: resources(annotations),
     securityContext: {
       allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
       privileged: false,
       readOnlyRootFilesystem: true,
       runAsGroup: PROXY_UID,
-      runAsNonRoot: true,
-      runAsUser: PROXY_UID,
+      // Transparent sockets want NET_ADMIN; the rules know such a proxy by its group.
+      ...(interceptionModeOf(pod) === 'TPROXY'
+        ? { capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] }, runAsNonRoot: false, runAsUser: 0 }
+        : { capabilities: { drop: ['ALL'] }, runAsNonRoot: true, runAsUser: PROXY_UID }),
     },
     ...(holdApplication ? { lifecycle: { postStart: { exec: { command: ['pilot-agent', 'wait'] } } } } : {}),
     volumeMounts: proxyVolumeMounts(),

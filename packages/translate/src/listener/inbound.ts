@@ -73,6 +73,7 @@ export function virtualInbound(context: ListenerContext, ports: readonly Inbound
     listenerFiltersTimeout: context.detectionTimeout,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.INBOUND,
+    ...(context.proxy.interceptionMode === 'TPROXY' ? { transparent: true } : {}),
     accessLog: listenerAccessLogs(inbound.accessLog),
     maxConnectionsToAcceptPerSocketEvent: 1,
   });
