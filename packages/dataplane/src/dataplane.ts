@@ -16,6 +16,7 @@ import { type AdminServer, startAdmin } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
 import type { ActiveHealth } from './clusters/host-health.ts';
+import { requireNodeForSources } from './config/semantics/node.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
 import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
@@ -131,6 +132,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const node = nodeIdentity(bootstrap.node, options.version, httpFilters, networkFilters);
   if (options.serviceNode !== undefined) node.id = options.serviceNode;
   if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
+  requireNodeForSources(bootstrap, node);
   const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
   const inspector = socketInspector(logger);
   const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread(options.openSocket));
@@ -156,7 +158,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
   const routes = new RouteStore(subscribe, routeCompiler({ httpFilters, formatEnvironment, unwrap }), decodeRoutes, () => clock.now());
   const knownHealth = new Map<string, ReadonlyMap<string, ActiveHealth>>();
-  const clusters = new ClusterManager({
+  const ownCluster = bootstrap.clusterManager?.localClusterName ?? '';
+  const clusters: ClusterManager = new ClusterManager({
     secrets,
     subscribe,
     stats,
@@ -165,6 +168,14 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     resolve: options.resolve ?? systemResolve,
     inspector,
+    own:
+      ownCluster === ''
+        ? undefined
+        : {
+            locality: `${node.locality?.region ?? ''}/${node.locality?.zone ?? ''}/${node.locality?.subZone ?? ''}`,
+            clusterName: ownCluster,
+            hosts: () => clusters.get(ownCluster)?.hosts,
+          },
     checksElsewhere: thread.role === 'worker',
     knownHealth: (cluster, host) => knownHealth.get(cluster)?.get(host),
     publishHealth: thread.role === 'main' ? (cluster, hosts) => thread.command({ kind: 'health', cluster, hosts }) : undefined,

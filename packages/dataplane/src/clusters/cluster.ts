@@ -1,7 +1,7 @@
 import { metadataCriteria } from '@xebec/balancing';
 import { XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
+import type { ClusterLoadAssignment, ClusterLoadAssignment_Policy_DropOverload } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import type { HttpProtocol } from '../http/codecs.ts';
 import { addressText } from '../net/endpoint-address.ts';
@@ -46,6 +46,7 @@ export class Cluster {
   readonly #transports: TransportMatches;
   readonly #originals: OriginalDestinationHosts | undefined;
   readonly #stops: (() => void)[] = [];
+  #dropOverloads: readonly ClusterLoadAssignment_Policy_DropOverload[] = [];
   #populated = false;
   #hadTraffic = false;
   #announced = false;
@@ -130,15 +131,16 @@ export class Cluster {
     const { kind } = this.config.balancing.policy;
     return kind === 'ring-hash' || kind === 'maglev';
   }
-  /** The share of requests that EDS wants dropped, by category: true when this one is. */
-  dropsOverload(): boolean {
+  /** Whether this request is among those that EDS wants dropped; `all` where that is every one. */
+  dropsOverload(): 'all' | 'some' | undefined {
     const { random } = this.#environment;
-    for (const { dropPercentage } of this.assignment?.policy?.dropOverloads ?? []) {
+    for (const { dropPercentage } of this.#dropOverloads) {
       if (dropPercentage === undefined) continue;
       const of = [100, 10_000, 1_000_000][dropPercentage.denominator] ?? 100;
-      if (random.next() * of < dropPercentage.numerator) return true;
+      if (dropPercentage.numerator >= of) return 'all';
+      if (random.next() * of < dropPercentage.numerator) return 'some';
     }
-    return false;
+    return undefined;
   }
   /** The pool for one host; `wanted` is what the downstream speaks. */
   httpPool(host: Host, wanted: HttpProtocol, alpn: readonly string[] | undefined, sni: string | undefined, high: boolean): HttpPool {
@@ -292,6 +294,7 @@ export class Cluster {
   #applyPolicy(assignment: ClusterLoadAssignment): void {
     this.#selection.overprovisioning = assignment.policy?.overprovisioningFactor ?? 140;
     this.#selection.weightedPriorityHealth = assignment.policy?.weightedPriorityHealth ?? false;
+    this.#dropOverloads = assignment.policy?.dropOverloads ?? [];
     this.#selection.invalidate();
   }
   #withHashKey(config: HostConfig): HostConfig {

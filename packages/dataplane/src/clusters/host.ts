@@ -80,7 +80,7 @@ export class Host implements BalancedHost {
     return combinedHealth(this.config.eds, this.active);
   }
   get excluded(): boolean {
-    return this.active.excluded || this.active.pending;
+    return this.active.excluded || this.active.pending || this.config.eds === 'draining';
   }
   get canary(): boolean {
     return this.config.metadata['envoy.lb']?.['canary'] === true;

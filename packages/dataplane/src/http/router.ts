@@ -97,6 +97,20 @@ export class Router implements AttemptOwner, DeadlineOwner {
     info.upstreamCluster = choice.name;
     info.attemptCount = 1;
     info.clusterMetadata = cluster.config.metadata;
+    const dropped = cluster.dropsOverload();
+    if (dropped !== undefined) {
+      const name = dropped === 'all' ? 'unconditional-drop-overload' : 'drop-overload';
+      cluster.stats.status(503);
+      this.#finish();
+      stream.sendLocalReply({
+        status: 503,
+        body: name.replaceAll('-', ' '),
+        details: name.replaceAll('-', '_'),
+        flag: 'DO',
+        headers: settings.suppressEnvoyHeaders ? [] : [`x-envoy-${name}`, 'true'],
+      });
+      return;
+    }
     const asks = hasEnvoyHeaders(head.headers);
     this.#rules = asks ? retryRules(this.#action.retryPolicy, head) : requestRules(this.#action.retryPolicy, head);
     this.#timeoutMs = requestTimeoutMs(this.#action, head, asks);
