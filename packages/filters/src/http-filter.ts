@@ -77,6 +77,9 @@ export interface HttpFilter {
   onComplete?(): void;
 }
 
+/** What `create` returns for a stream that the filter has nothing to do with: it costs that stream nothing more. */
+export const passiveFilter: HttpFilter = {};
+
 /** Compiled once per configuration update; `create` runs per stream and must be cheap. */
 export interface HttpFilterFactory {
   create(callbacks: HttpFilterCallbacks): HttpFilter;

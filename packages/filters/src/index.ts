@@ -3,18 +3,19 @@ export { type FilterSupport, filterSupport, knownFilterTypes } from './filter-su
 export { upstreamAlpnByVersionKey } from './http/alpn/config.ts';
 export { grpcMessagesKey } from './http/grpc-stats/config.ts';
 export { healthCheckKey } from './http/health-check/filter.ts';
-export type {
-  FilterContext,
-  FilterStatus,
-  FilterUpstream,
-  HttpCallOptions,
-  HttpFilter,
-  HttpFilterCallbacks,
-  HttpFilterDefinition,
-  HttpFilterFactory,
-  LocalReply,
-  NodeInfo,
-  RouteView,
+export {
+  type FilterContext,
+  type FilterStatus,
+  type FilterUpstream,
+  type HttpCallOptions,
+  type HttpFilter,
+  type HttpFilterCallbacks,
+  type HttpFilterDefinition,
+  type HttpFilterFactory,
+  type LocalReply,
+  type NodeInfo,
+  passiveFilter,
+  type RouteView,
 } from './http-filter.ts';
 export {
   type NetworkFilter,

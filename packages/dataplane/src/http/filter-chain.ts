@@ -1,4 +1,4 @@
-import type { HttpFilter, HttpFilterCallbacks, LocalReply, RouteView } from '@xebec/filters';
+import { type HttpFilter, type HttpFilterCallbacks, type LocalReply, passiveFilter, type RouteView } from '@xebec/filters';
 import type { ClusterChoice, CompiledRoute, ForwardAction } from '@xebec/matching';
 import type { StreamInfo } from '@xebec/telemetry';
 import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
@@ -53,7 +53,9 @@ export class FilterChain implements HttpFilterCallbacks, RouteView {
       const entry = filters[i];
       if (entry === undefined) continue;
       const disabled = stream.findRoute()?.filterDisabled(entry.name) ?? entry.disabled;
-      if (!disabled) this.#filters.push(entry.factory.create(this));
+      if (disabled) continue;
+      const filter = entry.factory.create(this);
+      if (filter !== passiveFilter) this.#filters.push(filter);
     }
   }
   get info(): StreamInfo {

@@ -3,6 +3,8 @@ import { fieldNameOf, fieldRole, safeFieldValue } from '../field-name.ts';
 const length = /^[0-9]{1,15}$/;
 const keptLines = 32;
 const maxKeptChars = 256;
+/** Begins what stands in place of the value of a field that had another one before: it is not kept again. */
+const changing = '\n';
 
 /**
  * Writes the header lines of one connection's messages. A field that stands where it stood in the message before is written as it
@@ -55,9 +57,16 @@ export class FieldLines {
     else if (role === fieldRole.upgrade) this.upgrade ??= value;
     return '';
   }
-  /** Without holes: a place is kept when those before it are. An empty name equals none. */
+  /** Without holes: a place is kept when those before it are. An empty name equals none, a field that changes has none. */
   #keep(at: number, name: string, line: string): void {
-    if (at > this.#names.length || at >= keptLines || line.length > maxKeptChars) return;
+    const known = this.#names.length;
+    if (at > known || at >= keptLines || line.length > maxKeptChars) return;
+    if (at < known && name !== '' && (this.#names[at] === name || this.#values[at] === changing + name)) {
+      this.#names[at] = '';
+      this.#values[at] = changing + name;
+      this.#lines[at] = '';
+      return;
+    }
     this.#names[at] = name;
     // Cut from the line, so that it does not hold the whole head that it came in.
     this.#values[at] = line.slice(name.length + 2, -2);

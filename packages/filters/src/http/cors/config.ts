@@ -1,7 +1,7 @@
 import { compileStringMatcher, fractionOf } from '@xebec/matching';
 import { CorsPolicySchema, CorsSchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { type CorsPolicy, createCorsFilter } from './filter.ts';
 
 const name = 'envoy.filters.http.cors';
@@ -16,7 +16,7 @@ export const corsDefinition: HttpFilterDefinition = {
     return {
       create: (callbacks) => {
         const policy = callbacks.perRouteConfig(context.filterName) as CorsPolicy | undefined; // what compilePerRoute below returned
-        return policy === undefined ? {} : createCorsFilter(policy, stats, context.random, callbacks);
+        return policy === undefined ? passiveFilter : createCorsFilter(policy, stats, context.random, callbacks);
       },
     };
   },

@@ -3,7 +3,7 @@ import { compileHeaderMatcher, durationMs, fractionOf } from '@xebec/matching';
 import type { FaultRateLimit } from '@xebec/protos/envoy/extensions/filters/common/fault/v3/fault';
 import { type HTTPFault, HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { createFaultFilter, type FaultConfig } from './filter.ts';
 
 const name = 'envoy.filters.http.fault';
@@ -63,7 +63,9 @@ export const faultDefinition: HttpFilterDefinition = {
     return {
       create: (callbacks) => {
         const override = callbacks.perRouteConfig(context.filterName) as FaultConfig | undefined; // what compilePerRoute below returned
-        return createFaultFilter(override ?? config, stats, context.random, callbacks);
+        const faults = override ?? config;
+        if (faults.delay === undefined && faults.abort === undefined && faults.rateLimit === undefined) return passiveFilter;
+        return createFaultFilter(faults, stats, context.random, callbacks);
       },
     };
   },

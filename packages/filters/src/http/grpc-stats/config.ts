@@ -3,7 +3,7 @@ import { type FilterConfig, FilterConfigSchema } from '@xebec/protos/envoy/exten
 import type { StatsScope } from '@xebec/telemetry';
 import { header } from '@xebec/wire';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilter, HttpFilterCallbacks, HttpFilterDefinition } from '../../http-filter.ts';
+import { type HttpFilter, type HttpFilterCallbacks, type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { MessageCounter } from './message-counter.ts';
 
 /** `filterState` key with `{requestMessageCount, responseMessageCount}` while a gRPC stream runs. */
@@ -16,7 +16,7 @@ export const grpcStatsDefinition: HttpFilterDefinition = {
     const config = decodeConfig(FilterConfigSchema, bytes);
     const allowed = allowedMethods(config);
     return {
-      create: (callbacks) => (isGrpcRequest(callbacks.request) ? createFilter(config, allowed, context.stats, callbacks) : {}),
+      create: (callbacks) => (isGrpcRequest(callbacks.request) ? createFilter(config, allowed, context.stats, callbacks) : passiveFilter),
     };
   },
 };

@@ -2,7 +2,7 @@ import { XebecError } from '@xebec/core';
 import { compileRbac } from '@xebec/matching';
 import { type RBAC, RBACPerRouteSchema, RBACSchema } from '@xebec/protos/envoy/extensions/filters/http/rbac/v3/rbac';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { type CompiledRbacConfig, createRbacFilter, rbacStats } from './filter.ts';
 
 const name = 'envoy.filters.http.rbac';
@@ -31,7 +31,7 @@ export const rbacDefinition: HttpFilterDefinition = {
     return {
       create: (callbacks) => {
         const override = callbacks.perRouteConfig(context.filterName) as RbacPerRoute | undefined; // what compilePerRoute below returned
-        return override === null ? {} : createRbacFilter(override ?? config, stats, callbacks);
+        return override === null ? passiveFilter : createRbacFilter(override ?? config, stats, callbacks);
       },
     };
   },

@@ -46,10 +46,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
         mergeMetadata(info, 'envoy.common', { access_log_hint: hint });
         return 'continue';
       }
-      mergeMetadata(info, 'envoy.filters.http.rbac', {
-        ...(decision.policy === undefined ? {} : { [`${config.rulesPrefix}enforced_effective_policy_id`]: decision.policy }),
-        [`${config.rulesPrefix}enforced_engine_result`]: decision.allowed ? 'allowed' : 'denied',
-      });
+      mergeMetadata(info, 'envoy.filters.http.rbac', verdictMetadata(config, decision));
       if (decision.allowed) {
         stats.allowed.add(1);
         return 'continue';
@@ -81,6 +78,31 @@ function evaluateShadow(
   });
 }
 
+/** What a verdict leaves as metadata; one object for all requests with that verdict, which nobody changes. */
+function verdictMetadata(
+  config: CompiledRbacConfig,
+  { allowed, policy }: { readonly allowed: boolean; readonly policy?: string | undefined },
+): Record<string, unknown> {
+  let byPolicy = verdicts.get(config);
+  if (byPolicy === undefined) {
+    byPolicy = new Map();
+    verdicts.set(config, byPolicy);
+  }
+  const key = `${allowed ? 'allowed' : 'denied'} ${policy ?? ''}`;
+  let metadata = byPolicy.get(key);
+  if (metadata === undefined) {
+    metadata = {
+      ...(policy === undefined ? {} : { [`${config.rulesPrefix}enforced_effective_policy_id`]: policy }),
+      [`${config.rulesPrefix}enforced_engine_result`]: allowed ? 'allowed' : 'denied',
+    };
+    byPolicy.set(key, metadata);
+  }
+  return metadata;
+}
+
+const verdicts = new WeakMap<CompiledRbacConfig, Map<string, Record<string, unknown>>>();
+
 function mergeMetadata(info: StreamInfo, filter: string, values: Record<string, unknown>): void {
-  info.dynamicMetadata.set(filter, { ...info.dynamicMetadata.get(filter), ...values });
+  const before = info.dynamicMetadata.get(filter);
+  info.dynamicMetadata.set(filter, before === undefined ? values : { ...before, ...values });
 }
