@@ -62,12 +62,6 @@ function remainingGauges(scope: StatsScope): Record<keyof CircuitBreaker, Gauge>
   };
 }
 
-/** Connections that one host may have at once (`per_host_thresholds`); undefined is no limit. */
-export function perHostConnections(breakers: CircuitBreakers | undefined, priority: 'default' | 'high'): number | undefined {
-  const wanted = priority === 'high' ? RoutingPriority.HIGH : RoutingPriority.DEFAULT;
-  return breakers?.perHostThresholds.find((candidate) => candidate.priority === wanted)?.maxConnections;
-}
-
 /** Whether one more retry may run now. */
 export function canRetry(limits: ResourceLimits): boolean {
   return limits.retryBudget === undefined ? !limits.retries.open : withinRetryBudget(limits, limits.retryBudget);
