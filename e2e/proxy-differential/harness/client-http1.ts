@@ -9,7 +9,7 @@ export interface Http1Outcome {
   /** What the tunnel sent back. */
   readonly tunnel?: string;
   /** How the connection stood at the end. */
-  readonly connection: 'open' | 'closed' | 'reset';
+  readonly connection: 'open' | 'closed' | 'reset' | 'closing';
 }
 
 /** Writes the requests and reads until all final responses have come, the connection has ended or time is up. */
@@ -80,10 +80,11 @@ export async function exchangeHttp1(socket: Socket, what: Http1Exchange): Promis
   const wanted = what.tunnel?.length ?? 0;
   if (isTunnel && wanted > 0) await until(() => tunnelled.length >= wanted || connection !== 'open', 1000);
   const says = answers.some(({ headers }) => /close/i.test(fieldValue(headers, 'connection') ?? ''));
-  await until(() => connection !== 'open', what.lingerMs ?? (says ? 150 : 10));
+  await until(() => connection !== 'open', what.lingerMs ?? (says ? 20 : 10));
   // What was half read when time was up is shown too.
   if (connection === 'open' && missing > 0) reader.end('unfinished');
-  const state = connection;
+  // After `connection: close` the close may take a while: what matters is that it has been said.
+  const state = says && (connection as string) !== 'reset' ? 'closing' : connection;
   socket.destroy();
   return { answers, connection: state, ...(isTunnel ? { tunnel: tunnelled } : {}) };
 }

@@ -82,7 +82,7 @@ export interface Http1Exchange extends Sent {
   readonly abortAfterMs?: number;
   /** After the final head has come, sent into the tunnel; so many bytes are then awaited. */
   readonly tunnel?: string;
-  /** Keeps reading so long after the last response to see whether the connection is closed. 10, or 150 after `connection: close`. */
+  /** Keeps reading so long after the last response to see whether the connection is closed. 10, or 20 after `connection: close`. */
   readonly lingerMs?: number;
   /** Gives up waiting for a response. 3000. */
   readonly timeoutMs?: number;

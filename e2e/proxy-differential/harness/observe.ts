@@ -88,12 +88,12 @@ async function observe(name: ProxyUnderTest['name'], directory: string, common: 
   await mkdir(directory, { recursive: true });
   const logFile = join(directory, 'access.log');
   // Ports must be known when the configuration is written, so they are handed out from a stock.
-  const stock = await Promise.all(Array.from({ length: 40 }, () => freePort()));
+  const stock = await Promise.all(Array.from({ length: 120 }, () => freePort()));
   const listenerPorts = new Map<string, number>();
   const site: Site = {
     port(listener) {
       const port = listenerPorts.get(listener) ?? stock.pop();
-      if (port === undefined) throw new Error('a family has at most 40 listeners');
+      if (port === undefined) throw new Error('a family has at most 120 listeners');
       listenerPorts.set(listener, port);
       return port;
     },
