@@ -474,6 +474,5 @@ export const loadBalancing: DifferentialFamily = {
     'cluster.original.membership_total',
     'cluster.unresolved.membership_total',
     'cluster.unresolved.upstream_cx_none_healthy',
-    'cluster.names.update_success',
   ],
 };
