@@ -19,6 +19,8 @@ export interface WorkerStart {
   readonly fileFlushMinBytes: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly counters: CounterTable;
+  /** Where compiled code is kept, when it is. */
+  readonly compileCache: string | undefined;
 }
 
 /** A resource as bytes: an Any. */
