@@ -1,10 +1,11 @@
 import { errorText, seededRandom, silentLogger, systemClock } from '@xebec/core';
-import { parseBootstrap, startDataplane } from '@xebec/dataplane';
+import { parseBootstrap, requireNodeForSources, startDataplane } from '@xebec/dataplane';
 
 /** What our proxy says to a bootstrap without opening anything: undefined, or why it refuses. */
 export async function validateOurs(yaml: string): Promise<string | undefined> {
   try {
     const bootstrap = parseBootstrap(yaml, 'case.yaml');
+    requireNodeForSources(bootstrap, {});
     for (const listener of bootstrap.staticResources?.listeners ?? []) listener.bindToPort = false;
     const { admin: _, ...rest } = bootstrap;
     const starting = startDataplane({

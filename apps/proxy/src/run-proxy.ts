@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { create } from '@bufbuild/protobuf';
 import { errorText, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { EXIT_FAILURE, version } from '@xebec/daemon/version';
-import { type Dataplane, parseBootstrap, startDataplane } from '@xebec/dataplane';
+import { type Dataplane, parseBootstrap, requireNodeForSources, startDataplane } from '@xebec/dataplane';
 import { httpFilterDefinitions, networkFilterDefinitions } from '@xebec/filters';
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import { LocalitySchema, NodeSchema } from '@xebec/protos/envoy/config/core/v3/base';
@@ -10,6 +11,7 @@ import { StatsConfigSchema, TagSpecifierSchema } from '@xebec/protos/envoy/confi
 import { CommanderError } from 'commander';
 import { commandLineOptions, type ProxyFlags, parseFlags } from './flags.ts';
 import { createProxyLog } from './proxy-logger.ts';
+import { letYoungGenerationGrow } from './young-generation.ts';
 
 /** Runs the bare data plane with Envoy's flags, or `sidecar` and `router` with an agent, from flags to exit code. */
 export async function runProxy(name: string, argv: readonly string[]): Promise<void> {
@@ -56,10 +58,14 @@ async function serve(name: string, flags: ProxyFlags): Promise<void> {
     configYaml,
   );
   applyToNode(bootstrap, flags);
+  requireNodeForSources(bootstrap, {});
   if (flags.mode === 'validate') {
-    const dataplane = await startDataplane({ ...common(log.logger), bootstrap: withoutListening(bootstrap), resolve: async () => [] });
-    await dataplane.close();
+    const starting = startDataplane({ ...common(log.logger), bootstrap: withoutListening(bootstrap), resolve: async () => [] });
+    // A listener that waits for its routes is a valid one: what is wrong shows at once.
+    const dataplane = await Promise.race([starting, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 500))]);
+    await dataplane?.close();
     process.stdout.write(`configuration '${configPath}' OK\n`);
+    if (dataplane === undefined) process.exit(0);
     return;
   }
   const quit = Promise.withResolvers<string>();
@@ -87,6 +93,9 @@ async function serve(name: string, flags: ProxyFlags): Promise<void> {
     ...(flags.serviceCluster === undefined ? {} : { serviceCluster: flags.serviceCluster }),
   });
   started = true;
+  letYoungGenerationGrow();
+  // Others that start from the same files need not wait for this one's end.
+  flushCompileCache();
   const admin = dataplane.adminAddress;
   if (flags.adminAddressPath !== undefined && admin !== undefined) writeFileSync(flags.adminAddressPath, `${admin.address}:${admin.port}`);
   if (flags.baseIdPath !== undefined) writeFileSync(flags.baseIdPath, String(flags.baseId));
