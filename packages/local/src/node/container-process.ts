@@ -29,7 +29,10 @@ export function containerArgv(command: Pick<ContainerCommand, 'argv' | 'enter' |
   const { user, argv } = command;
   // Entering a mount namespace moves a process to its root directory.
   const enter = command.enter.length === 0 ? [] : [...command.enter, 'env', `--chdir=${command.cwd}`];
-  if (user === undefined || user.uid === 0 || process.getuid?.() !== 0) return [...enter, ...argv];
+  if (user === undefined || process.getuid?.() !== 0) return [...enter, ...argv];
+  // Root keeps its rights, but its group may be what capture rules know a proxy by.
+  if (user.uid === 0)
+    return user.gid === 0 ? [...enter, ...argv] : [...enter, 'setpriv', `--regid=${user.gid}`, '--clear-groups', '--', ...argv];
   const capability = '+dac_read_search,+net_bind_service';
   return [
     ...enter,
