@@ -16,7 +16,6 @@ import { type AdminServer, startAdmin } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
 import type { ActiveHealth } from './clusters/host-health.ts';
-import { requireNodeForSources } from './config/semantics/node.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
 import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
@@ -132,7 +131,6 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const node = nodeIdentity(bootstrap.node, options.version, httpFilters, networkFilters);
   if (options.serviceNode !== undefined) node.id = options.serviceNode;
   if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
-  requireNodeForSources(bootstrap, node);
   const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
   const inspector = socketInspector(logger);
   const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread(options.openSocket));
