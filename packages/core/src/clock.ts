@@ -10,15 +10,24 @@ export interface Clock {
   setBackgroundTimeout?(fn: () => void, delayMs: number): void;
 }
 
+/** Node's timers take no more, and fire at once when given more: protobuf durations reach 10,000 years. */
+const longestTimerMs = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimeout: (fn, delayMs) => {
-    const timer = setTimeout(fn, delayMs);
+    let timer = setTimeout(later, Math.min(delayMs, longestTimerMs));
+    let leftMs = delayMs;
+    function later(): void {
+      leftMs -= longestTimerMs;
+      if (leftMs <= 0) fn();
+      else timer = setTimeout(later, Math.min(leftMs, longestTimerMs));
+    }
     return () => clearTimeout(timer);
   },
   setBackgroundTimeout: (fn, delayMs) => {
-    setTimeout(fn, delayMs).unref();
+    setTimeout(fn, Math.min(delayMs, longestTimerMs)).unref();
   },
 };
 

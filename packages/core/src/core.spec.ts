@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { Backoff, Debounce, editDistance, errorText, nearest, seededRandom, VirtualClock, XebecError } from './index.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Backoff, Debounce, editDistance, errorText, nearest, seededRandom, systemClock, VirtualClock, XebecError } from './index.ts';
 
 describe('VirtualClock', () => {
   it('fires timers in order of time, also those set while it advances', () => {
@@ -60,5 +60,28 @@ describe('errorText', () => {
     expect(errorText(new XebecError('E_X', 'cannot read\nfile', { cause: new Error('no space left') }))).toBe(
       'cannot read file: no space left',
     );
+  });
+});
+
+describe('systemClock', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const days = 24 * 3600 * 1000;
+  it('keeps time limits longer than a timer can be', () => {
+    let fired = 0;
+    systemClock.setTimeout(() => fired++, 60 * days);
+    vi.advanceTimersByTime(60 * days - 1);
+    expect(fired).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect(fired).toBe(1);
+  });
+  it('takes a long one back after its first part', () => {
+    let fired = 0;
+    const cancel = systemClock.setTimeout(() => fired++, 60 * days);
+    vi.advanceTimersByTime(30 * days);
+    cancel();
+    vi.advanceTimersByTime(60 * days);
+    expect(fired).toBe(0);
   });
 });
