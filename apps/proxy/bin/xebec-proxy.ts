@@ -1,7 +1,13 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { boundYoungGeneration } from '../src/young-generation.ts';
 
-enableCompileCache();
+boundYoungGeneration();
+// What the install step compiled, when it is there: a compiler that need not run leaves its memory to the proxy.
+const compiled = join(import.meta.dirname, '../../../node_modules/.cache/xebec/compile');
+enableCompileCache(process.env['NODE_COMPILE_CACHE'] === undefined && existsSync(compiled) ? compiled : undefined);
 // That node:ffi is experimental is for us to know, not for every log.
 process.removeAllListeners('warning');
 process.on('warning', (warning) => {

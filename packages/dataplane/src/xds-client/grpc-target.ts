@@ -1,4 +1,4 @@
-import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
@@ -6,6 +6,7 @@ import { UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transpo
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { endpointAddress } from '../net/endpoint-address.ts';
 import { readDataSource } from '../tls/secret-store.ts';
+import { grpc } from './grpc.ts';
 
 /** A gRPC client for a static cluster of the bootstrap: control-plane calls go through grpc-js. Throws XebecError `E_CONFIG`. */
 export function grpcClientFor(cluster: ClusterProto): Client {
@@ -16,6 +17,7 @@ export function grpcClientFor(cluster: ClusterProto): Client {
   const target = address.kind === 'pipe' ? `unix:${address.path}` : `dns:${address.address}:${address.port}`;
   const any = cluster.transportSocket?.configType.value;
   const tls = any === undefined || typeNameOf(any).endsWith('RawBuffer') ? undefined : unpack(any, UpstreamTlsContextSchema, where);
+  const { Client: GrpcClient, credentials } = grpc();
   let channel: ChannelCredentials = credentials.createInsecure();
   const options: Record<string, string | number> = {
     'grpc.keepalive_time_ms': 30_000,
@@ -32,5 +34,5 @@ export function grpcClientFor(cluster: ClusterProto): Client {
     channel = credentials.createSsl(read(validation?.trustedCa), read(certificate?.privateKey), read(certificate?.certificateChain));
     if (tls.sni !== '') options['grpc.ssl_target_name_override'] = tls.sni;
   }
-  return new Client(target, channel, options);
+  return new GrpcClient(target, channel, options);
 }

@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { type Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
+import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import {
@@ -16,6 +16,7 @@ import {
 import { StatusSchema } from '@xebec/protos/google/rpc/status';
 import type { StatsScope } from '@xebec/telemetry';
 import { acceptResource, type ResourceChecks } from './accept-resource.ts';
+import { grpc } from './grpc.ts';
 import { resourceName } from './resource-name.ts';
 import type { CollectionWatcher, ResourceWatcher } from './subscribe.ts';
 import { SubscriptionStats } from './subscription-stats.ts';
@@ -172,7 +173,7 @@ export class XdsStream {
     const { client, method, delta, logger } = this.#options;
     const deserialize = (bytes: Buffer) =>
       delta ? fromBinary(DeltaDiscoveryResponseSchema, bytes) : fromBinary(DiscoveryResponseSchema, bytes);
-    const call: Call = client.makeBidiStreamRequest(method, serializeSotw, deserialize, new Metadata({ waitForReady: true }));
+    const call: Call = client.makeBidiStreamRequest(method, serializeSotw, deserialize, new (grpc().Metadata)({ waitForReady: true }));
     this.#call = call;
     this.#nodeSent = false;
     for (const type of this.#types.values()) {

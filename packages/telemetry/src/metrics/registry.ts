@@ -39,6 +39,29 @@ interface Metric {
   readonly cell: Cell | BucketCell;
 }
 
+/** A metric of a scope. Thousands of clusters have the same metrics, so names and labels are made when somebody looks. */
+class ScopedMetric implements Metric {
+  readonly kind: StatKind;
+  readonly cell: Cell | BucketCell;
+  readonly #scope: NamePart;
+  readonly #end: string;
+  constructor(kind: StatKind, scope: NamePart, end: string, cell: Cell | BucketCell) {
+    this.kind = kind;
+    this.cell = cell;
+    this.#scope = scope;
+    this.#end = end;
+  }
+  get name(): string {
+    return this.#scope.dotted === '' ? this.#end : `${this.#scope.dotted}.${this.#end}`;
+  }
+  get prometheusName(): string {
+    return prometheusName(metricPart(this.#scope, this.#end).stem);
+  }
+  get labels(): readonly Label[] {
+    return metricPart(this.#scope, this.#end).labels;
+  }
+}
+
 class Registry {
   readonly metrics = new Map<string, Metric>();
   readonly remotes = new Set<RemoteStats>();
@@ -64,8 +87,7 @@ class Registry {
     const key = scope.dotted === '' ? `${kind}:${name}` : `${kind}:${scope.dotted}.${name}`;
     const known = this.metrics.get(key);
     if (known !== undefined) return known.cell;
-    const part = metricPart(scope, name);
-    return this.#add(key, { kind, name: part.dotted, prometheusName: prometheusName(part.stem), labels: part.labels });
+    return this.#add(key, new ScopedMetric(kind, scope, name, this.#cell(kind)));
   }
   labelled(kind: StatKind, name: string, labels: Readonly<Record<string, string>>): Cell | BucketCell {
     const entries: Label[] = Object.entries(labels);
@@ -75,27 +97,38 @@ class Registry {
     const count = this.#seriesCount.get(name) ?? 0;
     if (count < (this.#options.maxSeriesPerName ?? defaultMaxSeries)) {
       this.#seriesCount.set(name, count + 1);
-      return this.#add(`${kind}:${text}`, { kind, name: text, prometheusName: name, labels: entries });
+      return this.#add(`${kind}:${text}`, { kind, name: text, prometheusName: name, labels: entries, cell: this.#cell(kind) });
     }
     const overflow: Label[] = entries.map(([label]) => [label, 'overflow']);
     const overflowName = labelledName(name, overflow);
     const cell = this.metrics.get(`${kind}:${overflowName}`)?.cell;
-    return cell ?? this.#add(`${kind}:${overflowName}`, { kind, name: overflowName, prometheusName: name, labels: overflow });
+    if (cell !== undefined) return cell;
+    return this.#add(`${kind}:${overflowName}`, {
+      kind,
+      name: overflowName,
+      prometheusName: name,
+      labels: overflow,
+      cell: this.#cell(kind),
+    });
   }
   levelElsewhere(name: string): boolean {
     return this.#options.levelsElsewhere?.(name) === true;
   }
   takeOver({ definition, value, histogram }: RemoteValue): void {
     const { key, kind, name, prometheusName: shown, labels } = definition;
-    const cell = this.metrics.get(key)?.cell ?? this.#add(key, { kind, name, prometheusName: shown, labels });
+    const cell = this.metrics.get(key)?.cell ?? this.#add(key, { kind, name, prometheusName: shown, labels, cell: this.#cell(kind) });
     if (histogram === undefined) cell.add(value);
     else if (cell instanceof BucketCell) cell.merge(histogram);
   }
-  #add(key: string, metric: Omit<Metric, 'cell'>): Cell | BucketCell {
-    const cell = metric.kind === 'histogram' ? new BucketCell(this.#values) : new Cell(this.#values);
-    this.metrics.set(key, { ...metric, cell });
+  #cell(kind: StatKind): Cell | BucketCell {
+    return kind === 'histogram' ? new BucketCell(this.#values) : new Cell(this.#values);
+  }
+  #add(key: string, metric: Metric): Cell | BucketCell {
+    const { cell } = metric;
+    this.metrics.set(key, metric);
     if (this.#options.publish !== undefined && this.#options.unpublished?.(metric.name) !== true) {
-      this.#added.push({ key, ...metric, index: cell.index });
+      const { kind, name, prometheusName: shown, labels } = metric;
+      this.#added.push({ key, kind, name, prometheusName: shown, labels, index: cell.index });
       this.#report();
     }
     return cell;

@@ -62,15 +62,38 @@ export function scopePart(parent: NamePart, prefix: string): NamePart {
 /** Completes a metric's name within its scope. */
 export function metricPart(scope: NamePart, name: string): NamePart {
   const full = scope.dotted === '' ? splitFullName(name) : { scope, rest: name };
-  let { rest } = full;
-  const labels = [...full.scope.labels];
+  const tail = tailOf(full.rest);
+  return {
+    dotted: join(scope.dotted, name),
+    stem: join(full.scope.stem, tail.stem),
+    labels: tail.labels.length === 0 ? full.scope.labels : [...full.scope.labels, ...tail.labels],
+  };
+}
+
+interface Tail {
+  readonly stem: string;
+  readonly labels: readonly Label[];
+}
+
+const maxKept = 4096;
+const tails = new Map<string, Tail>();
+
+/** The end of a name without the tags in it; ends repeat from scope to scope. */
+function tailOf(end: string): Tail {
+  const known = tails.get(end);
+  if (known !== undefined) return known;
+  let stem = end;
+  const labels: Label[] = [];
   for (const rule of tailRules) {
-    const match = rule.pattern.exec(rest);
+    const match = rule.pattern.exec(stem);
     if (match === null) continue;
     labels.push([rule.tag, match[1] ?? '']);
-    rest = rest.slice(0, match.index) + rule.rest + rest.slice(match.index + match[0].length);
+    stem = stem.slice(0, match.index) + rule.rest + stem.slice(match.index + match[0].length);
   }
-  return { dotted: join(scope.dotted, name), stem: join(full.scope.stem, rest), labels };
+  const tail: Tail = { stem, labels };
+  if (tails.size >= maxKept) tails.clear();
+  tails.set(end, tail);
+  return tail;
 }
 
 /** For names given whole: takes Istio's cluster names with their dots, other names up to the next dot. */
@@ -84,10 +107,18 @@ function splitFullName(name: string): { scope: NamePart; rest: string } {
   return { scope: scopePart(emptyPart, `${kind}.${value}`), rest };
 }
 
+const prometheusNames = new Map<string, string>();
+
 /** `cluster.upstream_rq_total` → `envoy_cluster_upstream_rq_total`. */
 export function prometheusName(stem: string): string {
-  const name = stem.replaceAll(/[^a-zA-Z0-9_]/g, '_');
-  return name.startsWith('istio_') || name.startsWith('pilot_') || name.startsWith('citadel_') || name.startsWith('mixer_')
-    ? name
-    : `envoy_${name}`;
+  const known = prometheusNames.get(stem);
+  if (known !== undefined) return known;
+  const plain = stem.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+  const name =
+    plain.startsWith('istio_') || plain.startsWith('pilot_') || plain.startsWith('citadel_') || plain.startsWith('mixer_')
+      ? plain
+      : `envoy_${plain}`;
+  if (prometheusNames.size >= maxKept) prometheusNames.clear();
+  prometheusNames.set(stem, name);
+  return name;
 }
