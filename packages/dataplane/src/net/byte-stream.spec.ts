@@ -1,5 +1,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { certificatePem, createSelfSignedRoot, generateKeys, unwrap } from '@xebec/identity';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ByteStream, openByteStream } from './byte-stream.ts';
 import { directBindings } from './direct-bindings.ts';
 import { readArea } from './read-area.ts';
@@ -12,14 +14,26 @@ afterEach(() => {
   }
 });
 
-/** An accepted socket and its peer. */
-async function pair(): Promise<{ near: Socket; far: Socket }> {
-  const server = createServer();
+let key = '';
+let cert = '';
+beforeAll(async () => {
+  const keys = await generateKeys('ecdsa-p256');
+  const serial = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+  const root = unwrap(createSelfSignedRoot(keys, { organization: 'peer.example', ttlMs: 3_600_000, now: Date.now(), serial }));
+  key = keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  cert = certificatePem(root);
+});
+
+/** An accepted socket and its peer, both past their handshake. */
+async function pair(tls: boolean): Promise<{ near: Socket; far: Socket }> {
+  const server = tls ? createTlsServer({ key, cert }) : createServer();
   open.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const far = connect({ port: typeof address === 'object' && address !== null ? address.port : 0, host: '127.0.0.1' });
+  const accepted = new Promise<Socket>((resolve) => server.once(tls ? 'secureConnection' : 'connection', resolve));
+  const where = { port: typeof address === 'object' && address !== null ? address.port : 0, host: '127.0.0.1' };
+  // The peer is whoever answers on our own port: nothing to verify.
+  const far = tls ? connectTls({ ...where, rejectUnauthorized: false }) : connect(where);
   const near = await accepted;
   near.on('error', () => undefined);
   far.on('error', () => undefined);
@@ -45,13 +59,15 @@ test('this Node has the private parts', () => {
 });
 
 describe.each([
-  { name: 'direct', bindings: directBindings() },
-  { name: 'public API', bindings: null },
-])('byte stream, $name', ({ bindings }) => {
+  { name: 'direct', bindings: directBindings(), tls: false },
+  { name: 'public API', bindings: null, tls: false },
+  { name: 'direct over TLS', bindings: directBindings(), tls: true },
+  { name: 'public API over TLS', bindings: null, tls: true },
+])('byte stream, $name', ({ bindings, tls }) => {
   const take = (socket: Socket): ByteStream => openByteStream(socket, bindings);
 
   test('brings bytes, those read before it too, and writes all that it is given', async () => {
-    const { near, far } = await pair();
+    const { near, far } = await pair(tls);
     far.write('early');
     await until(() => near.readableLength > 0 || near.bytesRead > 0);
     const stream = take(near);
@@ -69,7 +85,7 @@ describe.each([
     await until(() => answer.text() === 'text \xe9 bytes area');
   });
   test('bytes written from the read area arrive as they were, however slow the peer', async () => {
-    const { near, far } = await pair();
+    const { near, far } = await pair(tls);
     const stream = take(near);
     let drains = 0;
     stream.start({ receive: () => undefined, onSocketDrain: () => drains++ });
@@ -92,7 +108,7 @@ describe.each([
     await until(() => drains === 1);
   });
   test('reads nothing while paused', async () => {
-    const { near, far } = await pair();
+    const { near, far } = await pair(tls);
     const stream = take(near);
     let seen = '';
     stream.start({
@@ -112,28 +128,31 @@ describe.each([
     await until(() => seen === 'onetwo');
   });
   test('the end, a reset and a close are events of the socket', async () => {
-    const ended = await pair();
+    const ended = await pair(tls);
     const events: string[] = [];
     take(ended.near).start({ receive: () => undefined, onSocketDrain: () => undefined });
     ended.near.on('end', () => events.push('end'));
     ended.near.on('close', () => events.push('close'));
     ended.far.end();
     await until(() => events.join() === 'end,close');
-    const broken = await pair();
+    // TLS has no reset of its own.
+    if (tls) return;
+    const broken = await pair(tls);
     take(broken.near).start({ receive: () => undefined, onSocketDrain: () => undefined });
     broken.near.on('error', () => events.push('error'));
     broken.far.resetAndDestroy();
     await until(() => events.includes('error'));
   });
   test('what was written before destroySoon arrives, and the peer sees the reset of resetAndDestroy', async () => {
-    const soon = await pair();
+    const soon = await pair(tls);
     const stream = take(soon.near);
     stream.start({ receive: () => undefined, onSocketDrain: () => undefined });
     const answer = received(soon.far);
     stream.writeText('x'.repeat(300_000));
     stream.destroySoon();
     await until(() => answer.bytes() === 300_000 && soon.near.destroyed);
-    const reset = await pair();
+    if (tls) return;
+    const reset = await pair(tls);
     let error = '';
     reset.far.on('error', (cause) => (error = cause.message));
     const other = take(reset.near);
