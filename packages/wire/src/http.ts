@@ -100,9 +100,28 @@ export interface CodecOutput {
   resumeReading?(): void;
 }
 
+export interface RefusedRequest {
+  readonly status: number;
+  readonly detail: string;
+  /** What was read of it, where its head could be. */
+  readonly head: RequestHead | undefined;
+  /** `onRequest` has had it, and its receiver hears of the error. */
+  readonly known: boolean;
+}
+
+export interface RefusalAnswer {
+  readonly headers: HeaderList;
+  readonly body: string;
+}
+
 export interface ServerConnectionHandler {
   /** A request's head has arrived; `endStream` when it has no body. */
   onRequest(stream: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver;
+  /**
+   * A request that HTTP/1 cannot take: what to answer, with `connection: close` and the body's length added. Without it the answer has
+   * a status alone.
+   */
+  onRefusedRequest?(refused: RefusedRequest): RefusalAnswer;
   /** Protocol error: the codec has already answered (400, GOAWAY) and will end the connection. */
   onProtocolError(detail: string): void;
 }

@@ -9,6 +9,8 @@ export {
   type HttpVersion,
   header,
   headerJoined,
+  type RefusalAnswer,
+  type RefusedRequest,
   type RequestHead,
   type RequestReceiver,
   type ResetReason,

@@ -1,6 +1,16 @@
 import { type Clock, type Deadlines, deadlinesOf, type Random } from '@xebec/core';
 import type { ConnectionInfo } from '@xebec/telemetry';
-import type { CodecOutput, RequestHead, RequestReceiver, ServerConnection, ServerConnectionHandler, ServerStream } from '@xebec/wire';
+import type {
+  CodecOutput,
+  RefusalAnswer,
+  RefusedRequest,
+  RequestHead,
+  RequestReceiver,
+  ServerConnection,
+  ServerConnectionHandler,
+  ServerStream,
+} from '@xebec/wire';
+import { properCaseWords } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { keptBytes } from '../net/read-area.ts';
 import type { DownstreamSocket, TerminalFilter } from '../network/terminal.ts';
@@ -8,6 +18,7 @@ import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { createServerCodec, type HttpProtocol } from './codecs.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { HttpStream, type HttpStreamOwner } from './http-stream.ts';
+import { answerRefused } from './refused-request.ts';
 
 export interface HttpConnectionParts {
   readonly settings: HttpSettings;
@@ -119,6 +130,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     stream.start(endStream);
     return stream;
   }
+  onRefusedRequest(refused: RefusedRequest): RefusalAnswer {
+    return answerRefused(refused, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
+  }
   onProtocolError(_detail: string): void {
     this.settings.stats.cxProtocolError.add(1);
   }
@@ -159,7 +173,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
       protocol,
       this,
       this,
-      { maxHeadersBytes, maxHeadersCount, acceptHttp10, scheme },
+      { maxHeadersBytes, maxHeadersCount, acceptHttp10, scheme, ...(this.settings.properCase ? { formatName: properCaseWords } : {}) },
       { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams },
     );
     this.#codec = codec;

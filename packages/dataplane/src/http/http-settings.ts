@@ -51,6 +51,9 @@ export interface HttpSettings {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly via: string;
+  /** Put in place of a request's scheme; empty leaves it. */
+  readonly schemeOverwrite: string;
+  readonly properCase: boolean;
   readonly forwardCert: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
   readonly certDetails: {
     readonly subject: boolean;
@@ -124,6 +127,11 @@ export function compileHttpSettings(
     preserveExternalRequestId: proto.preserveExternalRequestId,
     alwaysSetRequestIdInResponse: proto.alwaysSetRequestIdInResponse,
     via: proto.via,
+    schemeOverwrite:
+      proto.schemeHeaderTransformation?.transformation.case === 'schemeToOverwrite'
+        ? proto.schemeHeaderTransformation.transformation.value
+        : '',
+    properCase: proto.httpProtocolOptions?.headerKeyFormat?.headerFormat.case === 'properCaseWords',
     forwardCert: forwardCerts[proto.forwardClientCertDetails] ?? 'sanitize',
     certDetails: {
       subject: details?.subject ?? false,

@@ -123,7 +123,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       removeHeader(request.headers, 'expect');
       this.#server.sendHead({ status: 100, headers: [] }, false);
     }
-    if (request.authority === '' && request.version !== 'HTTP/1.0') {
+    // HTTP/1's codec tells a host that is missing from an empty one.
+    if (request.authority === '' && request.version === 'HTTP/2') {
       this.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
       return;
     }
@@ -160,6 +161,12 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (reason === 'protocol-error') {
       info.responseFlags.add('DPE');
       info.responseCodeDetails = this.version === 'HTTP/2' ? 'http2.violation.of.messaging.rule' : 'http1.codec_error';
+      // HTTP/1's codec has answered.
+      if (this.version !== 'HTTP/2' && !this.#headSent) {
+        info.responseCode = 400;
+        info.bytesSent = 'Bad Request'.length;
+        this.settings.stats.classes[3]?.add(1);
+      }
     } else if (info.responseFlags.size === 0) {
       info.responseFlags.add(reason === 'remote-reset' ? 'DR' : 'DC');
       info.responseCodeDetails = reason === 'remote-reset' ? 'http2.remote_reset' : 'downstream_remote_disconnect';

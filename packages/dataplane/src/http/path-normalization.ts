@@ -3,7 +3,7 @@ import type { HttpSettings } from './http-settings.ts';
 export type NormalizedPath =
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'redirect'; readonly path: string }
-  | { readonly kind: 'reject' };
+  | { readonly kind: 'reject'; readonly path: string };
 
 type PathSettings = Pick<HttpSettings, 'normalizePath' | 'mergeSlashes' | 'escapedSlashes'>;
 
@@ -25,13 +25,13 @@ export function normalizePath(whole: string, settings: PathSettings): Normalized
   const rest = query === -1 ? '' : whole.slice(query);
   let redirect = false;
   if (settings.escapedSlashes !== 'keep' && escapedSlash.test(path)) {
-    if (settings.escapedSlashes === 'reject') return { kind: 'reject' };
     redirect = settings.escapedSlashes === 'redirect';
     path = path.replace(/%2f/gi, '/').replace(/%5c/gi, '\\');
+    if (settings.escapedSlashes === 'reject') return { kind: 'reject', path: path + rest };
   }
   if (settings.normalizePath) {
     const normalized = normalize(path);
-    if (normalized === undefined) return { kind: 'reject' };
+    if (normalized === undefined) return { kind: 'reject', path: path + rest };
     path = normalized;
   }
   if (settings.mergeSlashes) path = path.replace(/\/{2,}/g, '/');
@@ -44,7 +44,7 @@ function normalize(path: string): string | undefined {
   const unescaped = path
     .replace(/%([0-9a-f]{2})/gi, (escaped, hex: string) => {
       const char = String.fromCharCode(Number.parseInt(hex, 16));
-      return /[A-Za-z0-9\-._~]/.test(char) ? char : escaped.toUpperCase();
+      return /[A-Za-z0-9\-._~]/.test(char) ? char : escaped;
     })
     .replaceAll('\\', '/');
   const output: string[] = [];

@@ -1,5 +1,5 @@
 import type { ConnectionInfo } from '@xebec/telemetry';
-import { type HeaderList, header, type RequestHead, setHeader } from '@xebec/wire';
+import { type HeaderList, header, headerJoined, type RequestHead, setHeader } from '@xebec/wire';
 import { forwardedClientCert } from './forwarded-client-cert.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { isNormalPath, normalizePath } from './path-normalization.ts';
@@ -25,7 +25,12 @@ const internalOnly = new Set([
 ]);
 
 /** Only the edge takes these away. */
-const edgeOnly = new Set(['x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node']);
+const edgeOnly = new Set([
+  'x-envoy-original-path',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+]);
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
@@ -43,7 +48,7 @@ export interface RequestRefusal {
 export function prepareRequest(head: RequestHead, connection: ConnectionInfo, settings: HttpSettings): string | RequestRefusal {
   const { headers } = head;
   const seen = dropHopByHop(headers);
-  const forwardedFor = (seen & seenForwarded) === 0 ? undefined : header(headers, 'x-forwarded-for');
+  const forwardedFor = (seen & seenForwarded) === 0 ? undefined : joinForwardedFor(headers);
   let client = connection.remoteAddress;
   if (!settings.useRemoteAddress) client = trustedAddress(forwardedFor, settings.xffTrustedHops) ?? client;
   else if (settings.xffTrustedHops > 0) client = trustedAddress(forwardedFor, settings.xffTrustedHops - 1) ?? client;
@@ -54,7 +59,7 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     settings.isInternal(client);
   const edge = settings.useRemoteAddress && !internal;
   let proto = (seen & seenForwarded) === 0 ? undefined : header(headers, 'x-forwarded-proto');
-  const own = connection.tls === undefined ? 'http' : 'https';
+  const own = settings.schemeOverwrite !== '' ? settings.schemeOverwrite : connection.tls === undefined ? 'http' : 'https';
   if (settings.useRemoteAddress) {
     if (!settings.skipXffAppend)
       appendForwardedFor(headers, forwardedFor, isLoopback(connection.remoteAddress) ? settings.ownAddress : connection.remoteAddress);
@@ -65,12 +70,14 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
       proto = own;
       setHeader(headers, 'x-forwarded-proto', own);
     }
-    if (settings.appendForwardedPort) setHeader(headers, 'x-forwarded-port', String(connection.localPort));
+    if (settings.appendForwardedPort && (settings.xffTrustedHops === 0 || header(headers, 'x-forwarded-port') === undefined))
+      setHeader(headers, 'x-forwarded-port', String(connection.localPort));
   } else if (proto === undefined) {
     proto = own;
     headers.push('x-forwarded-proto', own);
   }
-  if (proto === 'http' || proto === 'https') head.scheme = proto;
+  if (settings.schemeOverwrite !== '') head.scheme = settings.schemeOverwrite;
+  else if (head.version !== 'HTTP/2' && (proto === 'http' || proto === 'https')) head.scheme = proto;
   if (internal) setHeader(headers, 'x-envoy-internal', 'true');
   else if ((seen & seenEnvoy) !== 0) removeForged(headers, edge);
   if (edge) setHeader(headers, 'x-envoy-external-address', client);
@@ -78,15 +85,15 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     if ((seen & seenRequestId) === 0) headers.push('x-request-id', requestId());
     else if (edge && !settings.preserveExternalRequestId) setHeader(headers, 'x-request-id', requestId());
   }
-  if (settings.via !== '') headers.push('via', settings.via);
+  if (settings.via !== '') appendVia(headers, settings.via);
   if ((seen & seenForwarded) !== 0 || (settings.forwardCert !== 'sanitize' && connection.tls !== undefined))
     forwardedClientCert(headers, connection, settings);
   if (settings.stripPort !== 'no') stripPort(head, connection, settings.stripPort === 'any');
   if ((head.path.charCodeAt(0) === 47 || head.path === '') && !isNormalPath(head.path, settings)) {
     const verdict = normalizePath(head.path, settings);
+    head.path = verdict.path;
     if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
     if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
-    head.path = verdict.path;
   }
   return client;
 }
@@ -152,6 +159,21 @@ function trustedAddress(forwardedFor: string | undefined, hops: number): string 
   const entries = forwardedFor.split(',');
   const address = entries[entries.length - 1 - hops]?.trim();
   return address === undefined || address === '' ? undefined : address;
+}
+
+/** One field of all that came. */
+function joinForwardedFor(headers: HeaderList): string | undefined {
+  const first = header(headers, 'x-forwarded-for');
+  if (first === undefined) return undefined;
+  const all = headerJoined(headers, 'x-forwarded-for');
+  if (all !== undefined && all !== first) setHeader(headers, 'x-forwarded-for', all);
+  return all;
+}
+
+/** After those of the hops before. */
+export function appendVia(headers: HeaderList, via: string): void {
+  const before = headerJoined(headers, 'via');
+  setHeader(headers, 'via', before === undefined ? via : `${before}, ${via}`);
 }
 
 function appendForwardedFor(headers: HeaderList, before: string | undefined, address: string): void {

@@ -1,5 +1,6 @@
 import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { HttpSettings } from './http-settings.ts';
+import { appendVia } from './request-headers.ts';
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
@@ -24,7 +25,7 @@ export function finishResponseHead(head: ResponseHead, request: RequestHead, set
   if (settings.serverHeader === 'overwrite') setHeader(headers, 'server', settings.serverName);
   else if (settings.serverHeader === 'append-if-absent' && header(headers, 'server') === undefined)
     headers.push('server', settings.serverName);
-  if (settings.via !== '') headers.push('via', settings.via);
+  if (settings.via !== '') appendVia(headers, settings.via);
   if (settings.alwaysSetRequestIdInResponse || header(request.headers, 'x-envoy-force-trace') !== undefined) {
     const id = header(request.headers, 'x-request-id');
     if (id !== undefined) setHeader(headers, 'x-request-id', id);

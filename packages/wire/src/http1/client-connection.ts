@@ -10,6 +10,8 @@ import { type Http1ClientOptions, type Http1Limits, http1Limits } from './option
 import { parseResponseHead } from './response-head.ts';
 
 const noBytes = Buffer.alloc(0);
+/** Methods that say nothing of a body that they do not have. */
+const bodiless = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
 
 /** A client's side of HTTP/1.1: one exchange at a time. */
 export function createHttp1ClientConnection(output: CodecOutput, options: Http1ClientOptions = {}): ClientConnection {
@@ -294,8 +296,7 @@ class Http1ClientStream implements ClientStream {
     } else if (!endStream) {
       framing = 'chunked';
       text += 'transfer-encoding: chunked\r\n';
-    } else if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH' || head.method === 'OPTIONS')
-      text += 'content-length: 0\r\n';
+    } else if (!bodiless.has(head.method)) text += 'content-length: 0\r\n';
     this.#connection.encoder.start(framing);
     this.#connection.beginResponse();
     this.#connection.out.push(`${text}\r\n`);

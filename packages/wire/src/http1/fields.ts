@@ -26,7 +26,7 @@ const decimal = /^[0-9]{1,15}$/;
  * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2).
  */
 export function parseFields(text: string, at: number, maxCount: number): Fields | string {
-  if (forbidden.test(text)) return 'control character, bare CR or LF, or folded line in the header section';
+  if (forbidden.test(text)) return forbiddenCharacters;
   const headers: HeaderList = [];
   let contentLength = -1;
   let chunked = false;
@@ -59,8 +59,8 @@ export function parseFields(text: string, at: number, maxCount: number): Fields 
         contentLength = Number(value);
         break;
       case fieldRole.transferEncoding:
-        if (chunked) return 'more than one transfer-encoding';
-        if (value.toLowerCase() !== 'chunked') return 'transfer-encoding other than chunked';
+        if (chunked) return secondCoding;
+        if (value.toLowerCase() !== 'chunked') return otherCoding;
         chunked = true;
         continue;
       case fieldRole.connection:
@@ -82,6 +82,10 @@ export function parseFields(text: string, at: number, maxCount: number): Fields 
 }
 
 export const tooManyHeaders = 'too many headers';
+export const forbiddenCharacters = 'control character, bare CR or LF, or folded line in the header section';
+export const controlCharacters = 'control character in the head';
+export const secondCoding = 'more than one transfer-encoding';
+export const otherCoding = 'transfer-encoding other than chunked';
 
 /** Whether the comma-separated, lower-case `list` has `token`. */
 export function hasToken(list: string, token: string): boolean {

@@ -1,7 +1,14 @@
-import { isToken } from '../field-name.ts';
 import type { RequestHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
-import { hasToken, removeConnectionNamed, tooManyHeaders } from './fields.ts';
+import {
+  controlCharacters,
+  forbiddenCharacters,
+  hasToken,
+  otherCoding,
+  removeConnectionNamed,
+  secondCoding,
+  tooManyHeaders,
+} from './fields.ts';
 import type { FieldsReader } from './fields-reader.ts';
 
 export interface ParsedRequest {
@@ -19,12 +26,23 @@ export interface ParsedRequest {
 export interface Refusal {
   readonly status: number;
   readonly detail: string;
+  /** What was read, where only the host is missing. */
+  readonly head?: RequestHead;
 }
 
-/** The usual ones as constants, which compare faster than what was cut from a head. */
-const knownMethods = new Map(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'CONNECT'].map((name) => [name, name]));
+/** All that Envoy takes. As constants, which compare faster than what was cut from a head. */
+const knownMethods = new Map(
+  [
+    ...['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE', 'QUERY', 'PURGE', 'SEARCH', 'REPORT', 'MERGE'],
+    ...['COPY', 'LOCK', 'MKCOL', 'MOVE', 'PROPFIND', 'PROPPATCH', 'UNLOCK', 'BIND', 'REBIND', 'UNBIND', 'ACL', 'MKACTIVITY', 'CHECKOUT'],
+    ...['M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE', 'MKCALENDAR', 'LINK', 'UNLINK', 'SOURCE'],
+  ].map((name) => [name, name]),
+);
+/** Where controls stand nothing else is looked at. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const controls = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
-const targetPattern = /^[\x21-\x7e\x80-\xff]+$/;
+const targetPattern = /^[\x21-\x7e]+$/;
 const authorityPattern = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]@]*$/;
 const absolutePattern = /^(https?|wss?):\/\/([^/?#]*)(.*)$/i;
 
@@ -40,21 +58,28 @@ export function parseRequestHead(
   const second = text.indexOf(' ', first + 1);
   let lineEnd = text.indexOf('\r\n');
   if (lineEnd < 0) lineEnd = text.length;
-  if (first <= 0 || second < 0 || second >= lineEnd) return refusal('malformed request line');
-  const method = knownMethods.get(text.slice(0, first)) ?? text.slice(0, first);
+  const method = first <= 0 ? undefined : knownMethods.get(text.slice(0, first));
+  if (method === undefined) return refusal(controls.test(text) ? controlCharacters : 'invalid method');
+  // HTTP/0.9 had no version in its line.
+  if (second < 0 || second >= lineEnd) return refusal('unsupported HTTP version', 426);
   const target = text.slice(first + 1, second);
   const written = text.slice(second + 1, lineEnd);
   const version = written === 'HTTP/1.1' ? 'HTTP/1.1' : written;
-  if (method !== 'GET' && (method.length > 64 || !isToken(method))) return refusal('invalid method');
-  if (!targetPattern.test(target)) return refusal('invalid request target');
+  if (!targetPattern.test(target)) return refusal(controls.test(target) ? controlCharacters : 'invalid request target');
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
-    return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? refusal('unsupported HTTP version', 505) : refusal('malformed request line');
+    return /^HTTP\/[0-9]\.[0-9]$/.test(version) ? refusal('unsupported HTTP version', 426) : refusal('malformed request line');
   }
   if (version === 'HTTP/1.0' && !acceptHttp10) return refusal('HTTP/1.0 is not accepted', 426);
   const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
-  if (typeof fields === 'string') return refusal(fields, fields === tooManyHeaders ? 431 : 400);
+  if (typeof fields === 'string') {
+    if (fields === forbiddenCharacters) return refusal(controls.test(text) ? controlCharacters : fields);
+    return refusal(fields, fields === tooManyHeaders ? 431 : fields === otherCoding || fields === secondCoding ? 501 : 400);
+  }
   if (version === 'HTTP/1.0' && fields.chunked) return refusal('transfer-encoding in HTTP/1.0');
-  if (version === 'HTTP/1.1' && fields.host === undefined) return refusal('missing host header');
+  if (version === 'HTTP/1.1' && fields.host === undefined) {
+    const head: RequestHead = { method, path: target, authority: '', scheme, headers: fields.headers, version };
+    return { status: 400, detail: 'missing host header', head };
+  }
   if (!authorityPattern.test(fields.host ?? '')) return refusal('invalid host header');
 
   const { connection, chunked, contentLength } = fields;

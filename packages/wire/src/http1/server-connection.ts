@@ -3,6 +3,7 @@ import type {
   CodecOutput,
   HeaderList,
   HttpVersion,
+  RequestHead,
   RequestReceiver,
   ResetReason,
   ResponseHead,
@@ -179,7 +180,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       this.#fields,
     );
     if ('status' in parsed) {
-      this.#refuse(parsed.status, parsed.detail);
+      this.#refuse(parsed.status, parsed.detail, parsed.head);
       return true;
     }
     const stream = new Http1ServerStream(this, parsed);
@@ -263,15 +264,16 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       this.out.destroy('more bytes arrived while paused than may be kept');
     }
   }
-  #refuse(status: number, detail: string): void {
+  #refuse(status: number, detail: string, head?: RequestHead): void {
     const stream = this.#stream;
     this.#stream = undefined;
     this.#phase = 'closed';
     this.#input.clear();
     if (stream === undefined || !stream.finalHeadSent) {
-      const upgrade = status === 426 ? 'upgrade: HTTP/1.1\r\n' : '';
-      const connection = status === 426 ? 'close, upgrade' : 'close';
-      this.out.push(`${statusLine(status)}${upgrade}content-length: 0\r\nconnection: ${connection}\r\n\r\n`);
+      const answer = this.#handler.onRefusedRequest?.({ status, detail, head, known: stream !== undefined });
+      const fields = answer === undefined ? '' : this.lines.of(answer.headers);
+      const body = answer?.body ?? '';
+      this.out.push(`${statusLine(status)}${fields}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
       this.out.end();
     } else this.out.destroy(detail);
     stream?.fail('protocol-error', detail);
@@ -345,6 +347,7 @@ class Http1ServerStream implements ServerStream {
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
     if (this.#bodyless) {
       if (contentLength !== undefined && status !== 204) text += `content-length: ${contentLength}\r\n`;
+      else if (this.version === 'HTTP/1.1' && status !== 204 && status !== 304) text += 'transfer-encoding: chunked\r\n';
     } else if (contentLength !== undefined) {
       framing = Number(contentLength);
       text += `content-length: ${contentLength}\r\n`;

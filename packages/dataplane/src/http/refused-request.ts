@@ -1,0 +1,64 @@
+import type { ConnectionInfo } from '@xebec/telemetry';
+import { createStreamInfo, type FormatContext } from '@xebec/telemetry';
+import type { RefusalAnswer, RefusedRequest, RequestHead, ResponseHead } from '@xebec/wire';
+import type { HttpSettings } from './http-settings.ts';
+import { finishResponseHead } from './response-headers.ts';
+
+/** The codec's words, where Envoy's details are others than `http1.codec_error`. */
+const codes: Readonly<Record<string, string>> = {
+  'HTTP/1.0 is not accepted': 'low_version',
+  'unsupported HTTP version': 'low_version',
+  'missing host header': 'missing_host_header',
+  'invalid host header': 'http.invalid_authority',
+  'control character in the head': 'http1.invalid_characters',
+  'asterisk-form outside of OPTIONS': 'http1.invalid_url',
+  'invalid CONNECT target': 'http1.invalid_url',
+  'both content-length and transfer-encoding': 'http1.content_length_and_chunked_not_allowed',
+  'transfer-encoding other than chunked': 'http1.invalid_transfer_encoding',
+  'more than one transfer-encoding': 'http1.invalid_transfer_encoding',
+  'too many headers': 'http1.too_many_headers',
+  'request headers too large': 'http1.headers_too_large',
+};
+
+const bodies: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  426: 'Upgrade Required',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+};
+
+const noHead: RequestHead = { method: '', path: '', authority: '', scheme: '', headers: [], version: 'HTTP/1.1' };
+
+/** Answers, counts and logs a request that the codec could not make one of. */
+export function answerRefused(
+  refused: RefusedRequest,
+  settings: HttpSettings,
+  connection: ConnectionInfo,
+  nowMs: number,
+  monotonicMs: number,
+): RefusalAnswer {
+  const { status, head, detail } = refused;
+  const noHost = detail === 'missing host header';
+  const body = noHost ? '' : (bodies[status] ?? '');
+  const response: ResponseHead = { status, headers: body === '' ? [] : ['content-type', 'text/plain'] };
+  finishResponseHead(response, head ?? noHead, settings, false);
+  // Of a request that is known its own stream tells.
+  if (!refused.known) {
+    const { stats } = settings;
+    stats.rqTotal.add(1);
+    stats.rqHttp1.add(1);
+    stats.rqCompleted.add(1);
+    stats.classes[((status / 100) | 0) - 1]?.add(1);
+    if (settings.accessLogs.length > 0) {
+      const info = createStreamInfo(connection, nowMs, monotonicMs);
+      info.protocol = 'HTTP/1.1';
+      info.responseCode = status;
+      info.responseCodeDetails = codes[detail] ?? 'http1.codec_error';
+      if (!noHost) info.responseFlags.add('DPE');
+      info.bytesSent = body.length;
+      const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...(head === undefined ? {} : { request: head }) };
+      for (const log of settings.accessLogs) log.log(context);
+    }
+  }
+  return { headers: response.headers, body };
+}
