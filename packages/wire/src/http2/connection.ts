@@ -21,12 +21,16 @@ import { FrameWriter } from './frame-writer.ts';
 import { trailersFromFields } from './header-block.ts';
 import type { HeaderBlock } from './header-cache.ts';
 import { HeaderReader } from './header-reader.ts';
+import { Keepalive } from './keepalive.ts';
 import type { Http2Limits } from './options.ts';
 import type { Http2Stream, StreamCarrier } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
 const controlFramesLimit = 2000;
 const noBytes = Buffer.alloc(0);
+/** What the two kinds of ping carry. */
+const drainPing = '\0\0\0drain';
+const keepalivePing = '\0\0\0alive';
 
 /**
  * Frames, settings, windows and shutdown of one connection (RFC 9113): what both roles share. `Parsed` is what a role makes of a
@@ -47,6 +51,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   #later: Buffer[] | undefined;
   #processing = false;
   #settingsSeen = false;
+  readonly #keepalive: Keepalive | undefined;
   protected peerInitialWindow = defaultWindowBytes;
   protected peerMaxStreams = Number.POSITIVE_INFINITY;
   protected peerExtendedConnect = false;
@@ -62,6 +67,9 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.guard = new FloodGuard(controlFramesLimit, limits.now);
     this.#headers = new HeaderReader(limits.maxHeadersBytes, limits.maxHeadersCount);
     this.#windows = new ConnectionWindows(limits.initialConnectionWindowBytes);
+    if (limits.keepalive === undefined) return;
+    const ping = () => this.out.textFrame(frameType.ping, 0, 0, keepalivePing);
+    this.#keepalive = new Keepalive(limits.keepalive, ping, () => this.#peerGone());
   }
   protected abstract onHeaders(streamId: number, block: HeaderBlock<Parsed>, endStream: boolean): void;
   protected abstract isIdle(streamId: number): boolean;
@@ -131,6 +139,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   protected shutDown(detail: string): void {
     if (this.isClosed && this.streams.size === 0) return;
     this.isClosed = true;
+    this.#keepalive?.close();
     for (const stream of this.streams.all()) stream.fail('connection-termination', detail);
     this.onStreamsChanged();
   }
@@ -138,9 +147,17 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.out.drained();
     this.#pumpWaiting();
   }
+  /** A ping stayed without an answer: whatever was written will not arrive either. */
+  #peerGone(): void {
+    if (this.isClosed) return;
+    const detail = 'the peer did not answer a keepalive ping';
+    this.out.destroy(detail);
+    this.shutDown(detail);
+  }
   connectionError(code: number, detail: string): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.#keepalive?.close();
     this.writeGoaway(this.lastPeerStream, code, detail);
     this.out.end();
     for (const stream of this.streams.all()) stream.fail('protocol-error', detail);
@@ -150,6 +167,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   protected finishIfDrained(): void {
     if (!this.draining || this.isClosed || this.streams.size > 0) return;
     this.isClosed = true;
+    this.#keepalive?.close();
     this.out.end();
     this.onStreamsChanged();
   }
@@ -444,7 +462,8 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       return;
     }
     if ((flags & flag.ack) !== 0) {
-      this.onPingAck();
+      if (payload.toString('latin1') === keepalivePing) this.#keepalive?.answered();
+      else this.onPingAck();
       return;
     }
     this.#countControl('PING');
@@ -511,7 +530,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.out.textFrame(frameType.goaway, 0, 0, uint32(lastStreamId) + uint32(code) + detail.slice(0, 128));
   }
   protected writePing(): void {
-    this.out.textFrame(frameType.ping, 0, 0, '\0\0\0drain');
+    this.out.textFrame(frameType.ping, 0, 0, drainPing);
   }
   credit(stream: Http2Stream | undefined, bytes: number): void {
     if (this.isClosed || bytes === 0) return;

@@ -96,6 +96,12 @@ export class FrameWriter implements ByteTarget, Flushable {
     this.#endAt = this.at;
     if (this.#held === 0 && !this.#scheduled) this.#schedule();
   }
+  destroy(detail: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#clear();
+    this.#output.destroy(detail);
+  }
   /** The socket is gone: everything written from now on is dropped. */
   abandon(): void {
     this.#closed = true;

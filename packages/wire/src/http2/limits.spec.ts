@@ -1,3 +1,4 @@
+import { VirtualClock } from '@xebec/core';
 import { expect, test } from 'vitest';
 import { HpackEncoder } from '../hpack/encoder.ts';
 import type { ServerStream } from '../http.ts';
@@ -131,4 +132,23 @@ test('the encoder tells of the smallest table it had and of the one it has', () 
   const { send, output } = setUp();
   send(frame(frameType.settings, 0, 0, settingEntry(1, 100)));
   expect(output.ended).toBe(false);
+});
+
+test('keepalive: pings that are answered go on, one that is not ends the connection', async () => {
+  const clock = new VirtualClock();
+  const keepalive = { intervalMs: 1000, timeoutMs: 200, setTimeout: clock.setTimeout.bind(clock) };
+  const { send, output, frames, request, requests } = setUp({ keepalive });
+  request(1);
+  await frames();
+  for (let round = 0; round < 3; round++) {
+    clock.advance(1000);
+    expect((await frames()).map(({ type }) => type)).toEqual([frameType.ping]);
+    send(frame(frameType.ping, flag.ack, 0, '\0\0\0alive'));
+  }
+  clock.advance(1199);
+  expect(output.destroyed).toBeUndefined();
+  clock.advance(1);
+  expect(output.destroyed).toContain('keepalive');
+  expect(requests[0]?.reset).toBe('connection-termination');
+  expect(clock.pending).toBe(0);
 });

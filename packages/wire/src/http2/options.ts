@@ -1,3 +1,5 @@
+import type { KeepaliveOptions } from './keepalive.ts';
+
 /** Limits and windows of an HTTP/2 connection; the defaults are Envoy's where Envoy has the knob. */
 export interface Http2Options {
   /** Header list of a message, 32 bytes a field included. 60 KiB. */
@@ -19,12 +21,17 @@ export interface Http2Options {
    * are rates per second; without it only useful frames pay them off.
    */
   readonly now?: () => number;
+  /** Without it no pings are sent. */
+  readonly keepalive?: KeepaliveOptions;
 }
 
 export interface Http2ServerOptions extends Http2Options {}
 export interface Http2ClientOptions extends Http2Options {}
 
-export type Http2Limits = Required<Omit<Http2Options, 'now'>> & { readonly now: (() => number) | undefined };
+export type Http2Limits = Required<Omit<Http2Options, 'now' | 'keepalive'>> & {
+  readonly now: (() => number) | undefined;
+  readonly keepalive: KeepaliveOptions | undefined;
+};
 
 export function http2Limits(options: Http2Options): Http2Limits {
   return {
@@ -36,5 +43,6 @@ export function http2Limits(options: Http2Options): Http2Limits {
     maxSendBufferBytes: options.maxSendBufferBytes ?? 16 * 1024 * 1024,
     allowExtendedConnect: options.allowExtendedConnect ?? true,
     now: options.now,
+    keepalive: options.keepalive,
   };
 }
