@@ -2,6 +2,7 @@ import { tcpProxyClusterKey } from '@xebec/filters';
 import type { TcpProxy as TcpProxyProto } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
 import type { FormatEnvironment, ResponseFlag, StatsScope } from '@xebec/telemetry';
 import type { Cluster } from '../clusters/cluster.ts';
+import { keptBytes } from '../net/read-area.ts';
 import { resetSocket } from './filtered-socket.ts';
 import { compileTcpProxySettings, type TcpProxyParts, type TcpProxySettings } from './tcp-proxy-config.ts';
 import { connectTunnel } from './tcp-tunnel.ts';
@@ -60,10 +61,11 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     }
     this.#connect();
   }
+  readonly copiesWhatItKeeps = true;
   receive(bytes: Buffer): void {
     const upstream = this.#upstream;
     if (upstream === undefined) {
-      this.#early.push(bytes);
+      this.#early.push(keptBytes(bytes));
       this.#parts.socket.pause();
       return;
     }

@@ -6,6 +6,7 @@ import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { localAddressText } from '../clusters/upstream-transport.ts';
+import { openByteStream } from '../net/byte-stream.ts';
 import { peerCertificateOf } from '../tls/peer-certificate.ts';
 
 /** The far side of a TCP proxy: a connection of its own, or a stream of an HTTP connection. */
@@ -119,12 +120,8 @@ function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwne
   const { cxRxBytes, cxTxBytes, rqActive } = cluster.stats;
   let reset = false;
   let local = false;
-  socket.on('data', (bytes: Buffer) => {
-    cxRxBytes.add(bytes.length);
-    owner.onData(bytes);
-  });
+  const stream = openByteStream(socket);
   socket.on('end', () => owner.onEnd());
-  socket.on('drain', () => owner.onDrain());
   socket.on('error', () => {
     reset = true;
   });
@@ -136,18 +133,25 @@ function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwne
     release();
     owner.onClosed(reset);
   });
+  stream.start({
+    receive(bytes) {
+      cxRxBytes.add(bytes.length);
+      owner.onData(bytes);
+    },
+    onSocketDrain: () => owner.onDrain(),
+  });
   return {
     write(bytes) {
       cxTxBytes.add(bytes.length);
-      return socket.write(bytes);
+      return stream.write(bytes);
     },
-    end: () => void socket.end(),
+    end: () => stream.end(),
     destroy() {
       if (socket.destroyed) return;
       local = true;
       socket.destroy();
     },
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
   };
 }
