@@ -177,9 +177,9 @@ export const failures: DifferentialFamily = {
     ),
     { name: 'client resets HTTP/2', does: { kind: 'http2', resetAfterMs: 60 }, replies: { delayMs: 150, body: 'x' } },
     { name: 'client leaves HTTP/1', does: { abortAfterMs: 60 }, replies: { delayMs: 150, body: 'x' } },
-    { name: 'client half-closes', does: { halfClose: true }, replies: { delayMs: 80, body: 'x' } },
+    { name: 'client half-closes', does: { halfClose: true }, replies: { delayMs: 80, body: 'x' }, ignoreSeen: true, ignoreLog: ['host'] },
     { name: 'client leaves in its body', does: { raw: 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf', abortAfterMs: 60 } },
-    { name: 'client leaves in its head', does: { raw: 'POST / HTTP/1.1\r\nhost: a\r\nconte', abortAfterMs: 60 }, logs: 0 },
+    { name: 'client leaves in its head', does: { raw: 'POST / HTTP/1.1\r\nhost: a\r\nconte', abortAfterMs: 60 } },
     {
       name: 'early answer to an unfinished body',
       does: { raw: 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf' },

@@ -48,6 +48,8 @@ export interface Seen {
   readonly trailers: readonly Field[];
   /** How the request's body ended if not properly. */
   readonly cut?: string;
+  /** Which of the upstream's connections it came on, numbered from 1 in each case. Only where the family wants it. */
+  readonly connection?: number;
 }
 
 interface Sent {
@@ -232,6 +234,8 @@ export interface DifferentialFamily {
   bootstrap(site: Site): Json;
   /** Upstreams by name. Without it: `a`, `b`, `c`, `d` (http1), `h2` (http2), `tcp`. */
   readonly upstreams?: Readonly<Record<string, UpstreamKind>>;
+  /** Records which connection each request came on (HTTP/1 upstreams). */
+  readonly connections?: boolean;
   /** Started before the proxies; `site.upstream(name)` gives their ports. Return fresh ones; both proxies use them in turn. */
   readonly peers?: Readonly<Record<string, (certificates: Certificates) => Promise<Peer>>>;
   readonly cases: readonly DifferentialCase[];

@@ -18,6 +18,7 @@ export function comparable(value: unknown, names: ReadonlyMap<string, string>, d
     if (key === 'x-envoy-upstream-service-time') return [name, 'N'];
     // Time spent so far is subtracted: a tenth of a second does not matter.
     if (key === 'x-envoy-expected-rq-timeout-ms') return [name, String(Math.ceil(Number(value) / 100) * 100)];
+    if (key === 'x-forwarded-port') return [name, names.get(value) ?? value];
     return [name, text(value)];
   };
   const fields = (list: readonly Field[]): readonly Field[] => {

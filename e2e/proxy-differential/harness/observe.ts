@@ -23,7 +23,7 @@ export async function observeFamily(
   directory: string,
   certificates: Certificates,
 ): Promise<{ readonly envoy: Observations; readonly xebec: Observations }> {
-  const upstreams = await startUpstreams(family.upstreams ?? standard, certificates);
+  const upstreams = await startUpstreams(family.upstreams ?? standard, certificates, family.connections === true);
   const peers = await Promise.all(
     Object.entries(family.peers ?? {}).map(async ([name, start]) => [name, await start(certificates)] as const),
   );
@@ -137,7 +137,7 @@ async function observe(name: ProxyUnderTest['name'], directory: string, common: 
     const found = new Map<string, unknown>();
     for (const what of family.cases) {
       const began = Date.now();
-      const seen = await observeCase(what, proxy, tail, common).catch((error: unknown) => ({ error: String(error) }));
+      const seen = await observeCase(what, proxy, tail, common).catch((error: unknown) => ({ failed: String(error) }));
       if (slow !== undefined && Date.now() - began > Number(slow)) console.log(`${name} took ${Date.now() - began} ms for ${what.name}`);
       found.set(what.name, comparable(seen, names, directory, what));
       if (running.child.exitCode !== null) throw new Error(`${name} ended in case ${what.name}: ${running.output()}`);

@@ -25,7 +25,7 @@ export function serveHttp1(socket: Socket, script: UpstreamScript): void {
   let tunnel = false;
   const record = (message: Message): void => {
     const { line, headers, body, trailers, cut } = message;
-    script.saw({ upstream: script.name, line, headers, body: bodyText(body), trailers, ...(cut === undefined ? {} : { cut }) });
+    script.saw({ upstream: script.name, line, headers, body: bodyText(body), trailers, ...(cut === undefined ? {} : { cut }) }, socket);
   };
   const start = (message: Message, reply: Reply): void => {
     answering = answering.then(async () => {

@@ -11,7 +11,8 @@ export interface UpstreamScript {
   readonly name: string;
   /** Hands out the next reply. `line` is the request's. */
   next(line: string): Reply;
-  saw(seen: Seen): void;
+  /** `on` is the connection, where it is known. */
+  saw(seen: Seen, on?: Socket): void;
 }
 
 export interface Upstreams {
@@ -23,10 +24,16 @@ export interface Upstreams {
 }
 
 /** Starts all upstreams on free ports of 127.0.0.1. */
-export async function startUpstreams(kinds: Readonly<Record<string, UpstreamKind>>, certificates: Certificates): Promise<Upstreams> {
+export async function startUpstreams(
+  kinds: Readonly<Record<string, UpstreamKind>>,
+  certificates: Certificates,
+  connections = false,
+): Promise<Upstreams> {
   let seen: Seen[] = [];
   let queue: Reply[] = [];
   let byName: Record<string, Reply[]> = {};
+  /** By upstream. */
+  const numbers = new Map<string, Map<Socket, number>>();
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
   const ports: Record<string, number> = {};
@@ -40,7 +47,13 @@ export async function startUpstreams(kinds: Readonly<Record<string, UpstreamKind
         const standard = reply.body === undefined && reply.raw === undefined && reply.status === undefined;
         return standard ? { headers: [['content-type', 'text/plain']], body: `${name}: ${line}`, ...reply } : reply;
       },
-      saw: (what) => seen.push(what),
+      saw: (what, on) => {
+        const known = numbers.get(name) ?? new Map<Socket, number>();
+        numbers.set(name, known);
+        if (!connections || on === undefined) return void seen.push(what);
+        if (!known.has(on)) known.set(on, known.size + 1);
+        seen.push({ ...what, connection: known.get(on) ?? 0 });
+      },
     };
     const serve = kind.endsWith('1') ? (socket: Socket) => serveHttp1(socket, script) : echo;
     const server =
@@ -62,6 +75,7 @@ export async function startUpstreams(kinds: Readonly<Record<string, UpstreamKind
   return {
     ports,
     reply(replies) {
+      numbers.clear();
       queue = [];
       byName = {};
       if (replies === undefined) return;

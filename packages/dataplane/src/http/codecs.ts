@@ -5,18 +5,30 @@ import {
   createHttp1ServerConnection,
   createHttp2ClientConnection,
   createHttp2ServerConnection,
+  type Http1ClientOptions,
+  type Http2ClientOptions,
   type Http1ServerOptions,
-  type Http2ServerOptions,
+  type Http2Options,
   type ServerConnection,
   type ServerConnectionHandler,
 } from '@xebec/wire';
+import type { Http2Settings } from './http2-options.ts';
 
 export type HttpProtocol = 'http1' | 'http2';
 
 const now = () => performance.now();
 
-export function createClientCodec(protocol: HttpProtocol, output: CodecOutput): ClientConnection {
-  return protocol === 'http2' ? createHttp2ClientConnection(output, { now }) : createHttp1ClientConnection(output);
+function timed({ keepalive, ...settings }: Http2Settings): Http2Options {
+  if (keepalive === undefined) return { ...settings, now };
+  const after = (fn: () => void, delayMs: number) => {
+    const timer = setTimeout(fn, delayMs);
+    return () => clearTimeout(timer);
+  };
+  return { ...settings, now, keepalive: { ...keepalive, setTimeout: after } };
+}
+
+export function createClientCodec(protocol: HttpProtocol, output: CodecOutput, http2: Http2Settings = {}): ClientConnection {
+  return protocol === 'http2' ? createHttp2ClientConnection(output, timed(http2)) : createHttp1ClientConnection(output);
 }
 
 export function createServerCodec(
@@ -24,9 +36,9 @@ export function createServerCodec(
   output: CodecOutput,
   handler: ServerConnectionHandler,
   http1: Http1ServerOptions,
-  http2: Http2ServerOptions,
+  http2: Http2Settings,
 ): ServerConnection {
   return protocol === 'http2'
-    ? createHttp2ServerConnection(output, handler, { ...http2, now })
+    ? createHttp2ServerConnection(output, handler, timed(http2))
     : createHttp1ServerConnection(output, handler, http1);
 }

@@ -174,7 +174,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
       this,
       this,
       { maxHeadersBytes, maxHeadersCount, acceptHttp10, scheme, ...(this.settings.properCase ? { formatName: properCaseWords } : {}) },
-      { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams },
+      { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams, ...this.settings.http2 },
     );
     this.#codec = codec;
     this.#protocol = protocol;

@@ -5,6 +5,7 @@ import { XebecError } from '@xebec/core';
 import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory } from '@xebec/filters';
 import { type AddressPredicate, type CompiledRouteTable, compileCidrs, optionalDurationMs } from '@xebec/matching';
 import type { ExtensionConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
+import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '@xebec/protos/envoy/config/core/v3/protocol';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import {
   HttpConnectionManager_CodecType as Codec,
@@ -18,6 +19,7 @@ import type { AccessLogWriter } from '../runtime/access-logs.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';
 import type { HcmStats } from './hcm-stats.ts';
+import { type Http2Settings, http2SettingsOf } from './http2-options.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
 export interface RouteSource {
@@ -54,6 +56,7 @@ export interface HttpSettings {
   /** Put in place of a request's scheme; empty leaves it. */
   readonly schemeOverwrite: string;
   readonly properCase: boolean;
+  readonly underscores: 'allow' | 'reject' | 'drop';
   readonly forwardCert: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
   readonly certDetails: {
     readonly subject: boolean;
@@ -81,6 +84,7 @@ export interface HttpSettings {
   readonly maxHeadersBytes: number;
   readonly maxHeadersCount: number;
   readonly maxConcurrentStreams: number;
+  readonly http2: Http2Settings;
   readonly acceptHttp10: boolean;
   /** HTTP/1 trailers pass; without it they are dropped. */
   readonly enableTrailers: boolean;
@@ -131,6 +135,12 @@ export function compileHttpSettings(
       proto.schemeHeaderTransformation?.transformation.case === 'schemeToOverwrite'
         ? proto.schemeHeaderTransformation.transformation.value
         : '',
+    underscores:
+      common?.headersWithUnderscoresAction === Underscores.REJECT_REQUEST
+        ? 'reject'
+        : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
+          ? 'drop'
+          : 'allow',
     properCase: proto.httpProtocolOptions?.headerKeyFormat?.headerFormat.case === 'properCaseWords',
     forwardCert: forwardCerts[proto.forwardClientCertDetails] ?? 'sanitize',
     certDetails: {
@@ -163,6 +173,7 @@ export function compileHttpSettings(
     maxHeadersBytes: (proto.maxRequestHeadersKb ?? 60) * 1024,
     maxHeadersCount: common?.maxHeadersCount ?? 100,
     maxConcurrentStreams: proto.http2ProtocolOptions?.maxConcurrentStreams ?? 1024,
+    http2: http2SettingsOf(proto.http2ProtocolOptions),
     acceptHttp10: proto.httpProtocolOptions?.acceptHttp10 ?? false,
     enableTrailers: proto.httpProtocolOptions?.enableTrailers ?? false,
     forwardProxy: proto.httpProtocolOptions?.allowAbsoluteUrl ?? false,

@@ -115,8 +115,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#requestEnded = endStream;
     this.#timeouts.start(settings, !endStream, this.info.startMonotonicMs);
     if (this.#refusal !== undefined) {
-      const { status, details, location } = this.#refusal;
-      this.sendLocalReply({ status, body: '', details, ...(location === undefined ? {} : { headers: ['location', location] }) });
+      const { status, details, location, flag } = this.#refusal;
+      const flagged = flag === undefined ? {} : { flag };
+      const body = flag === undefined ? '' : 'Bad Request';
+      this.sendLocalReply({ status, body, details, ...flagged, ...(location === undefined ? {} : { headers: ['location', location] }) });
       return;
     }
     if (!settings.proxy100Continue && header(request.headers, 'expect')?.toLowerCase() === '100-continue') {

@@ -39,6 +39,7 @@ export interface RequestRefusal {
   readonly status: number;
   readonly details: string;
   readonly location?: string;
+  readonly flag?: 'DPE';
 }
 
 /**
@@ -95,7 +96,22 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
     if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
   }
+  // A target has no fragment (RFC 9112 section 3.2).
+  if (head.path.indexOf('#') !== -1) return { status: 400, details: 'path_normalization_failed' };
+  if (head.path.charCodeAt(0) !== 47 && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };
+  if (settings.underscores !== 'allow' && !checkUnderscores(headers, settings.underscores === 'drop'))
+    return { status: 400, details: 'http1.unexpected_underscore', flag: 'DPE' };
   return client;
+}
+
+/** Drops headers with an underscore in their names, or says that there are some. */
+function checkUnderscores(headers: HeaderList, drop: boolean): boolean {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    if (headers[i]?.includes('_') !== true) continue;
+    if (!drop) return false;
+    headers.splice(i, 2);
+  }
+  return true;
 }
 
 // What a request's headers have, so that most need not be looked for again.

@@ -3,7 +3,7 @@ import { upstreamAlpnByVersionKey, upstreamAlpnKey } from '@xebec/filters';
 import type { CompiledRoute, ForwardAction } from '@xebec/matching';
 import { isGrpcRequest, requestHeader, rewriteHost } from '@xebec/matching';
 import type { Span } from '@xebec/telemetry';
-import { type HeaderList, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { canRetry } from '../clusters/resource-limits.ts';
@@ -37,6 +37,11 @@ const tryIdleKind = 2;
 const durationKind = 3;
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
+/** Whether the connection manager or a caller inside the proxy has found the request to be internal. */
+function isInternal(head: RequestHead): boolean {
+  return header(head.headers, 'x-envoy-internal') === 'true';
+}
+
 /** The end of the filter chain: sends a request to a host of the route's cluster, again where the retry policy says so. */
 export class Router implements AttemptOwner, DeadlineOwner {
   readonly #stream: HttpStream;
@@ -59,6 +64,8 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #retried = false;
   #replayed = false;
   #committed = false;
+  /** A 1xx has gone to the client. */
+  #interim = false;
   #done = false;
   #tried: Host[] | undefined = undefined;
   #sentAt = 0;
@@ -100,7 +107,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     const dropped = cluster.dropsOverload();
     if (dropped !== undefined) {
       const name = dropped === 'all' ? 'unconditional-drop-overload' : 'drop-overload';
-      cluster.stats.status(503);
+      cluster.stats.status(503, isInternal(head));
       this.#finish();
       stream.sendLocalReply({
         status: 503,
@@ -216,6 +223,8 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (attempt !== this.#attempt || this.#done) return;
     // The client may have seen something of this try.
     this.#stopKeeping();
+    if (!this.#interim) this.#cluster?.stats.status(head.status, this.#internal);
+    this.#interim = true;
     this.#stream.onUpstreamInterim(head);
   }
   onResponseHead(attempt: UpstreamAttempt, head: ResponseHead, endStream: boolean): void {
@@ -223,13 +232,14 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (attempt !== this.#attempt || this.#done || this.#cluster === undefined || this.#rules === undefined) return;
     const { stats } = this.#cluster;
     const { info } = this.#stream;
-    stats.status(head.status);
     if (!attempt.upgraded && retriesResponse(this.#rules, head.status, head.headers) && this.#mayRetry()) {
       if (this.#takeRetry()) {
+        stats.retriedStatus(head.status);
         if (!endStream) attempt.cancel();
         return;
       }
     }
+    stats.status(head.status, this.#internal);
     if (this.#retried && head.status < 500) stats.rqRetrySuccess.add(1);
     this.#committed = true;
     this.#stream.response = head;
@@ -274,7 +284,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (attempt !== this.#attempt || this.#done) return;
     const { info } = this.#stream;
     if (detail !== '' && reason === 'connection-failure') info.upstreamTransportFailureReason = detail;
-    if (reason !== 'overflow') info.upstreamHost = attempt.host.text;
+    if (reason !== 'overflow' || attempt.connection !== undefined) info.upstreamHost = attempt.host.text;
     if (this.#committed) {
       // An HTTP/1 message without its end is malformed.
       const cut = reason === 'connection-termination' && attempt.connection?.protocol === 'http1' ? 'protocol-error' : reason;
@@ -311,7 +321,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     });
     if (host === undefined) {
       cluster.stats.noneHealthy.add(1);
-      cluster.stats.status(503);
+      cluster.stats.status(503, isInternal(head));
       this.#finish();
       stream.sendLocalReply({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
       return;
@@ -420,7 +430,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
       this.#stream.abortResponse();
       return;
     }
-    this.#cluster?.stats.status(504);
+    this.#cluster?.stats.status(504, this.#internal);
     this.#stream.sendLocalReply({ status: 504, body: 'upstream max stream duration reached', details });
   }
   /** A try that is over its time goes on beside the next one, and its answer is taken if it is the first good one. */
@@ -453,12 +463,14 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #onTimeout(): void {
     if (this.#done) return;
     this.#cluster?.stats.rqTimeout.add(1);
+    if (this.#attempt !== undefined) this.#attempt.host.timeouts++;
     this.#timedOut('response_timeout');
   }
   #onTryTimeout(): void {
     const attempt = this.#attempt;
     if (this.#done || this.#committed || attempt === undefined || this.#rules === undefined) return;
     this.#cluster?.stats.rqPerTryTimeout.add(1);
+    attempt.host.timeouts++;
     if (this.#hedge(attempt)) return;
     attempt.cancel();
     this.#cluster?.outliers?.onStatus(attempt.host, 504);
@@ -477,7 +489,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
       this.#stream.abortResponse();
       return;
     }
-    this.#cluster?.stats.status(504);
+    this.#cluster?.stats.status(504, this.#internal);
     this.#stream.sendLocalReply({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
   /** Whether the policy has a retry left and the whole request so far can be sent again. */
@@ -533,8 +545,11 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   #fail(reason: AttemptFailure, detail: string): void {
     this.#finish();
-    this.#cluster?.stats.status(503);
+    this.#cluster?.stats.status(reason === 'protocol-error' ? 502 : 503, this.#internal);
     this.#stream.sendLocalReply(failureReply(reason, detail, this.#retried, this.#stream.settings.suppressEnvoyHeaders));
+  }
+  get #internal(): boolean {
+    return this.#head !== undefined && isInternal(this.#head);
   }
   #stopKeeping(): void {
     this.#keepBody = false;

@@ -65,6 +65,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     const { limits } = this;
     if (limits.requests.open) {
       this.cluster.stats.rqActiveOverflow.add(1);
+      this.connection = connection;
       this.#fail('overflow', '');
       return;
     }
@@ -81,6 +82,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     this.cluster.stats.rqTotal.add(1);
     this.cluster.stats.rqActive.add(1);
     this.host.activeRequests++;
+    connection.busyStreams++;
     this.host.totalRequests++;
     this.cluster.outliers?.onConnected(this.host);
     this.#owner.onConnected(this);
@@ -114,12 +116,16 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   cancel(): void {
     if (this.#ended) return;
     const stream = this.#stream;
+    const { connection } = this;
+    // A connection that closes with the stream closes while it is in use.
+    if (connection !== undefined) connection.busyStreams++;
     this.#finish();
     if (stream === undefined) this.#pool.cancel(this);
     else {
-      this.cluster.stats.rqTxReset.add(1);
+      if (connection?.protocol === 'http2') this.cluster.stats.rqTxReset.add(1);
       stream.reset('local-reset');
     }
+    if (connection !== undefined) connection.busyStreams--;
   }
   onHead(head: ResponseHead, endStream: boolean): void {
     if (this.#ended) return;
@@ -151,7 +157,11 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   }
   onReset(reason: ResetReason, detail: string): void {
     if (this.#ended) return;
-    this.cluster.stats.rqRxReset.add(1);
+    // As Envoy does it: of a connection with one stream its end says it all.
+    if (this.connection?.protocol === 'http2') {
+      if (reason === 'remote-reset') this.cluster.stats.rqRxReset.add(1);
+      else if (reason === 'connection-termination') this.cluster.stats.rqPendingFailure.add(1);
+    }
     this.host.errors++;
     this.cluster.outliers?.onLocalFailure(this.host);
     this.#fail(reason, detail);
@@ -173,8 +183,8 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     this.#counted = false;
     this.limits.requests.release();
     this.cluster.stats.rqActive.add(-1);
-    this.cluster.stats.rqCompleted.add(1);
     this.host.activeRequests--;
+    if (this.connection !== undefined) this.connection.busyStreams--;
   }
 }
 

@@ -21,7 +21,7 @@ function requestHeader(request: FormatRequest | undefined, name: string): string
     case ':method':
       return request.method;
     case ':path':
-      return request.path;
+      return request.path === '' ? undefined : request.path;
     case ':authority':
     case 'host':
       return request.authority;

@@ -38,6 +38,8 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   #readingPaused = false;
   #reusable = true;
   #ended: Http1ClientStream | undefined;
+  protocolError = false;
+  peerClosing = false;
   onAvailable: (() => void) | undefined;
 
   constructor(output: CodecOutput, options: Http1ClientOptions) {
@@ -85,8 +87,8 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       }
       return;
     }
-    // What came was no head.
-    const cut = this.#phase === 'head' && this.#input.size > 0;
+    // What came was no head, or no whole message.
+    const cut = this.#phase === 'body' || (this.#phase === 'head' && this.#input.size > 0);
     this.#abort(cut ? 'protocol-error' : 'connection-termination', 'the server closed the connection');
   }
   closed(detail: string): void {
@@ -162,7 +164,10 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       stream.receiver.onHead(parsed.head, false);
       return true;
     }
-    if (!parsed.keepAlive) this.#reusable = false;
+    if (!parsed.keepAlive) {
+      this.#reusable = false;
+      if (!parsed.tunnel) this.peerClosing = true;
+    }
     if (parsed.tunnel) {
       this.#reusable = false;
       this.#phase = 'raw';
@@ -211,6 +216,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     if (this.#stream !== stream || !stream.responseDone) return;
     this.#stream = undefined;
     if (!stream.requestDone || !this.#reusable || this.#input.size > 0) {
+      if (this.#input.size > 0) this.protocolError = true;
       this.#reusable = false;
       this.#close();
       this.onAvailable?.();
@@ -238,6 +244,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     this.#stream = undefined;
     this.#reusable = false;
     this.#phase = 'closed';
+    if (reason === 'protocol-error') this.protocolError = true;
     this.#input.clear();
     this.out.destroy(detail);
     stream?.fail(reason, detail);

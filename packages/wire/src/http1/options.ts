@@ -21,7 +21,10 @@ export interface Http1ServerOptions extends Http1Options {
   readonly allowHalfClose?: boolean;
 }
 
-export interface Http1ClientOptions extends Http1Options {}
+export interface Http1ClientOptions extends Http1Options {
+  /** Take an answer with both content-length and chunks; the chunks count. */
+  readonly allowChunkedLength?: boolean;
+}
 
 export interface Http1Limits {
   readonly maxHeadersBytes: number;

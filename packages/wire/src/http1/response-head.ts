@@ -27,9 +27,12 @@ export function parseResponseHead(
   const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
   if (typeof fields === 'string') return fields;
   const { connection, upgrade } = fields;
-  if (status === 204 && fields.contentLength > 0) return 'content-length in a 204';
+  if (status === 204 || (status < 200 && status !== 101)) {
+    if (fields.contentLength > 0) return 'content-length in an answer without body';
+    if (fields.chunked) return 'transfer-encoding in an answer without body';
+  }
   const head: ResponseHead = { status, headers: fields.headers };
-  const http10 = text.charCodeAt(7) === 48;
+  const http10 = text.charCodeAt(7) === 48 && text.charCodeAt(5) === 49;
   const keepAlive = http10 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   if (status === 101) {
     if (upgrade !== undefined) head.headers.push('upgrade', upgrade);
@@ -44,13 +47,15 @@ export function parseResponseHead(
   return { head, framing, keepAlive, interim: false, tunnel: false };
 }
 
-/** The status of a line `HTTP/1.x NNN` that ends at `end` or goes on with a space; -1 when it is none. */
+/** The status of a line `HTTP/x.y NNN` that ends at `end` or goes on with a space; -1 when it is none. */
 function statusOf(text: string, end: number): number {
-  if (!text.startsWith('HTTP/1.') || end < 12 || text.charCodeAt(8) !== 32 || (end > 12 && text.charCodeAt(12) !== 32)) return -1;
+  if (!text.startsWith('HTTP/') || text.charCodeAt(6) !== 46 || end < 12 || text.charCodeAt(8) !== 32 || (end > 12 && text.charCodeAt(12) !== 32)) return -1;
+  const major = text.charCodeAt(5) - 48;
   const minor = text.charCodeAt(7) - 48;
   const hundreds = text.charCodeAt(9) - 48;
   const tens = text.charCodeAt(10) - 48;
   const ones = text.charCodeAt(11) - 48;
-  if ((minor !== 0 && minor !== 1) || hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return -1;
+  // Another version's number is read over, as Envoy does it.
+  if (major < 0 || major > 9 || minor < 0 || minor > 9 || hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return -1;
   return hundreds * 100 + tens * 10 + ones;
 }

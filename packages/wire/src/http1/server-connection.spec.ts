@@ -121,7 +121,7 @@ test('after 101 bytes flow raw, also those that came early', () => {
 
 test('HTTP/1.0 is answered when accepted', () => {
   const { output } = serve(['GET /old HTTP/1.0\r\n\r\n'], { acceptHttp10: true });
-  expect(output.text).toBe('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n/old|');
+  expect(output.text).toBe('HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n/old|');
   expect(output.ended).toBe(true);
 });
 

@@ -341,7 +341,7 @@ class Http1ServerStream implements ServerStream {
   #sendFinalHead(head: ResponseHead, endStream: boolean): void {
     const { status, headers } = head;
     const { lines } = this.#connection;
-    let text = statusLine(status) + lines.of(headers);
+    let text = (this.version === 'HTTP/1.0' ? statusLine(status).replace('1.1', '1.0') : statusLine(status)) + lines.of(headers);
     const { contentLength, connection } = lines;
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
