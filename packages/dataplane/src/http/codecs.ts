@@ -6,7 +6,6 @@ import {
   createHttp2ClientConnection,
   createHttp2ServerConnection,
   type Http1ClientOptions,
-  type Http2ClientOptions,
   type Http1ServerOptions,
   type Http2Options,
   type ServerConnection,
@@ -27,8 +26,16 @@ function timed({ keepalive, ...settings }: Http2Settings): Http2Options {
   return { ...settings, now, keepalive: { ...keepalive, setTimeout: after } };
 }
 
-export function createClientCodec(protocol: HttpProtocol, output: CodecOutput, http2: Http2Settings = {}): ClientConnection {
-  return protocol === 'http2' ? createHttp2ClientConnection(output, timed(http2)) : createHttp1ClientConnection(output);
+/** What a cluster says of its connections' codecs. */
+export interface ClientCodecOptions {
+  readonly http1?: Http1ClientOptions;
+  readonly http2?: Http2Settings;
+}
+
+export function createClientCodec(protocol: HttpProtocol, output: CodecOutput, options: ClientCodecOptions = {}): ClientConnection {
+  return protocol === 'http2'
+    ? createHttp2ClientConnection(output, timed(options.http2 ?? {}))
+    : createHttp1ClientConnection(output, options.http1);
 }
 
 export function createServerCodec(
