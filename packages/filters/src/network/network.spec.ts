@@ -46,9 +46,12 @@ describe('network filters', () => {
     expect(written).toEqual(['hi']);
   });
   it('direct_response answers and closes', () => {
-    const { filter, written, closed } = chain(directResponseDefinition, ConfigSchema, { response: { inlineString: 'bye' } }).connect();
+    const { filter, info, written, closed } = chain(directResponseDefinition, ConfigSchema, {
+      response: { inlineString: 'bye' },
+    }).connect();
     expect(filter.onNewConnection?.()).toBe('stop');
-    expect([written, closed]).toEqual([['bye'], ['flush direct_response -']]);
+    expect([written, closed]).toEqual([['bye'], ['flush  -']]);
+    expect(info.responseCodeDetails).toBe('direct_response');
   });
   it('rbac decides on the first bytes', () => {
     const subject = chain(networkRbacDefinition, RBACSchema, {
@@ -66,7 +69,8 @@ describe('network filters', () => {
     expect(friend.filter.onData?.(Buffer.from('x'), false)).toBe('continue');
     const stranger = subject.connect({ remoteAddress: '192.168.0.1' });
     expect(stranger.filter.onData?.(Buffer.from('x'), false)).toBe('stop');
-    expect(stranger.closed).toEqual(['now rbac_access_denied_matched_policy[none] UAEX']);
+    expect(stranger.closed).toEqual(['now rbac_access_denied_matched_policy[none] -']);
+    expect(stranger.info.connectionTerminationDetails).toBe('rbac_access_denied_matched_policy[none]');
     expect(subject.statsText()).toBe('tcp.rbac.allowed: 1\ntcp.rbac.denied: 1\n');
   });
   it('connection_limit refuses what is over the limit and frees what has closed', () => {

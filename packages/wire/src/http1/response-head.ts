@@ -20,8 +20,9 @@ export function parseResponseHead(
   requestMethod: string,
   reader: FieldsReader,
 ): ParsedResponse | string {
-  let lineEnd = text.indexOf('\r\n');
-  if (lineEnd < 0) lineEnd = text.length;
+  const lineFeed = text.indexOf('\n');
+  if (lineFeed >= 0 && text.charCodeAt(lineFeed - 1) !== 13) return 'line ends in a bare LF';
+  const lineEnd = lineFeed < 0 ? text.length : lineFeed - 1;
   const status = statusOf(text, lineEnd);
   if (status === -1) return 'malformed status line';
   const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
