@@ -72,7 +72,7 @@ const cases: readonly TimeoutCase[] = [
     route: { max_stream_duration: { grpc_timeout_header_max: '0.1s' } },
     asks: header(grpc, ['grpc-timeout', '10S']),
   },
-  ...['5S', '300m', '2M', '1H', '99999999u', '7n', '123456789m'].map((value) => ({
+  ...['5S', '300m', '2M', '1H', '99999999u', '123456789m'].map((value) => ({
     name: `grpc-timeout ${value} seen upstream`,
     route: { max_grpc_timeout: '0s', timeout: '3s' },
     asks: header(grpc, ['grpc-timeout', value]),

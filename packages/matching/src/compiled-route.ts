@@ -98,6 +98,8 @@ export interface CompiledVirtualHost {
   readonly includeAttemptCountInResponse: boolean;
   readonly includeIsTimeoutRetryHeader: boolean;
   readonly rateLimits: readonly RateLimit[];
+  /** Which requests are counted apart, in order. */
+  readonly virtualClusters: readonly { readonly name: string; matches(request: RequestHead): boolean }[];
   readonly routes: readonly CompiledRoute[];
 }
 

@@ -20,7 +20,8 @@ export function compileFilterOverrides(configs: Readonly<Record<string, Any>>, c
     }
     const wrapper = fromBinary(FilterConfigSchema, any.value);
     overrides.set(name, {
-      config: wrapper.config === undefined ? undefined : compile(name, wrapper.config),
+      // An Any without a type only switches the filter on.
+      config: wrapper.config === undefined || wrapper.config.typeUrl === '' ? undefined : compile(name, wrapper.config),
       disabled: wrapper.disabled,
     });
   }

@@ -9,6 +9,7 @@ import {
 import type { RequestHead } from '@xebec/wire';
 import { compileLevel, compileRoute, type Level, type RouteTableOptions, type RouteWithMatch } from './compile-route.ts';
 import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
+import { compileHeaderMatcher } from './header-matcher.ts';
 import { forwardedProto, pathOnly } from './request-header.ts';
 import type { MatchContext } from './route-match.ts';
 import { VirtualHostIndex } from './virtual-host-index.ts';
@@ -125,6 +126,10 @@ function compileVirtualHost(proto: VirtualHost, config: RouteConfiguration, conf
     includeAttemptCountInResponse: proto.includeAttemptCountInResponse,
     includeIsTimeoutRetryHeader: proto.includeIsTimeoutRetryHeader,
     rateLimits: proto.rateLimits,
+    virtualClusters: proto.virtualClusters.map(({ name, headers }) => {
+      const predicates = headers.map(compileHeaderMatcher);
+      return { name, matches: (request) => predicates.every((holds) => holds(request)) };
+    }),
     routes: compiled,
   };
   const parents = {

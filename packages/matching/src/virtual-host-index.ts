@@ -51,7 +51,7 @@ export class VirtualHostIndex<T> {
     return true;
   }
   find(authority: string): T | undefined {
-    const port = this.#ignorePort ? portStart(authority) : -1;
+    const port = this.#ignorePort ? anyPortStart(authority) : -1;
     const host = asciiLower(port === -1 ? authority : authority.slice(0, port));
     const exact = this.#exact.get(host);
     if (exact !== undefined) return exact;
@@ -67,6 +67,12 @@ export class VirtualHostIndex<T> {
     }
     return this.#any;
   }
+}
+
+/** The last colon outside of brackets, whatever follows it. */
+function anyPortStart(authority: string): number {
+  const colon = authority.lastIndexOf(':');
+  return colon > authority.lastIndexOf(']') ? colon : -1;
 }
 
 function addByLength<T>(byLength: Map<number, Map<string, T>>, text: string, value: T): boolean {

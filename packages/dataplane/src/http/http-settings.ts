@@ -68,6 +68,7 @@ export interface HttpSettings {
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
   readonly escapedSlashes: 'keep' | 'reject' | 'redirect' | 'forward';
+  readonly stripDot: boolean;
   readonly stripPort: 'no' | 'any' | 'matching';
   readonly appendForwardedPort: boolean;
   readonly upgrades: ReadonlyMap<string, boolean>;
@@ -153,6 +154,7 @@ export function compileHttpSettings(
     normalizePath: proto.normalizePath ?? false,
     mergeSlashes: proto.mergeSlashes,
     escapedSlashes: escapedSlashes[proto.pathWithEscapedSlashesAction] ?? 'keep',
+    stripDot: proto.stripTrailingHostDot,
     stripPort:
       proto.stripPortMode.case === 'stripAnyHostPort' && proto.stripPortMode.value
         ? 'any'

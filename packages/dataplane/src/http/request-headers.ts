@@ -89,6 +89,7 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   if (settings.via !== '') appendVia(headers, settings.via);
   if ((seen & seenForwarded) !== 0 || (settings.forwardCert !== 'sanitize' && connection.tls !== undefined))
     forwardedClientCert(headers, connection, settings);
+  if (settings.stripDot) stripDot(head);
   if (settings.stripPort !== 'no') stripPort(head, connection, settings.stripPort === 'any');
   if ((head.path.charCodeAt(0) === 47 || head.path === '') && !isNormalPath(head.path, settings)) {
     const verdict = normalizePath(head.path, settings);
@@ -199,6 +200,11 @@ function appendForwardedFor(headers: HeaderList, before: string | undefined, add
 
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
+}
+
+/** The dot that ends a fully qualified name. */
+function stripDot(head: RequestHead): void {
+  head.authority = head.authority.replace(/\.(?=(:\d+)?$)/, '');
 }
 
 function stripPort(head: RequestHead, connection: ConnectionInfo, any: boolean): void {
