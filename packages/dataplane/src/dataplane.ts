@@ -206,6 +206,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       random,
       logger,
       node: nodeInfo,
+      zone: node.locality?.zone ?? '',
       accessLogs,
       formatEnvironment,
       upstream,

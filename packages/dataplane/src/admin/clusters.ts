@@ -21,9 +21,12 @@ export function clustersText(state: DataplaneState): string {
       const at = (rest: string): void => line(`${host.text}::${rest}`);
       at(`cx_active::${host.activeConnections}`);
       at(`cx_connect_fail::${host.connectFailures}`);
+      at(`cx_total::${host.totalConnections}`);
       at(`rq_active::${host.activeRequests}`);
+      at(`rq_pending_active::${host.pendingRequests}`);
       at(`rq_error::${host.errors}`);
       at(`rq_success::${host.successes}`);
+      at(`rq_timeout::${host.timeouts}`);
       at(`rq_total::${host.totalRequests}`);
       at(`hostname::${host.config.hostname}`);
       at(`health_flags::${host.healthFlags}`);

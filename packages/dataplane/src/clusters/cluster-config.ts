@@ -1,7 +1,11 @@
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import { Cluster_DiscoveryType, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import type { HttpProtocolOptions as CommonHttpOptions, Http1ProtocolOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
+import type {
+  HttpProtocolOptions as CommonHttpOptions,
+  Http1ProtocolOptions,
+  Http2ProtocolOptions,
+} from '@xebec/protos/envoy/config/core/v3/protocol';
 import { DnsClusterSchema } from '@xebec/protos/envoy/extensions/clusters/dns/v3/dns_cluster';
 import {
   type HttpProtocolOptions,
@@ -9,8 +13,9 @@ import {
 } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
 import type { MetadataKey } from '@xebec/protos/envoy/type/metadata/v3/metadata';
 import { typeNameOf, unpack } from '../config/unpack.ts';
-import type { HttpProtocol } from '../http/codecs.ts';
+import type { ClientCodecOptions, HttpProtocol } from '../http/codecs.ts';
 import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
+import { compileClientCodec } from './client-codec.ts';
 import { compileDns, type DnsSettings } from './dns-settings.ts';
 
 export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst';
@@ -26,6 +31,9 @@ export interface ClusterConfig {
   readonly protocol: HttpProtocol | 'downstream' | 'auto';
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
+  /** 0 is no limit. */
+  readonly maxConnectionMs: number;
+  readonly codec: ClientCodecOptions;
   /** Longest life of a stream, milliseconds; 0 is no limit. */
   readonly maxStreamMs: number;
   /** HTTP/1 trailers pass; without it they are dropped. */
@@ -68,6 +76,8 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     protocol: protocolOf(proto, options),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
+    maxConnectionMs: optionalDurationMs(common?.maxConnectionDuration) ?? 0,
+    codec: compileClientCodec(common, http1Options(proto, options), http2Options(proto, options)),
     maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
     http1Trailers: http1Options(proto, options)?.enableTrailers ?? false,
     autoSni: upstream?.autoSni ?? false,
@@ -86,6 +96,19 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     cleanupIntervalMs: optionalDurationMs(proto.cleanupInterval) ?? 5_000,
     metadata: proto.metadata?.filterMetadata ?? {},
   };
+}
+
+function http2Options(proto: ClusterProto, options: HttpProtocolOptions | undefined): Http2ProtocolOptions | undefined {
+  const kind = options?.upstreamProtocolOptions;
+  switch (kind?.case) {
+    case 'explicitHttpConfig':
+      return kind.value.protocolConfig.case === 'http2ProtocolOptions' ? kind.value.protocolConfig.value : undefined;
+    case 'useDownstreamProtocolConfig':
+    case 'autoConfig':
+      return kind.value.http2ProtocolOptions;
+    default:
+      return proto.http2ProtocolOptions;
+  }
 }
 
 function http1Options(proto: ClusterProto, options: HttpProtocolOptions | undefined): Http1ProtocolOptions | undefined {

@@ -1,4 +1,5 @@
 import type { Counter, Gauge, Histogram, StatsScope } from '@xebec/telemetry';
+import { ResponseStats } from './response-stats.ts';
 
 /** Handles of the statistics every cluster has, looked up once (Envoy's `cluster.<name>.` tree). */
 export interface ClusterStats {
@@ -35,7 +36,6 @@ export interface ClusterStats {
   readonly rqActiveOverflow: Counter;
   readonly rqRetryOverflow: Counter;
   readonly rqRetryLimitExceeded: Counter;
-  readonly rqCompleted: Counter;
   readonly rqTime: Histogram;
   readonly noneHealthy: Counter;
   readonly membershipTotal: Gauge;
@@ -43,13 +43,23 @@ export interface ClusterStats {
   readonly membershipDegraded: Gauge;
   readonly membershipExcluded: Gauge;
   readonly membershipChange: Counter;
-  /** `upstream_rq_2xx` and the like by first digit; filled on first use. */
-  status(code: number): void;
+  /** Counts an answer, also one of the proxy's own: by status and its class, and again by where the request came from. */
+  status(code: number, internal?: boolean): void;
+  /** Counts an answer that a retry hides (`retry.*`). */
+  retriedStatus(code: number): void;
+  /** Answers counted once more, and how long they took: `external`, `internal`, `canary`, `zone.<own>.<host's>`; made on first use. */
+  part(name: string): ResponseStats;
+  /** How long a connection that was established has lasted. */
+  lasted(ms: number): void;
 }
 
 export function createClusterStats(scope: StatsScope): ClusterStats {
-  const classes: (Counter | undefined)[] = [];
-  const codes = new Map<number, Counter>();
+  const parts = new Map<string, ResponseStats>();
+  let lengths: Histogram | undefined;
+  const all = statusCounters(scope, '');
+  const external = statusCounters(scope, 'external.');
+  const internal = statusCounters(scope, 'internal.');
+  const retried = statusCounters(scope, 'retry.');
   return {
     scope,
     cxTotal: scope.counter('upstream_cx_total'),
@@ -84,7 +94,6 @@ export function createClusterStats(scope: StatsScope): ClusterStats {
     rqActiveOverflow: scope.counter('upstream_rq_active_overflow'),
     rqRetryOverflow: scope.counter('upstream_rq_retry_overflow'),
     rqRetryLimitExceeded: scope.counter('upstream_rq_retry_limit_exceeded'),
-    rqCompleted: scope.counter('upstream_rq_completed'),
     rqTime: scope.histogram('upstream_rq_time'),
     noneHealthy: scope.counter('upstream_cx_none_healthy'),
     membershipTotal: scope.gauge('membership_total'),
@@ -92,17 +101,45 @@ export function createClusterStats(scope: StatsScope): ClusterStats {
     membershipDegraded: scope.gauge('membership_degraded'),
     membershipExcluded: scope.gauge('membership_excluded'),
     membershipChange: scope.counter('membership_change'),
-    status(code) {
-      const digit = Math.floor(code / 100);
-      const byClass = classes[digit] ?? scope.counter(`upstream_rq_${digit}xx`);
-      classes[digit] = byClass;
-      byClass.add(1);
-      let exact = codes.get(code);
-      if (exact === undefined) {
-        exact = scope.counter(`upstream_rq_${code}`);
-        codes.set(code, exact);
+    status(code, isInternal = false) {
+      count(all, code);
+      count(isInternal ? internal : external, code);
+    },
+    retriedStatus(code) {
+      count(retried, code);
+    },
+    part(name) {
+      let stats = parts.get(name);
+      if (stats === undefined) {
+        stats = new ResponseStats(scope, `${name}.`);
+        parts.set(name, stats);
       }
-      exact.add(1);
+      return stats;
+    },
+    lasted(ms) {
+      lengths ??= scope.histogram('upstream_cx_length_ms');
+      lengths.record(ms);
     },
   };
+}
+
+/** Looks up the counters of a status once: completed, its class and itself. */
+type StatusCounters = (code: number) => readonly Counter[];
+
+function statusCounters(scope: StatsScope, prefix: string): StatusCounters {
+  const codes = new Map<number, readonly Counter[]>();
+  return (code) => {
+    let counters = codes.get(code);
+    if (counters === undefined) {
+      const known = code >= 100 && code < 600;
+      const names = known ? ['completed', `${Math.floor(code / 100)}xx`, String(code)] : ['completed', 'unknown'];
+      counters = names.map((name) => scope.counter(`${prefix}upstream_rq_${name}`));
+      codes.set(code, counters);
+    }
+    return counters;
+  };
+}
+
+function count(counters: StatusCounters, code: number): void {
+  for (const counter of counters(code)) counter.add(1);
 }

@@ -161,6 +161,8 @@ export class Cluster {
         connectTimeoutMs: this.config.connectTimeoutMs,
         maxRequestsPerConnection: this.config.maxRequestsPerConnection,
         idleTimeoutMs: this.config.idleTimeoutMs,
+        maxConnectionMs: this.config.maxConnectionMs,
+        codec: this.config.codec,
         localAddress: this.config.localAddress,
         clock: this.#environment.clock,
         inspector: this.#environment.inspector,

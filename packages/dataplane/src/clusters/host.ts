@@ -45,6 +45,7 @@ export class Host implements BalancedHost {
   readonly pools = new Map<string, HttpPool>();
   activeRequests = 0;
   activeConnections = 0;
+  pendingRequests = 0;
   totalConnections = 0;
   totalRequests = 0;
   successes = 0;

@@ -1,5 +1,5 @@
 import type { Clock } from '@xebec/core';
-import type { HttpProtocol } from '../http/codecs.ts';
+import type { ClientCodecOptions, HttpProtocol } from '../http/codecs.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
@@ -26,9 +26,12 @@ export interface HttpPoolOptions {
   readonly maxRequestsPerConnection: number;
   /** 0 is no limit. */
   readonly idleTimeoutMs: number;
+  /** Longest life of a connection that gets new requests; 0 is no limit. */
+  readonly maxConnectionMs: number;
   readonly localAddress: string | undefined;
   readonly clock: Clock;
   readonly inspector: SocketInspector | undefined;
+  readonly codec: ClientCodecOptions;
 }
 
 /** Connections to one host over one protocol and transport, and the requests that wait for one. */
@@ -67,6 +70,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     }
     stats.rqPendingTotal.add(1);
     stats.rqPendingActive.add(1);
+    this.#host.pendingRequests++;
     this.#waiting.add(waiter);
     this.#connectIfNeeded();
   }
@@ -111,6 +115,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     this.#scheduleSweep();
   }
   onClosed(connection: UpstreamHttpConnection): void {
+    connection.endOfLife?.();
     this.#connections.delete(connection);
     this.#unready(connection);
     this.#options.limits.connections.release();
@@ -141,6 +146,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     if (!this.#waiting.delete(waiter)) return false;
     this.#options.limits.pendingRequests.release();
     this.#options.stats.rqPendingActive.add(-1);
+    this.#host.pendingRequests--;
     return true;
   }
   #connectIfNeeded(): void {
@@ -155,12 +161,14 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
       stats.cxOverflow.add(1);
       if (this.size > 0) return false;
     }
+    const { protocol } = this.#options;
     limits.connections.acquire();
     stats.cxTotal.add(1);
     stats.cxActive.add(1);
     this.#host.activeConnections++;
+    this.#host.totalConnections++;
+    ((this.#agreed ?? protocol) === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
     const startedAt = clock.monotonic();
-    const protocol = this.#options.protocol;
     const attempt = connectUpstream(
       this.#host.config.address,
       this.#options.transport,
@@ -177,9 +185,17 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
           stats.cxConnectMs.record(clock.monotonic() - startedAt);
           const agreed = protocol === 'auto' ? (alpn === 'h2' || alpn === 'istio-h2' ? 'http2' : 'http1') : protocol;
           this.#agreed = agreed;
-          (agreed === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
-          const connection = new UpstreamHttpConnection(this.#host, agreed, socket, this, stats, this.#options.inspector);
+          const connection = new UpstreamHttpConnection(
+            this.#host,
+            agreed,
+            socket,
+            this,
+            stats,
+            this.#options.inspector,
+            this.#options.codec,
+          );
           this.#connections.add(connection);
+          this.#limitLife(connection);
           this.onAvailable(connection);
           this.#connectIfNeeded();
         },
@@ -197,6 +213,8 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     limits.connections.release();
     stats.cxConnectFail.add(1);
     stats.cxActive.add(-1);
+    stats.cxDestroy.add(1);
+    stats.scope.counter(`upstream_cx_destroy_${timedOut ? 'local' : 'remote'}`).add(1);
     if (timedOut) stats.cxConnectTimeout.add(1);
     this.#host.activeConnections--;
     this.#host.connectFailures++;
@@ -207,6 +225,15 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
       stats.rqPendingFailure.add(1);
       waiter.onPoolFailure(timedOut ? 'connection-timeout' : 'connection-failure', reason);
     }
+  }
+  #limitLife(connection: UpstreamHttpConnection): void {
+    const { maxConnectionMs, clock, stats } = this.#options;
+    if (maxConnectionMs === 0) return;
+    connection.endOfLife = clock.setTimeout(() => {
+      stats.scope.counter('upstream_cx_max_duration_reached').add(1);
+      this.#unready(connection);
+      connection.drain();
+    }, maxConnectionMs);
   }
   /** Closes connections that have been idle for the idle timeout. */
   #scheduleSweep(): void {

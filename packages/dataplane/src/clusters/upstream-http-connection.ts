@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '@xebec/telemetry';
 import type { ClientConnection, ClientStream, CodecOutput, ResponseReceiver } from '@xebec/wire';
-import { createClientCodec, type HttpProtocol } from '../http/codecs.ts';
+import { type ClientCodecOptions, createClientCodec, type HttpProtocol } from '../http/codecs.ts';
 import { type ByteStream, type ByteStreamHandler, openByteStream } from '../net/byte-stream.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import { keptBytes } from '../net/read-area.ts';
@@ -33,11 +33,18 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
   readonly #inspector: SocketInspector | undefined;
   #peer: PeerCertificate | undefined;
   #closed = false;
+  readonly #sinceMs = performance.now();
   requests = 0;
   idleSinceMs = 0;
   /** How long it had rested before its current request; by the clock of `idleSinceMs`. */
   reusedAfterMs = 0;
   draining = false;
+  /** Cancels the timer that ends its life. */
+  endOfLife: (() => void) | undefined = undefined;
+  /** Requests that are under way; still counted while the codec tells them of their end. */
+  busyStreams = 0;
+  #closer: 'local' | 'remote' | undefined;
+  #closedBusy = false;
 
   constructor(
     host: Host,
@@ -46,6 +53,7 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     owner: UpstreamHttpConnectionOwner,
     stats: ClusterStats,
     inspector: SocketInspector | undefined,
+    options: ClientCodecOptions,
   ) {
     this.host = host;
     this.protocol = protocol;
@@ -55,11 +63,18 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     this.#inspector = inspector;
     this.tls = socket instanceof TLSSocket;
     this.localAddress = localAddressText(socket);
-    this.codec = createClientCodec(protocol, this);
+    this.codec = createClientCodec(protocol, this, options);
     this.codec.onAvailable = () => owner.onAvailable(this);
-    socket.on('end', () => this.codec.receiveEnd());
-    socket.on('error', (error) => this.#gone(error.message));
-    socket.on('close', () => this.#gone('connection closed'));
+    socket.on('end', () => this.#ended());
+    socket.on('error', (error) => {
+      // For the codec a reset is an end like any other, as it is for Envoy's.
+      this.#ended();
+      this.#gone(error.message);
+    });
+    socket.on('close', () => {
+      this.#closes('remote');
+      this.#gone('connection closed');
+    });
     this.#bytes = openByteStream(socket);
     this.#bytes.start(this);
   }
@@ -89,6 +104,7 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     this.codec.drain();
   }
   close(): void {
+    this.#closes('local');
     this.#socket.destroy();
     this.#gone('closed locally');
   }
@@ -113,12 +129,14 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     this.codec.onSocketDrain();
   }
   end(): void {
+    this.#closes('local');
     this.#socket.end();
     // A peer that does not answer a half-close must not hold the socket.
     this.#socket.setTimeout(10_000, () => this.#socket.destroy());
     if (this.codec.activeStreams === 0) this.#gone('closed locally');
   }
   destroy(detail: string): void {
+    this.#closes('local');
     this.#socket.destroy();
     queueMicrotask(() => this.#gone(detail));
   }
@@ -128,11 +146,31 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
   resumeReading(): void {
     this.#bytes.resume();
   }
+  #ended(): void {
+    this.#closes('remote');
+    this.codec.receiveEnd();
+  }
+  /** Who closes first, and whether requests are lost by it. */
+  #closes(who: 'local' | 'remote'): void {
+    if (this.#closer !== undefined) return;
+    this.#closer = who;
+    this.#closedBusy = this.busyStreams > 0;
+  }
   #gone(detail: string): void {
     if (this.#closed) return;
     this.#closed = true;
     this.codec.closed(detail);
+    const { scope } = this.#stats;
+    const who = this.#closer ?? 'local';
+    scope.counter(`upstream_cx_destroy_${who}`).add(1);
+    if (this.#closedBusy) {
+      scope.counter('upstream_cx_destroy_with_active_rq').add(1);
+      scope.counter(`upstream_cx_destroy_${who}_with_active_rq`).add(1);
+    }
+    if (this.codec.peerClosing === true) scope.counter('upstream_cx_close_notify').add(1);
+    if (this.codec.protocolError === true) scope.counter('upstream_cx_protocol_error').add(1);
     this.#stats.cxDestroy.add(1);
+    this.#stats.lasted(performance.now() - this.#sinceMs);
     this.#stats.cxActive.add(-1);
     this.host.activeConnections--;
     this.#owner.onClosed(this);

@@ -15,7 +15,6 @@ export interface HcmStats {
   readonly rqHttp1: Counter;
   readonly rqHttp2: Counter;
   readonly rqActive: Gauge;
-  readonly rqCompleted: Counter;
   readonly rqTime: Histogram;
   readonly rqRxReset: Counter;
   readonly rqTxReset: Counter;
@@ -27,13 +26,38 @@ export interface HcmStats {
   readonly rqRedirect: Counter;
   readonly rqDirectResponse: Counter;
   readonly rqRouted: Counter;
-  readonly classes: readonly Counter[];
+  readonly cxHttp1: { readonly total: Counter; readonly active: Gauge };
+  readonly cxHttp2: { readonly total: Counter; readonly active: Gauge };
+  readonly cxTls: { readonly total: Counter; readonly active: Gauge };
+  /** The whole tree, for what does not belong to one manager. */
+  readonly root: StatsScope;
+  /** An answer has gone to the client: by class, here and in the listener's `http.<stat_prefix>.`. */
+  answered(status: number): void;
+  /** A connection has ended, with requests under way or without. */
+  ended(side: 'local' | 'remote', busy: boolean, lengthMs: number): void;
+  /** Counts what happens rarely. */
+  count(name: string): void;
 }
 
-export function createHcmStats(root: StatsScope, statPrefix: string): HcmStats {
+/** `listener` is the scope of the listener whose connections it manages. */
+export function createHcmStats(root: StatsScope, statPrefix: string, listener: StatsScope): HcmStats {
   const scope = root.scope(`http.${statPrefix.replace(/;$/, '')}`);
+  const inListener = listener.scope(`http.${statPrefix.replace(/;$/, '')}`);
+  const outcomes = [scope, inListener].map((where) => ({
+    completed: where.counter('downstream_rq_completed'),
+    classes: [1, 2, 3, 4, 5].map((digit) => where.counter(`downstream_rq_${digit}xx`)),
+  }));
+  const kind = (name: string) => ({
+    total: scope.counter(`downstream_cx_${name}_total`),
+    active: scope.gauge(`downstream_cx_${name}_active`),
+  });
+  let lengths: Histogram | undefined;
   return {
     scope,
+    root,
+    cxHttp1: kind('http1'),
+    cxHttp2: kind('http2'),
+    cxTls: kind('ssl'),
     cxTotal: scope.counter('downstream_cx_total'),
     cxActive: scope.gauge('downstream_cx_active'),
     cxDestroy: scope.counter('downstream_cx_destroy'),
@@ -46,7 +70,6 @@ export function createHcmStats(root: StatsScope, statPrefix: string): HcmStats {
     rqHttp1: scope.counter('downstream_rq_http1_total'),
     rqHttp2: scope.counter('downstream_rq_http2_total'),
     rqActive: scope.gauge('downstream_rq_active'),
-    rqCompleted: scope.counter('downstream_rq_completed'),
     rqTime: scope.histogram('downstream_rq_time'),
     rqRxReset: scope.counter('downstream_rq_rx_reset'),
     rqTxReset: scope.counter('downstream_rq_tx_reset'),
@@ -58,6 +81,20 @@ export function createHcmStats(root: StatsScope, statPrefix: string): HcmStats {
     rqRedirect: scope.counter('rq_redirect'),
     rqDirectResponse: scope.counter('rq_direct_response'),
     rqRouted: scope.counter('rq_total'),
-    classes: [1, 2, 3, 4, 5].map((digit) => scope.counter(`downstream_rq_${digit}xx`)),
+    answered(status) {
+      for (const { completed, classes } of outcomes) {
+        completed.add(1);
+        classes[((status / 100) | 0) - 1]?.add(1);
+      }
+    },
+    ended(side, busy, lengthMs) {
+      lengths ??= scope.histogram('downstream_cx_length_ms');
+      lengths.record(lengthMs);
+      scope.counter(`downstream_cx_destroy_${side}`).add(1);
+      if (!busy) return;
+      scope.counter('downstream_cx_destroy_active_rq').add(1);
+      scope.counter(`downstream_cx_destroy_${side}_active_rq`).add(1);
+    },
+    count: (name) => scope.counter(name).add(1),
   };
 }

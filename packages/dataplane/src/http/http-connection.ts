@@ -50,6 +50,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   #cancelIdle: (() => void) | undefined;
   #cancelMaxAge: (() => void) | undefined;
   #idleSinceMs = 0;
+  readonly #sinceMs: number;
+  /** Whoever ends the connection first has ended it. */
+  #endedHere = false;
 
   constructor(socket: DownstreamSocket, info: ConnectionInfo, parts: HttpConnectionParts) {
     this.#socket = socket;
@@ -62,6 +65,11 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     const { stats, codec } = this.settings;
     stats.cxTotal.add(1);
     stats.cxActive.add(1);
+    if (info.tls !== undefined) {
+      stats.cxTls.total.add(1);
+      stats.cxTls.active.add(1);
+    }
+    this.#sinceMs = this.clock.monotonic();
     const alpn = info.tls?.alpn ?? '';
     if (codec !== 'auto') this.#start(codec);
     else if (alpn === 'h2' || alpn === 'istio-h2') this.#start('http2');
@@ -102,8 +110,12 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#closed = true;
     this.#cancelIdle?.();
     this.#cancelMaxAge?.();
-    this.settings.stats.cxActive.add(-1);
-    this.settings.stats.cxDestroy.add(1);
+    const { stats } = this.settings;
+    stats.cxActive.add(-1);
+    stats.cxDestroy.add(1);
+    if (this.connectionInfo.tls !== undefined) stats.cxTls.active.add(-1);
+    if (this.#protocol !== undefined) (this.#protocol === 'http2' ? stats.cxHttp2 : stats.cxHttp1).active.add(-1);
+    stats.ended(this.#endedHere ? 'local' : 'remote', this.#active > 0, this.clock.monotonic() - this.#sinceMs);
     this.#codec?.closed(detail);
   }
   /** Asked with each response: whether the connection ends with it. */
@@ -157,6 +169,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#socket.end();
   }
   destroy(_detail: string): void {
+    this.#endedHere = true;
     // What was written (a 400, a GOAWAY) should arrive before the reset.
     this.#socket.destroySoon();
   }
@@ -178,6 +191,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     );
     this.#codec = codec;
     this.#protocol = protocol;
+    const kind = protocol === 'http2' ? this.settings.stats.cxHttp2 : this.settings.stats.cxHttp1;
+    kind.total.add(1);
+    kind.active.add(1);
     if (this.#draining && protocol === 'http2') codec.drain();
     return codec;
   }
@@ -197,6 +213,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
         return;
       }
       this.settings.stats.cxIdleTimeout.add(1);
+      this.#endedHere = true;
       this.#endAfterStreams();
       if (this.#protocol !== 'http2') this.#socket.end();
     }, ms);

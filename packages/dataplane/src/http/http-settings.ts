@@ -93,6 +93,8 @@ export interface HttpSettings {
   readonly forwardProxy: boolean;
   readonly suppressEnvoyHeaders: boolean;
   readonly bufferLimitBytes: number;
+  /** `zone.<own>.<zone>`, how answers between two zones are counted; undefined while the proxy's own zone is not known. */
+  zonePart(zone: string): string | undefined;
 }
 
 const hour = 3_600_000;
@@ -101,7 +103,10 @@ const fiveMinutes = 300_000;
 /** The parts that do not depend on other objects. Throws XebecError `E_CONFIG` naming the field. */
 export function compileHttpSettings(
   proto: HttpConnectionManager,
-  parts: Pick<HttpSettings, 'routes' | 'filters' | 'accessLogs' | 'tracing' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes'>,
+  parts: Pick<
+    HttpSettings,
+    'routes' | 'filters' | 'accessLogs' | 'tracing' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes' | 'zonePart'
+  >,
 ): HttpSettings {
   const common = proto.commonHttpProtocolOptions;
   const details = proto.setCurrentClientCertDetails;

@@ -141,6 +141,13 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   onData(data: Buffer, endStream: boolean): void {
     this.info.bytesReceived += data.length;
     this.#timeouts.touch();
+    // An HTTP/1 body ends after its last bytes, and not with them: filters that refuse those bytes answer before the end.
+    if (endStream && data.length > 0 && this.version !== 'HTTP/2' && this.#chain?.seesBodies === true && !this.answered) {
+      this.#chain.onRequestData(data, false);
+      this.#onRequestEnd();
+      if (!this.answered) this.#chain.onRequestData(emptyBody, true);
+      return;
+    }
     if (endStream) this.#onRequestEnd();
     if (this.answered) return;
     if (this.#chain === undefined) this.routeData(data, endStream);
@@ -167,7 +174,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       if (this.version !== 'HTTP/2' && !this.#headSent) {
         info.responseCode = 400;
         info.bytesSent = 'Bad Request'.length;
-        this.settings.stats.classes[3]?.add(1);
+        this.settings.stats.answered(400);
       }
     } else if (info.responseFlags.size === 0) {
       info.responseFlags.add(reason === 'remote-reset' ? 'DR' : 'DC');
@@ -270,6 +277,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       case 'forward': {
         const { upgrade } = this.request;
         if (upgrade !== undefined && this.request.method !== 'CONNECT' && !this.#allowsUpgrade(action, upgrade)) {
+          settings.stats.count('downstream_rq_ws_on_non_ws_route');
           this.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
           return;
         }
@@ -334,7 +342,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     finishResponseHead(head, this.request, settings, !this.#replied);
     this.trace?.onResponse(head);
     if (this.#closes(head)) head.headers.push('connection', 'close');
-    settings.stats.classes[((head.status / 100) | 0) - 1]?.add(1);
+    settings.stats.answered(head.status);
+    if (!this.#requestEnded && endStream) settings.stats.count('downstream_rq_response_before_rq_complete');
     this.#timeouts.onRequestEnd();
     this.#server.sendHead(head, endStream);
     if (endStream) this.#complete();
@@ -386,6 +395,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   /** A response from here passes the response filters like any other. */
   #deliver(head: ResponseHead, body: Buffer): void {
     this.response = head;
+    this.info.responseCode = head.status;
     const chain = this.#chain;
     if (chain === undefined) this.sendHead(head, body.length === 0);
     else chain.onResponseHead(head, body.length === 0);
@@ -408,7 +418,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (this.version === 'HTTP/2') return false;
     if (this.#replied && head.status === 400) return true;
     const { request } = this;
-    return !this.#requestEnded && (this.#replied || (request.upgrade === undefined && request.method !== 'CONNECT'));
+    // An upgrade that was not taken leaves a connection whose request has no end.
+    return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT');
   }
   #allowsUpgrade(action: ForwardAction, upgrade: string): boolean {
     const type = upgrade.toLowerCase();
@@ -429,7 +440,6 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     info.durationMs = this.clock.monotonic() - info.startMonotonicMs;
     info.responseDurationMs = info.durationMs;
     settings.stats.rqTime.record(info.durationMs);
-    settings.stats.rqCompleted.add(1);
     this.accessLogType = 'DownstreamEnd';
     this.#chain?.onComplete();
     if (this.trace !== undefined) {

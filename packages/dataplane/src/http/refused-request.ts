@@ -47,8 +47,7 @@ export function answerRefused(
     const { stats } = settings;
     stats.rqTotal.add(1);
     stats.rqHttp1.add(1);
-    stats.rqCompleted.add(1);
-    stats.classes[((status / 100) | 0) - 1]?.add(1);
+    stats.answered(status);
     if (settings.accessLogs.length > 0) {
       const info = createStreamInfo(connection, nowMs, monotonicMs);
       info.protocol = 'HTTP/1.1';

@@ -7,6 +7,7 @@ import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { canRetry } from '../clusters/resource-limits.ts';
+import type { ResponseStats } from '../clusters/response-stats.ts';
 import { metadataAt, routeCriteria } from '../clusters/route-criteria.ts';
 import { keptBytes } from '../net/read-area.ts';
 import type { HttpProtocol } from './codecs.ts';
@@ -26,10 +27,12 @@ import {
   retryDelayMs,
   retryRules,
 } from './retry-policy.ts';
+import { routeStats, virtualClusterOf } from './route-stats.ts';
 import { type AttemptOwner, UpstreamAttempt } from './upstream-attempt.ts';
 import { failureDetails, failureReply } from './upstream-failure.ts';
 
 const noBody: readonly Buffer[] = [];
+const noParts: readonly ResponseStats[] = [];
 const emptyBody = Buffer.alloc(0);
 const wholeKind = 0;
 const tryKind = 1;
@@ -80,6 +83,9 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #streamLimit: Deadline | undefined = undefined;
   #hash: bigint | undefined = undefined;
   #setCookie: string | undefined = undefined;
+  #canary = false;
+  /** Virtual cluster and route, where they are counted apart. */
+  #parts: readonly ResponseStats[] = noParts;
 
   constructor(stream: HttpStream, route: CompiledRoute, action: ForwardAction) {
     this.#stream = stream;
@@ -104,10 +110,14 @@ export class Router implements AttemptOwner, DeadlineOwner {
     info.upstreamCluster = choice.name;
     info.attemptCount = 1;
     info.clusterMetadata = cluster.config.metadata;
+    const virtualCluster = virtualClusterOf(this.#route, head);
+    if (virtualCluster !== undefined) info.virtualClusterName = virtualCluster;
+    if (virtualCluster !== undefined || this.#route.proto.statPrefix !== '')
+      this.#parts = routeStats(settings.stats.root, this.#route, virtualCluster);
     const dropped = cluster.dropsOverload();
     if (dropped !== undefined) {
       const name = dropped === 'all' ? 'unconditional-drop-overload' : 'drop-overload';
-      cluster.stats.status(503, isInternal(head));
+      this.#charge(503, isInternal(head));
       this.#finish();
       stream.sendLocalReply({
         status: 503,
@@ -195,6 +205,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (head === undefined || this.#done) return;
     const { info } = this.#stream;
     const connection = attempt.connection;
+    this.#countInParts('upstream_rq_total');
     info.upstreamHost = attempt.host.text;
     info.upstreamLocalAddress = connection?.localAddress ?? '';
     info.upstreamTls = connection?.tls ?? false;
@@ -239,8 +250,12 @@ export class Router implements AttemptOwner, DeadlineOwner {
         return;
       }
     }
-    stats.status(head.status, this.#internal);
-    if (this.#retried && head.status < 500) stats.rqRetrySuccess.add(1);
+    this.#canary = header(head.headers, 'x-envoy-upstream-canary') === 'true' || attempt.host.canary;
+    this.#charge(head.status, this.#internal);
+    if (this.#retried && head.status < 500) {
+      stats.rqRetrySuccess.add(1);
+      this.#countInParts('upstream_rq_retry_success');
+    }
     this.#committed = true;
     this.#stream.response = head;
     info.responseCode = head.status;
@@ -251,7 +266,6 @@ export class Router implements AttemptOwner, DeadlineOwner {
     else this.#armTryIdle();
     const serviceMs = Math.max(0, Math.round(this.#stream.clock.monotonic() - this.#sentAt));
     info.upstreamServiceTimeMs = serviceMs;
-    stats.rqTime.record(serviceMs);
     info.attemptCount = this.#attempts;
     if (!this.#stream.settings.suppressEnvoyHeaders && this.#stream.requestEnded)
       setHeader(head.headers, 'x-envoy-upstream-service-time', String(serviceMs));
@@ -259,18 +273,18 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (this.#setCookie !== undefined) head.headers.push('set-cookie', this.#setCookie);
     if (info.responseCodeDetails === '') info.responseCodeDetails = 'via_upstream';
     this.#route.finalizeResponse(head, this.#stream.clusterChoice(this.#action), this.#stream.formatContext);
-    if (endStream) this.#finish();
+    if (endStream) this.#complete(serviceMs);
     this.#stream.onUpstreamHead(head, endStream);
   }
   onResponseData(attempt: UpstreamAttempt, data: Buffer, endStream: boolean): void {
     if (attempt !== this.#attempt || !this.#committed) return;
-    if (endStream) this.#finish();
+    if (endStream) this.#complete(this.#stream.clock.monotonic() - this.#sentAt);
     else this.#armTryIdle();
     this.#stream.onUpstreamData(data, endStream);
   }
   onResponseTrailers(attempt: UpstreamAttempt, trailers: HeaderList): void {
     if (attempt !== this.#attempt || !this.#committed) return;
-    this.#finish();
+    this.#complete(this.#stream.clock.monotonic() - this.#sentAt);
     this.#stream.onUpstreamTrailers(trailers);
   }
   onUpstreamDrain(attempt: UpstreamAttempt): void {
@@ -321,7 +335,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     });
     if (host === undefined) {
       cluster.stats.noneHealthy.add(1);
-      cluster.stats.status(503, isInternal(head));
+      this.#charge(503, isInternal(head));
       this.#finish();
       stream.sendLocalReply({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
       return;
@@ -430,7 +444,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
       this.#stream.abortResponse();
       return;
     }
-    this.#cluster?.stats.status(504, this.#internal);
+    this.#charge(504, this.#internal);
     this.#stream.sendLocalReply({ status: 504, body: 'upstream max stream duration reached', details });
   }
   /** A try that is over its time goes on beside the next one, and its answer is taken if it is the first good one. */
@@ -463,6 +477,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
   #onTimeout(): void {
     if (this.#done) return;
     this.#cluster?.stats.rqTimeout.add(1);
+    this.#countInParts('upstream_rq_timeout');
     if (this.#attempt !== undefined) this.#attempt.host.timeouts++;
     this.#timedOut('response_timeout');
   }
@@ -489,7 +504,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
       this.#stream.abortResponse();
       return;
     }
-    this.#cluster?.stats.status(504, this.#internal);
+    this.#charge(504, this.#internal);
     this.#stream.sendLocalReply({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
   /** Whether the policy has a retry left and the whole request so far can be sent again. */
@@ -498,6 +513,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (rules === undefined || this.#attempts > rules.count) {
       if (rules !== undefined && rules.on.size > 0) {
         this.#cluster?.stats.rqRetryLimitExceeded.add(1);
+        this.#countInParts('upstream_rq_retry_limit_exceeded');
         this.#stream.info.responseFlags.add('URX');
       }
       return false;
@@ -512,6 +528,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     const limits = this.#action.priority === 'high' ? cluster.highLimits : cluster.limits;
     if (!canRetry(limits)) {
       cluster.stats.rqRetryOverflow.add(1);
+      this.#countInParts('upstream_rq_retry_overflow');
       this.#stream.info.responseFlags.add('UO');
       return false;
     }
@@ -519,6 +536,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     this.endAttemptSpan();
     this.#retried = true;
     cluster.stats.rqRetry.add(1);
+    this.#countInParts('upstream_rq_retry');
     cluster.stats.rqRetryBackoffExponential.add(1);
     limits.retries.acquire();
     this.#cancelBackoff = this.#stream.clock.setTimeout(
@@ -545,7 +563,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   #fail(reason: AttemptFailure, detail: string): void {
     this.#finish();
-    this.#cluster?.stats.status(reason === 'protocol-error' ? 502 : 503, this.#internal);
+    this.#charge(reason === 'protocol-error' ? 502 : 503, this.#internal);
     this.#stream.sendLocalReply(failureReply(reason, detail, this.#retried, this.#stream.settings.suppressEnvoyHeaders));
   }
   get #internal(): boolean {
@@ -557,6 +575,37 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   get #bufferLimit(): number {
     return this.#route.bufferLimitBytes ?? this.#stream.settings.bufferLimitBytes;
+  }
+  /** Counts the answer that the client gets, in all parts of the tree that tell of it. */
+  #charge(code: number, internal: boolean): void {
+    const stats = this.#cluster?.stats;
+    if (stats === undefined) return;
+    stats.status(code, internal);
+    if (this.#canary) stats.part('canary').charge(code);
+    const zones = this.#zones;
+    if (zones !== undefined) stats.part(zones).charge(code);
+    for (const part of this.#parts) part.charge(code);
+  }
+  #countInParts(name: string): void {
+    for (const part of this.#parts) part.count(name);
+  }
+  /** `zone.<own>.<host's>` where both are known. */
+  get #zones(): string | undefined {
+    const zone = this.#attempt?.host.config.locality?.zone;
+    return zone === undefined || zone === '' ? undefined : this.#stream.settings.zonePart(zone);
+  }
+  /** The whole response has come from upstream. */
+  #complete(ms: number): void {
+    this.#finish();
+    const stats = this.#cluster?.stats;
+    if (stats === undefined) return;
+    const tookMs = Math.max(0, Math.round(ms));
+    stats.rqTime.record(tookMs);
+    stats.part(this.#internal ? 'internal' : 'external').time(tookMs);
+    if (this.#canary) stats.part('canary').time(tookMs);
+    const zones = this.#zones;
+    if (zones !== undefined) stats.part(zones).time(tookMs);
+    for (const part of this.#parts) part.time(tookMs);
   }
   #finish(): void {
     this.#done = true;

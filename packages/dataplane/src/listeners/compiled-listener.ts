@@ -12,7 +12,7 @@ import {
 } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type FilterChain, FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import type { ConnectionInfo } from '@xebec/telemetry';
-import { type EndpointAddress, endpointAddress } from '../net/endpoint-address.ts';
+import { addressText, type EndpointAddress, endpointAddress } from '../net/endpoint-address.ts';
 import { compileNetworkChain, type NetworkEnvironment } from '../network/network-filters.ts';
 import type { NetworkChain } from '../network/terminal.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
@@ -75,6 +75,7 @@ export function compileListener(
   }
   const direction = directions[proto.trafficDirection] ?? 'unspecified';
   const bufferLimitBytes = proto.perConnectionBufferLimitBytes ?? defaultBufferBytes;
+  const statName = listenerStatName(proto, endpointAddress(proto.address, where));
   const frameDigest = digest(
     toBinary(ListenerSchema, create(ListenerSchema, { ...proto, filterChains: [], defaultFilterChain: undefined })),
   );
@@ -92,7 +93,7 @@ export function compileListener(
       name: config.name,
       digest: chainDigest,
       tls: compileDownstreamTls(config.transportSocket, secrets, `${chainWhere}: transport_socket`),
-      network: compileNetworkChain(config.filters, { where: chainWhere, direction, bufferLimitBytes }, environment),
+      network: compileNetworkChain(config.filters, { where: chainWhere, direction, bufferLimitBytes, statName }, environment),
     };
   };
   const chains = proto.filterChains.map((config, index) => ({ match: config.filterChainMatch, value: chain(config, index) }));
@@ -140,6 +141,11 @@ function socketRequests(proto: ListenerProto, where: string): SocketRequest[] {
       ),
     ),
   ];
+}
+
+/** How a listener is called in statistics. */
+export function listenerStatName(proto: ListenerProto, address: EndpointAddress): string {
+  return proto.statPrefix === '' ? addressText(address).replaceAll(':', '_') : proto.statPrefix;
 }
 
 function digest(bytes: Uint8Array): string {

@@ -9,7 +9,14 @@ import type { ConnectionLimits } from '../runtime/connection-limits.ts';
 import { type DrainDecision, type DrainOptions, DrainSequence } from '../runtime/drain-sequence.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { CollectionChange, CollectionWatcher } from '../xds-client/subscribe.ts';
-import { type CompiledChain, type CompiledListener, closeChain, closeCompiledListener, compileListener } from './compiled-listener.ts';
+import {
+  type CompiledChain,
+  type CompiledListener,
+  closeChain,
+  closeCompiledListener,
+  compileListener,
+  listenerStatName,
+} from './compiled-listener.ts';
 import { type ConnectionOwner, DownstreamConnection } from './downstream-connection.ts';
 import type { ListenerSockets, ListeningSocket } from './listener-sockets.ts';
 import { createListenerStats, type ListenerStats } from './listener-stats.ts';
@@ -232,7 +239,6 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
       before.error = undefined;
       return before;
     }
-    const statName = proto.statPrefix === '' ? addressText(compiled.address).replaceAll(':', '_') : proto.statPrefix;
     const entry: ListenerEntry = {
       name,
       bytes,
@@ -241,7 +247,7 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
       lastUpdatedMs: this.clock.now(),
       active: undefined,
       warming: compiled,
-      stats: createListenerStats(network.stats, statName, thread.index),
+      stats: createListenerStats(network.stats, listenerStatName(proto, compiled.address), thread.index),
       error: undefined,
       listening: [],
       binding: false,

@@ -41,12 +41,16 @@ export interface NetworkEnvironment {
   readonly random: Random;
   readonly logger: Logger;
   readonly node: NodeInfo;
+  /** The proxy's own; empty where the bootstrap does not say. */
+  readonly zone: string;
   readonly accessLogs: AccessLogs;
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
   readonly reporters: ZipkinReporters;
   /** Filter configurations that are discovered. */
   readonly extensions: ExtensionStore;
+  /** What filters of several threads count together. */
+  readonly process?: ProcessState | undefined;
   readonly httpFilters: readonly HttpFilterDefinition[];
   readonly networkFilters: readonly NetworkFilterDefinition[];
   /** Unwraps TypedStruct into the message it stands for. */
@@ -57,6 +61,8 @@ export interface ChainPlace {
   readonly where: string;
   readonly direction: FilterContext['direction'];
   readonly bufferLimitBytes: number;
+  /** The listener's name in statistics. */
+  readonly statName: string;
 }
 
 /** Compiles the network filters of one chain; throws XebecError `E_CONFIG` naming the filter. */
@@ -101,8 +107,9 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
 }
 
 function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
-  const { stats, clock, random, logger, node, upstream } = environment;
-  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction: place.direction, upstream };
+  const { stats, clock, random, logger, node, upstream, process } = environment;
+  const { direction, where } = place;
+  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction, upstream, place: where, process };
 }
 
 function compileHttpManager(
@@ -129,7 +136,7 @@ function compileHttpManager(
         ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where, `http.${proto.statPrefix}`)
         : undefined;
   if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config or rds`);
-  const stats = createHcmStats(environment.stats, proto.statPrefix);
+  const stats = createHcmStats(environment.stats, proto.statPrefix, environment.stats.scope(`listener.${place.statName}`));
   const traced = compileHttpTracing(proto, place.direction, stats.scope, environment, where);
   const settings = compileHttpSettings(proto, {
     routes: handle.source,
@@ -139,6 +146,7 @@ function compileHttpManager(
     tracing: traced?.tracing,
     stats,
     bufferLimitBytes: place.bufferLimitBytes,
+    zonePart: (zone) => (environment.zone === '' ? undefined : `zone.${environment.zone}.${zone}`),
   });
   const parts = { settings, clusters, clock, random };
   return {
@@ -163,8 +171,9 @@ function compileHttpManager(
 /** Compiles route tables with this process's filters for per-route configuration. */
 export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters' | 'formatEnvironment' | 'unwrap'>) {
   const { httpFilters, formatEnvironment, unwrap } = environment;
-  return (config: RouteConfiguration) =>
-    compileRouteTable(config, {
+  return (config: RouteConfiguration) => {
+    let ordinal = 0;
+    return compileRouteTable(config, {
       environment: formatEnvironment,
       readDataSource: (source) => readDataSource(source) ?? Buffer.alloc(0),
       compileFilterConfig: (filterName, wrapped) => {
@@ -174,9 +183,10 @@ export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters
           httpFilters.find((candidate) => candidate.typeNames.includes(typeName)) ??
           httpFilters.find((candidate) => candidate.name === filterName);
         if (definition?.compilePerRoute === undefined) return any;
-        return definition.compilePerRoute(any.value, typeName);
+        return definition.compilePerRoute(any.value, typeName, `${config.name}#${ordinal++}`);
       },
     });
+  };
 }
 
 export function decodeRoutes(bytes: Uint8Array): RouteConfiguration {
