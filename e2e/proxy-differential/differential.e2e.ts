@@ -54,6 +54,8 @@ describe.each(families)('$name', (family) => {
   const names = [...family.cases.map(({ name }) => name), ...(family.stats === undefined ? [] : ['stats'])];
   it.each(names)('%s', (name) => {
     expect(envoy.has(name)).toBe(true);
+    // A case that threw has seen nothing, even if it threw with both.
+    for (const seen of [envoy.get(name), xebec.get(name)]) expect(seen).not.toHaveProperty('failed');
     if (process.env['SHOW'] !== undefined) console.log(name, JSON.stringify(envoy.get(name), undefined, 1));
     const found = differences(envoy.get(name), xebec.get(name));
     const known = family.known?.[name];

@@ -1,3 +1,4 @@
+import { known } from './known/failures.ts';
 import { cluster, http2Upstream, httpBootstrap } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Json, Reply } from '../harness/family.ts';
 
@@ -132,6 +133,7 @@ const route = (name: string, path: string, target: string, more: Json = {}): Jso
 
 export const failures: DifferentialFamily = {
   name: 'failures',
+  known,
   about: 'what becomes of odd and broken upstream answers, and of requests that reach no upstream',
   bootstrap: httpBootstrap(
     [

@@ -1,3 +1,4 @@
+import { known } from './known/http1-malformed.ts';
 import { httpConnectionManager, listener, standardClusters, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json } from '../harness/family.ts';
 
@@ -162,6 +163,7 @@ const optionCases: DifferentialCase[] = [
 
 export const http1Malformed: DifferentialFamily = {
   name: 'http1-malformed',
+  known,
   about: 'what is taken, refused and answered where HTTP/1 requests are not as they should be',
   bootstrap: (site) => {
     const all = virtualHost([{ name: 'a', match: { prefix: '' }, route: { cluster: 'a' } }]);

@@ -1,3 +1,4 @@
+import { known } from './known/route-actions.ts';
 import { httpBootstrap, type } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Field, Http1Exchange, Json } from '../harness/family.ts';
 
@@ -360,6 +361,7 @@ function routeOf({ name, match, route, redirect, direct, more }: Action, i: numb
 
 export const routeActions: DifferentialFamily = {
   name: 'route-actions',
+  known,
   about: 'rewrites, redirects, direct responses, clusters by weight and header, mirrors, hash policies',
   bootstrap: httpBootstrap(actions.map(routeOf), {
     clusters: (site) => {

@@ -1,3 +1,4 @@
+import { known } from './known/route-match.ts';
 import { cluster, httpConnectionManager, httpFilter, listener, router, type, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json } from '../harness/family.ts';
 
@@ -260,6 +261,7 @@ const paths = [
 
 export const routeMatch: DifferentialFamily = {
   name: 'route-match',
+  known,
   about: 'which route a request takes: paths, headers, query parameters, cookies, gRPC, runtime, TLS, metadata, CONNECT',
   bootstrap: (site) => {
     const toMetadata = httpFilter('header_to_metadata', 'header_to_metadata.v3.Config', {

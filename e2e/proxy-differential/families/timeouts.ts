@@ -1,3 +1,4 @@
+import { known } from './known/timeouts.ts';
 import { httpConnectionManager, listener, standardClusters, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json, Reply } from '../harness/family.ts';
 
@@ -104,6 +105,7 @@ const path = (i: number): string => `/t${String(i).padStart(3, '0')}`;
 
 export const timeouts: DifferentialFamily = {
   name: 'timeouts',
+  known,
   about: 'timeouts of routes, connection managers, request headers and gRPC',
   bootstrap: (site) => {
     const routes = cases.map(({ name, route }, i) => ({ name, match: { prefix: path(i) }, route: { cluster: 'a', ...route } }));

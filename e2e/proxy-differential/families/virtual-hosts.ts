@@ -1,3 +1,4 @@
+import { known } from './known/virtual-hosts.ts';
 import { cluster, httpConnectionManager, listener } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json, Site } from '../harness/family.ts';
 
@@ -86,6 +87,7 @@ const optionCases: DifferentialCase[] = ['ignore-port', 'strip-any', 'strip-matc
 
 export const virtualHosts: DifferentialFamily = {
   name: 'virtual-hosts',
+  known,
   about: 'which virtual host a request belongs to, and what virtual hosts do by themselves',
   bootstrap: (site: Site) => ({
     static_resources: {

@@ -31,7 +31,7 @@ function statsOf(name: string, ignored: readonly string[]): AdminExchange {
           .split('\n')
           .filter((line) => line.startsWith(prefix) && /: [1-9]\d*$/.test(line))
           .map((line) => line.slice(prefix.length).split(': '))
-          .filter(([stat]) => !ignored.includes(stat ?? ''))
+          .filter(([stat = '']) => !ignored.includes(stat) && !stat.includes('bytes_buffered') && !stat.startsWith('http2.'))
           .sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
       ),
   };

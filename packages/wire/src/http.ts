@@ -17,6 +17,8 @@ export interface RequestHead {
   readonly version: HttpVersion;
   /** Wanted protocol of an upgrade: `websocket` from `Upgrade:` or from extended CONNECT's `:protocol`. */
   upgrade?: string | undefined;
+  /** The two fields of an HTTP/1 upgrade as they were written, which is how they go on. */
+  upgradeFields?: { readonly connection: string; readonly upgrade: string };
 }
 
 export interface ResponseHead {
@@ -152,6 +154,10 @@ export interface ClientConnection {
   onSocketDrain(): void;
   drain(): void;
   readonly activeStreams: number;
+  /** The peer broke the protocol; for statistics. */
+  readonly protocolError?: boolean;
+  /** The peer has said that it will close (`connection: close`, GOAWAY); for statistics. */
+  readonly peerClosing?: boolean;
   /** Whether `openStream` would succeed now. */
   readonly available: boolean;
   /** Called when `available` may have changed; set by the pool. */

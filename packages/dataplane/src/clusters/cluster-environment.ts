@@ -7,6 +7,7 @@ import type { Subscribe } from '../xds-client/subscribe.ts';
 import type { ResolveName } from './dns-resolver.ts';
 import type { Host } from './host.ts';
 import type { ActiveHealth } from './host-health.ts';
+import type { OutlierReport } from './relayed-outliers.ts';
 
 /** What clusters share. */
 export interface ClusterEnvironment {
@@ -26,6 +27,13 @@ export interface ClusterEnvironment {
   readonly knownHealth?: ((cluster: string, host: string) => ActiveHealth | undefined) | undefined;
   /** Hears of each result of checks in this thread, by host text. */
   readonly publishHealth?: ((cluster: string, health: ReadonlyMap<string, ActiveHealth>) => void) | undefined;
+  /** Hears of results of hosts where another thread detects outliers; `applyEjections` brings whom that ejects. */
+  readonly reportOutliers?: ((cluster: string, report: OutlierReport) => void) | undefined;
+  /** A host asked by `x-envoy-immediate-health-check-fail` to be left alone, where another thread checks. */
+  readonly reportPassiveFailure?: ((cluster: string, host: string) => void) | undefined;
+  readonly knownEjected?: ((cluster: string, host: string) => boolean) | undefined;
+  /** Hears who is ejected whenever that changes, by host text. */
+  readonly publishEjections?: ((cluster: string, hosts: readonly string[]) => void) | undefined;
   /** Where several threads count together what a cluster's circuit breakers limit. */
   readonly counters?: SharedCounters | undefined;
 }

@@ -20,7 +20,8 @@ import { type HostRequest, HostSelection } from './host-selection.ts';
 import { HttpPool } from './http-pool.ts';
 import { hostsOfAssignment } from './load-assignment.ts';
 import { OriginalDestinationHosts } from './original-destination-hosts.ts';
-import { OutlierDetection } from './outlier-detection.ts';
+import { type HostOutliers, OutlierDetection } from './outlier-detection.ts';
+import { applyOutlierReport, type OutlierReport, RelayedOutliers } from './relayed-outliers.ts';
 import { compileLimits, type ResourceLimits } from './resource-limits.ts';
 import { TransportMatches } from './transport-matches.ts';
 import { type ConnectCallbacks, connectUpstream, type UpstreamTransport } from './upstream-transport.ts';
@@ -36,7 +37,7 @@ export class Cluster {
   readonly limits: ResourceLimits;
   readonly highLimits: ResourceLimits;
   readonly version: string;
-  readonly outliers: OutlierDetection | undefined;
+  readonly outliers: HostOutliers | undefined;
   readonly checker: HealthChecker | undefined;
   /** Last load assignment, for `config_dump?include_eds`. */
   assignment: ClusterLoadAssignment | undefined;
@@ -46,6 +47,7 @@ export class Cluster {
   readonly #transports: TransportMatches;
   readonly #originals: OriginalDestinationHosts | undefined;
   readonly #stops: (() => void)[] = [];
+  #publishedEjections = '';
   #dropOverloads: readonly ClusterLoadAssignment_Policy_DropOverload[] = [];
   #populated = false;
   #hadTraffic = false;
@@ -78,10 +80,7 @@ export class Cluster {
     });
     if (this.config.discovery === 'original-dst')
       this.#originals = new OriginalDestinationHosts(this.config, this.#hosts, clock, scope, () => this.#onHostsChanged());
-    this.outliers =
-      proto.outlierDetection === undefined
-        ? undefined
-        : new OutlierDetection(proto.outlierDetection, clock, random, () => this.#healthChanged(), scope);
+    this.outliers = this.#createOutliers(proto);
     this.checker = this.#createChecker(proto, where);
     if (proto.loadAssignment !== undefined) hostsOfAssignment(proto.loadAssignment);
   }
@@ -198,7 +197,7 @@ export class Cluster {
     for (const [text, host] of this.#hosts) {
       if (wanted.has(text)) continue;
       // Who still answers its checks may be known to nobody but us: discovery alone does not end it.
-      if (this.#checked && !this.config.proto.ignoreHealthOnHostRemoval && !host.active.failed && !host.config.check.disabled) {
+      if (this.checked && !this.config.proto.ignoreHealthOnHostRemoval && !host.active.failed && !host.config.check.disabled) {
         host.removing = true;
         continue;
       }
@@ -209,12 +208,13 @@ export class Cluster {
       const existing = this.#hosts.get(text);
       if (existing === undefined) {
         const host = new Host(config, this.#environment.clock.monotonic());
-        host.active.pending = this.#checked && this.config.balancing.ignoresUnchecked && !config.check.disabled;
-        if (this.#checked && this.checker === undefined && !config.check.disabled) {
+        host.active.pending = this.checked && this.config.balancing.ignoresUnchecked && !config.check.disabled;
+        if (this.checked && this.checker === undefined && !config.check.disabled) {
           // Healthy only when the thread that checks says so.
           host.active.failed = true;
           Object.assign(host.active, this.#environment.knownHealth?.(this.config.name, text));
         }
+        host.ejected = this.#environment.knownEjected?.(this.config.name, text) === true;
         this.#hosts.set(text, host);
         changed = true;
         continue;
@@ -252,6 +252,22 @@ export class Cluster {
   health(): ReadonlyMap<string, ActiveHealth> {
     return new Map([...this.#hosts].map(([text, host]) => [text, { ...host.active }]));
   }
+  /** Takes over what workers saw of hosts. */
+  applyOutlierReport(report: OutlierReport): void {
+    if (this.outliers instanceof OutlierDetection) applyOutlierReport(report, this.outliers, this.#hosts.values());
+  }
+  /** Takes over whom another thread has ejected, by host text. */
+  applyEjections(hosts: readonly string[]): void {
+    for (const host of this.#hosts.values()) host.ejected = hosts.includes(host.text);
+    this.#healthChanged();
+  }
+  /** A response of the host carried `x-envoy-immediate-health-check-fail`. */
+  failPassively(hostText: string): void {
+    const host = this.#hosts.get(hostText);
+    if (host === undefined || !this.checked) return;
+    if (this.checker === undefined) this.#environment.reportPassiveFailure?.(this.config.name, hostText);
+    else this.checker.failPassively(host);
+  }
   /** No new requests come: idle connections close, busy ones finish. */
   drain(): void {
     this.#stop();
@@ -267,7 +283,7 @@ export class Cluster {
     return true;
   }
   /** By this thread or another. */
-  get #checked(): boolean {
+  get checked(): boolean {
     return this.config.proto.healthChecks.length > 0;
   }
   #stop(): void {
@@ -290,6 +306,7 @@ export class Cluster {
   }
   #onHostsChanged(): void {
     this.outliers?.setHosts([...this.#hosts.values()]);
+    this.#publishEjections();
     this.checker?.setHosts(this.#hosts.values());
     this.#refresh();
   }
@@ -330,6 +347,24 @@ export class Cluster {
     if (this.#announced || !this.ready) return;
     this.#announced = true;
     this.#onReady?.();
+  }
+  #createOutliers(proto: ClusterProto): HostOutliers | undefined {
+    const { clock, random, reportOutliers } = this.#environment;
+    if (proto.outlierDetection === undefined) return undefined;
+    if (reportOutliers !== undefined) return new RelayedOutliers(clock, (report) => reportOutliers(proto.name, report));
+    const onChange = (): void => {
+      this.#healthChanged();
+      this.#publishEjections();
+    };
+    return new OutlierDetection(proto.outlierDetection, clock, random, onChange, this.stats.scope);
+  }
+  #publishEjections(): void {
+    const { publishEjections } = this.#environment;
+    if (publishEjections === undefined || this.outliers === undefined) return;
+    const ejected = [...this.#hosts.values()].filter((host) => host.ejected).map(({ text }) => text);
+    if (ejected.join() === this.#publishedEjections) return;
+    this.#publishedEjections = ejected.join();
+    publishEjections(this.config.name, ejected);
   }
   #createChecker(proto: ClusterProto, where: string): HealthChecker | undefined {
     const [check, second] = proto.healthChecks;

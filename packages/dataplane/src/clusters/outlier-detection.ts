@@ -15,8 +15,20 @@ const types: readonly EjectionType[] = [
   'local_origin_failure_percentage',
 ];
 
+/** Hears what hosts of a cluster do. */
+export interface HostOutliers {
+  readonly averages: OutlierAverages;
+  rates(host: Host): { readonly external: number; readonly local: number };
+  setHosts(hosts: readonly Host[]): void;
+  onStatus(host: Host, status: number): void;
+  onLocalFailure(host: Host, timedOut?: boolean): void;
+  onConnected(host: Host, whole?: boolean): void;
+  onHealthy(host: Host): void;
+  close(): void;
+}
+
 /** A cluster's outlier detector with its timer and statistics (envoy.config.cluster.v3.OutlierDetection). */
-export class OutlierDetection {
+export class OutlierDetection implements HostOutliers {
   readonly #clock: Clock;
   readonly #detector: OutlierDetector<Host>;
   readonly #stats: StatsScope;

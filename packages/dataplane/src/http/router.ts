@@ -209,6 +209,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     info.upstreamHost = attempt.host.text;
     info.upstreamLocalAddress = connection?.localAddress ?? '';
     info.upstreamTls = connection?.tls ?? false;
+    if (connection !== undefined) info.upstreamProtocol = connection.protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1';
     info.upstreamHostMetadata = attempt.host.config.metadata;
     if (connection?.tls === true) info.upstreamPeer = connection.peer;
     if (this.#action.hostRewrite?.kind === 'auto' && attempt.host.config.hostname !== '') {

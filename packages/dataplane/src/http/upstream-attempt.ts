@@ -139,8 +139,8 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     if (head.status >= 500) this.host.errors++;
     else this.host.successes++;
     this.cluster.outliers?.onStatus(this.host, grpcAsHttp(head) ?? head.status);
-    if (this.cluster.checker !== undefined && header(head.headers, 'x-envoy-immediate-health-check-fail') !== undefined)
-      this.cluster.checker.failPassively(this.host);
+    if (this.cluster.checked && header(head.headers, 'x-envoy-immediate-health-check-fail') !== undefined)
+      this.cluster.failPassively(this.host.text);
     if (endStream) this.#finish();
     this.#owner.onResponseHead(this, head, endStream);
   }

@@ -24,6 +24,7 @@ type Phase = 'idle' | 'head' | 'body' | 'raw' | 'closed';
 class Http1ClientConnection implements ClientConnection, BodySink {
   readonly #output: CodecOutput;
   readonly #limits: Http1Limits;
+  readonly #allowChunkedLength: boolean;
   readonly #input = new InputWindow();
   readonly #decoder: BodyDecoder;
   readonly out: OutputBuffer;
@@ -45,6 +46,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   constructor(output: CodecOutput, options: Http1ClientOptions) {
     this.#output = output;
     this.#limits = http1Limits(options);
+    this.#allowChunkedLength = options.allowChunkedLength ?? false;
     this.out = new OutputBuffer(output);
     this.encoder = new BodyEncoder(this.out);
     this.lines = new FieldLines(options.formatName);
@@ -155,7 +157,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       this.#abort('protocol-error', fault === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
       return true;
     }
-    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method, this.#fields);
+    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method, this.#fields, this.#allowChunkedLength);
     if (typeof parsed === 'string') {
       this.#abort('protocol-error', parsed);
       return true;
@@ -296,7 +298,10 @@ class Http1ClientStream implements ClientStream {
     const { contentLength } = lines;
     if (tunnel) {
       framing = 'until-close';
-      if (head.upgrade !== undefined) text += `connection: upgrade\r\nupgrade: ${safeFieldValue(head.upgrade)}\r\n`;
+      if (head.upgrade !== undefined) {
+        const { connection, upgrade } = head.upgradeFields ?? { connection: 'upgrade', upgrade: head.upgrade };
+        text += `connection: ${safeFieldValue(connection)}\r\nupgrade: ${safeFieldValue(upgrade)}\r\n`;
+      }
     } else if (contentLength !== undefined) {
       framing = Number(contentLength);
       text += `content-length: ${contentLength}\r\n`;

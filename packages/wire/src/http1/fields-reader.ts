@@ -11,11 +11,11 @@ export class FieldsReader {
   #fields: Fields | undefined = undefined;
 
   /** As `parseFields`. */
-  read(text: string, at: number, maxCount: number): Fields | string {
+  read(text: string, at: number, maxCount: number, allowChunkedLength = false): Fields | string {
     const section = text.slice(at);
     const last = this.#fields;
     if (last !== undefined && section === this.#text) return copyOf(last);
-    const fields = parseFields(section, 0, maxCount);
+    const fields = parseFields(section, 0, maxCount, allowChunkedLength);
     if (typeof fields === 'string' || text.length > maxKeptChars) return fields;
     this.#text = section;
     this.#fields = fields;
@@ -23,6 +23,6 @@ export class FieldsReader {
   }
 }
 
-function copyOf({ headers, contentLength, chunked, expectsContinue, host, connection, upgrade }: Fields): Fields {
-  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, upgrade };
+function copyOf({ headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade }: Fields): Fields {
+  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade };
 }

@@ -25,7 +25,7 @@ const decimal = /^[0-9]{1,15}$/;
  * Parses lines `name: value` of `text` from `at`, without the empty line. Returns what is wrong as text. Strict where a lenient
  * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2).
  */
-export function parseFields(text: string, at: number, maxCount: number): Fields | string {
+export function parseFields(text: string, at: number, maxCount: number, allowChunkedLength = false): Fields | string {
   if (forbidden.test(text)) return forbiddenCharacters;
   const headers: HeaderList = [];
   let contentLength = -1;
@@ -33,6 +33,7 @@ export function parseFields(text: string, at: number, maxCount: number): Fields 
   let expectsContinue = false;
   let host: string | undefined;
   let connection = '';
+  let connectionText = '';
   let upgrade: string | undefined;
   let count = 0;
   const { length } = text;
@@ -64,7 +65,8 @@ export function parseFields(text: string, at: number, maxCount: number): Fields 
         chunked = true;
         continue;
       case fieldRole.connection:
-        connection = connection === '' ? value.toLowerCase() : `${connection},${value.toLowerCase()}`;
+        connectionText = connectionText === '' ? value : `${connectionText},${value}`;
+        connection = connectionText.toLowerCase();
         continue;
       case fieldRole.upgrade:
         upgrade = upgrade === undefined ? value : `${upgrade},${value}`;
@@ -77,8 +79,13 @@ export function parseFields(text: string, at: number, maxCount: number): Fields 
     }
     headers.push(field.lower, value);
   }
-  if (chunked && contentLength >= 0) return 'both content-length and transfer-encoding';
-  return { headers, contentLength, chunked, expectsContinue, host, connection, upgrade };
+  if (chunked && contentLength >= 0) {
+    if (!allowChunkedLength) return 'both content-length and transfer-encoding';
+    contentLength = -1;
+    const length = headers.indexOf('content-length');
+    headers.splice(length, 2);
+  }
+  return { headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade };
 }
 
 export const tooManyHeaders = 'too many headers';

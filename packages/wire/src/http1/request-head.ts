@@ -88,6 +88,7 @@ export function parseRequestHead(
   if (method === 'CONNECT' && (chunked || contentLength > 0)) return refusal('CONNECT with a body');
   if (chunked || contentLength > 0) upgrade = undefined;
   const head: RequestHead = { method, path: target, authority: fields.host ?? '', scheme, headers: fields.headers, version, upgrade };
+  if (upgrade !== undefined) head.upgradeFields = { connection: fields.connectionText, upgrade: fields.upgrade ?? upgrade };
   // Origin form, the usual case, is the head as it stands.
   const wrong = target.charCodeAt(0) === 47 && method !== 'CONNECT' ? undefined : resolveTarget(head);
   if (wrong !== undefined) return refusal(wrong);

@@ -19,13 +19,14 @@ export function parseResponseHead(
   maxHeadersCount: number,
   requestMethod: string,
   reader: FieldsReader,
+  allowChunkedLength = false,
 ): ParsedResponse | string {
   const lineFeed = text.indexOf('\n');
   if (lineFeed >= 0 && text.charCodeAt(lineFeed - 1) !== 13) return 'line ends in a bare LF';
   const lineEnd = lineFeed < 0 ? text.length : lineFeed - 1;
   const status = statusOf(text, lineEnd);
   if (status === -1) return 'malformed status line';
-  const fields = reader.read(text, lineEnd + 2, maxHeadersCount);
+  const fields = reader.read(unfolded(text), lineEnd + 2, maxHeadersCount, allowChunkedLength);
   if (typeof fields === 'string') return fields;
   const { connection, upgrade } = fields;
   if (status === 204 || (status < 200 && status !== 101)) {
@@ -36,6 +37,7 @@ export function parseResponseHead(
   const http10 = text.charCodeAt(7) === 48 && text.charCodeAt(5) === 49;
   const keepAlive = http10 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
   if (status === 101) {
+    if (fields.connectionText !== '') head.headers.push('connection', fields.connectionText);
     if (upgrade !== undefined) head.headers.push('upgrade', upgrade);
     return { head, framing: 0, keepAlive: false, interim: false, tunnel: true };
   }
@@ -48,15 +50,28 @@ export function parseResponseHead(
   return { head, framing, keepAlive, interim: false, tunnel: false };
 }
 
+/** A field's continuation lines become one line with it: allowed in answers (RFC 9112 section 5.2). */
+function unfolded(text: string): string {
+  return text.includes('\r\n ') || text.includes('\r\n\t') ? text.replace(/[ \t]*\r\n[ \t]+/g, ' ') : text;
+}
+
 /** The status of a line `HTTP/x.y NNN` that ends at `end` or goes on with a space; -1 when it is none. */
 function statusOf(text: string, end: number): number {
-  if (!text.startsWith('HTTP/') || text.charCodeAt(6) !== 46 || end < 12 || text.charCodeAt(8) !== 32 || (end > 12 && text.charCodeAt(12) !== 32)) return -1;
+  if (
+    !text.startsWith('HTTP/') ||
+    text.charCodeAt(6) !== 46 ||
+    end < 12 ||
+    text.charCodeAt(8) !== 32 ||
+    (end > 12 && text.charCodeAt(12) !== 32)
+  )
+    return -1;
   const major = text.charCodeAt(5) - 48;
   const minor = text.charCodeAt(7) - 48;
   const hundreds = text.charCodeAt(9) - 48;
   const tens = text.charCodeAt(10) - 48;
   const ones = text.charCodeAt(11) - 48;
   // Another version's number is read over, as Envoy does it.
-  if (major < 0 || major > 9 || minor < 0 || minor > 9 || hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return -1;
+  if (major < 0 || major > 9 || minor < 0 || minor > 9 || hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9)
+    return -1;
   return hundreds * 100 + tens * 10 + ones;
 }

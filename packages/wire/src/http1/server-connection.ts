@@ -333,7 +333,7 @@ class Http1ServerStream implements ServerStream {
     this.#connection.encoder.start('until-close');
     let text = statusLine(head.status) + this.#connection.lines.of(head.headers);
     if (head.status === 101) {
-      text += `connection: upgrade\r\nupgrade: ${this.#connection.lines.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
+      text += `connection: ${this.#connection.lines.connection ?? 'upgrade'}\r\nupgrade: ${this.#connection.lines.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
     }
     this.#connection.out.push(`${text}\r\n`);
     this.#connection.enterRaw();

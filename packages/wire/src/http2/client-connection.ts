@@ -40,6 +40,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
   #nextId = 1;
   #goaway = false;
   #settled = false;
+  protocolError = false;
   onAvailable: (() => void) | undefined;
 
   constructor(output: CodecOutput, options: Http2ClientOptions) {
@@ -135,7 +136,12 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     this.onAvailable?.();
   }
   protected onPingAck(): void {}
-  protected onConnectionError(): void {}
+  protected onConnectionError(): void {
+    this.protocolError = true;
+  }
+  get peerClosing(): boolean {
+    return this.#goaway;
+  }
   protected onStreamsChanged(): void {
     this.onAvailable?.();
   }
