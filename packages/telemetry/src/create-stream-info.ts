@@ -45,6 +45,9 @@ class StreamRecord implements StreamInfo {
     this.#responseFlags ??= new Set();
     return this.#responseFlags;
   }
+  get hasResponseFlags(): boolean {
+    return this.#responseFlags !== undefined;
+  }
   set responseFlags(flags: Set<ResponseFlag>) {
     this.#responseFlags = flags;
   }

@@ -112,6 +112,8 @@ export interface StreamInfo {
   readonly filterState: Map<string, unknown>;
   /** False where nothing has asked for `filterState` yet, so that nothing can be in it. */
   readonly hasFilterState?: boolean;
+  /** False where nothing has asked for `responseFlags` yet: there are none. */
+  readonly hasResponseFlags?: boolean;
   /** `filter_metadata` of the chosen cluster, route and upstream host. */
   clusterMetadata?: Readonly<Record<string, unknown>> | undefined;
   routeMetadata?: Readonly<Record<string, unknown>> | undefined;

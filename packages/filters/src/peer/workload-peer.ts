@@ -96,7 +96,19 @@ export function decodePeerMetadata(value: string): WorkloadPeer | undefined {
 
 /** Endpoint metadata `workload;namespace;canonical name;canonical revision;cluster`, which the control plane sets. */
 export function peerFromEndpoint(metadata: Readonly<Record<string, unknown>> | undefined): WorkloadPeer | undefined {
-  const istio = metadata?.['istio'];
+  if (metadata === undefined) return undefined;
+  const known = ofEndpoints.get(metadata);
+  if (known !== undefined) return known;
+  const peer = readEndpoint(metadata);
+  if (peer !== undefined) ofEndpoints.set(metadata, peer);
+  return peer;
+}
+
+/** Peers by the metadata that names them, which an endpoint keeps for life. */
+const ofEndpoints = new WeakMap<object, WorkloadPeer>();
+
+function readEndpoint(metadata: Readonly<Record<string, unknown>>): WorkloadPeer | undefined {
+  const istio = metadata['istio'];
   const text = typeof istio === 'object' && istio !== null ? Reflect.get(istio, 'workload') : undefined;
   if (typeof text !== 'string') return undefined;
   const [workload = '', namespace = '', canonicalService = '', canonicalRevision = '', cluster = ''] = text.split(';');

@@ -1,6 +1,6 @@
 import { FilterConfigSchema, FilterConfig_Protocol as Protocol } from '@xebec/protos/istio/filters/alpn';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { upstreamAlpnKey } from '../../network-filter.ts';
 
 const protocols: Readonly<Record<string, Protocol>> = {
@@ -27,14 +27,13 @@ export const alpnDefinition: HttpFilterDefinition = {
       if (list !== undefined) byVersion.set(version, list);
     }
     return {
-      create: ({ info }) => ({
-        onRequestHead(head) {
-          const list = byVersion.get(head.version);
-          if (list !== undefined) info.filterState.set(upstreamAlpnKey, list);
-          info.filterState.set(upstreamAlpnByVersionKey, byVersion);
-          return 'continue';
-        },
-      }),
+      // All is known before the request passes any filter.
+      create({ info, request }) {
+        const list = byVersion.get(request.version);
+        if (list !== undefined) info.filterState.set(upstreamAlpnKey, list);
+        info.filterState.set(upstreamAlpnByVersionKey, byVersion);
+        return passiveFilter;
+      },
     };
   },
 };

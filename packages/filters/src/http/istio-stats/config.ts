@@ -3,9 +3,10 @@ import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import { compileValueExpression, type FormatContext } from '@xebec/telemetry';
 import { decodeConfig } from '../../decode.ts';
 import type { FilterContext, HttpFilterDefinition } from '../../http-filter.ts';
-import { createIstioStatsFilter, httpMetricKinds } from './filter.ts';
+import { httpMetricKinds, IstioStatsFilter } from './filter.ts';
 import type { LabelOptions } from './labels.ts';
 import { MetricFamily } from './metrics.ts';
+import { SeriesIndex } from './series.ts';
 
 /** Who reports: the client's side for outbound listeners and gateways, the server's for inbound. */
 export function labelOptions(context: FilterContext, disableHostFallback: boolean): LabelOptions {
@@ -42,6 +43,7 @@ export const istioStatsDefinition: HttpFilterDefinition = {
     const family = new MetricFamily(context.stats, httpMetricKinds, config.metrics);
     const options = labelOptions(context, config.disableHostHeaderFallback);
     const dimensions = compileDimensions(config.metrics, context);
-    return { create: (callbacks) => createIstioStatsFilter(family, options, dimensions, callbacks) };
+    const index = new SeriesIndex(family, options, dimensions);
+    return { create: (callbacks) => new IstioStatsFilter(index, callbacks) };
   },
 };

@@ -1,9 +1,7 @@
 import type { HeaderList, ResponseHead } from '@xebec/wire';
-import type { HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import type { FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
 import { grpcMessagesKey } from '../grpc-stats/config.ts';
-import type { DimensionExpressions } from './config.ts';
-import { grpcStatusOf, type LabelOptions, type Labels, requestLabels } from './labels.ts';
-import type { MetricFamily } from './metrics.ts';
+import type { Series, SeriesIndex } from './series.ts';
 
 /** Istio's standard HTTP and gRPC metrics. */
 export const httpMetricKinds: ReadonlyMap<string, 'counter' | 'histogram'> = new Map([
@@ -13,42 +11,40 @@ export const httpMetricKinds: ReadonlyMap<string, 'counter' | 'histogram'> = new
   ['istio_response_bytes', 'histogram'],
 ]);
 
-const messageKinds = ['istio_request_messages_total', 'istio_response_messages_total'] as const;
+/** Counts one stream when it is over. */
+export class IstioStatsFilter implements HttpFilter {
+  readonly #index: SeriesIndex;
+  readonly #callbacks: HttpFilterCallbacks;
+  #response: ResponseHead | undefined = undefined;
+  #trailers: HeaderList | undefined = undefined;
 
-export function createIstioStatsFilter(
-  family: MetricFamily,
-  options: LabelOptions,
-  dimensions: DimensionExpressions,
-  callbacks: HttpFilterCallbacks,
-): HttpFilter {
-  let response: ResponseHead | undefined;
-  let trailers: HeaderList | undefined;
-  return {
-    onResponseHead(head) {
-      response = head;
-      return 'continue';
-    },
-    onResponseTrailers(list) {
-      trailers = list;
-      return 'continue';
-    },
-    onComplete() {
-      const { info, request } = callbacks;
-      const status = grpcStatusOf(trailers) ?? grpcStatusOf(response?.headers);
-      const labels = requestLabels(info, request, status, options);
-      const added: Labels = {};
-      for (const [name, compute] of dimensions) added[name] = compute({ info, request, response, responseTrailers: trailers });
-      const handles = family.handles(labels, added);
-      handles.get('istio_requests_total')?.add(1);
-      handles.get('istio_request_duration_milliseconds')?.record(Math.max(0, info.durationMs));
-      handles.get('istio_request_bytes')?.record(info.bytesReceived);
-      handles.get('istio_response_bytes')?.record(info.bytesSent);
-      const messages = info.filterState.get(grpcMessagesKey);
-      if (typeof messages !== 'object' || messages === null) return;
-      for (const [index, name] of messageKinds.entries()) {
-        const count: unknown = Reflect.get(messages, index === 0 ? 'requestMessageCount' : 'responseMessageCount');
-        if (typeof count === 'number') family.message(name, labels).add(count);
-      }
-    },
-  };
+  constructor(index: SeriesIndex, callbacks: HttpFilterCallbacks) {
+    this.#index = index;
+    this.#callbacks = callbacks;
+  }
+  onResponseHead(head: ResponseHead): FilterStatus {
+    this.#response = head;
+    return 'continue';
+  }
+  onResponseTrailers(trailers: HeaderList): FilterStatus {
+    this.#trailers = trailers;
+    return 'continue';
+  }
+  onComplete(): void {
+    const { info, request } = this.#callbacks;
+    const series = this.#index.of({ info, request, response: this.#response, responseTrailers: this.#trailers });
+    series.requests?.add(1);
+    series.durations?.record(Math.max(0, info.durationMs));
+    series.requestBytes?.record(info.bytesReceived);
+    series.responseBytes?.record(info.bytesSent);
+    if (info.hasFilterState !== false) countMessages(series, info.filterState.get(grpcMessagesKey));
+  }
+}
+
+function countMessages(series: Series, counts: unknown): void {
+  if (typeof counts !== 'object' || counts === null) return;
+  const requests: unknown = Reflect.get(counts, 'requestMessageCount');
+  const responses: unknown = Reflect.get(counts, 'responseMessageCount');
+  if (typeof requests === 'number') series.messages.request.add(requests);
+  if (typeof responses === 'number') series.messages.response.add(responses);
 }

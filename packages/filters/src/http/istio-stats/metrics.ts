@@ -2,7 +2,7 @@ import type { MetricConfig } from '@xebec/protos/istio/filters/stats';
 import type { Counter, Gauge, Histogram, StatsScope } from '@xebec/telemetry';
 import type { Labels } from './labels.ts';
 
-type Handle = Counter & Gauge & Histogram;
+export type Handle = Counter & Gauge & Histogram;
 type Kind = 'counter' | 'histogram';
 
 interface Customisation {

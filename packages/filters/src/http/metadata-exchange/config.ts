@@ -1,12 +1,13 @@
 import { type Config, ConfigSchema } from '@xebec/protos/istio/filters/peer_metadata';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { PeerDecoder } from '../../peer/peer-decoder.ts';
 import { encodePeerMetadata } from '../../peer/workload-peer.ts';
-import { createMetadataExchangeFilter, type MetadataExchangeConfig } from './filter.ts';
+import { type MetadataExchangeConfig, MetadataExchangeFilter } from './filter.ts';
 
 const name = 'istio.metadata_exchange';
 
-function compileConfig(config: Config): Omit<MetadataExchangeConfig, 'ownMetadata' | 'ownId'> {
+function compileConfig(config: Config): Omit<MetadataExchangeConfig, 'ownMetadata' | 'ownId' | 'peers'> {
   const discovers = (methods: Config['downstreamDiscovery']) => methods.some((method) => method.methodSpecifier.case === 'istioHeaders');
   const headers = (methods: Config['downstreamPropagation']) =>
     methods.map((method) => method.methodSpecifier).find((method) => method.case === 'istioHeaders')?.value;
@@ -27,7 +28,8 @@ export const metadataExchangeDefinition: HttpFilterDefinition = {
       ...compileConfig(decodeConfig(ConfigSchema, bytes)),
       ownMetadata: encodePeerMetadata(context.node),
       ownId: context.node.id,
+      peers: new PeerDecoder(),
     };
-    return { create: (callbacks) => createMetadataExchangeFilter(config, callbacks) };
+    return { create: (callbacks) => new MetadataExchangeFilter(config, callbacks) };
   },
 };

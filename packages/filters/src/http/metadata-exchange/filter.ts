@@ -1,7 +1,7 @@
-import { type HeaderList, header, removeHeader, setHeader } from '@xebec/wire';
-import type { HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
+import type { FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import type { PeerDecoder } from '../../peer/peer-decoder.ts';
 import {
-  decodePeerMetadata,
   downstreamPeerKey,
   peerFromEndpoint,
   peerMetadataHeader,
@@ -18,45 +18,55 @@ export interface MetadataExchangeConfig {
   readonly skipExternalClusters: boolean;
   readonly ownMetadata: string;
   readonly ownId: string;
+  readonly peers: PeerDecoder;
 }
 
 const externalClusters = new Set(['PassthroughCluster', 'BlackHoleCluster']);
 
-export function createMetadataExchangeFilter(config: MetadataExchangeConfig, callbacks: HttpFilterCallbacks): HttpFilter {
-  const { info } = callbacks;
-  let peerSentHeaders = false;
-  return {
-    onRequestHead(head) {
-      if (config.discoverDownstream) {
-        peerSentHeaders =
-          header(head.headers, peerMetadataHeader) !== undefined || header(head.headers, peerMetadataIdHeader) !== undefined;
-        const peer = take(head.headers);
-        if (peer !== undefined) info.filterState.set(downstreamPeerKey, peer);
-      }
-      if (config.propagateUpstream && !(config.skipExternalClusters && externalClusters.has(callbacks.route()?.clusterName ?? ''))) {
-        propagate(head.headers, config);
-      }
-      return 'continue';
-    },
-    onResponseHead(head) {
-      if (config.discoverUpstream) {
-        const peer = take(head.headers) ?? peerFromEndpoint(info.upstreamHostMetadata);
-        if (peer !== undefined) info.filterState.set(upstreamPeerKey, peer);
-      }
-      // Only who introduced itself is answered: others would pass our headers on to their users.
-      if (config.propagateDownstream && peerSentHeaders) propagate(head.headers, config);
-      return 'continue';
-    },
-  };
+/** One stream's part in it: learns who is at either end, and introduces this proxy. */
+export class MetadataExchangeFilter implements HttpFilter {
+  readonly #config: MetadataExchangeConfig;
+  readonly #callbacks: HttpFilterCallbacks;
+  #introduced = false;
+
+  constructor(config: MetadataExchangeConfig, callbacks: HttpFilterCallbacks) {
+    this.#config = config;
+    this.#callbacks = callbacks;
+  }
+  onRequestHead(head: RequestHead): FilterStatus {
+    const config = this.#config;
+    if (config.discoverDownstream) {
+      const { headers } = head;
+      this.#introduced = header(headers, peerMetadataHeader) !== undefined || header(headers, peerMetadataIdHeader) !== undefined;
+      const peer = this.#introduced ? take(headers, config.peers) : undefined;
+      if (peer !== undefined) this.#callbacks.info.filterState.set(downstreamPeerKey, peer);
+    }
+    if (config.propagateUpstream && !(config.skipExternalClusters && this.#goesOutside)) propagate(head.headers, config);
+    return 'continue';
+  }
+  onResponseHead(head: ResponseHead): FilterStatus {
+    const config = this.#config;
+    if (config.discoverUpstream) {
+      const { info } = this.#callbacks;
+      const peer = take(head.headers, config.peers) ?? peerFromEndpoint(info.upstreamHostMetadata);
+      if (peer !== undefined) info.filterState.set(upstreamPeerKey, peer);
+    }
+    // Only who introduced itself is answered: others would pass our headers on to their users.
+    if (config.propagateDownstream && this.#introduced) propagate(head.headers, config);
+    return 'continue';
+  }
+  get #goesOutside(): boolean {
+    return externalClusters.has(this.#callbacks.route()?.clusterName ?? '');
+  }
 }
 
 /** Reads and removes the peer's headers: applications never see them. */
-function take(headers: HeaderList): WorkloadPeer | undefined {
+function take(headers: HeaderList, peers: PeerDecoder): WorkloadPeer | undefined {
   const value = header(headers, peerMetadataHeader);
   removeHeader(headers, peerMetadataIdHeader);
   if (value === undefined) return undefined;
   removeHeader(headers, peerMetadataHeader);
-  return decodePeerMetadata(value);
+  return peers.decode(value);
 }
 
 function propagate(headers: HeaderList, config: MetadataExchangeConfig): void {
