@@ -28,8 +28,10 @@ import { RouteStore } from './network/route-store.ts';
 import { AccessLogs } from './runtime/access-logs.ts';
 import { ConnectionLimits } from './runtime/connection-limits.ts';
 import { type DrainOptions, envoyDrain } from './runtime/drain-sequence.ts';
+import { levelOf } from './runtime/log-level.ts';
 import { nodeIdentity } from './runtime/node-identity.ts';
-import { globalConnectionLimit, staticRuntime } from './runtime/resource-limits.ts';
+import { globalConnectionLimit } from './runtime/resource-limits.ts';
+import { RuntimeValues } from './runtime/runtime-values.ts';
 import { createServerStats } from './runtime/server-stats.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
@@ -96,7 +98,12 @@ export interface DataplaneState {
   readonly activeConnections: number;
   drain(request: DrainRequest): void;
   resetCounters(): void;
+  /** The logger's level was set. */
+  logLevelChanged(): void;
   reopenLogs(): void;
+  readonly runtime: RuntimeValues;
+  /** Changes the admin layer, in all threads; false when there is none. */
+  modifyRuntime(changes: readonly (readonly [string, string])[]): boolean;
   /** Does what the main thread asks of a worker. */
   obey(command: ThreadCommand): void;
   /** Brings the numbers of hosts up to date with what workers counted; at once without workers. */
@@ -145,6 +152,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     return { subscribe: own.subscribe.bind(own), collect: own.collect.bind(own), close: () => own.close() };
   });
   const { subscribe } = sources;
+  const runtime = new RuntimeValues(bootstrap, stats);
   const secrets = new SecretStore(subscribe, () => clock.now());
   const accessLogs = new AccessLogs({
     random,
@@ -154,7 +162,13 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   });
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;
-  const routes = new RouteStore(subscribe, routeCompiler({ httpFilters, formatEnvironment, unwrap }), decodeRoutes, () => clock.now());
+  const routes = new RouteStore(
+    subscribe,
+    routeCompiler({ httpFilters, formatEnvironment, unwrap, runtime: (key) => runtime.fraction(key) }),
+    decodeRoutes,
+    () => clock.now(),
+  );
+  const knownEjections = new Map<string, readonly string[]>();
   const knownHealth = new Map<string, ReadonlyMap<string, ActiveHealth>>();
   const ownCluster = bootstrap.clusterManager?.localClusterName ?? '';
   const clusters: ClusterManager = new ClusterManager({
@@ -176,6 +190,10 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
           },
     checksElsewhere: thread.role === 'worker',
     knownHealth: (cluster, host) => knownHealth.get(cluster)?.get(host),
+    reportOutliers: thread.role === 'worker' ? (cluster, report) => thread.report({ kind: 'outliers', cluster, report }) : undefined,
+    reportPassiveFailure: (cluster, host) => thread.report({ kind: 'passive-failure', cluster, host }),
+    knownEjected: (cluster, host) => knownEjections.get(cluster)?.includes(host) === true,
+    publishEjections: thread.role === 'main' ? (cluster, hosts) => thread.command({ kind: 'ejections', cluster, hosts }) : undefined,
     publishHealth: thread.role === 'main' ? (cluster, hosts) => thread.command({ kind: 'health', cluster, hosts }) : undefined,
     counters: thread.role === 'single' ? undefined : thread.counters,
   });
@@ -191,7 +209,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   });
   const limits = new ConnectionLimits({
     counters: thread.counters,
-    runtime: staticRuntime(bootstrap),
+    runtime: (key) => runtime.number(key),
     globalMax: globalConnectionLimit(bootstrap),
   });
   createServerStats(stats, thread.count, options.restartEpoch ?? 0, bootstrap.overloadManager !== undefined);
@@ -207,6 +225,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       logger,
       node: nodeInfo,
       zone: node.locality?.zone ?? '',
+      runtime: (key) => runtime.fraction(key),
       accessLogs,
       formatEnvironment,
       upstream,
@@ -214,6 +233,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       httpFilters,
       networkFilters,
       unwrap,
+      process: thread.process,
     },
     secrets,
     clock,
@@ -261,6 +281,15 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       stats.resetCounters();
       thread.command({ kind: 'reset-counters' });
     },
+    runtime,
+    modifyRuntime(changes) {
+      if (!runtime.modify(changes)) return false;
+      thread.command({ kind: 'runtime', overrides: runtime.overrides });
+      return true;
+    },
+    logLevelChanged() {
+      thread.command({ kind: 'log-level', level: levelOf(logger) });
+    },
     reopenLogs() {
       accessLogs.reopen();
       thread.command({ kind: 'reopen-logs' });
@@ -279,8 +308,18 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
         case 'reset-counters':
           state.resetCounters();
           return;
+        case 'runtime':
+          runtime.override(command.overrides);
+          return;
         case 'reopen-logs':
           state.reopenLogs();
+          return;
+        case 'ejections':
+          knownEjections.set(command.cluster, command.hosts);
+          for (const entry of clusters.entries) {
+            for (const cluster of [entry.active, entry.warming])
+              if (cluster?.config.name === command.cluster) cluster.applyEjections(command.hosts);
+          }
           return;
         case 'health':
           knownHealth.set(command.cluster, command.hosts);
@@ -296,7 +335,9 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     refreshHosts: async () => mergeHostReports(clusters, await thread.hostReports()),
     quit: () => options.onQuit?.(),
   };
+  let stopRuntime: (() => void) | undefined;
   const close = async (): Promise<void> => {
+    stopRuntime?.();
     sources.close();
     listeners.close();
     clusters.close();
@@ -316,7 +357,14 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     const bound = (resources?.listeners ?? []).map((listener) => listeners.addStatic(listener));
     // They reject one by one, and the first is enough.
     for (const one of bound) one.catch(() => undefined);
-    thread.start((statPrefix) => (statPrefix === 'cluster_manager.cds' ? clusters.inForce : listeners.inForce));
+    thread.start(
+      (statPrefix) => (statPrefix === 'cluster_manager.cds' ? clusters.inForce : listeners.inForce),
+      (report) => {
+        const cluster = clusters.get(report.cluster);
+        if (report.kind === 'outliers') cluster?.applyOutlierReport(report.report);
+        else cluster?.failPassively(report.host);
+      },
+    );
     await Promise.all(bound);
   } catch (error) {
     await close();
@@ -329,6 +377,33 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       stats.histogram('server.initialization_time_ms').record(clock.monotonic() - initialization);
       stats.gauge('listener_manager.workers_started').set(1);
       resolve();
+    };
+    const startClusters = (): void => {
+      const source = dynamic?.cdsConfig;
+      if (source === undefined) {
+        clusters.whenSettled(startListeners);
+        return;
+      }
+      let first = true;
+      sources.collect(
+        source,
+        clusterTypeUrl,
+        {
+          onChange(change) {
+            const errors = clusters.onChange(change);
+            if (first) {
+              first = false;
+              clusters.whenSettled(startListeners);
+            }
+            return errors;
+          },
+          onTimeout() {
+            if (first) clusters.whenSettled(startListeners);
+            first = false;
+          },
+        },
+        'cluster_manager.cds',
+      );
     };
     // Clusters come first, so that a listener never routes to what is not there yet.
     const startListeners = (): void => {
@@ -355,31 +430,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       sources.collect(source, listenerTypeUrl, watcher, 'listener_manager.lds');
     };
     state.lifecycle = 'INITIALIZING';
-    const source = dynamic?.cdsConfig;
-    if (source === undefined) {
-      clusters.whenSettled(startListeners);
-      return;
-    }
-    let first = true;
-    sources.collect(
-      source,
-      clusterTypeUrl,
-      {
-        onChange(change) {
-          const errors = clusters.onChange(change);
-          if (first) {
-            first = false;
-            clusters.whenSettled(startListeners);
-          }
-          return errors;
-        },
-        onTimeout() {
-          if (first) clusters.whenSettled(startListeners);
-          first = false;
-        },
-      },
-      'cluster_manager.cds',
-    );
+    stopRuntime = runtime.discover(bootstrap, subscribe, startClusters);
   });
   return {
     state,

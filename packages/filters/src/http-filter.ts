@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '@xebec/core';
 import type { CompiledRoute } from '@xebec/matching';
 import type { StatsScope, StreamInfo } from '@xebec/telemetry';
 import type { HeaderList, RequestHead, ResponseHead } from '@xebec/wire';
+import type { ProcessState } from './process-state.ts';
 
 /** `continue`: on to the next filter. `stop`: this filter will call `continueRequest`/`continueResponse`, or has replied. */
 export type FilterStatus = 'continue' | 'stop';
@@ -101,6 +102,12 @@ export interface FilterContext {
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
   /** Calls to other clusters, for filters that ask someone. */
   readonly upstream: FilterUpstream;
+  /** Fractions of the runtime, for what has a `runtime_key`; undefined where the key is not there. */
+  readonly runtime?: (key: string) => number | undefined;
+  /** Where in the configuration the filter stands; the same in each thread. */
+  readonly place?: string;
+  /** Where the filter counts together with its like in other threads; absent when there are none. */
+  readonly process?: ProcessState | undefined;
 }
 
 export interface NodeInfo {
@@ -139,6 +146,9 @@ export interface HttpFilterDefinition {
   readonly typeNames: readonly string[];
   /** Compiles the configuration; throws XebecError with the field that is wrong. `config` is the Any's bytes. */
   compile(config: Uint8Array, typeName: string, context: FilterContext): HttpFilterFactory;
-  /** Compiles a per-route configuration to what `perRouteConfig` then returns. */
-  compilePerRoute?(config: Uint8Array, typeName: string): unknown;
+  /**
+   * Compiles a per-route configuration to what `perRouteConfig` then returns. `place` names where it stands among the routes, the same
+   * in each thread.
+   */
+  compilePerRoute?(config: Uint8Array, typeName: string, place?: string): unknown;
 }

@@ -26,5 +26,6 @@ export {
   upstreamAlpnKey,
 } from './network-filter.ts';
 export { downstreamPeerKey, peerFromMetadata, upstreamPeerKey, type WorkloadPeer } from './peer/workload-peer.ts';
+export type { BucketCell, ProcessState } from './process-state.ts';
 export { httpFilterDefinitions, networkFilterDefinitions } from './registry.ts';
 export { type ResolvedConfig, resolveTypedConfig, typeNameOf } from './typed-struct.ts';

@@ -3,7 +3,6 @@ import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
 import { type AdminHelp, helpText, homePage } from './help.ts';
 import { activeLevels, setLevels } from './logging.ts';
 import { switchCpuProfiler } from './profiler.ts';
-import { AdminRuntime } from './runtime.ts';
 import { statsPage } from './stats-page.ts';
 
 export interface AdminReply {
@@ -32,14 +31,6 @@ const mutate = (path: string, help: string, run: Run, parameters: Parameters = {
   ...read(path, help, run, parameters),
   mutates: true,
 });
-
-/** Made on first use: most proxies are never asked. */
-const runtimes = new WeakMap<DataplaneState, AdminRuntime>();
-function runtimeOf(state: DataplaneState): AdminRuntime {
-  const known = runtimes.get(state) ?? new AdminRuntime(state.bootstrap);
-  runtimes.set(state, known);
-  return known;
-}
 
 const statsParameters: Parameters = {
   usedonly: 'Only include stats that have been written by system since restart',
@@ -129,6 +120,7 @@ export const adminHandlers: readonly AdminHandler[] = [
     'query/change logging levels',
     (query, state) => {
       const usage = setLevels(query, state.logger);
+      state.logLevelChanged();
       return { status: usage === undefined ? 200 : 400, body: `${usage ?? ''}${activeLevels(state.logger)}` };
     },
     {
@@ -163,7 +155,7 @@ export const adminHandlers: readonly AdminHandler[] = [
     state.resetCounters();
     return ok;
   }),
-  read('/runtime', 'print runtime values', (_, state) => json(runtimeOf(state).describe())),
+  read('/runtime', 'print runtime values', (_, state) => json(state.runtime.describe())),
   mutate(
     '/runtime_modify',
     'Adds or modifies runtime values as passed in query parameters. An empty value deletes an override.',
@@ -174,7 +166,7 @@ export const adminHandlers: readonly AdminHandler[] = [
           body: 'usage: /runtime_modify?key1=value1&key2=value2&keyN=valueN\n       or send the parameters as form values\nuse an empty value to remove a previously added override',
         };
       }
-      return runtimeOf(state).modify(query) ? ok : { status: 503, body: 'No admin layer specified' };
+      return state.modifyRuntime([...query]) ? ok : { status: 503, body: 'No admin layer specified' };
     },
   ),
   read('/server_info', 'print server version/status information', async (_, state) => (await import('./server-info.ts')).serverInfo(state)),

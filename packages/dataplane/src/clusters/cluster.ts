@@ -160,6 +160,7 @@ export class Cluster {
         connectTimeoutMs: this.config.connectTimeoutMs,
         maxRequestsPerConnection: this.config.maxRequestsPerConnection,
         idleTimeoutMs: this.config.idleTimeoutMs,
+        maxHostConnections: this.config.maxHostConnections,
         maxConnectionMs: this.config.maxConnectionMs,
         codec: this.config.codec,
         localAddress: this.config.localAddress,
@@ -216,6 +217,7 @@ export class Cluster {
         }
         host.ejected = this.#environment.knownEjected?.(this.config.name, text) === true;
         this.#hosts.set(text, host);
+        this.#transports.countFor(host);
         changed = true;
         continue;
       }

@@ -40,6 +40,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   connection: UpstreamHttpConnection | undefined;
   #ended = false;
   #counted = false;
+  #interim = false;
   sent = false;
   responseStarted = false;
   upgraded = false;
@@ -65,6 +66,7 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     const { limits } = this;
     if (limits.requests.open) {
       this.cluster.stats.rqActiveOverflow.add(1);
+      this.host.errors++;
       this.connection = connection;
       this.#fail('overflow', '');
       return;
@@ -92,7 +94,10 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   }
   onPoolFailure(reason: 'overflow' | 'connection-failure' | 'connection-timeout', detail: string): void {
     if (this.#ended) return;
-    if (reason !== 'overflow') this.cluster.outliers?.onLocalFailure(this.host);
+    if (reason !== 'overflow') {
+      this.host.errors++;
+      this.cluster.outliers?.onLocalFailure(this.host);
+    }
     this.#fail(reason, detail);
   }
   sendHead(head: RequestHead, endStream: boolean): void {
@@ -117,26 +122,25 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     if (this.#ended) return;
     const stream = this.#stream;
     const { connection } = this;
-    // A connection that closes with the stream closes while it is in use.
-    if (connection !== undefined) connection.busyStreams++;
     this.#finish();
     if (stream === undefined) this.#pool.cancel(this);
     else {
       if (connection?.protocol === 'http2') this.cluster.stats.rqTxReset.add(1);
+      connection?.loses();
       stream.reset('local-reset');
     }
-    if (connection !== undefined) connection.busyStreams--;
   }
   onHead(head: ResponseHead, endStream: boolean): void {
     if (this.#ended) return;
     if (head.status < 200 && head.status !== 101) {
+      this.#interim = true;
       this.#owner.onInterim(this, head);
       return;
     }
     this.status = head.status;
     this.responseStarted = true;
     this.upgraded = head.status === 101;
-    if (head.status >= 500) this.host.errors++;
+    if (head.status >= 500 && head.status < 600) this.host.errors++;
     else this.host.successes++;
     this.cluster.outliers?.onStatus(this.host, grpcAsHttp(head) ?? head.status);
     if (this.cluster.checked && header(head.headers, 'x-envoy-immediate-health-check-fail') !== undefined)
@@ -160,9 +164,11 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     // As Envoy does it: of a connection with one stream its end says it all.
     if (this.connection?.protocol === 'http2') {
       if (reason === 'remote-reset') this.cluster.stats.rqRxReset.add(1);
+      else if (reason === 'protocol-error' || reason === 'local-reset') this.cluster.stats.rqTxReset.add(1);
       else if (reason === 'connection-termination') this.cluster.stats.rqPendingFailure.add(1);
     }
-    this.host.errors++;
+    this.connection?.loses();
+    if (!this.responseStarted && !this.#interim) this.host.errors++;
     this.cluster.outliers?.onLocalFailure(this.host);
     this.#fail(reason, detail);
   }

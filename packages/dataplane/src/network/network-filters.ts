@@ -8,8 +8,9 @@ import type {
   NetworkFilterDefinition,
   NetworkFilterFactory,
   NodeInfo,
+  ProcessState,
 } from '@xebec/filters';
-import { compileRouteTable } from '@xebec/matching';
+import { compileRouteTable, type RuntimeFraction } from '@xebec/matching';
 import type { Filter } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import {
@@ -43,6 +44,8 @@ export interface NetworkEnvironment {
   readonly node: NodeInfo;
   /** The proxy's own; empty where the bootstrap does not say. */
   readonly zone: string;
+  /** Fractions of the runtime, for what has a `runtime_key`. */
+  readonly runtime: RuntimeFraction;
   readonly accessLogs: AccessLogs;
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
@@ -107,7 +110,7 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
 }
 
 function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
-  const { stats, clock, random, logger, node, upstream, process } = environment;
+  const { stats, clock, random, logger, node, upstream, runtime, process } = environment;
   const { direction, where } = place;
   return { stats, statPrefix, filterName: '', clock, random, logger, node, direction, upstream, place: where, process };
 }
@@ -169,12 +172,13 @@ function compileHttpManager(
 }
 
 /** Compiles route tables with this process's filters for per-route configuration. */
-export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters' | 'formatEnvironment' | 'unwrap'>) {
-  const { httpFilters, formatEnvironment, unwrap } = environment;
+export function routeCompiler(environment: Pick<NetworkEnvironment, 'httpFilters' | 'formatEnvironment' | 'unwrap' | 'runtime'>) {
+  const { httpFilters, formatEnvironment, unwrap, runtime } = environment;
   return (config: RouteConfiguration) => {
     let ordinal = 0;
     return compileRouteTable(config, {
       environment: formatEnvironment,
+      runtime,
       readDataSource: (source) => readDataSource(source) ?? Buffer.alloc(0),
       compileFilterConfig: (filterName, wrapped) => {
         const any = unwrap(wrapped);

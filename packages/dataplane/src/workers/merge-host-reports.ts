@@ -17,7 +17,6 @@ export function mergeHostReports(clusters: ClusterManager, reports: readonly Hos
       host.errors = sum('errors');
       host.timeouts = sum('timeouts');
       host.connectFailures = sum('connectFailures');
-      host.ejected = sum('ejected') > 0;
     }
   }
 }

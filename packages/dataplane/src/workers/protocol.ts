@@ -3,7 +3,7 @@ import type { ResolveName } from '../clusters/dns-resolver.ts';
 import type { ListenTarget } from '../listeners/listening-socket.ts';
 import type { DrainOptions } from '../runtime/drain-sequence.ts';
 import type { CounterTable } from './counter-table.ts';
-import type { HostReport, ThreadCommand } from './thread.ts';
+import type { HostReport, ThreadCommand, WorkerReport } from './thread.ts';
 
 /** What a worker starts with. All of it is plain data. */
 export interface WorkerStart {
@@ -19,6 +19,9 @@ export interface WorkerStart {
   readonly fileFlushMinBytes: number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly counters: CounterTable;
+  /** Token buckets of all workers. */
+  readonly buckets: SharedArrayBuffer;
+  readonly logLevel: string;
   /** Where compiled code is kept, when it is. */
   readonly compileCache: string | undefined;
 }
@@ -62,6 +65,7 @@ export type FromWorker =
   | { readonly kind: 'resolve'; readonly id: number; readonly arguments: Parameters<ResolveName> }
   | { readonly kind: 'stats'; readonly report: StatsReport }
   | { readonly kind: 'hosts'; readonly id: number; readonly report: HostReport }
+  | { readonly kind: 'report'; readonly report: WorkerReport }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly fields: object; readonly message: string | undefined };
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';

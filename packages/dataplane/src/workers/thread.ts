@@ -1,6 +1,8 @@
+import type { ProcessState } from '@xebec/filters';
 import type { ConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { createStats, type Stats } from '@xebec/telemetry';
 import type { ActiveHealth } from '../clusters/host-health.ts';
+import type { OutlierReport } from '../clusters/relayed-outliers.ts';
 import type { DrainRequest } from '../listeners/listener-manager.ts';
 import { type ListenerSockets, LocalSockets } from '../listeners/listener-sockets.ts';
 import type { SocketOpener } from '../listeners/listening-socket.ts';
@@ -21,8 +23,17 @@ export type ThreadCommand =
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
   | { readonly kind: 'reset-counters' }
   | { readonly kind: 'reopen-logs' }
-  | { readonly kind: 'runtime'; readonly values: Readonly<Record<string, string>> }
-  | { readonly kind: 'health'; readonly cluster: string; readonly hosts: ReadonlyMap<string, ActiveHealth> };
+  /** The whole admin layer of the runtime. */
+  | { readonly kind: 'runtime'; readonly overrides: readonly (readonly [string, string])[] }
+  | { readonly kind: 'log-level'; readonly level: string }
+  | { readonly kind: 'health'; readonly cluster: string; readonly hosts: ReadonlyMap<string, ActiveHealth> }
+  /** Whom outlier detection has taken out. */
+  | { readonly kind: 'ejections'; readonly cluster: string; readonly hosts: readonly string[] };
+
+/** Something that a worker has seen and the main thread decides about. */
+export type WorkerReport =
+  | { readonly kind: 'outliers'; readonly cluster: string; readonly report: OutlierReport }
+  | { readonly kind: 'passive-failure'; readonly cluster: string; readonly host: string };
 
 /** What one thread counted of one host, for `/clusters`. */
 export interface HostNumbers {
@@ -34,8 +45,6 @@ export interface HostNumbers {
   readonly errors: number;
   readonly timeouts: number;
   readonly connectFailures: number;
-  /** 1 when outlier detection has taken it out. */
-  readonly ejected: number;
 }
 
 /** By cluster, then by the host's address. */
@@ -50,9 +59,13 @@ export interface DataplaneThread {
   readonly stats: Stats;
   readonly sockets: ListenerSockets;
   readonly counters: SharedCounters;
+  /** What filters count together; undefined with one thread. */
+  readonly process: ProcessState | undefined;
   sources(own: () => ConfigSources): ConfigSources;
   /** Main: starts the workers; their listeners come up while this thread's own do. */
-  start(inForce: InForce): void;
+  start(inForce: InForce, onReport: (report: WorkerReport) => void): void;
+  /** Worker: tells the main thread. */
+  report(report: WorkerReport): void;
   /** Main: makes all workers do it too. */
   command(command: ThreadCommand): void;
   /** Main: what workers counted of hosts, one report each. */
@@ -72,8 +85,10 @@ export function singleThread(open?: SocketOpener): DataplaneThread {
     stats: createStats(),
     sockets: new LocalSockets(open),
     counters: localCounters(),
+    process: undefined,
     sources: (own) => own(),
     start: () => undefined,
+    report: () => undefined,
     command: () => undefined,
     hostReports: async () => [],
     close: async () => undefined,

@@ -3,17 +3,19 @@ import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Backoff, errorText } from '@xebec/core';
+import type { ProcessState } from '@xebec/filters';
 import { BootstrapSchema } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import { ConfigSourceSchema } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { createStats, RemoteStats } from '@xebec/telemetry';
 import { systemResolve } from '../clusters/dns-resolver.ts';
 import type { DataplaneOptions } from '../dataplane.ts';
+import { levelOf } from '../runtime/log-level.ts';
 import type { SharedCounters } from '../runtime/shared-counter.ts';
+import { BucketTable, bucketMemory } from './bucket-table.ts';
 import { CounterOwner } from './counter-table.ts';
-import { isWorkerLevel } from './main-metrics.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.ts';
 import { type RelayTarget, ResourceRelay } from './resource-relay.ts';
-import type { ConfigSources, DataplaneThread, HostReport, InForce, ThreadCommand } from './thread.ts';
+import type { ConfigSources, DataplaneThread, HostReport, InForce, ThreadCommand, WorkerReport } from './thread.ts';
 import { SharedSockets } from './worker-sockets.ts';
 
 interface Slot extends RelayTarget {
@@ -38,7 +40,7 @@ export class WorkerPool implements DataplaneThread {
   /** The thread after the workers: connection ids and counters of its own. */
   readonly index: number;
   readonly count: number;
-  readonly stats = createStats({ levelsElsewhere: isWorkerLevel });
+  readonly stats = createStats();
   readonly sockets: SharedSockets;
   readonly #options: DataplaneOptions;
   readonly #counters: CounterOwner;
@@ -46,7 +48,9 @@ export class WorkerPool implements DataplaneThread {
   readonly #reports = new Map<number, (report: HostReport) => void>();
   /** What a worker that starts late must hear. */
   readonly #standing = new Map<string, ThreadCommand>();
+  readonly #buckets = bucketMemory();
   #relay: ResourceRelay | undefined;
+  #onReport: ((report: WorkerReport) => void) | undefined;
   #reportId = 0;
   #closing = false;
 
@@ -63,18 +67,30 @@ export class WorkerPool implements DataplaneThread {
   get counters(): SharedCounters {
     return this.#counters.counters;
   }
+  get process(): ProcessState {
+    // This thread carries no traffic, and so takes no tokens.
+    return { tokenBucket: new BucketTable(this.#buckets, () => 0).bucket, counter: this.counters };
+  }
   sources(own: () => ConfigSources): ConfigSources {
     this.#relay = new ResourceRelay(own());
     return this.#relay;
   }
-  start(inForce: InForce): void {
+  start(inForce: InForce, onReport: (report: WorkerReport) => void): void {
+    this.#onReport = onReport;
     this.#relay?.follow(inForce);
     for (const slot of this.#slots) this.#startWorker(slot);
   }
+  report(): void {}
   command(command: ThreadCommand): void {
     const key = standingKey(command);
-    if (key !== undefined) this.#standing.set(key, command);
+    if (key !== undefined) this.#standing.set(key, command.kind === 'runtime' ? this.#withEarlierChanges(command) : command);
     this.#broadcast({ kind: 'command', command });
+  }
+  #withEarlierChanges(command: Extract<ThreadCommand, { kind: 'runtime' }>): ThreadCommand {
+    const earlier = this.#standing.get('runtime');
+    const changes = new Map(earlier?.kind === 'runtime' ? earlier.changes : []);
+    for (const [key, value] of command.changes) changes.set(key, value);
+    return { kind: 'runtime', changes: [...changes] };
   }
   async hostReports(): Promise<readonly HostReport[]> {
     return Promise.all(this.#slots.filter((slot) => slot.worker !== undefined).map((slot) => this.#hostReport(slot)));
@@ -119,6 +135,8 @@ export class WorkerPool implements DataplaneThread {
       fileFlushMinBytes,
       env: { ...env },
       counters: this.#counters.table,
+      buckets: this.#buckets,
+      logLevel: levelOf(this.#options.logger),
       compileCache: compileCache(),
     };
     const worker = new Worker(new URL('./worker-entry.ts', import.meta.url), {
@@ -176,6 +194,9 @@ export class WorkerPool implements DataplaneThread {
       case 'hosts':
         this.#reports.get(message.id)?.(message.report);
         return;
+      case 'report':
+        this.#onReport?.(message.report);
+        return;
       case 'log':
         this.#options.logger[message.level]({ worker: slot.index, ...message.fields }, message.message);
         return;
@@ -225,6 +246,8 @@ function standingKey(command: ThreadCommand): string | undefined {
       return command.kind;
     case 'health':
       return `health of ${command.cluster}`;
+    case 'ejections':
+      return `ejections of ${command.cluster}`;
     default:
       return undefined;
   }

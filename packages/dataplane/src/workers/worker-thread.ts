@@ -6,6 +6,7 @@ import { createStats } from '@xebec/telemetry';
 import type { ResolveName } from '../clusters/dns-resolver.ts';
 import { type Dataplane, startDataplane } from '../dataplane.ts';
 import { localCounters } from '../runtime/shared-counter.ts';
+import { BucketTable } from './bucket-table.ts';
 import { CounterReader } from './counter-table.ts';
 import { isMainMetric } from './main-metrics.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerStart } from './protocol.ts';
@@ -20,12 +21,20 @@ if (port === null) throw new Error('this runs only as a worker of a data plane')
 
 const send = (message: FromWorker): void => port.postMessage(message);
 
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error'];
+let logLevel = start.logLevel;
 const logger = relayedLogger({});
 const sources = new RelayedSources(send);
 const sockets = new HandedSockets(send);
 const counters = new CounterReader(start.counters, start.count + 1, start.index, localCounters());
 const resolving = new Map<number, PromiseWithResolvers<Awaited<ReturnType<ResolveName>>>>();
 let resolveId = 0;
+// A clock that is the same in all threads.
+const processMs = (): number => {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+};
+const buckets = new BucketTable(start.buckets, processMs);
 let dataplane: Dataplane | undefined;
 const waiting: ThreadCommand[] = [];
 
@@ -44,8 +53,10 @@ const thread: DataplaneThread = {
   stats: createStats({ publish: (report) => send({ kind: 'stats', report }), unpublished: isMainMetric }),
   sockets,
   counters: counters.counters,
+  process: { tokenBucket: buckets.bucket, counter: counters.counters },
   sources: () => sources,
   start: () => undefined,
+  report: (report) => send({ kind: 'report', report }),
   command: () => undefined,
   hostReports: async () => [],
   close: async () => undefined,
@@ -67,6 +78,10 @@ port.on('message', (message: ToWorker) => {
       counters.apply(message.table);
       return;
     case 'command':
+      if (message.command.kind === 'log-level') {
+        logLevel = message.command.level;
+        return;
+      }
       // A command may come before there is anything to obey it.
       if (dataplane === undefined) waiting.push(message.command);
       else dataplane.state.obey(message.command);
@@ -111,7 +126,6 @@ function hostReport(): HostReport {
         errors,
         timeouts,
         connectFailures,
-        ejected: host.ejected ? 1 : 0,
       };
     }
     report[cluster.config.name] = hosts;
@@ -124,6 +138,8 @@ function relayedLogger(bound: object): Logger {
   const at =
     (level: LogLevel) =>
     (fields: object, message?: string): void => {
+      // A level that is not among these is above all of them.
+      if (!logLevels.includes(logLevel) || logLevels.indexOf(level) < logLevels.indexOf(logLevel)) return;
       try {
         send({ kind: 'log', level, fields: { ...bound, ...fields }, message });
       } catch (error) {

@@ -1,6 +1,7 @@
 import type { Clock } from '@xebec/core';
 import type { LocalRateLimitDescriptor } from '@xebec/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
 import type { TokenBucket as TokenBucketProto } from '@xebec/protos/envoy/type/v3/token_bucket';
+import type { BucketCell } from '../process-state.ts';
 import { TokenBucket } from '../token-bucket.ts';
 import { type Descriptor, type DescriptorEntry, descriptorKey } from './descriptor.ts';
 
@@ -16,6 +17,8 @@ export interface LocalLimiterOptions {
   readonly descriptors: readonly LocalRateLimitDescriptor[];
   readonly alwaysDefault: boolean;
   readonly maxDynamic: number;
+  /** Where tokens are those of all threads; by the key of the descriptor, empty for the bucket of everything. */
+  readonly cell?: ((descriptor: string) => BucketCell) | undefined;
 }
 
 export interface LocalVerdict {
@@ -35,11 +38,11 @@ export class LocalLimiter {
   constructor(options: LocalLimiterOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    this.#default = options.bucket === undefined ? undefined : new TokenBucket(options.bucket, clock);
+    this.#default = options.bucket === undefined ? undefined : new TokenBucket(options.bucket, clock, options.cell?.(''));
     for (const { entries, tokenBucket } of options.descriptors) {
       const plain = entries.map(({ key, value }) => ({ key, value }));
       if (plain.some(({ value }) => value === '')) this.#dynamic.push({ entries: plain, bucket: tokenBucket, made: new Map() });
-      else this.#fixed.set(descriptorKey(plain), new TokenBucket(tokenBucket, clock));
+      else this.#fixed.set(descriptorKey(plain), new TokenBucket(tokenBucket, clock, options.cell?.(descriptorKey(plain))));
     }
   }
   /** Takes tokens for one request: the slowest bucket that its descriptors name decides first. */
@@ -71,7 +74,7 @@ export class LocalLimiter {
       return known;
     }
     if (made.size >= this.#options.maxDynamic) for (const oldest of made.keys()) if (made.delete(oldest)) break;
-    const bucket = new TokenBucket(dynamic.bucket, this.#clock);
+    const bucket = new TokenBucket(dynamic.bucket, this.#clock, this.#options.cell?.(key));
     made.set(key, bucket);
     return bucket;
   }

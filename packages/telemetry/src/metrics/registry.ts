@@ -13,8 +13,6 @@ export interface StatsOptions {
   readonly publish?: (report: StatsReport) => void;
   /** Whole names that are not published: another thread counts them. */
   readonly unpublished?: (name: string) => boolean;
-  /** Whole names of gauges whose level attached threads know and this one does not. */
-  readonly levelsElsewhere?: (name: string) => boolean;
 }
 
 /** The root scope, with what admin and exposition need. */
@@ -111,9 +109,6 @@ class Registry {
       cell: this.#cell(kind),
     });
   }
-  levelElsewhere(name: string): boolean {
-    return this.#options.levelsElsewhere?.(name) === true;
-  }
   takeOver({ definition, value, histogram }: RemoteValue): void {
     const { key, kind, name, prometheusName: shown, labels } = definition;
     const cell = this.metrics.get(key)?.cell ?? this.#add(key, { kind, name, prometheusName: shown, labels, cell: this.#cell(kind) });
@@ -208,7 +203,7 @@ class RootScope extends Scope implements Stats {
     if (sample.kind === 'gauge') {
       const own = this.registry.metrics.get(remote.definition.key)?.cell;
       // A level that this thread sets is what it says; threads that each set it (a limit is reached) do not add up to one.
-      if (own instanceof Cell && own.assigned && !this.registry.levelElsewhere(sample.name)) return sample;
+      if (own instanceof Cell && own.assigned) return sample;
       if (remote.assigned) return { ...sample, used, value: Math.max(sample.value, remote.value) };
     }
     return { ...sample, used, value: sample.value + remote.value };

@@ -1,5 +1,5 @@
 import { XebecError } from '@xebec/core';
-import { compileHeaderMatcher, durationMs, fractionOf } from '@xebec/matching';
+import { compileHeaderMatcher, durationMs, fractionOf, type RuntimeFraction } from '@xebec/matching';
 import type { FaultRateLimit } from '@xebec/protos/envoy/extensions/filters/common/fault/v3/fault';
 import { type HTTPFault, HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
 import { decodeConfig } from '../../decode.ts';
@@ -38,6 +38,18 @@ function compileFault(fault: HTTPFault): FaultConfig {
   };
 }
 
+/** Shares that the runtime has under Envoy's keys stand in for the configured ones. */
+function atRuntime(config: FaultConfig, runtime: RuntimeFraction | undefined): FaultConfig {
+  const delayed = config.delay === undefined ? undefined : runtime?.('fault.http.delay.fixed_delay_percent');
+  const aborted = config.abort === undefined ? undefined : runtime?.('fault.http.abort.abort_percent');
+  if (delayed === undefined && aborted === undefined) return config;
+  return {
+    ...config,
+    delay: config.delay === undefined || delayed === undefined ? config.delay : { ...config.delay, share: delayed },
+    abort: config.abort === undefined || aborted === undefined ? config.abort : { ...config.abort, share: aborted },
+  };
+}
+
 function compileRateLimit(limit: FaultRateLimit | undefined): FaultConfig['rateLimit'] {
   const type = limit?.limitType;
   if (limit === undefined || type?.case === undefined) return undefined;
@@ -60,12 +72,14 @@ export const faultDefinition: HttpFilterDefinition = {
       overflow: scope.counter('fault.faults_overflow'),
       active: scope.gauge('fault.active_faults'),
     };
+    // Envoy goes by the gauge, which filters of one prefix share.
+    const active = context.process?.counter(`fault.active_faults ${context.statPrefix}`) ?? stats.active;
     return {
       create: (callbacks) => {
         const override = callbacks.perRouteConfig(context.filterName) as FaultConfig | undefined; // what compilePerRoute below returned
         const faults = override ?? config;
         if (faults.delay === undefined && faults.abort === undefined && faults.rateLimit === undefined) return passiveFilter;
-        return createFaultFilter(faults, stats, context.random, callbacks);
+        return createFaultFilter(atRuntime(faults, context.runtime), stats, active, context.random, callbacks);
       },
     };
   },

@@ -38,19 +38,27 @@ function headerShare(request: RequestHead, name: string, share: number): number 
   return percent === undefined ? share : Math.min(share, percent / 100);
 }
 
-export function createFaultFilter(config: FaultConfig, stats: FaultStats, random: Random, callbacks: HttpFilterCallbacks): HttpFilter {
+/** `all` counts the faults that are active in all threads. */
+export function createFaultFilter(
+  config: FaultConfig,
+  stats: FaultStats,
+  all: Pick<Gauge, 'value' | 'add'>,
+  random: Random,
+  callbacks: HttpFilterCallbacks,
+): HttpFilter {
   let active = false;
   let cancelDelay: (() => void) | undefined;
   let slow: SlowBody | undefined;
 
   const begin = (): boolean => {
     if (active) return true;
-    if (config.maxActive !== undefined && stats.active.value >= config.maxActive) {
+    if (config.maxActive !== undefined && all.value >= config.maxActive) {
       stats.overflow.add(1);
       return false;
     }
     active = true;
     stats.active.add(1);
+    if (all !== stats.active) all.add(1);
     return true;
   };
   const applies = (request: RequestHead): boolean => {
@@ -123,7 +131,9 @@ export function createFaultFilter(config: FaultConfig, stats: FaultStats, random
     onComplete() {
       cancelDelay?.();
       slow?.close();
-      if (active) stats.active.add(-1);
+      if (!active) return;
+      stats.active.add(-1);
+      if (all !== stats.active) all.add(-1);
     },
   };
   return filter;

@@ -28,7 +28,8 @@ export interface Limit {
 const MAX_CONNECTIONS = 65_536;
 const DEFAULT_DYNAMIC_DESCRIPTORS = 20;
 
-export function compileLimit(proto: LocalRateLimit, context: FilterContext): Limit {
+/** `name` is that of the limit's buckets among all of the process. */
+export function compileLimit(proto: LocalRateLimit, context: FilterContext, name: string): Limit {
   const scope = context.stats.scope(`${proto.statPrefix}.http_local_rate_limit`);
   const options = {
     bucket: proto.tokenBucket,
@@ -36,7 +37,11 @@ export function compileLimit(proto: LocalRateLimit, context: FilterContext): Lim
     alwaysDefault: proto.alwaysConsumeDefaultTokenBucket ?? true,
     maxDynamic: proto.maxDynamicDescriptors ?? DEFAULT_DYNAMIC_DESCRIPTORS,
   };
-  const shared = new LocalLimiter(options, context.clock);
+  // No descriptor here has a shadow mode; Envoy shows the name all the same.
+  scope.counter('shadow_mode');
+  const { process } = context;
+  const cell = process && ((descriptor: string) => process.tokenBucket(`${name} ${descriptor}`));
+  const shared = new LocalLimiter({ ...options, cell }, context.clock);
   const byConnection = new Map<number, LocalLimiter>();
   const status = proto.status?.code ?? 0;
   const own = proto.rateLimits.length === 0 ? undefined : compilePolicies(proto.rateLimits);

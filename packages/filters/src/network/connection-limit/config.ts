@@ -17,13 +17,13 @@ export const connectionLimitDefinition: NetworkFilterDefinition = {
     const scope = context.stats.scope(`connection_limit.${config.statPrefix}`);
     const limited = scope.counter('limited_connections');
     const active = scope.gauge('active_connections');
-    let count = 0;
+    const connections = context.process?.counter(`connection_limit ${context.place} ${config.statPrefix}`) ?? new Count();
     return {
       create: (callbacks) => {
         let counted = false;
         return {
           onNewConnection(): FilterStatus {
-            if (enabled && count >= max) {
+            if (enabled && connections.value >= max) {
               limited.add(1);
               const close = () => callbacks.close('now', '');
               if (delayMs > 0) callbacks.setTimeout(close, delayMs);
@@ -31,19 +31,27 @@ export const connectionLimitDefinition: NetworkFilterDefinition = {
               return 'stop';
             }
             counted = true;
-            count++;
-            active.set(count);
+            connections.add(1);
+            active.add(1);
             return 'continue';
           },
           onData: () => (counted ? 'continue' : 'stop'),
           onClose() {
             if (!counted) return;
             counted = false;
-            count--;
-            active.set(count);
+            connections.add(-1);
+            active.add(-1);
           },
         };
       },
     };
   },
 };
+
+/** Of one thread. */
+class Count {
+  value = 0;
+  add(n: number): void {
+    this.value += n;
+  }
+}

@@ -9,7 +9,10 @@ export const networkLocalRateLimitDefinition: NetworkFilterDefinition = {
   typeNames: [LocalRateLimitSchema.typeName],
   compile(bytes, _, context) {
     const config = decodeConfig(LocalRateLimitSchema, bytes);
-    const bucket = new TokenBucket(config.tokenBucket, context.clock);
+    // Filters with the same key share their tokens.
+    const name = config.shareKey === '' ? `${context.place} ${config.statPrefix}` : config.shareKey;
+    const cell = context.process?.tokenBucket(`network ${name} ${Buffer.from(bytes).toString('base64')}`);
+    const bucket = new TokenBucket(config.tokenBucket, context.clock, cell);
     const enabled = config.runtimeEnabled?.defaultValue ?? true;
     const limited = context.stats.scope(`local_rate_limit.${config.statPrefix}`).counter('rate_limited');
     return {
