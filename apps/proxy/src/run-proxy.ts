@@ -93,6 +93,11 @@ async function serve(name: string, flags: ProxyFlags): Promise<void> {
     ...(flags.serviceCluster === undefined ? {} : { serviceCluster: flags.serviceCluster }),
   });
   started = true;
+  // As Envoy, which finds only now that a source of configuration is none.
+  dataplane.ready.catch((error: unknown) => {
+    process.stderr.write(`${name}: ${errorText(error)}\n`);
+    process.exit(EXIT_FAILURE);
+  });
   letYoungGenerationGrow();
   // Others that start from the same files need not wait for this one's end.
   flushCompileCache();

@@ -115,7 +115,7 @@ export interface Dataplane {
   readonly state: DataplaneState;
   /** `host:port` of the admin server, undefined without one. */
   readonly adminAddress: { readonly address: string; readonly port: number } | undefined;
-  /** Resolves when listeners of the bootstrap are bound and the first xDS configuration is in force. */
+  /** Resolves when listeners of the bootstrap are bound and the first xDS configuration is in force; rejects when its sources cannot be asked. */
   readonly ready: Promise<void>;
   /** Connections end with their responses from now on, as the drain strategy says; new ones are still taken. */
   drain(): void;
@@ -432,6 +432,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     state.lifecycle = 'INITIALIZING';
     stopRuntime = runtime.discover(bootstrap, subscribe, startClusters);
   });
+  // Whoever waits for it hears of it; a bootstrap that is only validated is not waited for.
+  ready.catch(() => undefined);
   return {
     state,
     adminAddress: admin?.address,
