@@ -1,5 +1,6 @@
 import { cluster, httpConnectionManager, listener, standardClusters, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json, Reply } from '../harness/family.ts';
+import { known } from './known/connection-manager.ts';
 
 interface OptionCase {
   readonly name: string;
@@ -471,6 +472,7 @@ const path = (i: number): string => `/o${String(i).padStart(3, '0')}`;
 
 export const connectionManager: DifferentialFamily = {
   name: 'connection-manager',
+  known,
   about: "options of the HTTP connection manager: addresses, ids, server and via, paths, header case, trailers, HTTP's own cases",
   bootstrap: (site) => {
     const options1 = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

@@ -1,6 +1,6 @@
-import { known } from './known/failures.ts';
 import { cluster, http2Upstream, httpBootstrap } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Json, Reply } from '../harness/family.ts';
+import { known } from './known/failures.ts';
 
 const kinds: Readonly<Record<string, Exchange>> = {
   'HTTP/1': {},

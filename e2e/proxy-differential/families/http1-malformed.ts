@@ -1,6 +1,6 @@
-import { known } from './known/http1-malformed.ts';
 import { httpConnectionManager, listener, standardClusters, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json } from '../harness/family.ts';
+import { known } from './known/http1-malformed.ts';
 
 const get = (rest: string, line = 'GET / HTTP/1.1'): string => `${line}\r\n${rest}\r\n`;
 const host = 'host: app.example\r\n';

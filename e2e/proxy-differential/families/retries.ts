@@ -1,5 +1,6 @@
 import { cluster, httpBootstrap } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json, Reply } from '../harness/family.ts';
+import { known } from './known/retries.ts';
 
 const quick: Json = { base_interval: '0.001s' };
 const ok: Reply = { body: 'fine' };
@@ -229,6 +230,7 @@ const path = (i: number): string => `/r${String(i).padStart(3, '0')}`;
 
 export const retries: DifferentialFamily = {
   name: 'retries',
+  known,
   about: 'which answers and failures are tried again, how often, and what is seen of it',
   bootstrap: httpBootstrap(
     cases.map(({ name, policy, route }, i) => ({

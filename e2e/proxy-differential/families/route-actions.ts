@@ -1,6 +1,6 @@
-import { known } from './known/route-actions.ts';
 import { httpBootstrap, type } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Field, Http1Exchange, Json } from '../harness/family.ts';
+import { known } from './known/route-actions.ts';
 
 interface Action {
   readonly name: string;

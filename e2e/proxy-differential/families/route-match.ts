@@ -1,6 +1,6 @@
-import { known } from './known/route-match.ts';
 import { cluster, httpConnectionManager, httpFilter, listener, router, type, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json } from '../harness/family.ts';
+import { known } from './known/route-match.ts';
 
 const direct = (name: string, match: Json): Json => ({ name, match, direct_response: { status: 200, body: { inline_string: name } } });
 

@@ -1,6 +1,6 @@
-import { known } from './known/timeouts.ts';
 import { httpConnectionManager, listener, standardClusters, virtualHost } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Field, Json, Reply } from '../harness/family.ts';
+import { known } from './known/timeouts.ts';
 
 interface TimeoutCase {
   readonly name: string;

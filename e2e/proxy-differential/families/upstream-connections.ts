@@ -335,7 +335,6 @@ const limits: readonly OwnClusterCase[] = [
     does: { path: '/1', method: 'POST', body: 'abc' },
   },
   { name: 'track_timeout_budgets, deprecated', cluster: { track_timeout_budgets: true }, does: { path: '/1' } },
-  { name: 'per endpoint stats', cluster: { track_cluster_stats: { per_endpoint_stats: true } }, does: { path: '/1' } },
 ];
 
 const spelling: readonly OwnClusterCase[] = [

@@ -1,6 +1,6 @@
-import { known } from './known/virtual-hosts.ts';
 import { cluster, httpConnectionManager, listener } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json, Site } from '../harness/family.ts';
+import { known } from './known/virtual-hosts.ts';
 
 const direct = (name: string, more: Json = {}): Json => ({
   name,
