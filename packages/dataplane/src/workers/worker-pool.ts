@@ -83,14 +83,8 @@ export class WorkerPool implements DataplaneThread {
   report(): void {}
   command(command: ThreadCommand): void {
     const key = standingKey(command);
-    if (key !== undefined) this.#standing.set(key, command.kind === 'runtime' ? this.#withEarlierChanges(command) : command);
+    if (key !== undefined) this.#standing.set(key, command);
     this.#broadcast({ kind: 'command', command });
-  }
-  #withEarlierChanges(command: Extract<ThreadCommand, { kind: 'runtime' }>): ThreadCommand {
-    const earlier = this.#standing.get('runtime');
-    const changes = new Map(earlier?.kind === 'runtime' ? earlier.changes : []);
-    for (const [key, value] of command.changes) changes.set(key, value);
-    return { kind: 'runtime', changes: [...changes] };
   }
   async hostReports(): Promise<readonly HostReport[]> {
     return Promise.all(this.#slots.filter((slot) => slot.worker !== undefined).map((slot) => this.#hostReport(slot)));
