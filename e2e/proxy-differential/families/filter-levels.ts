@@ -49,10 +49,10 @@ const rbacName = 'envoy.filters.http.rbac';
 const faultName = 'envoy.filters.http.fault';
 const corsName = 'envoy.filters.http.cors';
 
-const route = (name: string, filters?: Json, action: Json = { cluster: 'a' }, more: Json = {}): Json => ({
+const route = (name: string, filters?: Json, action: Json | null = { cluster: 'a' }, more: Json = {}): Json => ({
   name,
   match: { path_separated_prefix: `/${name}` },
-  route: action,
+  ...(action === null ? {} : { route: action }),
   ...(filters === undefined ? {} : { typed_per_filter_config: filters }),
   ...more,
 });
@@ -77,8 +77,8 @@ const routes: Json[] = [
   route('on', { named: wrapper({ config: {} }) }),
   route('on-own', { named: mutation('named') }),
   route('cors-own', { [corsName]: cors('https://route.example') }),
-  route('redirect', { [faultName]: abort(416) }, undefined, { redirect: { path_redirect: '/x' } }),
-  route('direct', { [mutationName]: mutation('direct') }, undefined, {
+  route('redirect', { [faultName]: abort(416) }, null, { redirect: { path_redirect: '/x' } }),
+  route('direct', { [mutationName]: mutation('direct') }, null, {
     direct_response: { status: 202, body: { inline_string: 'direct' } },
   }),
 ];

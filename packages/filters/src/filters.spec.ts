@@ -73,7 +73,7 @@ describe('small HTTP filters', () => {
     ]).toEqual(['stop', 'stop', 'continue']);
     const large = new TestStream(factory, clock);
     large.head(false);
-    large.filter.onRequestData?.(Buffer.from('abcd'), true);
+    large.filter.onRequestData?.(Buffer.from('abcd'), false);
     expect(large.replies[0]).toMatchObject({ status: 413, details: 'request_payload_too_large' });
   });
   it('health_check answers what its headers match', () => {

@@ -13,6 +13,7 @@ export {
   type FormatValue,
 } from './format/context.ts';
 export { type CompiledFormat, compileFormat, type FormatOptions } from './format/format-string.ts';
+export { grpcStatusOf } from './format/grpc-status-of.ts';
 export { operatorNames } from './format/operators.ts';
 export {
   type ExpositionOptions,

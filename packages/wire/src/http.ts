@@ -156,6 +156,8 @@ export interface ClientConnection {
   readonly activeStreams: number;
   /** The peer broke the protocol; for statistics. */
   readonly protocolError?: boolean;
+  /** It ended with an answer that came before the request had gone; for statistics. */
+  readonly requestCut?: boolean;
   /** The peer has said that it will close (`connection: close`, GOAWAY); for statistics. */
   readonly peerClosing?: boolean;
   /** Whether `openStream` would succeed now. */

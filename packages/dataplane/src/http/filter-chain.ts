@@ -52,7 +52,8 @@ export class FilterChain implements HttpFilterCallbacks, RouteView {
     for (let i = 0; i < filters.length; i++) {
       const entry = filters[i];
       if (entry === undefined) continue;
-      const disabled = stream.findRoute()?.filterDisabled(entry.name) ?? entry.disabled;
+      const route = stream.findRoute();
+      const disabled = route?.filterDisabled(entry.name, this.#choiceOf(route)) ?? entry.disabled;
       if (disabled) continue;
       const filter = entry.factory.create(this);
       if (filter !== passiveFilter) this.#filters.push(filter);
@@ -142,6 +143,11 @@ export class FilterChain implements HttpFilterCallbacks, RouteView {
   }
   get compiled(): CompiledRoute | undefined {
     return this.#stream.findRoute();
+  }
+  /** Whether any filter looks at the request's body. */
+  get seesBodies(): boolean {
+    for (const filter of this.#filters) if (filter.onRequestData !== undefined) return true;
+    return false;
   }
   // The stream's events.
   onRequestHead(endStream: boolean): void {

@@ -1,26 +1,6 @@
 import { isGrpcRequest } from '@xebec/matching';
+import { grpcStatusOf } from '@xebec/telemetry';
 import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader } from '@xebec/wire';
-
-/** gRPC status for an HTTP status, as Envoy 1.40 maps local replies. */
-export function grpcStatusOf(status: number): number {
-  switch (status) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
-}
 
 export interface ReplyMessage {
   readonly head: ResponseHead;

@@ -20,7 +20,7 @@ function currentDate(): string {
 /** The last changes to a response's head: hop-by-hop headers out; `date`, `server`, `via` and the request id in. */
 export function finishResponseHead(head: ResponseHead, request: RequestHead, settings: HttpSettings, fromUpstream: boolean): void {
   const { headers } = head;
-  if (fromUpstream) dropHopByHop(headers, head.status === 101);
+  if (fromUpstream) dropHopByHop(headers, head.status === 101 && request.version !== 'HTTP/2');
   if (header(headers, 'date') === undefined) headers.push('date', currentDate());
   if (settings.serverHeader === 'overwrite') setHeader(headers, 'server', settings.serverName);
   else if (settings.serverHeader === 'append-if-absent' && header(headers, 'server') === undefined)
@@ -43,7 +43,7 @@ function dropHopByHop(headers: HeaderList, upgraded: boolean): void {
       case 112: // p
       case 116: // t
       case 117: // u
-        if (hopByHop.has(name) && !(upgraded && name === 'upgrade')) continue;
+        if (hopByHop.has(name) && !(upgraded && (name === 'upgrade' || name === 'connection'))) continue;
     }
     if (kept !== i) {
       headers[kept] = name;

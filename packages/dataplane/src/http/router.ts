@@ -38,6 +38,8 @@ const wholeKind = 0;
 const tryKind = 1;
 const tryIdleKind = 2;
 const durationKind = 3;
+/** What Envoy takes for an interim answer. */
+const countedInterim = new Set([100, 102, 103, 104]);
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** Whether the connection manager or a caller inside the proxy has found the request to be internal. */
@@ -235,7 +237,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (attempt !== this.#attempt || this.#done) return;
     // The client may have seen something of this try.
     this.#stopKeeping();
-    if (!this.#interim) this.#cluster?.stats.status(head.status, this.#internal);
+    if (!this.#interim && countedInterim.has(head.status)) this.#cluster?.stats.status(head.status, this.#internal);
     this.#interim = true;
     this.#stream.onUpstreamInterim(head);
   }
@@ -479,7 +481,10 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (this.#done) return;
     this.#cluster?.stats.rqTimeout.add(1);
     this.#countInParts('upstream_rq_timeout');
-    if (this.#attempt !== undefined) this.#attempt.host.timeouts++;
+    if (this.#attempt !== undefined) {
+      this.#attempt.host.timeouts++;
+      if (!this.#committed) this.#attempt.host.errors++;
+    }
     this.#timedOut('response_timeout');
   }
   #onTryTimeout(): void {
@@ -487,6 +492,7 @@ export class Router implements AttemptOwner, DeadlineOwner {
     if (this.#done || this.#committed || attempt === undefined || this.#rules === undefined) return;
     this.#cluster?.stats.rqPerTryTimeout.add(1);
     attempt.host.timeouts++;
+    attempt.host.errors++;
     if (this.#hedge(attempt)) return;
     attempt.cancel();
     this.#cluster?.outliers?.onStatus(attempt.host, 504);

@@ -13,16 +13,19 @@ export interface ByteTransformOwner {
 
 /** Feeds body pieces through a compression stream of `node:zlib`, whose work is done on its thread pool. */
 export class ByteTransform {
-  readonly #stream: Transform & { flush?: (callback: () => void) => void };
+  readonly #stream: Transform & { flush?: (kind: number | undefined, callback: () => void) => void };
   readonly #owner: ByteTransformOwner;
+  readonly #flushKind: number | undefined;
   #waiting = 0;
   #paused = false;
   #closed = false;
+  #unflushed = false;
   bytesIn = 0;
   bytesOut = 0;
 
-  constructor(stream: Transform, owner: ByteTransformOwner) {
+  constructor(stream: Transform, owner: ByteTransformOwner, flushKind?: number) {
     this.#stream = stream;
+    this.#flushKind = flushKind;
     this.#owner = owner;
     stream.on('data', (data: Buffer) => {
       this.bytesOut += data.length;
@@ -37,14 +40,23 @@ export class ByteTransform {
       owner.onError(error);
     });
   }
-  /** Whole pieces come out as they go in: a flush follows each. */
-  write(data: Buffer, end: boolean): void {
+  /**
+   * What came in one turn of the event loop comes out whole: a flush follows. `flushEnd` flushes the last bytes apart from the
+   * end, as Envoy does with HTTP/1 bodies, whose end comes after their last bytes.
+   */
+  write(data: Buffer, end: boolean, flushEnd = false): void {
     if (this.#closed) return;
     this.bytesIn += data.length;
     this.#waiting += data.length;
     if (data.length > 0) this.#stream.write(data, () => this.#written(data.length));
-    if (end) this.#stream.end();
-    else this.#stream.flush?.(() => undefined);
+    if (data.length > 0) this.#unflushed = true;
+    if (end) {
+      const finish = () => this.#stream.end();
+      // The end would swallow a flush that is still waiting.
+      if (flushEnd && this.#unflushed && this.#stream.flush !== undefined) this.#stream.flush(this.#flushKind, finish);
+      else finish();
+      this.#unflushed = false;
+    } else queueMicrotask(() => this.#flush());
     if (this.#waiting > HIGH_WATER_BYTES && !this.#paused) {
       this.#paused = true;
       this.#owner.pause();
@@ -54,6 +66,11 @@ export class ByteTransform {
     if (this.#closed) return;
     this.#closed = true;
     this.#stream.destroy();
+  }
+  #flush(): void {
+    if (!this.#unflushed || this.#closed) return;
+    this.#unflushed = false;
+    this.#stream.flush?.(this.#flushKind, () => undefined);
   }
   #written(bytes: number): void {
     this.#waiting -= bytes;

@@ -26,6 +26,8 @@ export interface CompressionLibrary {
   readonly statPrefix: 'gzip.' | 'brotli.' | 'zstd.';
   /** What `content-encoding` says. */
   readonly encoding: 'gzip' | 'br' | 'zstd';
+  /** For `flush`. Zlib's own default forgets what came before, which costs size. */
+  readonly flushKind?: number;
   create(): Transform;
 }
 
@@ -45,7 +47,7 @@ export function compileCompressor(extension: TypedExtensionConfig | undefined, w
         windowBits: proto.windowBits ?? 12,
         chunkSize: proto.chunkSize ?? 4096,
       };
-      return { name, statPrefix: 'gzip.', encoding: 'gzip', create: () => createGzip(options) };
+      return { name, statPrefix: 'gzip.', encoding: 'gzip', flushKind: constants.Z_SYNC_FLUSH, create: () => createGzip(options) };
     }
     case BrotliSchema.typeName: {
       const proto = decodeConfig(BrotliSchema, bytes);

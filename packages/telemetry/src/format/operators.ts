@@ -4,6 +4,7 @@ import { compileValueExpression } from '../access-log/condition.ts';
 import { responseFlagsLongText, responseFlagsText } from '../response-flags.ts';
 import type { PeerCertificate } from '../stream-info.ts';
 import type { FormatContext, FormatEnvironment, FormatRequest, FormatValue } from './context.ts';
+import { grpcStatusOf } from './grpc-status-of.ts';
 import { compileTimeFormat } from './start-time.ts';
 
 export type Operator = (context: FormatContext) => FormatValue;
@@ -134,7 +135,10 @@ const grpcNames = [
 
 function grpcStatus(context: FormatContext): number | undefined {
   const value = find(context.responseTrailers, 'grpc-status') ?? find(context.response?.headers, 'grpc-status');
-  return value === undefined || !/^\d+$/.test(value) ? undefined : Number(value);
+  if (value !== undefined) return /^\d+$/.test(value) ? Number(value) : undefined;
+  // A gRPC call that was answered without a status has the one that its HTTP status stands for.
+  const grpc = find(context.request?.headers, 'content-type')?.startsWith('application/grpc') === true;
+  return grpc && context.info.responseCode > 0 ? grpcStatusOf(context.info.responseCode) : undefined;
 }
 
 /** Access-log command operators (Envoy: access log usage); the same serve header values, tags and local replies. */

@@ -67,7 +67,7 @@ export function formatPrometheus(samples: readonly StatSample[], options: Promet
     else family.push(sample);
   }
   let text = '';
-  for (const [name, family] of families) {
+  for (const [name, family] of [...families].sort(byKindAndName)) {
     const [first] = family;
     if (first === undefined) continue;
     text += `# TYPE ${name} ${first.kind}\n`;
@@ -78,6 +78,17 @@ export function formatPrometheus(samples: readonly StatSample[], options: Promet
     }
   }
   return text;
+}
+
+const kindOrder = { counter: 0, gauge: 1, histogram: 2 };
+
+/** Envoy's order: counters, gauges, histograms, each by name. */
+function byKindAndName(
+  [a, [first]]: readonly [string, readonly StatSample[]],
+  [b, [second]]: readonly [string, readonly StatSample[]],
+): number {
+  const kinds = kindOrder[first?.kind ?? 'counter'] - kindOrder[second?.kind ?? 'counter'];
+  return kinds !== 0 ? kinds : a < b ? -1 : a > b ? 1 : 0;
 }
 
 function bucketsText(name: string, labels: string, data: HistogramData): string {

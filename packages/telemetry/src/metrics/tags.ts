@@ -9,9 +9,15 @@ const scopeTags: Readonly<Record<string, string>> = {
   mongo: 'mongo_prefix',
   vhost: 'virtual_host',
   vcluster: 'virtual_cluster',
-  http_local_rate_limit: 'local_http_ratelimit_prefix',
   connection_limit: 'connection_limit_prefix',
+  local_rate_limit: 'local_network_ratelimit_prefix',
 };
+
+/** Scopes whose first part is the tag: `<stat_prefix>.rbac`. */
+const suffixTags: readonly (readonly [kind: string, tag: string])[] = [
+  ['.rbac', 'rbac_prefix'],
+  ['.http_local_rate_limit', 'local_http_ratelimit_prefix'],
+];
 
 interface TailRule {
   readonly tag: string;
@@ -47,6 +53,9 @@ const join = (a: string, b: string) => (a === '' ? b : b === '' ? a : `${a}.${b}
  * could only guess, so no expression has to find the end of a cluster's name.
  */
 export function scopePart(parent: NamePart, prefix: string): NamePart {
+  if (parent.dotted === '')
+    for (const [kind, tag] of suffixTags)
+      if (prefix.endsWith(kind)) return { dotted: prefix, stem: kind.slice(1), labels: [[tag, prefix.slice(0, -kind.length)]] };
   const dot = prefix.indexOf('.');
   const kind = dot === -1 ? prefix : prefix.slice(0, dot);
   const tag = Object.hasOwn(scopeTags, kind) ? scopeTags[kind] : undefined;

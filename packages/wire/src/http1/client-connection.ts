@@ -41,6 +41,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   #ended: Http1ClientStream | undefined;
   protocolError = false;
   peerClosing = false;
+  requestCut = false;
   onAvailable: (() => void) | undefined;
 
   constructor(output: CodecOutput, options: Http1ClientOptions) {
@@ -219,6 +220,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     this.#stream = undefined;
     if (!stream.requestDone || !this.#reusable || this.#input.size > 0) {
       if (this.#input.size > 0) this.protocolError = true;
+      if (!stream.requestDone) this.requestCut = true;
       this.#reusable = false;
       this.#close();
       this.onAvailable?.();
@@ -291,7 +293,7 @@ class Http1ClientStream implements ClientStream {
     this.method = head.method;
     const tunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
     const target = head.method === 'CONNECT' ? head.authority : head.path;
-    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\nhost: ${safeFieldValue(head.authority)}\r\n`;
+    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\n${this.#connection.lines.named('host')}${safeFieldValue(head.authority)}\r\n`;
     const { lines } = this.#connection;
     text += lines.of(head.headers);
     let framing: BodyFraming = 0;
@@ -304,11 +306,11 @@ class Http1ClientStream implements ClientStream {
       }
     } else if (contentLength !== undefined) {
       framing = Number(contentLength);
-      text += `content-length: ${contentLength}\r\n`;
+      text += `${lines.named('content-length')}${contentLength}\r\n`;
     } else if (!endStream) {
       framing = 'chunked';
-      text += 'transfer-encoding: chunked\r\n';
-    } else if (!bodiless.has(head.method)) text += 'content-length: 0\r\n';
+      text += `${lines.named('transfer-encoding')}chunked\r\n`;
+    } else if (!bodiless.has(head.method)) text += `${lines.named('content-length')}0\r\n`;
     this.#connection.encoder.start(framing);
     this.#connection.beginResponse();
     this.#connection.out.push(`${text}\r\n`);

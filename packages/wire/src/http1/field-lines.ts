@@ -40,6 +40,10 @@ export class FieldLines {
     if (this.contentLength === '') this.contentLength = undefined;
     return text;
   }
+  /** `name: ` as names are written here. */
+  named(name: string): string {
+    return `${this.#formatName === undefined ? name : this.#formatName(name)}: `;
+  }
   #line(at: number, name: string, value: string): string {
     const field = fieldNameOf(name);
     if (field === undefined) return '';

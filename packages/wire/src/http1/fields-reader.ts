@@ -23,6 +23,16 @@ export class FieldsReader {
   }
 }
 
-function copyOf({ headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade }: Fields): Fields {
-  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade };
+function copyOf({
+  headers,
+  contentLength,
+  chunked,
+  expectsContinue,
+  host,
+  connection,
+  connectionText,
+  upgrade,
+  proxyClose,
+}: Fields): Fields {
+  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade, proxyClose };
 }

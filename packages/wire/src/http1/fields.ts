@@ -13,7 +13,11 @@ export interface Fields {
   host: string | undefined;
   /** Lower-case; values of all `connection` fields joined. */
   connection: string;
+  /** The same as it was written. */
+  connectionText: string;
   upgrade: string | undefined;
+  /** `proxy-connection: close`. */
+  proxyClose: boolean;
 }
 
 /** CR, LF, NUL and controls where they must not be, and folded lines (RFC 9112 section 5.2). */
@@ -35,6 +39,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
   let connection = '';
   let connectionText = '';
   let upgrade: string | undefined;
+  let proxyClose = false;
   let count = 0;
   const { length } = text;
   for (let i = at; i < length; ) {
@@ -72,6 +77,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
         upgrade = upgrade === undefined ? value : `${upgrade},${value}`;
         continue;
       case fieldRole.keepAlive:
+        proxyClose ||= field.lower === 'proxy-connection' && value.toLowerCase() === 'close';
         continue;
       case fieldRole.expect:
         expectsContinue ||= value.toLowerCase() === '100-continue';
@@ -85,7 +91,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
     const length = headers.indexOf('content-length');
     headers.splice(length, 2);
   }
-  return { headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade };
+  return { headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade, proxyClose };
 }
 
 export const tooManyHeaders = 'too many headers';

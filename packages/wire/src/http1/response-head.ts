@@ -34,8 +34,8 @@ export function parseResponseHead(
     if (fields.chunked) return 'transfer-encoding in an answer without body';
   }
   const head: ResponseHead = { status, headers: fields.headers };
-  const http10 = text.charCodeAt(7) === 48 && text.charCodeAt(5) === 49;
-  const keepAlive = http10 ? hasToken(connection, 'keep-alive') : !hasToken(connection, 'close');
+  const http11 = text.charCodeAt(7) === 49 && text.charCodeAt(5) === 49;
+  const keepAlive = http11 ? !hasToken(connection, 'close') && !fields.proxyClose : hasToken(connection, 'keep-alive');
   if (status === 101) {
     if (fields.connectionText !== '') head.headers.push('connection', fields.connectionText);
     if (upgrade !== undefined) head.headers.push('upgrade', upgrade);

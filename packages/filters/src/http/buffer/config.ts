@@ -20,7 +20,8 @@ function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFil
     onRequestHead: (_, endStream) => (endStream ? 'continue' : 'stop'),
     onRequestData(data, endStream) {
       size += data.length;
-      if (size > maxBytes) {
+      // What comes whole with the end of the stream need not be kept, so that its length is not looked at, as in Envoy.
+      if (size > maxBytes && !endStream) {
         callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
         return 'stop';
       }

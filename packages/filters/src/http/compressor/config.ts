@@ -37,10 +37,11 @@ export const compressorDefinition: HttpFilterDefinition = {
     const config = {
       library,
       chooseFirst: proto.chooseFirst,
-      request:
-        request === undefined
-          ? undefined
-          : { ...directionOf(request.commonConfig, proto, false), stats: directionStats(scope, `${prefix}request.`) },
+      request: {
+        ...directionOf(request?.commonConfig, proto, false),
+        ...(request === undefined ? { enabled: false } : {}),
+        stats: directionStats(scope, `${prefix}request.`),
+      },
       response: {
         ...directionOf(response === undefined ? undefined : (response.commonConfig ?? 'none'), proto, true),
         stats: directionStats(scope, responsePrefix),

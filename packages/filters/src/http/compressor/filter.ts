@@ -1,6 +1,6 @@
 import type { Counter, StatsScope } from '@xebec/telemetry';
 import { type HeaderList, header, headerJoined, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
-import { ByteTransform } from '../../compression/byte-transform.ts';
+import { ByteTransform, type ByteTransformOwner } from '../../compression/byte-transform.ts';
 import type { CompressionLibrary } from '../../compression/library.ts';
 import type { FilterDataStatus, FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
 import { type Candidate, chooseEncoding, type Decision } from './accept-encoding.ts';
@@ -30,7 +30,7 @@ export type NegotiationStats = Readonly<
 export interface CompressorConfig {
   readonly library: CompressionLibrary;
   readonly chooseFirst: boolean;
-  readonly request: DirectionRules | undefined;
+  readonly request: DirectionRules;
   readonly response: ResponseRules;
 }
 
@@ -98,7 +98,6 @@ export class CompressorFilter implements HttpFilter {
     const { response, request, library } = this.#config;
     if (response.enabled && (this.#perRoute?.removeAcceptEncoding ?? response.removeAcceptEncoding))
       removeHeader(head.headers, 'accept-encoding');
-    if (request === undefined) return 'continue';
     if (
       endStream ||
       !request.enabled ||
@@ -116,7 +115,7 @@ export class CompressorFilter implements HttpFilter {
     return 'continue';
   }
   onRequestData(data: Buffer, endStream: boolean): FilterDataStatus {
-    return take(this.#request, this.#config.request?.stats, data, endStream);
+    return take(this.#request, this.#config.request.stats, data, endStream, false);
   }
   onRequestTrailers(): FilterStatus {
     this.#requestTrailers = true;
@@ -138,7 +137,9 @@ export class CompressorFilter implements HttpFilter {
     return 'continue';
   }
   onResponseData(data: Buffer, endStream: boolean): FilterDataStatus {
-    return take(this.#response, this.#config.response.stats, data, endStream);
+    const { upstreamProtocol } = this.#callbacks.info;
+    const http1 = upstreamProtocol !== undefined && upstreamProtocol !== 'HTTP/2';
+    return take(this.#response, this.#config.response.stats, data, endStream, http1);
   }
   onResponseTrailers(): FilterStatus {
     this.#responseTrailers = true;
@@ -196,7 +197,7 @@ export class CompressorFilter implements HttpFilter {
       if (request) callbacks.passRequestData(this, data, end);
       else callbacks.passResponseData(this, data, end);
     };
-    return new ByteTransform(this.#config.library.create(), {
+    const owner: ByteTransformOwner = {
       onBytes: (data) => {
         stats.compressedBytes.add(data.length);
         pass(data, false);
@@ -211,14 +212,22 @@ export class CompressorFilter implements HttpFilter {
       onError: () => callbacks.sendLocalReply({ status: 500, body: '', details: 'compression_failed' }),
       pause: () => (request ? callbacks.pauseRequest() : callbacks.pauseResponse()),
       resume: () => (request ? callbacks.resumeRequest() : callbacks.resumeResponse()),
-    });
+    };
+    const { library } = this.#config;
+    return new ByteTransform(library.create(), owner, library.flushKind);
   }
 }
 
-function take(transform: ByteTransform | undefined, stats: DirectionStats | undefined, data: Buffer, endStream: boolean): FilterDataStatus {
+function take(
+  transform: ByteTransform | undefined,
+  stats: DirectionStats | undefined,
+  data: Buffer,
+  endStream: boolean,
+  flushEnd: boolean,
+): FilterDataStatus {
   if (transform === undefined) return 'continue';
   stats?.uncompressedBytes.add(data.length);
-  transform.write(data, endStream);
+  transform.write(data, endStream, flushEnd);
   return 'taken';
 }
 

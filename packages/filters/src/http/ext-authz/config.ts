@@ -1,5 +1,5 @@
 import { XebecError } from '@xebec/core';
-import { compileMetadataMatcher, compileStringMatcher, fractionOf, optionalDurationMs } from '@xebec/matching';
+import { compileMetadataMatcher, compileStringMatcher, currentFraction, optionalDurationMs } from '@xebec/matching';
 import {
   type BufferSettings,
   type ExtAuthz,
@@ -23,6 +23,17 @@ type PerRoute = CheckSettings | null;
 
 const invalid = (text: string) => new XebecError('E_FILTER_CONFIG', `${name}: ${text}`);
 
+/** Shown by Envoy, and zero here: of headers beyond limits that nothing here has, and of fields that are refused. */
+const neverCounted = [
+  'filter_state_name_collision',
+  'ignored_dynamic_metadata',
+  'omitted_response_headers',
+  'request_header_limits_reached',
+  'response_header_limits_reached',
+  'shadow_denied',
+  'shadow_error',
+];
+
 export const extAuthzDefinition: HttpFilterDefinition = {
   name,
   typeNames: [ExtAuthzSchema.typeName, ExtAuthzPerRouteSchema.typeName],
@@ -30,8 +41,9 @@ export const extAuthzDefinition: HttpFilterDefinition = {
     const proto = decodeConfig(ExtAuthzSchema, bytes);
     const scope = context.stats.scope(`http.${context.statPrefix}`);
     const counter = (what: string) => scope.counter(`ext_authz.${proto.statPrefix === '' ? '' : `${proto.statPrefix}.`}${what}`);
+    for (const name of neverCounted) counter(name);
     const condition = proto.filterEnabledMetadata === undefined ? undefined : compileMetadataMatcher(proto.filterEnabledMetadata);
-    const share = proto.filterEnabled === undefined ? 1 : fractionOf(proto.filterEnabled.defaultValue);
+    const share = currentFraction(proto.filterEnabled, context.runtime);
     const status = proto.statusOnError?.code ?? 0;
     const config = {
       context,
@@ -42,7 +54,7 @@ export const extAuthzDefinition: HttpFilterDefinition = {
       statusOnError: status === 0 ? 403 : status,
       clearRouteCache: proto.clearRouteCache,
       enabled: ({ info }: { info: { dynamicMetadata: ReadonlyMap<string, Record<string, unknown>> } }) =>
-        (share >= 1 || context.random.next() < share) &&
+        (share() >= 1 || context.random.next() < share()) &&
         (condition === undefined || condition((filter) => info.dynamicMetadata.get(filter))),
       denyAtDisable: proto.denyAtDisable?.defaultValue ?? false,
       stats: {
@@ -82,11 +94,20 @@ function byCluster(context: FilterContext): (cluster: string) => ClusterStats {
     if (known !== undefined) return known;
     const scope = context.stats.scope(`cluster.${cluster}`);
     const counter = (what: string) => scope.counter(`ext_authz.${what}`);
+    // Shown once they count.
     const fresh = {
-      ok: counter('ok'),
-      denied: counter('denied'),
-      error: counter('error'),
-      failureModeAllowed: counter('failure_mode_allowed'),
+      get ok() {
+        return counter('ok');
+      },
+      get denied() {
+        return counter('denied');
+      },
+      get error() {
+        return counter('error');
+      },
+      get failureModeAllowed() {
+        return counter('failure_mode_allowed');
+      },
     };
     made.set(cluster, fresh);
     return fresh;

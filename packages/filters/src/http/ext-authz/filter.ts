@@ -134,7 +134,8 @@ export function createExtAuthzFilter(
       if (size > wanted.maxBytes && !wanted.allowPartial) {
         state = 'done';
         callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
-      } else if (endStream || size >= wanted.maxBytes) queueMicrotask(() => state === 'buffering' && ask(endStream));
+      } else if (endStream || (wanted.allowPartial && size >= wanted.maxBytes))
+        queueMicrotask(() => state === 'buffering' && ask(endStream));
       return 'stop';
     },
     onRequestTrailers(): FilterStatus {

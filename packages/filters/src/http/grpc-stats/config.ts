@@ -6,8 +6,20 @@ import { decodeConfig } from '../../decode.ts';
 import { type HttpFilter, type HttpFilterCallbacks, type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { MessageCounter } from './message-counter.ts';
 
-/** `filterState` key with `{requestMessageCount, responseMessageCount}` while a gRPC stream runs. */
+/** `filterState` key with the `GrpcMessages` of a gRPC stream, once there was one. */
 export const grpcMessagesKey = 'envoy.filters.http.grpc_stats';
+
+/** As text it is the JSON of Envoy's FilterObject message: numbers as text, and none that are zero. */
+export class GrpcMessages {
+  requestMessageCount = 0;
+  responseMessageCount = 0;
+  toJSON(): Record<string, string> {
+    return {
+      ...(this.requestMessageCount === 0 ? {} : { request_message_count: String(this.requestMessageCount) }),
+      ...(this.responseMessageCount === 0 ? {} : { response_message_count: String(this.responseMessageCount) }),
+    };
+  }
+}
 
 export const grpcStatsDefinition: HttpFilterDefinition = {
   name: 'envoy.filters.http.grpc_stats',
@@ -39,20 +51,34 @@ function createFilter(
 ): HttpFilter {
   const request = new MessageCounter();
   const response = new MessageCounter();
-  const counts = { requestMessageCount: 0, responseMessageCount: 0 };
-  if (config.emitFilterState) callbacks.info.filterState.set(grpcMessagesKey, counts);
+  const counts = new GrpcMessages();
+  const show = (): void => {
+    if (config.emitFilterState) callbacks.info.filterState.set(grpcMessagesKey, counts);
+  };
+  // Only `/service/method` is counted.
+  const tracked = /^\/[^/]+\/[^/]+$/.test(callbacks.request.path.split('?', 1)[0] ?? '');
+  let answersGrpc = false;
   let status: string | undefined;
   return {
     onRequestData(data) {
-      counts.requestMessageCount += request.push(data);
+      const messages = request.push(data);
+      if (messages > 0) {
+        counts.requestMessageCount += messages;
+        show();
+      }
       return 'continue';
     },
     onResponseHead(head) {
+      answersGrpc = header(head.headers, 'content-type')?.startsWith('application/grpc') === true;
       status ??= header(head.headers, 'grpc-status');
       return 'continue';
     },
     onResponseData(data) {
-      counts.responseMessageCount += response.push(data);
+      const messages = answersGrpc ? response.push(data) : 0;
+      if (messages > 0) {
+        counts.responseMessageCount += messages;
+        show();
+      }
       return 'continue';
     },
     onResponseTrailers(trailers) {
@@ -61,7 +87,7 @@ function createFilter(
     },
     onComplete() {
       const cluster = callbacks.info.upstreamCluster;
-      if (cluster === '') return;
+      if (cluster === '' || !tracked) return;
       const [, service = '', method = ''] = callbacks.request.path.split('/');
       const prefix = allowed(service, method)
         ? `grpc.${config.replaceDotsInGrpcServiceName ? service.replaceAll('.', '_') : service}.${method}.`

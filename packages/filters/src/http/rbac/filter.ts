@@ -14,8 +14,6 @@ export interface RbacStats {
   readonly denied: Counter;
   readonly shadowAllowed: Counter;
   readonly shadowDenied: Counter;
-  readonly logged: Counter;
-  readonly notLogged: Counter;
 }
 
 export function rbacStats(scope: StatsScope, config: Pick<CompiledRbacConfig, 'rulesPrefix' | 'shadowPrefix'>): RbacStats {
@@ -25,8 +23,6 @@ export function rbacStats(scope: StatsScope, config: Pick<CompiledRbacConfig, 'r
     denied: scope.counter(name(config.rulesPrefix, 'denied')),
     shadowAllowed: scope.counter(name(config.shadowPrefix, 'shadow_allowed')),
     shadowDenied: scope.counter(name(config.shadowPrefix, 'shadow_denied')),
-    logged: scope.counter('rbac.logged'),
-    notLogged: scope.counter('rbac.not_logged'),
   };
 }
 
@@ -39,13 +35,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
       const { rules } = config;
       if (rules === undefined) return 'continue';
       const decision = rules.evaluate(head, info);
-      if (rules.action === 'log') {
-        const hint = decision.policy !== undefined;
-        (hint ? stats.logged : stats.notLogged).add(1);
-        stats.allowed.add(1);
-        mergeMetadata(info, 'envoy.common', { access_log_hint: hint });
-        return 'continue';
-      }
+      if (rules.action === 'log') mergeMetadata(info, 'envoy.common', { access_log_hint: decision.policy !== undefined });
       mergeMetadata(info, 'envoy.filters.http.rbac', verdictMetadata(config, decision));
       if (decision.allowed) {
         stats.allowed.add(1);

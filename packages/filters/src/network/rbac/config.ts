@@ -26,7 +26,6 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
       denied: scope.counter('denied'),
       shadowAllowed: shadow.counter('shadow_allowed'),
       shadowDenied: shadow.counter('shadow_denied'),
-      logged: scope.counter('logged'),
     };
     return { create: (callbacks) => createNetworkRbacFilter(compiled, callbacks) };
   },

@@ -14,7 +14,6 @@ export interface NetworkRbacConfig {
   readonly denied: Counter;
   readonly shadowAllowed: Counter;
   readonly shadowDenied: Counter;
-  readonly logged: Counter;
 }
 
 /** Decides on the first bytes, when TLS and earlier filters have left what the rules look at. */
@@ -38,8 +37,6 @@ export function createNetworkRbacFilter(config: NetworkRbacConfig, callbacks: Ne
     const { allowed, policy } = config.rules.evaluate(undefined, info);
     if (config.rules.action === 'log') {
       info.dynamicMetadata.set('envoy.common', { ...info.dynamicMetadata.get('envoy.common'), access_log_hint: policy !== undefined });
-      if (policy !== undefined) config.logged.add(1);
-      return true;
     }
     (allowed ? config.allowed : config.denied).add(1);
     if (allowed) return true;
