@@ -41,7 +41,13 @@ const http_filters = [
 ];
 
 const modify = (query: string): Exchange => ({ kind: 'admin', method: 'POST', path: `/runtime_modify?${query}` });
-const runtime: Exchange = { kind: 'admin', path: '/runtime' };
+const runtime: Exchange = { kind: 'admin', path: '/runtime', select: (text) => readable(JSON.parse(text)) };
+
+/** Envoy prints fractions in its debug format, which is not for reading. */
+function readable({ layers, entries }: { layers: unknown; entries: Record<string, unknown> }): unknown {
+  const { 'routes.fine': _, ...others } = entries;
+  return { layers, entries: others };
+}
 const origin: Exchange = { path: '/cors', headers: [['origin', 'http://a.example']] };
 
 /** A value is there once workers have it. */

@@ -284,7 +284,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     runtime,
     modifyRuntime(changes) {
       if (!runtime.modify(changes)) return false;
-      thread.command({ kind: 'runtime', overrides: runtime.overrides });
+      thread.command({ kind: 'runtime', changes: runtime.changes });
       return true;
     },
     logLevelChanged() {
@@ -309,7 +309,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
           state.resetCounters();
           return;
         case 'runtime':
-          runtime.override(command.overrides);
+          runtime.modify(command.changes);
           return;
         case 'reopen-logs':
           state.reopenLogs();
@@ -345,6 +345,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     accessLogs.close();
     await Promise.all([admin?.close(), thread.close()]);
   };
+  thread.onState((command) => state.obey(command));
   try {
     for (const secret of resources?.secrets ?? []) secrets.addStatic(secret);
     for (const cluster of resources?.clusters ?? []) clusters.addStatic(cluster);

@@ -14,6 +14,7 @@ import type {
 } from './compiled-route.ts';
 import { compileFilterOverrides, type FilterOverride, type FilterOverrides } from './filter-overrides.ts';
 import { compileForward } from './forward-action.ts';
+import type { RuntimeFraction } from './fraction.ts';
 import { compileHeaderMutation, type HeaderMutation } from './header-mutation.ts';
 import { compileRedirect } from './redirect.ts';
 import { forwardedProto } from './request-header.ts';
@@ -26,6 +27,8 @@ export interface RouteTableOptions {
   readonly environment?: FormatEnvironment;
   /** Reads bodies of direct responses that are files or environment variables. */
   readonly readDataSource?: (source: DataSource) => Buffer;
+  /** For `runtime_fraction`; without it the defaults hold. */
+  readonly runtime?: RuntimeFraction;
 }
 
 /** What one level (route configuration, virtual host, route, weighted cluster) contributes to its requests. */
@@ -76,7 +79,7 @@ export function compileRoute(proto: Route, index: number, parents: RouteParents,
 
 function compile(proto: Route, parents: RouteParents, options: RouteTableOptions): RouteWithMatch {
   if (proto.match === undefined) throw new XebecError('E_ROUTE', 'match is missing');
-  const match = compileRouteMatch(proto.match);
+  const match = compileRouteMatch(proto.match, options.runtime);
   const action = compileAction(proto, match, parents, options);
   const own = compileLevel(proto, options);
   const weighted =
@@ -181,6 +184,7 @@ function compileAction(proto: Route, match: CompiledMatch, parents: RouteParents
       const { requestMirrorPolicies, retryPolicy } = parents.virtualHost;
       return compileForward(action.value, match, {
         retryPolicy,
+        runtime: options.runtime,
         mirrors: requestMirrorPolicies.length > 0 ? requestMirrorPolicies : parents.config.requestMirrorPolicies,
       });
     }

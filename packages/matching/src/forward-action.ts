@@ -11,7 +11,7 @@ import {
 import type { RequestHead } from '@xebec/wire';
 import type { ClusterChoice, ForwardAction, GrpcTimeoutRule, HostRewrite, MirrorPolicy } from './compiled-route.ts';
 import { durationMs, optionalDurationMs } from './duration.ts';
-import { fractionOf } from './fraction.ts';
+import { currentFraction, type RuntimeFraction } from './fraction.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileRegex } from './regex.ts';
@@ -25,6 +25,7 @@ export const defaultRouteTimeoutMs = 15_000;
 export interface InheritedAction {
   readonly retryPolicy: RetryPolicy | undefined;
   readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
+  readonly runtime?: RuntimeFraction | undefined;
 }
 
 const notFoundStatuses: Record<NotFoundCode, number> = {
@@ -49,7 +50,7 @@ export function compileForward(action: RouteAction, match: CompiledMatch, inheri
     grpcStreamDuration: grpcTimeoutRule(duration?.grpcTimeoutHeaderMax, duration?.grpcTimeoutHeaderOffset),
     retryPolicy: action.retryPolicy ?? inherited.retryPolicy,
     hedgePolicy: action.hedgePolicy,
-    mirrors: mirrors.map(compileMirror),
+    mirrors: mirrors.map((policy) => compileMirror(policy, inherited.runtime)),
     rewritePath: compilePathRewrite(action, match),
     hostRewrite: compileHostRewrite(action.hostRewriteSpecifier),
     appendXForwardedHost: action.appendXForwardedHost,
@@ -130,11 +131,14 @@ function firstValue(request: RequestHead, name: string): string {
   return (typeof values === 'string' ? values : values?.[0]) ?? '';
 }
 
-function compileMirror(policy: RouteAction_RequestMirrorPolicy): MirrorPolicy {
+function compileMirror(policy: RouteAction_RequestMirrorPolicy, runtime: RuntimeFraction | undefined): MirrorPolicy {
+  const share = currentFraction(policy.runtimeFraction, runtime);
   const header = policy.clusterHeader.toLowerCase();
   return {
     cluster: policy.cluster === '' ? (request) => firstValue(request, header) || undefined : () => policy.cluster,
-    fraction: fractionOf(policy.runtimeFraction?.defaultValue),
+    get fraction() {
+      return share();
+    },
     traceSampled: policy.traceSampled ?? true,
     appendShadowSuffix: !policy.disableShadowHostSuffixAppend,
   };

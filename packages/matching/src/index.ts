@@ -15,7 +15,7 @@ export type {
 } from './compiled-route.ts';
 export { durationMs, optionalDurationMs } from './duration.ts';
 export { defaultRouteTimeoutMs } from './forward-action.ts';
-export { fractionOf } from './fraction.ts';
+export { currentFraction, fractionOf, type RuntimeFraction } from './fraction.ts';
 export { type HashCookie, type HashPolicy, requestCookie } from './hash-policy.ts';
 export {
   compileHeaderLookup,

@@ -4,7 +4,7 @@ import type { RouteMatch } from '@xebec/protos/envoy/config/route/v3/route_compo
 import { UriTemplateMatchConfigSchema } from '@xebec/protos/envoy/extensions/path/match/uri_template/v3/uri_template_match';
 import type { StreamInfo } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
-import { fractionOf } from './fraction.ts';
+import { currentFraction, type RuntimeFraction } from './fraction.ts';
 import { compileHeaderMatcher, describeHeaderMatcher } from './header-matcher.ts';
 import { compileMetadataMatcher } from './metadata-matcher.ts';
 import { compilePathTemplate, type PathTemplate } from './path-template.ts';
@@ -33,7 +33,7 @@ export interface CompiledMatch {
 }
 
 /** Compiles `envoy.config.route.v3.RouteMatch`, the path condition first. */
-export function compileRouteMatch(match: RouteMatch): CompiledMatch {
+export function compileRouteMatch(match: RouteMatch, runtime?: RuntimeFraction): CompiledMatch {
   const path = compilePath(match);
   const predicates: Predicate[] = [path.predicate];
   for (const matcher of match.headers) {
@@ -76,8 +76,13 @@ export function compileRouteMatch(match: RouteMatch): CompiledMatch {
     });
   }
   if (match.runtimeFraction !== undefined) {
-    const share = fractionOf(match.runtimeFraction.defaultValue);
-    predicates.push({ description: `runtime fraction ${share * 100} %`, holds: (_, __, { random }) => random < share });
+    const share = currentFraction(match.runtimeFraction, runtime);
+    predicates.push({
+      get description() {
+        return `runtime fraction ${share() * 100} %`;
+      },
+      holds: (_, __, { random }) => random < share(),
+    });
   }
   return { predicates, matchedLength: path.matchedLength, template: path.template };
 }

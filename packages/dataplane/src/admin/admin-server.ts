@@ -44,7 +44,7 @@ async function answer(request: IncomingMessage, state: DataplaneState): Promise<
   if (handler === undefined) {
     return { status: 404, body: `invalid path. ${helpText(adminHandlers)}` };
   }
-  if (handler.mutates && request.method !== 'POST') return { status: 405, body: `Method ${request.method} not allowed, POST required.\n` };
+  if (handler.mutates && request.method !== 'POST') return { status: 405, body: `Method ${request.method} not allowed, POST required.` };
   return handler.run(url.searchParams, state);
 }
 

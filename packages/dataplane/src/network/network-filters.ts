@@ -112,7 +112,7 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
 function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
   const { stats, clock, random, logger, node, upstream, runtime, process } = environment;
   const { direction, where } = place;
-  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction, upstream, place: where, process };
+  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction, upstream, runtime, place: where, process };
 }
 
 function compileHttpManager(

@@ -23,8 +23,8 @@ export type ThreadCommand =
   | { readonly kind: 'unhealthy'; readonly unhealthy: boolean }
   | { readonly kind: 'reset-counters' }
   | { readonly kind: 'reopen-logs' }
-  /** The whole admin layer of the runtime. */
-  | { readonly kind: 'runtime'; readonly overrides: readonly (readonly [string, string])[] }
+  /** All changes of the runtime's admin layer so far. */
+  | { readonly kind: 'runtime'; readonly changes: readonly (readonly [string, string])[] }
   | { readonly kind: 'log-level'; readonly level: string }
   | { readonly kind: 'health'; readonly cluster: string; readonly hosts: ReadonlyMap<string, ActiveHealth> }
   /** Whom outlier detection has taken out. */
@@ -62,6 +62,8 @@ export interface DataplaneThread {
   /** What filters count together; undefined with one thread. */
   readonly process: ProcessState | undefined;
   sources(own: () => ConfigSources): ConfigSources;
+  /** Worker: what obeys commands is there, and nothing is served yet. */
+  onState(obey: (command: ThreadCommand) => void): void;
   /** Main: starts the workers; their listeners come up while this thread's own do. */
   start(inForce: InForce, onReport: (report: WorkerReport) => void): void;
   /** Worker: tells the main thread. */
@@ -87,6 +89,7 @@ export function singleThread(open?: SocketOpener): DataplaneThread {
     counters: localCounters(),
     process: undefined,
     sources: (own) => own(),
+    onState: () => undefined,
     start: () => undefined,
     report: () => undefined,
     command: () => undefined,

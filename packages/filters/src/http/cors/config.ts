@@ -1,4 +1,4 @@
-import { compileStringMatcher, fractionOf } from '@xebec/matching';
+import { compileStringMatcher, currentFraction } from '@xebec/matching';
 import { CorsPolicySchema, CorsSchema } from '@xebec/protos/envoy/extensions/filters/http/cors/v3/cors';
 import { decodeConfig } from '../../decode.ts';
 import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
@@ -16,15 +16,13 @@ export const corsDefinition: HttpFilterDefinition = {
     return {
       create: (callbacks) => {
         const policy = callbacks.perRouteConfig(context.filterName) as CorsPolicy | undefined; // what compilePerRoute below returned
-        return policy === undefined ? passiveFilter : createCorsFilter(policy, stats, context.random, callbacks);
+        return policy === undefined ? passiveFilter : createCorsFilter(policy, stats, context, callbacks);
       },
     };
   },
   compilePerRoute(bytes): CorsPolicy {
     const policy = decodeConfig(CorsPolicySchema, bytes);
     const origins = policy.allowOriginStringMatch.map(compileStringMatcher);
-    const enabled = policy.filterEnabled === undefined ? 1 : fractionOf(policy.filterEnabled.defaultValue);
-    const shadow = policy.shadowEnabled === undefined ? 0 : fractionOf(policy.shadowEnabled.defaultValue);
     return {
       allows: (origin) => origins.some((matches) => matches('*') || matches(origin)),
       allowMethods: policy.allowMethods,
@@ -34,8 +32,8 @@ export const corsDefinition: HttpFilterDefinition = {
       allowCredentials: policy.allowCredentials ?? false,
       allowPrivateNetworkAccess: policy.allowPrivateNetworkAccess ?? false,
       forwardNotMatchingPreflights: policy.forwardNotMatchingPreflights ?? true,
-      enabled,
-      shadow,
+      enabled: (runtime) => currentFraction(policy.filterEnabled, runtime)(),
+      shadow: (runtime) => (policy.shadowEnabled === undefined ? 0 : currentFraction(policy.shadowEnabled, runtime)()),
     };
   },
 };

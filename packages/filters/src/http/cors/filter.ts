@@ -1,7 +1,7 @@
-import type { Random } from '@xebec/core';
+import type { RuntimeFraction } from '@xebec/matching';
 import type { Counter } from '@xebec/telemetry';
 import { type HeaderList, header, setHeader } from '@xebec/wire';
-import type { HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import type { FilterContext, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
 
 export interface CorsPolicy {
   allows(origin: string): boolean;
@@ -14,8 +14,8 @@ export interface CorsPolicy {
   /** Preflights from other origins go to the application (true) or get a bare 200. */
   readonly forwardNotMatchingPreflights: boolean;
   /** Shares of requests, 0 to 1; shadow only counts. */
-  readonly enabled: number;
-  readonly shadow: number;
+  enabled(runtime: RuntimeFraction | undefined): number;
+  shadow(runtime: RuntimeFraction | undefined): number;
 }
 
 export interface CorsStats {
@@ -23,15 +23,20 @@ export interface CorsStats {
   readonly invalid: Counter;
 }
 
-export function createCorsFilter(policy: CorsPolicy, stats: CorsStats, random: Random, callbacks: HttpFilterCallbacks): HttpFilter {
+export function createCorsFilter(
+  policy: CorsPolicy,
+  stats: CorsStats,
+  context: Pick<FilterContext, 'random' | 'runtime'>,
+  callbacks: HttpFilterCallbacks,
+): HttpFilter {
   let allowedOrigin: string | undefined;
   return {
     onRequestHead(request) {
       // Redirects and direct responses are not shared across origins by this filter, as in Envoy.
       if (callbacks.route()?.clusterName === undefined) return 'continue';
-      const draw = random.next();
-      const enforced = draw < policy.enabled;
-      if (!enforced && draw >= policy.shadow) return 'continue';
+      const draw = context.random.next();
+      const enforced = draw < policy.enabled(context.runtime);
+      if (!enforced && draw >= policy.shadow(context.runtime)) return 'continue';
       const origin = header(request.headers, 'origin');
       if (origin === undefined || origin === '') return 'continue';
       const preflight = request.method === 'OPTIONS' && (header(request.headers, 'access-control-request-method') ?? '') !== '';
