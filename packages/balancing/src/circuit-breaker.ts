@@ -44,14 +44,15 @@ export class ResourceCounter {
   /** Takes one whatever the limit says: for what must go on, as the only connection of a pool. */
   acquire(): void {
     this.#used++;
-    if (this.#used === this.#max) this.#onOpen?.(true);
+    // A limit of zero is reached by the first that goes on all the same.
+    if (this.#used === Math.max(1, this.#max)) this.#onOpen?.(true);
     this.#onUse?.(Math.max(0, this.#max - this.#used));
   }
   /** Says again how things stand, where other threads count too. */
   tell(): void {}
   release(): void {
     if (this.#used === 0) return;
-    if (this.#used === this.#max) this.#onOpen?.(false);
+    if (this.#used === this.#max && this.#max > 0) this.#onOpen?.(false);
     this.#used--;
     this.#onUse?.(Math.max(0, this.#max - this.#used));
   }

@@ -83,7 +83,10 @@ export function createLoadBalancer<H extends Host>(hosts: readonly H[], options:
       const slot =
         onlyFirst && now === load ? 0 : slotAt(now, usesHash ? Number(hashOf(pinned) % 100n) : Math.floor(pinned.random.next() * 100));
       const level = built[slot >> 1];
-      if (level === undefined) return undefined;
+      if (level === undefined) {
+        if (panicPercent > 0) onEvent?.('lb_healthy_panic');
+        return undefined;
+      }
       if (load.panic[slot >> 1] === true) {
         onEvent?.('lb_healthy_panic');
         if (failsOnPanic && !usesHash) return undefined;

@@ -31,6 +31,8 @@ export interface ClusterConfig {
   readonly protocol: HttpProtocol | 'downstream' | 'auto';
   readonly maxRequestsPerConnection: number;
   readonly idleTimeoutMs: number;
+  /** Connections that one host may have (`per_host_thresholds`). */
+  readonly maxHostConnections: number;
   /** 0 is no limit. */
   readonly maxConnectionMs: number;
   readonly codec: ClientCodecOptions;
@@ -76,6 +78,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     protocol: protocolOf(proto, options),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
+    maxHostConnections: proto.circuitBreakers?.perHostThresholds[0]?.maxConnections ?? Number.POSITIVE_INFINITY,
     maxConnectionMs: optionalDurationMs(common?.maxConnectionDuration) ?? 0,
     codec: compileClientCodec(common, http1Options(proto, options), http2Options(proto, options)),
     maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,

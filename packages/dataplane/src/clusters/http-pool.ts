@@ -26,6 +26,7 @@ export interface HttpPoolOptions {
   readonly maxRequestsPerConnection: number;
   /** 0 is no limit. */
   readonly idleTimeoutMs: number;
+  readonly maxHostConnections: number;
   /** Longest life of a connection that gets new requests; 0 is no limit. */
   readonly maxConnectionMs: number;
   readonly localAddress: string | undefined;
@@ -157,7 +158,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
   #connect(): boolean {
     const { limits, stats, clock } = this.#options;
     // Every pool may have one connection whatever the limit says, else its requests would wait for ever.
-    if (limits.connections.open) {
+    if (limits.connections.open || this.#host.activeConnections >= this.#options.maxHostConnections) {
       stats.cxOverflow.add(1);
       if (this.size > 0) return false;
     }

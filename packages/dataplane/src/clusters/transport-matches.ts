@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 import { compileUpstreamTransport, type KeepAlive, type UpstreamTransport } from './upstream-transport.ts';
 
 interface Match {
+  readonly name: string;
   readonly labels: readonly (readonly [string, string])[];
   readonly transport: UpstreamTransport;
 }
@@ -15,9 +16,11 @@ interface Match {
 export class TransportMatches {
   readonly #default: UpstreamTransport;
   readonly #matches: readonly Match[];
+  readonly #scope: StatsScope;
 
   /** Throws XebecError `E_CONFIG`. */
   constructor(proto: ClusterProto, secrets: SecretStore, where: string, scope: StatsScope, autoSanValidation: boolean) {
+    this.#scope = scope;
     const keepAlive = keepAliveOf(proto);
     const compile = (socket: TransportSocket | undefined, at: string): UpstreamTransport => {
       const transport = compileUpstreamTransport(socket, secrets, at, scope, autoSanValidation);
@@ -25,6 +28,7 @@ export class TransportMatches {
     };
     this.#default = compile(proto.transportSocket, `${where}: transport_socket`);
     this.#matches = proto.transportSocketMatches.map((entry) => ({
+      name: entry.name,
       labels: Object.entries(entry.match ?? {}).map(([name, value]) => [name, comparable(value)] as const),
       transport: compile(entry.transportSocket, `${where}: transport_socket_matches "${entry.name}"`),
     }));
@@ -37,6 +41,12 @@ export class TransportMatches {
   forHost(host: Host): UpstreamTransport {
     if (this.#matches.length === 0) return this.#default;
     return this.forLabels(host.config.metadata['envoy.transport_socket_match'] ?? {});
+  }
+  /** Counts which of them a new host has. */
+  countFor(host: Host): void {
+    const transport = this.forHost(host);
+    const name = this.#matches.find((match) => match.transport === transport)?.name ?? 'default';
+    this.#scope.counter(`${name}.total_match_count`).add(1);
   }
   forLabels(labels: Readonly<Record<string, unknown>>): UpstreamTransport {
     const found = this.#matches.find((match) => match.labels.every(([name, value]) => comparable(labels[name]) === value));

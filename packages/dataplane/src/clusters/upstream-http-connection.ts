@@ -43,6 +43,7 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
   endOfLife: (() => void) | undefined = undefined;
   /** Requests that are under way; still counted while the codec tells them of their end. */
   busyStreams = 0;
+  #lostStreams = 0;
   #closer: 'local' | 'remote' | undefined;
   #closedBusy = false;
 
@@ -150,6 +151,10 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     this.#closes('remote');
     this.codec.receiveEnd();
   }
+  /** A request on it has failed or was given up. */
+  loses(): void {
+    this.#lostStreams++;
+  }
   /** Who closes first, and whether requests are lost by it. */
   #closes(who: 'local' | 'remote'): void {
     if (this.#closer !== undefined) return;
@@ -163,7 +168,9 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     const { scope } = this.#stats;
     const who = this.#closer ?? 'local';
     scope.counter(`upstream_cx_destroy_${who}`).add(1);
-    if (this.#closedBusy) {
+    // HTTP/1 ends with the request that is lost, and with one whose answer came before its body had gone.
+    const busy = this.protocol === 'http1' ? this.#lostStreams > 0 || this.codec.requestCut === true : this.#closedBusy;
+    if (busy) {
       scope.counter('upstream_cx_destroy_with_active_rq').add(1);
       scope.counter(`upstream_cx_destroy_${who}_with_active_rq`).add(1);
     }

@@ -12,7 +12,9 @@ export function http2SettingsOf(proto: Http2ProtocolOptions | undefined): Http2S
   const { maxConcurrentStreams, initialStreamWindowSize, initialConnectionWindowSize, connectionKeepalive } = proto;
   const intervalMs = optionalDurationMs(connectionKeepalive?.interval) ?? 0;
   const timeoutMs = optionalDurationMs(connectionKeepalive?.timeout) ?? 0;
+  const resetsInvalidStreams = proto.overrideStreamErrorOnInvalidHttpMessage ?? proto.streamErrorOnInvalidHttpMessaging;
   return {
+    ...(resetsInvalidStreams ? { resetsInvalidStreams } : {}),
     ...(maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams }),
     ...(initialStreamWindowSize === undefined ? {} : { initialStreamWindowBytes: initialStreamWindowSize }),
     ...(initialConnectionWindowSize === undefined ? {} : { initialConnectionWindowBytes: initialConnectionWindowSize }),

@@ -447,7 +447,6 @@ export class Router implements AttemptOwner, DeadlineOwner {
       this.#stream.abortResponse();
       return;
     }
-    this.#charge(504, this.#internal);
     this.#stream.sendLocalReply({ status: 504, body: 'upstream max stream duration reached', details });
   }
   /** A try that is over its time goes on beside the next one, and its answer is taken if it is the first good one. */
@@ -570,8 +569,11 @@ export class Router implements AttemptOwner, DeadlineOwner {
   }
   #fail(reason: AttemptFailure, detail: string): void {
     this.#finish();
-    this.#charge(reason === 'protocol-error' ? 502 : 503, this.#internal);
-    this.#stream.sendLocalReply(failureReply(reason, detail, this.#retried, this.#stream.settings.suppressEnvoyHeaders));
+    const reply = failureReply(reason, detail, this.#retried, this.#stream.settings.suppressEnvoyHeaders);
+    if (!this.#interim) this.#charge(reply.status, this.#internal);
+    // What the client has seen of it was the beginning of an answer.
+    const details = this.#interim ? reply.details.replace('before_response', 'after_response') : reply.details;
+    this.#stream.sendLocalReply({ ...reply, details });
   }
   get #internal(): boolean {
     return this.#head !== undefined && isInternal(this.#head);

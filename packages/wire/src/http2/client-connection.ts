@@ -124,6 +124,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
   protected onPeerReset(stream: Http2ClientStream, code: number): void {
     // NO_ERROR after a complete response only stops the request's body.
     if (code === errorCode.noError && stream.remoteClosed) stream.fail('remote-reset', 'the server wants no more of the request');
+    else if (code === errorCode.protocolError) stream.fail('protocol-error', 'the server found a protocol error');
     else stream.fail(code === errorCode.refusedStream ? 'refused-stream' : 'remote-reset', `the server reset the stream (${code})`);
   }
   protected onGoaway(lastStreamId: number): void {
@@ -134,6 +135,11 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     this.draining = true;
     this.finishIfDrained();
     this.onAvailable?.();
+  }
+  /** A server whose answers make no sense is not asked again, unless the options say otherwise. */
+  override onInvalidMessage(stream: Http2ClientStream, detail: string): void {
+    if (this.limits.resetsInvalidStreams) super.onInvalidMessage(stream, detail);
+    else this.connectionError(errorCode.protocolError, detail);
   }
   protected onPingAck(): void {}
   protected onConnectionError(): void {
@@ -161,7 +167,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
 class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly #connection: Http2ClientConnection;
   readonly #receiver: ResponseReceiver;
-  protected readonly resetCode = errorCode.cancel;
+  protected readonly resetCode = errorCode.internalError;
   #begun = false;
   #bodyless = false;
   #upgrading = false;
@@ -191,17 +197,26 @@ class Http2ClientStream extends Http2Stream implements ClientStream {
     this.dead = true;
     this.#connection.giveBack();
   }
+  override receiveData(data: Buffer, flowBytes: number, end: boolean): void {
+    if (this.headReceived) super.receiveData(data, flowBytes, end);
+    else this.#connection.onInvalidMessage(this, 'DATA before the head of the answer');
+  }
   receiveHead(block: HeaderBlock<Parsed>, endStream: boolean): void {
     block.parsed ??= responseFromFields(block.fields);
-    const received = block.tooLarge ? 'response headers too large' : block.parsed;
+    if (block.tooLarge) {
+      this.fail('remote-reset', 'response headers too large', errorCode.internalError);
+      return;
+    }
+    const received = block.parsed;
     if (typeof received === 'string') {
-      this.fail('protocol-error', received, errorCode.protocolError);
+      this.#connection.onInvalidMessage(this, received);
       return;
     }
     const { status, headers } = received.head;
     const head: ResponseHead = block.cached ? { status, headers: headers.slice() } : received.head;
     if (status < 200) {
-      if (endStream) this.fail('protocol-error', 'interim response that ends the stream', errorCode.protocolError);
+      if (endStream || status === 101)
+        this.#connection.onInvalidMessage(this, 'interim response that ends the stream or switches protocols');
       else this.#receiver.onHead(head, false);
       return;
     }

@@ -333,10 +333,13 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     const trailers = trailersFromFields(fields);
     if (tooLarge) stream.fail('protocol-error', 'trailers too large', errorCode.enhanceYourCalm);
     else if (!endStream) stream.fail('protocol-error', 'trailers without END_STREAM', errorCode.protocolError);
-    else if (typeof trailers === 'string') stream.fail('protocol-error', trailers, errorCode.protocolError);
+    else if (typeof trailers === 'string') this.onInvalidMessage(stream, trailers);
     else if (stream.expectedBytes > 0) stream.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
     else if (trailers.length === 0) stream.receiveData(noBytes, 0, true);
     else stream.receiveTrailers(trailers);
+  }
+  protected onInvalidMessage(stream: Stream, detail: string): void {
+    stream.fail('protocol-error', detail, errorCode.protocolError);
   }
   #onSettings(flags: number, streamId: number, payload: Buffer): void {
     if (streamId !== 0) {

@@ -14,6 +14,8 @@ export interface Http2Options {
   readonly initialConnectionWindowBytes?: number;
   /** Bytes a stream may hold for a slow peer, before it is reset with `overflow`. 16 MiB. */
   readonly maxSendBufferBytes?: number;
+  /** Clients: an invalid answer resets its stream alone; without it, it ends the connection. False. */
+  readonly resetsInvalidStreams?: boolean;
   /** Extended CONNECT (RFC 8441). True. */
   readonly allowExtendedConnect?: boolean;
   /**
@@ -41,6 +43,7 @@ export function http2Limits(options: Http2Options): Http2Limits {
     initialStreamWindowBytes: options.initialStreamWindowBytes ?? 256 * 1024,
     initialConnectionWindowBytes: Math.max(options.initialConnectionWindowBytes ?? 1024 * 1024, 65_535),
     maxSendBufferBytes: options.maxSendBufferBytes ?? 16 * 1024 * 1024,
+    resetsInvalidStreams: options.resetsInvalidStreams ?? false,
     allowExtendedConnect: options.allowExtendedConnect ?? true,
     now: options.now,
     keepalive: options.keepalive,
