@@ -159,6 +159,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     environment: { env: options.env ?? {}, hostname: hostname(), now: () => clock.now(), uuid: randomUUID },
     flushIntervalMs: options.fileFlushIntervalMs ?? 1000,
     flushBytes: options.fileFlushMinBytes ?? 65_536,
+    stats,
   });
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;

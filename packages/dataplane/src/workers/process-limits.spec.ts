@@ -1,11 +1,14 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { seededRandom, silentLogger, systemClock } from '@xebec/core';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { parseBootstrap } from '../config/bootstrap.ts';
 import { type Dataplane, startDataplane } from '../dataplane.ts';
 
 // What Envoy limits for the whole process, two workers must not do twice.
+
+// Workers start in a second each, more where others need the processor too.
+vi.setConfig({ testTimeout: 60_000 });
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -170,8 +173,7 @@ it('limits HTTP requests by the tokens of all workers, each route by its own', a
   }
   await until(() => value(dataplane, 'limit.http_local_rate_limit.ok') === 17);
   // A worker that is started again finds the buckets as they are.
-  await dataplane.terminateWorker(0);
-  await dataplane.terminateWorker(1);
+  await Promise.all([dataplane.terminateWorker(0), dataplane.terminateWorker(1)]);
   expect((await statuses(port, 5)).get('429')).toBe(5);
 });
 
@@ -252,8 +254,7 @@ it('ejects a host by what all workers saw, for all of them', async () => {
   expect(value(dataplane, 'cluster.backend.outlier_detection.ejections_enforced_consecutive_5xx')).toBe(1);
   expect(value(dataplane, 'cluster.backend.membership_healthy')).toBe(0);
   // Also for one that comes later.
-  await dataplane.terminateWorker(0);
-  await dataplane.terminateWorker(1);
+  await Promise.all([dataplane.terminateWorker(0), dataplane.terminateWorker(1)]);
   expect(await statuses(port, 5)).toEqual(new Map([['503', 5]]));
 });
 
@@ -284,22 +285,21 @@ it('leaves a host alone that asked one worker for it', async () => {
 });
 
 it('tells all workers of changes of the runtime, also those that come later', async () => {
-  const { dataplane, port } = await start({
-    runtime: {
-      layers: [
-        { name: 'static', static_layer: {} },
-        { name: 'admin', admin_layer: {} },
-      ],
-    },
-    httpFilters: [{ name: 'limit', typed_config: { ...localRateLimit(3), filter_enabled: { ...always, runtime_key: 'limit.on' } } }],
-  });
-  expect((await statuses(port, 8)).get('200')).toBe(3);
-  dataplane.state.modifyRuntime([['limit.on', '0']]);
+  const runtime = {
+    layers: [
+      { name: 'static', static_layer: {} },
+      { name: 'admin', admin_layer: {} },
+    ],
+  };
+  const { dataplane, port } = await start({ runtime });
+  const key = 'envoy.resource_limits.listener.main.connection_limit';
+  dataplane.state.modifyRuntime([[key, '0']]);
   dataplane.state.modifyRuntime([['other', '1']]);
+  await until(async () => (await statuses(port, 8)).get('') === 8);
+  await Promise.all([dataplane.terminateWorker(0), dataplane.terminateWorker(1)]);
+  expect(await statuses(port, 8)).toEqual(new Map([['', 8]]));
+  dataplane.state.modifyRuntime([[key, '']]);
   await until(async () => (await statuses(port, 8)).get('200') === 8);
-  await dataplane.terminateWorker(0);
-  await dataplane.terminateWorker(1);
-  expect((await statuses(port, 8)).get('200')).toBe(8);
 });
 
 it('starts the counters of all workers over', async () => {

@@ -22,6 +22,8 @@ export interface WorkerStart {
   /** Token buckets of all workers. */
   readonly buckets: SharedArrayBuffer;
   readonly logLevel: string;
+  /** Commands that still hold. */
+  readonly standing: readonly ThreadCommand[];
   /** Where compiled code is kept, when it is. */
   readonly compileCache: string | undefined;
 }

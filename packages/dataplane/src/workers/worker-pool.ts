@@ -80,6 +80,7 @@ export class WorkerPool implements DataplaneThread {
     this.#relay?.follow(inForce);
     for (const slot of this.#slots) this.#startWorker(slot);
   }
+  onState(): void {}
   report(): void {}
   command(command: ThreadCommand): void {
     const key = standingKey(command);
@@ -130,6 +131,7 @@ export class WorkerPool implements DataplaneThread {
       env: { ...env },
       counters: this.#counters.table,
       buckets: this.#buckets,
+      standing: [...this.#standing.values()],
       logLevel: levelOf(this.#options.logger),
       compileCache: compileCache(),
     };
@@ -147,7 +149,6 @@ export class WorkerPool implements DataplaneThread {
     worker.on('message', (message: FromWorker) => this.#receive(slot, message));
     worker.on('error', (error) => this.#options.logger.error({ worker: slot.index }, `worker failed: ${errorText(error)}`));
     worker.on('exit', () => this.#onExit(slot));
-    for (const command of this.#standing.values()) slot.send({ kind: 'command', command });
   }
   #onExit(slot: Slot): void {
     slot.worker = undefined;

@@ -36,7 +36,7 @@ const processMs = (): number => {
 };
 const buckets = new BucketTable(start.buckets, processMs);
 let dataplane: Dataplane | undefined;
-const waiting: ThreadCommand[] = [];
+const waiting: ThreadCommand[] = [...start.standing];
 
 const resolve: ResolveName = (...query) => {
   const id = resolveId++;
@@ -55,6 +55,10 @@ const thread: DataplaneThread = {
   counters: counters.counters,
   process: { tokenBucket: buckets.bucket, counter: counters.counters },
   sources: () => sources,
+  onState(obey) {
+    // What stands must hold for the first connection; what is about listeners waits for those.
+    for (const command of waiting) if (command.kind !== 'drain' && command.kind !== 'stop-listening') obey(command);
+  },
   start: () => undefined,
   report: (report) => send({ kind: 'report', report }),
   command: () => undefined,
