@@ -61,6 +61,10 @@ describe('errorText', () => {
       'cannot read file: no space left',
     );
   });
+  it('says once what a wrapping error has taken over from its cause', () => {
+    const cause = new Error('no space left');
+    expect(errorText(new XebecError('E_X', 'file: no space left', { cause }))).toBe('file: no space left');
+  });
 });
 
 describe('systemClock', () => {

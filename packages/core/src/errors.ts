@@ -15,7 +15,9 @@ export class XebecError extends Error {
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error.message === '' ? error.name : error.message;
-  const text = error.cause === undefined ? own : `${own}: ${errorText(error.cause)}`;
+  const cause = error.cause === undefined ? '' : errorText(error.cause);
+  // Who wraps an error often writes its text into the new one.
+  const text = cause === '' || own.includes(cause) ? own : `${own}: ${cause}`;
   return text.replaceAll(/\s*\n\s*/g, ' ');
 }
 

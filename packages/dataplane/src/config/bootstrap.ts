@@ -6,6 +6,7 @@ import { findViolation } from './constraints.ts';
 import { protoRegistry } from './proto-registry.ts';
 import { checkBootstrap } from './semantics/bootstrap.ts';
 import { unknownField } from './unknown-field.ts';
+import { wrongValue } from './wrong-value.ts';
 import { readJson, readYamlOrJson } from './yaml.ts';
 
 /**
@@ -33,7 +34,7 @@ export function parseBootstrap(text: string | Uint8Array, file: string, override
   try {
     bootstrap = fromJson(BootstrapSchema, json, { registry: protoRegistry() });
   } catch (cause) {
-    throw new XebecError('E_BOOTSTRAP', `${file}: ${errorText(cause)}`, { cause });
+    throw new XebecError('E_BOOTSTRAP', `${file}: ${wrongValue(json, BootstrapSchema, '') ?? errorText(cause)}`);
   }
   return checked(bootstrap, file);
 }
