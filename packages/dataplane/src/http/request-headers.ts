@@ -34,6 +34,11 @@ const edgeOnly = new Set([
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
+/** Whether the connection manager or a caller inside the proxy has found the request to be internal. */
+export function isInternal(head: RequestHead): boolean {
+  return header(head.headers, 'x-envoy-internal') === 'true';
+}
+
 /** Why a request is answered before any filter saw it. */
 export interface RequestRefusal {
   readonly status: number;

@@ -43,3 +43,26 @@ export function grpcTimeoutText(ms: number): string {
     if (ms / size <= maxGrpcTimeoutNumber) return `${Math.ceil(ms / size)}${unit}`;
   return `${Math.ceil(ms / 3_600_000)}H`;
 }
+
+/** How long an answer to this try is waited for; `spentMs` went to the tries before it. 0 is no limit. */
+export function expectedTimeoutMs(wholeMs: number, perTryMs: number, spentMs: number): number {
+  const leftMs = wholeMs === 0 ? 0 : Math.max(1, Math.round(wholeMs - spentMs));
+  return perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
+}
+
+/** Tells the upstream how long an answer is waited for. */
+export function announceTimeout(
+  head: RequestHead,
+  action: ForwardAction,
+  ms: number,
+  firstTry: boolean,
+  suppressEnvoyHeaders: boolean,
+): void {
+  if (ms === 0) return;
+  if (!suppressEnvoyHeaders) {
+    // What was there of that name before the first try is gone with the others.
+    if (firstTry) head.headers.push('x-envoy-expected-rq-timeout-ms', String(ms));
+    else setHeader(head.headers, 'x-envoy-expected-rq-timeout-ms', String(ms));
+  }
+  if (action.grpcTimeout !== undefined && isGrpcRequest(head)) setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+}

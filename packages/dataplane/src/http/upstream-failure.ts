@@ -44,3 +44,15 @@ export function failureReply(reason: AttemptFailure, detail: string, retried: bo
     flag,
   };
 }
+
+/** What the client hears when a cluster's load assignment says to drop the request. */
+export function overloadReply(dropped: 'all' | 'some', suppressEnvoyHeaders: boolean): LocalReply {
+  const name = dropped === 'all' ? 'unconditional-drop-overload' : 'drop-overload';
+  return {
+    status: 503,
+    body: name.replaceAll('-', ' '),
+    details: name.replaceAll('-', '_'),
+    flag: 'DO',
+    headers: suppressEnvoyHeaders ? [] : [`x-envoy-${name}`, 'true'],
+  };
+}
