@@ -87,6 +87,14 @@ const decoders: Readonly<Record<string, (data: Buffer) => Buffer>> = {
 
 async function rawGet(port: number, does: Http1Exchange, headers: readonly [string, string][]): Promise<unknown> {
   const { request } = await import('node:http');
+  const { body } = does;
+  const whole = typeof body === 'string' || Buffer.isBuffer(body) ? body : undefined;
+  // All of them at once: headers given as a list are written at once.
+  const fields = [
+    ...headers,
+    ['host', 'app.example'],
+    ...(whole === undefined ? [] : [['content-length', String(Buffer.byteLength(whole))]]),
+  ];
   return await new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -94,7 +102,7 @@ async function rawGet(port: number, does: Http1Exchange, headers: readonly [stri
         port,
         path: does.path ?? '/',
         method: does.method ?? 'GET',
-        headers: headers.flat(),
+        headers: fields.flat(),
         agent: false,
         setHost: false,
       },
@@ -118,10 +126,7 @@ async function rawGet(port: number, does: Http1Exchange, headers: readonly [stri
       },
     );
     sent.on('error', reject);
-    if (Buffer.isBuffer(does.body)) sent.setHeader('content-length', does.body.length);
-    else if (typeof does.body === 'string') sent.setHeader('content-length', Buffer.byteLength(does.body));
-    sent.setHeader('host', 'app.example');
-    sent.end(typeof does.body === 'string' || Buffer.isBuffer(does.body) ? does.body : undefined);
+    sent.end(whole);
   });
 }
 
