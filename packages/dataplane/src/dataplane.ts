@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock, Logger, Random } from '@xebec/core';
-import { XebecError } from '@xebec/core';
+import { invariant, XebecError } from '@xebec/core';
 import {
   type HttpFilterDefinition,
   httpFilterDefinitions,
@@ -12,7 +12,7 @@ import {
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import type { Stats } from '@xebec/telemetry';
-import { type AdminServer, startAdmin } from './admin/admin-server.ts';
+import type { AdminServer } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
 import type { ActiveHealth } from './clusters/host-health.ts';
@@ -36,10 +36,8 @@ import { createServerStats } from './runtime/server-stats.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
-import { type DataplaneThread, singleThread, type ThreadCommand } from './workers/thread.ts';
-import { WorkerPool } from './workers/worker-pool.ts';
+import { type ConfigSources, type DataplaneThread, singleThread, type ThreadCommand } from './workers/thread.ts';
 import { ExtensionStore } from './xds-client/extension-store.ts';
-import { XdsSources } from './xds-client/xds-sources.ts';
 
 export interface DataplaneOptions {
   readonly bootstrap: Bootstrap;
@@ -129,6 +127,12 @@ export interface Dataplane {
 const clusterTypeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
 const listenerTypeUrl = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 
+// What only a main thread or a process with an admin server needs is loaded there: each worker would pay for it again.
+async function workerPool(options: DataplaneOptions): Promise<DataplaneThread> {
+  const { WorkerPool } = await import('./workers/worker-pool.ts');
+  return new WorkerPool(options);
+}
+
 /** Starts a data plane from a bootstrap, with workers if it shall have several threads. Rejects with XebecError when the bootstrap is wrong or a port is taken. */
 export async function startDataplane(options: DataplaneOptions): Promise<Dataplane> {
   const { bootstrap, random, logger } = options;
@@ -140,13 +144,16 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   if (options.serviceCluster !== undefined) node.cluster = options.serviceCluster;
   const nodeInfo: NodeInfo = { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {} };
   const inspector = socketInspector(logger);
-  const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? new WorkerPool(options) : singleThread(options.openSocket));
+  const thread = options.thread ?? ((options.concurrency ?? 1) > 1 ? await workerPool(options) : singleThread(options.openSocket));
   const { stats } = thread;
   const initialization = clock.monotonic();
   const resources = bootstrap.staticResources;
   const dynamic = bootstrap.dynamicResources;
   const staticClusters = new Map((resources?.clusters ?? []).map((cluster) => [cluster.name, cluster]));
+  const xdsClient = thread.role === 'worker' ? undefined : await import('./xds-client/xds-sources.ts');
   const sources = thread.sources(() => {
+    invariant(xdsClient !== undefined, 'a worker has no sources of its own');
+    const { XdsSources } = xdsClient;
     const clusterExists = (name: string): boolean => clusters.get(name) !== undefined;
     const own = new XdsSources({ node, clock, random, logger, stats, staticClusters, ads: dynamic?.adsConfig, clusterExists });
     return { subscribe: own.subscribe.bind(own), collect: own.collect.bind(own), close: () => own.close() };
@@ -353,6 +360,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     if (bootstrap.admin?.address !== undefined) {
       const address = endpointAddress(bootstrap.admin.address, 'admin.address');
       if (address.kind === 'pipe') throw new XebecError('E_BOOTSTRAP', 'admin.address: a pipe is not supported; use socket_address');
+      const { startAdmin } = await import('./admin/admin-server.ts');
       admin = await startAdmin(address, state);
     }
     // Compiled here before workers see them: what is wrong is said once.
@@ -415,7 +423,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
         return;
       }
       let first = true;
-      const watcher: Parameters<XdsSources['collect']>[2] = {
+      const watcher: Parameters<ConfigSources['collect']>[2] = {
         onChange(change) {
           const errors = listeners.onChange(change);
           if (first) {
@@ -445,9 +453,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       listeners.stopListening(false);
       thread.command({ kind: 'stop-listening', inboundOnly: false });
     },
-    terminateWorker: async (index) => {
-      if (thread instanceof WorkerPool) await thread.terminate(index);
-    },
+    terminateWorker: async (index) => await thread.terminate?.(index),
     close,
   };
 }

@@ -72,6 +72,8 @@ export interface DataplaneThread {
   command(command: ThreadCommand): void;
   /** Main: what workers counted of hosts, one report each. */
   hostReports(): Promise<readonly HostReport[]>;
+  /** Main: ends one worker as a crash would. */
+  terminate?(index: number): Promise<void>;
   close(): Promise<void>;
 }
 
