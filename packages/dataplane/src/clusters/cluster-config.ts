@@ -41,6 +41,8 @@ export interface ClusterConfig {
   /** HTTP/1 trailers pass; without it they are dropped. */
   readonly http1Trailers: boolean;
   readonly autoSni: boolean;
+  /** Its value is the SNI, if the request has it; in lower case. */
+  readonly autoSniHeader: string | undefined;
   /** The upstream's certificate must be for the SNI. */
   readonly autoSanValidation: boolean;
   readonly balancing: BalancingConfig;
@@ -84,6 +86,8 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
     http1Trailers: http1Options(proto, options)?.enableTrailers ?? false,
     autoSni: upstream?.autoSni ?? false,
+    autoSniHeader:
+      upstream === undefined || upstream.overrideAutoSniHeader === '' ? undefined : upstream.overrideAutoSniHeader.toLowerCase(),
     autoSanValidation: upstream?.autoSanValidation ?? false,
     balancing: compileBalancing(proto, where),
     dns: compileDns(proto, where),

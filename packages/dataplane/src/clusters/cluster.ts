@@ -171,6 +171,27 @@ export class Cluster {
     }
     return pool;
   }
+  /** Gives one request a TCP connection of its own, which begins with `preamble`. */
+  tunnelPool(host: Host, preamble: Buffer | undefined, high: boolean): HttpPool {
+    const { connectTimeoutMs, maxHostConnections, localAddress } = this.config;
+    return new HttpPool(host, {
+      protocol: 'tcp',
+      transport: this.transportFor(host),
+      alpn: undefined,
+      sni: undefined,
+      limits: high ? this.highLimits : this.limits,
+      stats: this.stats,
+      connectTimeoutMs,
+      maxRequestsPerConnection: 0,
+      idleTimeoutMs: 0,
+      maxHostConnections,
+      maxConnectionMs: 0,
+      codec: { preamble },
+      localAddress,
+      clock: this.#environment.clock,
+      inspector: undefined,
+    });
+  }
   /** A connection of its own, for tcp_proxy. Count it with `limits.connections` until it ends. */
   connectTcp(
     host: Host,

@@ -1,5 +1,5 @@
 import type { Clock } from '@xebec/core';
-import type { ClientCodecOptions, HttpProtocol } from '../http/codecs.ts';
+import type { ClientCodecOptions, UpstreamProtocol } from '../http/codecs.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
@@ -14,8 +14,8 @@ export interface PoolWaiter {
 }
 
 export interface HttpPoolOptions {
-  /** `auto`: what ALPN agrees on, HTTP/1.1 without. */
-  readonly protocol: HttpProtocol | 'auto';
+  /** `auto`: what ALPN agrees on, HTTP/1.1 without. `tcp`: a connection for each request. */
+  readonly protocol: UpstreamProtocol | 'auto';
   readonly transport: UpstreamTransport;
   readonly alpn: readonly string[] | undefined;
   readonly sni: string | undefined;
@@ -35,6 +35,13 @@ export interface HttpPoolOptions {
   readonly codec: ClientCodecOptions;
 }
 
+const defaultAlpn: Readonly<Record<UpstreamProtocol | 'auto', readonly string[]>> = {
+  auto: ['h2', 'http/1.1'],
+  http2: ['h2'],
+  http1: ['http/1.1'],
+  tcp: [],
+};
+
 /** Connections to one host over one protocol and transport, and the requests that wait for one. */
 export class HttpPool implements UpstreamHttpConnectionOwner {
   readonly #host: Host;
@@ -47,7 +54,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
   #draining = false;
   #cancelSweep: (() => void) | undefined;
   /** What `auto` turned out to be, so that later requests open as many connections as they need. */
-  #agreed: HttpProtocol | undefined;
+  #agreed: UpstreamProtocol | undefined;
 
   constructor(host: Host, options: HttpPoolOptions) {
     this.#host = host;
@@ -107,6 +114,8 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
       connection.drain();
     }
     if (this.#draining && !connection.draining) connection.drain();
+    // A tunnel's connection that nobody waits for any more.
+    if (connection.protocol === 'tcp' && connection.available) connection.close();
     if (!connection.available) {
       this.#unready(connection);
       this.#connectIfNeeded();
@@ -152,7 +161,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
   }
   #connectIfNeeded(): void {
     const protocol = this.#agreed ?? this.#options.protocol;
-    const wanted = protocol === 'http1' ? this.#waiting.size : Math.min(1, this.#waiting.size);
+    const wanted = protocol === 'http1' || protocol === 'tcp' ? this.#waiting.size : Math.min(1, this.#waiting.size);
     while (this.#connecting.size < wanted) if (!this.#connect()) return;
   }
   #connect(): boolean {
@@ -168,7 +177,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
     stats.cxActive.add(1);
     this.#host.activeConnections++;
     this.#host.totalConnections++;
-    ((this.#agreed ?? protocol) === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
+    if (protocol !== 'auto' && protocol !== 'tcp') (protocol === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
     const startedAt = clock.monotonic();
     const attempt = connectUpstream(
       this.#host.config.address,
@@ -176,7 +185,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
       {
         timeoutMs: this.#options.connectTimeoutMs,
         alpn: this.#options.alpn,
-        defaultAlpn: protocol === 'auto' ? ['h2', 'http/1.1'] : protocol === 'http2' ? ['h2'] : ['http/1.1'],
+        defaultAlpn: defaultAlpn[protocol],
         sni: this.#options.sni,
         localAddress: this.#options.localAddress,
       },
@@ -186,6 +195,12 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
           stats.cxConnectMs.record(clock.monotonic() - startedAt);
           const agreed = protocol === 'auto' ? (alpn === 'h2' || alpn === 'istio-h2' ? 'http2' : 'http1') : protocol;
           this.#agreed = agreed;
+          if (protocol === 'auto') {
+            // As Envoy counts: once to ask, and once as what was agreed on.
+            stats.cxTotal.add(1);
+            this.#host.totalConnections++;
+            (agreed === 'http2' ? stats.cxHttp2 : stats.cxHttp1).add(1);
+          }
           const connection = new UpstreamHttpConnection(
             this.#host,
             agreed,

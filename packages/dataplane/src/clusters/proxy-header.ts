@@ -13,23 +13,29 @@ export type ProxyHeaderWriter = (socket: Socket, downstream: ConnectionInfo | un
 
 /** Compiles `envoy.config.core.v3.ProxyProtocolConfig`. */
 export function compileProxyHeader(config: ProxyProtocolConfig | undefined): ProxyHeaderWriter {
-  const version = config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1;
-  const added: ProxyTlv[] = (config?.addedTlvs ?? []).map(({ type, value }) => ({ type, value: Buffer.from(value) }));
+  const { version, added } = ownParts(config);
+  const forClient = compileClientHeader(config);
+  return (socket, downstream) => {
+    if (downstream !== undefined) return forClient(downstream);
+    return encodeProxyHeader(
+      version,
+      {
+        sourceAddress: plainAddress(socket.localAddress),
+        sourcePort: socket.localPort ?? 0,
+        destinationAddress: plainAddress(socket.remoteAddress),
+        destinationPort: socket.remotePort ?? 0,
+      },
+      added,
+    );
+  };
+}
+
+/** The same for what is always said on behalf of a client's connection. */
+export function compileClientHeader(config: ProxyProtocolConfig | undefined): (downstream: ConnectionInfo) => Buffer {
+  const { version, added } = ownParts(config);
   const pass = config?.passThroughTlvs;
   const passes = (type: number): boolean => pass !== undefined && (pass.matchType === PassMatch.INCLUDE_ALL || pass.tlvType.includes(type));
-  return (socket, downstream) => {
-    if (downstream === undefined) {
-      return encodeProxyHeader(
-        version,
-        {
-          sourceAddress: plainAddress(socket.localAddress),
-          sourcePort: socket.localPort ?? 0,
-          destinationAddress: plainAddress(socket.remoteAddress),
-          destinationPort: socket.remotePort ?? 0,
-        },
-        added,
-      );
-    }
+  return (downstream) => {
     const own = new Set(added.map(({ type }) => type));
     const passed = (downstream.proxyTlvs ?? []).filter(({ type }) => passes(type) && !own.has(type));
     return encodeProxyHeader(
@@ -42,5 +48,12 @@ export function compileProxyHeader(config: ProxyProtocolConfig | undefined): Pro
       },
       [...added, ...passed],
     );
+  };
+}
+
+function ownParts(config: ProxyProtocolConfig | undefined): { readonly version: 1 | 2; readonly added: readonly ProxyTlv[] } {
+  return {
+    version: config?.version === ProxyProtocolConfig_Version.V2 ? 2 : 1,
+    added: (config?.addedTlvs ?? []).map(({ type, value }) => ({ type, value: Buffer.from(value) })),
   };
 }

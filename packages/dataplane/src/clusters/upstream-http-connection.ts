@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { PeerCertificate } from '@xebec/telemetry';
+import type { PeerCertificate, UpstreamConnectionInfo } from '@xebec/telemetry';
 import type { ClientConnection, ClientStream, CodecOutput, ResponseReceiver } from '@xebec/wire';
-import { type ClientCodecOptions, createClientCodec, type HttpProtocol } from '../http/codecs.ts';
+import { type ClientCodecOptions, createClientCodec, type UpstreamProtocol } from '../http/codecs.ts';
 import { type ByteStream, type ByteStreamHandler, openByteStream } from '../net/byte-stream.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import { keptBytes } from '../net/read-area.ts';
@@ -19,10 +19,13 @@ export interface UpstreamHttpConnectionOwner {
   onClosed(connection: UpstreamHttpConnection): void;
 }
 
+let nextId = 1;
+
 /** One pooled connection to a host: a socket and its codec. */
-export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
+export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler, UpstreamConnectionInfo {
+  readonly id = nextId++;
   readonly host: Host;
-  readonly protocol: HttpProtocol;
+  readonly protocol: UpstreamProtocol;
   readonly localAddress: string;
   readonly tls: boolean;
   readonly codec: ClientConnection;
@@ -49,7 +52,7 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
 
   constructor(
     host: Host,
-    protocol: HttpProtocol,
+    protocol: UpstreamProtocol,
     socket: Socket,
     owner: UpstreamHttpConnectionOwner,
     stats: ClusterStats,
@@ -78,6 +81,20 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler {
     });
     this.#bytes = openByteStream(socket);
     this.#bytes.start(this);
+  }
+  get protocolName(): string {
+    return this.protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1';
+  }
+  get tlsDetails(): UpstreamConnectionInfo['tlsDetails'] {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) return undefined;
+    const { servername } = socket as TLSSocket & { readonly servername?: string | false }; // Node has it; its types do not.
+    return {
+      version: socket.getProtocol() ?? '',
+      cipher: socket.getCipher()?.standardName ?? '',
+      serverName: typeof servername === 'string' ? servername : '',
+      sessionId: socket.getSession()?.toString('hex').slice(0, 64) ?? '',
+    };
   }
   get closed(): boolean {
     return this.#closed;

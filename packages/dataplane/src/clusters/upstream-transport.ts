@@ -114,7 +114,7 @@ export function connectUpstream(
   };
   const { tls } = transport;
   const onEarlyError = (error: Error): void => {
-    const system = systemFailure(error);
+    const system = tls === undefined ? systemFailure(error) : tlsSystemFailure(error);
     if (tls !== undefined && system === undefined && !settled) tls.stats.connectionError.add(1);
     fail(
       system ?? (tls === undefined ? `delayed connect error: ${error.message}` : handshakeFailure(error, !hasServerCertificate(socket))),
@@ -178,12 +178,19 @@ export function connectUpstream(
         checkServerIdentity: () => undefined,
       });
       socket = tlsSocket;
+      // A resumed session is not verified again, so the session of a peer that failed must never be kept.
+      let verified = false;
+      let early: Buffer | undefined;
+      const keep = (ticket: Buffer): void => {
+        const { sessions } = built;
+        const oldest = sessions.keys().next().value;
+        if (sessions.size >= maxPeersWithSessions && oldest !== undefined) sessions.delete(oldest);
+        sessions.set(sessionKey, ticket);
+      };
       if (tls.maxSessions > 0)
         tlsSocket.on('session', (ticket) => {
-          const { sessions } = built;
-          const oldest = sessions.keys().next().value;
-          if (sessions.size >= maxPeersWithSessions && oldest !== undefined) sessions.delete(oldest);
-          sessions.set(sessionKey, ticket);
+          if (verified) keep(ticket);
+          else early = ticket;
         });
       tlsSocket.once('secureConnect', () => {
         if (settled) return;
@@ -193,6 +200,8 @@ export function connectUpstream(
           fail(failure);
           return;
         }
+        verified = true;
+        if (early !== undefined) keep(early);
         tls.stats.agreed(tlsSocket);
         done(typeof tlsSocket.alpnProtocol === 'string' ? tlsSocket.alpnProtocol : '');
       });
@@ -229,6 +238,14 @@ function systemFailure(error: Error): string | undefined {
   const code: unknown = Reflect.get(error, 'code');
   const system = typeof code === 'string' ? systemTexts[code] : undefined;
   return system === undefined ? undefined : `delayed connect error: ${system}`;
+}
+
+/** Once the connection is there, what ends it comes through the TLS library: a reset with its words, an end without any. */
+function tlsSystemFailure(error: Error): string | undefined {
+  if (Reflect.get(error, 'code') !== 'ECONNRESET') return systemFailure(error);
+  return Reflect.get(error, 'syscall') === 'read'
+    ? 'TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end'
+    : '';
 }
 
 function hasServerCertificate(socket: Socket | undefined): boolean {

@@ -5,6 +5,7 @@ import type { RequestHead } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import type { HttpPool } from '../clusters/http-pool.ts';
+import { compileClientHeader } from '../clusters/proxy-header.ts';
 import { metadataAt, routeCriteria } from '../clusters/route-criteria.ts';
 import type { HttpProtocol } from './codecs.ts';
 import type { HttpStream } from './http-stream.ts';
@@ -35,7 +36,14 @@ export function chooseHost(
 }
 
 /** The connections that a request takes to a host: by protocol, and by what its TLS handshake says. */
-export function poolFor(stream: HttpStream, cluster: Cluster, host: Host, head: RequestHead, highPriority: boolean): HttpPool {
+export function poolFor(stream: HttpStream, cluster: Cluster, host: Host, head: RequestHead, action: ForwardAction): HttpPool {
+  const highPriority = action.priority === 'high';
+  const { connect } = action;
+  if (connect !== undefined && (head.method === 'CONNECT' || (connect.allowPost && head.method === 'POST'))) {
+    const { proxyProtocolConfig } = connect;
+    const preamble = proxyProtocolConfig === undefined ? undefined : compileClientHeader(proxyProtocolConfig)(stream.info.connection);
+    return cluster.tunnelPool(host, preamble, highPriority);
+  }
   const wanted: HttpProtocol = stream.version === 'HTTP/2' ? 'http2' : 'http1';
   return cluster.httpPool(host, wanted, alpnFor(stream.info, cluster, wanted), sniFor(cluster, head), highPriority);
 }
@@ -53,6 +61,8 @@ function alpnFor(info: StreamInfo, cluster: Cluster, wanted: HttpProtocol): read
 
 function sniFor(cluster: Cluster, head: RequestHead): string | undefined {
   if (!cluster.config.autoSni) return undefined;
-  const port = head.authority.lastIndexOf(':');
-  return port > head.authority.lastIndexOf(']') ? head.authority.slice(0, port) : head.authority;
+  const { autoSniHeader } = cluster.config;
+  const name = (autoSniHeader === undefined ? undefined : requestHeader(head, autoSniHeader)) ?? head.authority;
+  const port = name.lastIndexOf(':');
+  return port > name.lastIndexOf(']') ? name.slice(0, port) : name;
 }

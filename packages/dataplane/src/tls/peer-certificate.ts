@@ -47,10 +47,10 @@ export function peerChainOf(socket: TLSSocket): string {
   return pem;
 }
 
-/** The URI SAN of a PEM certificate (the first in the chain); undefined when it has none or is malformed. */
-export function uriSanOf(pem: string | Buffer): string | undefined {
+/** A PEM certificate (the first in the chain); undefined when it is malformed. */
+export function certificateInPem(pem: string | Buffer): PeerCertificate | undefined {
   try {
-    return describeCertificate(new X509Certificate(pem)).uriSans[0];
+    return describeCertificate(new X509Certificate(pem));
   } catch {
     return undefined;
   }

@@ -70,7 +70,8 @@ export function compileVerification({ validations, trusted }: VerificationInput)
     verify(socket, stats, serverName) {
       const certificate = socket.getPeerX509Certificate();
       if (certificate === undefined) {
-        stats.noCertificate.add(1);
+        // A resumed session shows no certificate: only sessions of verified peers are kept.
+        if (!socket.isSessionReused()) stats.noCertificate.add(1);
         return undefined;
       }
       const failure = check(socket, certificate, stats, serverName);

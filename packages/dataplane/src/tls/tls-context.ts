@@ -17,7 +17,8 @@ import {
 } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import type { Secret } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import type { CommonTlsContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
-import { uriSanOf } from './peer-certificate.ts';
+import type { PeerCertificate } from '@xebec/telemetry';
+import { certificateInPem } from './peer-certificate.ts';
 import { compileVerification, type PeerVerification } from './peer-verification.ts';
 import { type FileStamp, readDataSource, type SecretHandle, type SecretStore } from './secret-store.ts';
 import { matchesDnsName, serverNames } from './subject-names.ts';
@@ -134,7 +135,7 @@ export class TlsContext {
       secureContext: create(pairs.length > 1 ? differentKinds(pairs) : pairs),
       contextFor: pairs.length > 1 ? namedContexts(pairs, create) : undefined,
       verification,
-      localUriSan: first === undefined ? undefined : uriSanOf(first.chain),
+      localCertificate: first === undefined ? undefined : certificateInPem(first.chain),
       stamps,
       checkedAtMs: performance.now(),
       sessions: new Map(),
@@ -168,7 +169,7 @@ export interface BuiltContext {
   /** The context for a server name, where there are several certificates. */
   readonly contextFor: ((serverName: string) => SecureContext) | undefined;
   readonly verification: PeerVerification;
-  readonly localUriSan: string | undefined;
+  readonly localCertificate: PeerCertificate | undefined;
   readonly stamps: readonly FileStamp[];
   checkedAtMs: number;
   /** As a client: the last session with each peer. */
