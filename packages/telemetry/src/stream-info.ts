@@ -63,6 +63,7 @@ export interface ConnectionInfo {
     readonly peer?: PeerCertificate;
     /** URI SAN of the certificate presented to the peer. */
     readonly localUriSan?: string;
+    readonly localCertificate?: PeerCertificate;
     /** All certificates that the peer sent, in PEM, its own first. */
     readonly peerChain?: () => string;
   };

@@ -1,5 +1,5 @@
 import { type Clock, type Deadlines, deadlinesOf, type Random } from '@xebec/core';
-import type { ConnectionInfo } from '@xebec/telemetry';
+import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
 import type {
   CodecOutput,
   RefusalAnswer,
@@ -39,6 +39,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   readonly connectionInfo: ConnectionInfo;
   readonly copiesWhatItKeeps = true;
   readonly #socket: DownstreamSocket;
+  /** Of the connection, as the listener's log tells it. */
+  readonly #info: StreamInfo;
   #codec: ServerConnection | undefined;
   #protocol: HttpProtocol | undefined;
   #sniffed: Buffer | undefined;
@@ -54,7 +56,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   /** Whoever ends the connection first has ended it. */
   #endedHere = false;
 
-  constructor(socket: DownstreamSocket, info: ConnectionInfo, parts: HttpConnectionParts) {
+  constructor(socket: DownstreamSocket, info: ConnectionInfo, parts: HttpConnectionParts, streamInfo: StreamInfo) {
+    this.#info = streamInfo;
     this.#socket = socket;
     this.connectionInfo = info;
     this.settings = parts.settings;
@@ -82,6 +85,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   /** Bytes from the client. */
   receive(bytes: Buffer): void {
     this.settings.stats.cxRxBytes.add(bytes.length);
+    this.#info.bytesReceived += bytes.length;
     if (this.#codec !== undefined) {
       this.#codec.receive(this.#protocol === 'http1' ? bytes : keptBytes(bytes));
       return;
@@ -100,6 +104,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   receiveEnd(): void {
     this.closed('the client closed the connection');
     this.#socket.destroySoon();
+  }
+  withheld(bytes: number): void {
+    this.#info.bytesReceived += bytes;
   }
   onSocketDrain(): void {
     this.#codec?.onSocketDrain();
@@ -155,10 +162,12 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   }
   write(bytes: Buffer): boolean {
     this.settings.stats.cxTxBytes.add(bytes.length);
+    this.#info.bytesSent += bytes.length;
     return this.#socket.write(bytes);
   }
   writeText(text: string): boolean {
     this.settings.stats.cxTxBytes.add(text.length);
+    this.#info.bytesSent += text.length;
     const socket = this.#socket;
     return socket.writeText === undefined ? socket.write(Buffer.from(text, 'latin1')) : socket.writeText(text);
   }
@@ -191,6 +200,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     );
     this.#codec = codec;
     this.#protocol = protocol;
+    this.#info.protocol = protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1';
     const kind = protocol === 'http2' ? this.settings.stats.cxHttp2 : this.settings.stats.cxHttp1;
     kind.total.add(1);
     kind.active.add(1);

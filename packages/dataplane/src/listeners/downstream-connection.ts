@@ -284,7 +284,8 @@ export class DownstreamConnection {
   }
   #connectionInfo(chainName: string, handshake: HandshakeResult | undefined): ConnectionInfo {
     const peer = handshake === undefined ? undefined : peerCertificateOf(handshake.socket);
-    const localUriSan = handshake?.built.localUriSan;
+    const localCertificate = handshake?.built.localCertificate;
+    const localUriSan = localCertificate?.uriSans[0];
     return {
       id: this.#id,
       remoteAddress: this.#remoteAddress,
@@ -308,6 +309,7 @@ export class DownstreamConnection {
               alpn: handshake.alpn,
               ...(peer === undefined ? {} : { peer }),
               ...(localUriSan === undefined ? {} : { localUriSan }),
+              ...(localCertificate === undefined ? {} : { localCertificate }),
               ...(peer === undefined ? {} : { peerChain: () => peerChainOf(handshake.socket) }),
             },
           }),

@@ -153,7 +153,7 @@ function compileHttpManager(
   });
   const parts = { settings, clusters, clock, random };
   return {
-    create: ({ socket, connection }) => new HttpConnection(socket, connection, parts),
+    create: ({ socket, connection, info }) => new HttpConnection(socket, connection, parts, info),
     close: () => {
       handle.release();
       for (const dynamic of compiled.discovered) dynamic.close();

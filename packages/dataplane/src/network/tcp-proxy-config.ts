@@ -1,6 +1,7 @@
-import { xxHash64 } from '@xebec/balancing';
+import { type MetadataCriteria, metadataCriteria, xxHash64 } from '@xebec/balancing';
 import { type Clock, type Random, XebecError } from '@xebec/core';
 import { compileHeaderMutation, type HeaderMutation, optionalDurationMs } from '@xebec/matching';
+import type { Metadata } from '@xebec/protos/envoy/config/core/v3/base';
 import type {
   TcpProxy as TcpProxyProto,
   TcpProxy_TunnelingConfig as TunnelingProto,
@@ -17,6 +18,13 @@ import {
 } from '@xebec/telemetry';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
+
+export interface WeightedTarget {
+  readonly name: string;
+  readonly upTo: number;
+  /** What is asked of hosts in a cluster with subsets. */
+  readonly criteria: MetadataCriteria | undefined;
+}
 
 /** HTTP CONNECT (or POST) in which the connection's bytes travel. */
 export interface Tunneling {
@@ -43,7 +51,7 @@ export interface TcpProxySettings {
   readonly retryMaxMs: number;
   /** What ring hash and maglev clusters choose by. */
   readonly hash: ((connection: ConnectionInfo, info: StreamInfo) => bigint | undefined) | undefined;
-  readonly weighted: readonly { readonly name: string; readonly upTo: number }[];
+  readonly weighted: readonly WeightedTarget[];
   /** Logs once more when the upstream is connected. */
   readonly logsConnected: boolean;
   /** 0 is never. */
@@ -86,9 +94,9 @@ export function compileTcpProxySettings(
     specifier.case === 'weightedClusters'
       ? specifier.value.clusters.map((cluster) => {
           total += cluster.weight;
-          return { name: cluster.name, upTo: total };
+          return { name: cluster.name, upTo: total, criteria: criteriaOf(proto.metadataMatch, cluster.metadataMatch) };
         })
-      : [{ name: specifier.value, upTo: 1 }];
+      : [{ name: specifier.value, upTo: 1, criteria: criteriaOf(proto.metadataMatch, undefined) }];
   if (weighted.length === 0) throw new XebecError('E_CONFIG', `${where}: weighted_clusters.clusters is empty; name at least one cluster`);
   const options = proto.accessLogOptions;
   const backoff = proto.backoffOptions;
@@ -105,8 +113,14 @@ export function compileTcpProxySettings(
     logsConnected: options?.flushAccessLogOnConnected ?? proto.flushAccessLogOnConnected,
     logIntervalMs: optionalDurationMs(options?.accessLogFlushInterval ?? proto.accessLogFlushInterval) ?? 0,
     tunneling: proto.tunnelingConfig === undefined ? undefined : compileTunneling(proto.tunnelingConfig, environment),
-    stats: tcpStats(rootStats.scope(`tcp.${proto.statPrefix}`)),
+    stats: tcpStats(rootStats.scope(`tcp.${proto.statPrefix}`), proto.tunnelingConfig !== undefined),
   };
+}
+
+/** A weighted cluster's own criteria go over those of the proxy, name by name. */
+function criteriaOf(common: Metadata | undefined, own: Metadata | undefined): MetadataCriteria | undefined {
+  const merged = { ...common?.filterMetadata['envoy.lb'], ...own?.filterMetadata['envoy.lb'] };
+  return Object.keys(merged).length === 0 ? undefined : metadataCriteria(merged);
 }
 
 function compileHash(proto: TcpProxyProto): TcpProxySettings['hash'] {
@@ -138,7 +152,24 @@ function compileTunneling(proto: TunnelingProto, environment: FormatEnvironment 
   };
 }
 
-function tcpStats(scope: StatsScope): TcpStats {
+/** Envoy's tunnels have a router of their own, whose counters it shows and leaves at zero. */
+const tunnelCounters = [
+  'no_cluster',
+  'no_route',
+  'passthrough_internal_redirect_bad_location',
+  'passthrough_internal_redirect_no_route',
+  'passthrough_internal_redirect_predicate',
+  'passthrough_internal_redirect_too_many_redirects',
+  'passthrough_internal_redirect_unsafe_scheme',
+  'rq_direct_response',
+  'rq_overload_local_reply',
+  'rq_redirect',
+  'rq_reset_after_downstream_response_started',
+  'rq_total',
+];
+
+function tcpStats(scope: StatsScope, tunnels: boolean): TcpStats {
+  if (tunnels) for (const name of tunnelCounters) scope.counter(`tcpproxy_tunneling.${name}`);
   for (const name of ['downstream_cx_drain_close', 'early_data_received_count_total']) scope.counter(name);
   return {
     total: scope.counter('downstream_cx_total'),

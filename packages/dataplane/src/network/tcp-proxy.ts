@@ -4,7 +4,7 @@ import type { FormatEnvironment, ResponseFlag, StatsScope } from '@xebec/telemet
 import type { Cluster } from '../clusters/cluster.ts';
 import { keptBytes } from '../net/read-area.ts';
 import { resetSocket } from './filtered-socket.ts';
-import { compileTcpProxySettings, type TcpProxyParts, type TcpProxySettings } from './tcp-proxy-config.ts';
+import { compileTcpProxySettings, type TcpProxyParts, type TcpProxySettings, type WeightedTarget } from './tcp-proxy-config.ts';
 import { connectTunnel } from './tcp-tunnel.ts';
 import { connectDirect, type TcpUpstream, type TcpUpstreamOwner } from './tcp-upstream.ts';
 import type { TerminalFactory, TerminalFilter, TerminalParts } from './terminal.ts';
@@ -91,7 +91,8 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     for (const cancel of this.#timers) cancel();
     this.#attempt?.abandon();
     this.#upstream?.destroy();
-    this.#log('TcpConnectionEnd');
+    // After the listener's own line, as in Envoy.
+    queueMicrotask(() => this.#log('TcpConnectionEnd'));
   }
   onConnected(upstream: TcpUpstream): void {
     this.#attempt = undefined;
@@ -177,7 +178,8 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     const { info, connection } = this.#parts;
     const { clusters, stats, hash, clock, tunneling } = this.#settings;
     const override = info.filterState.get(tcpProxyClusterKey);
-    const name = typeof override === 'string' ? override : this.#chooseCluster();
+    const target = this.#chooseCluster();
+    const name = typeof override === 'string' ? override : (target?.name ?? '');
     const cluster = clusters.get(name);
     if (cluster === undefined) {
       stats.noRoute.add(1);
@@ -192,6 +194,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
       avoid: undefined,
       destination: { address: connection.localAddress, port: connection.localPort },
       header: undefined,
+      metadata: target?.criteria,
     });
     if (host === undefined) {
       cluster.stats.noneHealthy.add(1);
@@ -206,12 +209,12 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     const attempt = tunneling === undefined ? connectDirect(parts, this) : connectTunnel(parts, tunneling, this);
     if (this.#upstream === undefined && !this.#done) this.#attempt = attempt;
   }
-  #chooseCluster(): string {
+  #chooseCluster(): WeightedTarget | undefined {
     const { weighted, random } = this.#settings;
-    const first = weighted[0]?.name ?? '';
+    const first = weighted[0];
     if (weighted.length <= 1) return first;
     const at = random.next() * (weighted.at(-1)?.upTo ?? 0);
-    return weighted.find((entry) => at < entry.upTo)?.name ?? first;
+    return weighted.find((entry) => at < entry.upTo) ?? first;
   }
   #refuse(...flags: readonly ResponseFlag[]): void {
     const { info, socket } = this.#parts;

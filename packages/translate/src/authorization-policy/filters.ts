@@ -10,6 +10,8 @@ import { externalFilters } from './external.ts';
 import { type AuthorizationPolicy, rbacRules } from './rules.ts';
 
 export interface AuthorizationFilters {
+  /** Those of CUSTOM policies, which ask before tokens are looked at: what a provider adds to a request is seen by all behind it. */
+  readonly external: HttpFilter[];
   readonly http: HttpFilter[];
   readonly tcp: NetworkFilter[];
   readonly references: ConfigReference[];
@@ -29,7 +31,7 @@ export function authorizationFilters(snapshot: MeshSnapshot, proxy: MeshProxy): 
   const trustDomains = [mesh.trustDomain ?? 'cluster.local', ...(mesh.trustDomainAliases ?? [])];
   const http: HttpFilter[] = [];
   const tcp: NetworkFilter[] = [];
-  http.push(...externalFilters(snapshot, sidecarScope(snapshot, proxy), byAction.get('CUSTOM') ?? [], trustDomains));
+  const external = externalFilters(snapshot, sidecarScope(snapshot, proxy), byAction.get('CUSTOM') ?? [], trustDomains);
   for (const [action, rbac] of ACTIONS) {
     const policies = byAction.get(action) ?? [];
     const live = policies.filter((policy) => !isDryRun(policy));
@@ -49,7 +51,7 @@ export function authorizationFilters(snapshot: MeshSnapshot, proxy: MeshProxy): 
     tcp.push(extension('envoy.filters.network.rbac', NetworkRbacSchema, { ...rules(onTcp), statPrefix: 'tcp.' }));
   }
   const references = [...byAction.values()].flatMap((policies) => policies.map((policy) => referenceTo(policy)));
-  return { http, tcp, references };
+  return { external, http, tcp, references };
 }
 
 function isDryRun(policy: AuthorizationPolicy): boolean {

@@ -77,6 +77,7 @@ export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): Liste
           extensions: proxy.extensions,
           listsAll: proxy.flavour === 'xebec',
           requestAuthentication: guarded ? jwt.http : [],
+          externalAuthorization: guarded ? authorization.external : [],
           authorization: guarded ? authorization.http : [],
           mixer: mixerFilter(snapshot, proxy, scope, direction === 'inbound'),
           metrics,

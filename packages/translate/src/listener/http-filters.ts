@@ -27,6 +27,8 @@ export interface HttpFilterView {
   /** Whether that is everything it has: a filter that is not among them is never sent. */
   readonly listsAll: boolean;
   readonly requestAuthentication: readonly HttpFilter[];
+  /** Of CUSTOM policies. */
+  readonly externalAuthorization: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
   readonly mixer: readonly HttpFilter[];
   readonly metrics: boolean;
@@ -38,6 +40,7 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
   return executable(view, [
     // Who the peer is must be known before anything decides or reports by it.
     ...only(view, METADATA_EXCHANGE, () => metadataExchange(inbound)),
+    ...view.externalAuthorization,
     // Tokens before policies: a policy may ask for their claims.
     ...view.requestAuthentication,
     ...view.authorization,
@@ -63,7 +66,7 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
  */
 function executable(view: HttpFilterView, filters: readonly HttpFilter[]): HttpFilter[] {
   if (!view.listsAll) return [...filters];
-  const guards = new Set([...view.requestAuthentication, ...view.authorization, ...view.mixer]);
+  const guards = new Set([...view.externalAuthorization, ...view.requestAuthentication, ...view.authorization, ...view.mixer]);
   return filters.flatMap((filter) => {
     const name = filter.name ?? '';
     if (name === ROUTER || name === RBAC || view.extensions.has(name)) return [filter];

@@ -54,10 +54,10 @@ export function createExtAuthzFilter(
     const cluster = callbacks.route()?.clusterName;
     return cluster === undefined ? undefined : config.clusterStats(cluster);
   };
-  const ask = (complete: boolean): void => {
+  const ask = (): void => {
     let body: Buffer | undefined;
     if (wanted !== undefined && state === 'buffering') body = Buffer.concat(chunks).subarray(0, wanted.maxBytes);
-    const partial = body !== undefined && (!complete || size > body.length);
+    const partial = body !== undefined && size > body.length;
     state = 'asking';
     config
       .ask({
@@ -123,7 +123,7 @@ export function createExtAuthzFilter(
       // Without a body to wait for, or one that may never end, ask at once.
       const waits = wanted !== undefined && !endStream && request.upgrade === undefined;
       if (waits) state = 'buffering';
-      else ask(true);
+      else ask();
       return 'stop';
     },
     onRequestData(data, endStream): FilterStatus {
@@ -134,13 +134,12 @@ export function createExtAuthzFilter(
       if (size > wanted.maxBytes && !wanted.allowPartial) {
         state = 'done';
         callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
-      } else if (endStream || (wanted.allowPartial && size >= wanted.maxBytes))
-        queueMicrotask(() => state === 'buffering' && ask(endStream));
+      } else if (endStream || (wanted.allowPartial && size >= wanted.maxBytes)) queueMicrotask(() => state === 'buffering' && ask());
       return 'stop';
     },
     onRequestTrailers(): FilterStatus {
       if (state === 'done' || state === 'idle') return 'continue';
-      if (state === 'buffering') ask(true);
+      if (state === 'buffering') ask();
       return 'stop';
     },
     onResponseHead(head) {

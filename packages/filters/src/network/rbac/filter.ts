@@ -40,7 +40,8 @@ export function createNetworkRbacFilter(config: NetworkRbacConfig, callbacks: Ne
     }
     (allowed ? config.allowed : config.denied).add(1);
     if (allowed) return true;
-    const details = `rbac_access_denied_matched_policy[${policy ?? 'none'}]`;
+    // Details are one word in a log.
+    const details = `rbac_access_denied_matched_policy[${policy ?? 'none'}]`.replaceAll(/\s/g, '_');
     const close = () => callbacks.close('now', details);
     info.connectionTerminationDetails = details;
     if (config.delayDenyMs > 0) callbacks.setTimeout(close, config.delayDenyMs);
