@@ -112,6 +112,8 @@ export interface RefusedRequest {
 }
 
 export interface RefusalAnswer {
+  /** In place of the codec's own. */
+  readonly status?: number;
   readonly headers: HeaderList;
   readonly body: string;
 }

@@ -149,6 +149,14 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     stream.start(endStream);
     return stream;
   }
+  onRedirect(server: ServerStream, head: RequestHead, earlier: HttpStream): HttpStream {
+    const { stats } = this.settings;
+    stats.rqTotal.add(1);
+    (head.version === 'HTTP/2' ? stats.rqHttp2 : stats.rqHttp1).add(1);
+    stats.rqActive.add(1);
+    this.#active++;
+    return new HttpStream(this, server, head, earlier);
+  }
   onRefusedRequest(refused: RefusedRequest): RefusalAnswer {
     return answerRefused(refused, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
   }

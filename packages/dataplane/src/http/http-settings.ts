@@ -20,6 +20,7 @@ import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';
 import type { HcmStats } from './hcm-stats.ts';
 import { type Http2Settings, http2SettingsOf } from './http2-options.ts';
+import type { LocalReplyRewrite } from './local-reply-rewrite.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
 export interface RouteSource {
@@ -93,6 +94,8 @@ export interface HttpSettings {
   readonly forwardProxy: boolean;
   readonly suppressEnvoyHeaders: boolean;
   readonly bufferLimitBytes: number;
+  /** `local_reply_config`; undefined leaves the proxy's own answers as they are. */
+  readonly rewriteLocalReply: LocalReplyRewrite | undefined;
   /** `zone.<own>.<zone>`, how answers between two zones are counted; undefined while the proxy's own zone is not known. */
   zonePart(zone: string): string | undefined;
 }
@@ -105,7 +108,15 @@ export function compileHttpSettings(
   proto: HttpConnectionManager,
   parts: Pick<
     HttpSettings,
-    'routes' | 'filters' | 'accessLogs' | 'tracing' | 'stats' | 'suppressEnvoyHeaders' | 'bufferLimitBytes' | 'zonePart'
+    | 'routes'
+    | 'filters'
+    | 'accessLogs'
+    | 'tracing'
+    | 'stats'
+    | 'suppressEnvoyHeaders'
+    | 'bufferLimitBytes'
+    | 'rewriteLocalReply'
+    | 'zonePart'
   >,
 ): HttpSettings {
   const common = proto.commonHttpProtocolOptions;

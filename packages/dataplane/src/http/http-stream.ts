@@ -17,11 +17,13 @@ import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { StreamTrace } from '../tracing/stream-trace.ts';
 import { FilterChain, type FilteredStream } from './filter-chain.ts';
 import type { HttpSettings } from './http-settings.ts';
-import { replyMessage } from './local-reply.ts';
+import { followRedirect, type RedirectHistory, type RedirectRules } from './internal-redirect.ts';
+import { type ReplyMessage, replyMessage } from './local-reply.ts';
 import { prepareRequest, type RequestRefusal } from './request-headers.ts';
 import { grpcStreamDurationMs } from './request-timeout.ts';
 import { finishResponseHead } from './response-headers.ts';
 import { Router } from './router.ts';
+import type { SentBody } from './sent-body.ts';
 import { type FormattedStream, StreamFormat } from './stream-format.ts';
 import { type StreamTimeoutOwner, StreamTimeouts } from './stream-timeouts.ts';
 
@@ -36,6 +38,8 @@ export interface HttpStreamOwner {
   /** Tells the client to come on another connection: drains. */
   readonly draining: boolean;
   onStreamDone(stream: HttpStream): void;
+  /** The request goes on as another, with a stream of its own. */
+  onRedirect(server: ServerStream, head: RequestHead, earlier: HttpStream): HttpStream;
 }
 
 const emptyBody = Buffer.alloc(0);
@@ -64,12 +68,18 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   accessLogType: string | undefined = undefined;
   #requestEnded = false;
   #headSent = false;
+  #responseEnded = false;
   #replied = false;
   done = false;
   #timers: Set<() => void> | undefined = undefined;
   #format: FormatContext | undefined = undefined;
 
-  constructor(owner: HttpStreamOwner, server: ServerStream, head: RequestHead) {
+  /** Set where redirects are followed. */
+  #redirects: RedirectHistory | undefined = undefined;
+  /** The stream that a followed redirect goes on as. */
+  #successor: HttpStream | undefined = undefined;
+
+  constructor(owner: HttpStreamOwner, server: ServerStream, head: RequestHead, earlier?: HttpStream) {
     this.#owner = owner;
     this.settings = owner.settings;
     this.#server = server;
@@ -77,10 +87,13 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.request = head;
     this.#draw = owner.random.next();
     const connection = owner.connectionInfo;
-    const client = prepareRequest(head, connection, this.settings);
+    // What a redirect leads to has been prepared.
+    const client = earlier === undefined ? prepareRequest(head, connection, this.settings) : earlier.info.connection.remoteAddress;
+    if (earlier !== undefined) this.#redirects = earlier.#redirects;
     const named = typeof client !== 'string' || client === connection.remoteAddress ? connection : withClient(connection, client);
     this.info = createStreamInfo(named, owner.clock.now(), owner.clock.monotonic());
     this.info.protocol = head.version;
+    if (earlier !== undefined) this.info.bytesReceived = earlier.info.bytesReceived;
     this.#refusal = typeof client === 'string' ? undefined : client;
     this.#timeouts = new StreamTimeouts(this, owner.deadlines, owner.clock);
   }
@@ -164,9 +177,13 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     else this.#chain.onRequestTrailers(trailers);
   }
   onReset(reason: ResetReason, detail: string): void {
-    if (this.done) return;
+    if (this.done) {
+      this.#successor?.onReset(reason, detail);
+      return;
+    }
     const { info } = this;
     this.settings.stats.rqRxReset.add(1);
+    if (reason === 'remote-reset') this.settings.stats.root.counter('http2.rx_reset').add(1);
     if (reason === 'protocol-error') {
       info.responseFlags.add('DPE');
       info.responseCodeDetails = this.version === 'HTTP/2' ? 'http2.violation.of.messaging.rule' : 'http1.codec_error';
@@ -184,7 +201,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#complete();
   }
   onDrain(): void {
-    this.#router?.resumeResponse();
+    if (this.#successor !== undefined) this.#successor.onDrain();
+    else this.#router?.resumeResponse();
   }
   // For filters and router.
   findRoute(): CompiledRoute | undefined {
@@ -197,6 +215,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     info.routeName = route.name;
     info.virtualHostName = route.virtualHost.name;
     info.routeMetadata = route.metadata;
+    info.virtualHostMetadata = route.virtualHost.metadata;
     const { action } = route;
     if (action.kind !== 'forward') return route;
     const { name } = this.clusterChoice(action);
@@ -259,7 +278,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#chain?.drop();
     this.#server.resume();
     const headers = this.#routeHeaders(reply.headers);
-    const { head, body } = replyMessage(this.request, reply.status, reply.body, headers, reply.grpcStatus);
+    const { head, body } = this.#message(reply.status, reply.body, headers, reply.grpcStatus);
     this.#deliver(head, body);
   }
   // The request goes on behind the filters.
@@ -276,8 +295,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     switch (action.kind) {
       case 'forward': {
         const { upgrade } = this.request;
-        if (upgrade !== undefined && this.request.method !== 'CONNECT' && !this.#allowsUpgrade(action, upgrade)) {
+        if ((upgrade !== undefined || this.request.method === 'CONNECT') && !this.#allowsUpgrade(action, upgrade ?? 'connect')) {
           settings.stats.count('downstream_rq_ws_on_non_ws_route');
+          // Envoy refuses it before its router.
+          settings.stats.rqRouted.add(-1);
           this.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
           return;
         }
@@ -305,6 +326,31 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   routeTrailers(trailers: HeaderList): void {
     this.#router?.onTrailers(trailers);
   }
+  /** Ends here and begins anew with the request that a redirect asks for; false when the redirect goes to the client. */
+  followRedirect(rules: RedirectRules, answer: ResponseHead, body: SentBody): boolean {
+    this.#redirects ??= { count: 0, led: new Map() };
+    const { info, request, settings } = this;
+    const refusal = followRedirect(rules, request, answer, this.#redirects, () => this.#routeAnew()?.name, info.routeName);
+    if (refusal !== undefined) {
+      settings.stats.count(`passthrough_internal_redirect_${refusal}`);
+      return false;
+    }
+    info.responseCode = answer.status;
+    info.responseCodeDetails = 'internal_redirect';
+    this.#complete();
+    const next = this.#owner.onRedirect(this.#server, request, this);
+    this.#successor = next;
+    const bare = body.empty || (answer.status === 303 && request.method === 'GET');
+    next.start(bare);
+    if (!bare) body.resend(next);
+    return true;
+  }
+  #routeAnew(): CompiledRoute | undefined {
+    this.forgetRoute();
+    this.info.routeName = '';
+    this.info.upstreamCluster = '';
+    return this.findRoute();
+  }
   // The router's events.
   onUpstreamInterim(head: ResponseHead): void {
     // 102 and 103 go no further in Envoy either.
@@ -313,6 +359,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   onUpstreamHead(head: ResponseHead, endStream: boolean): void {
     if (this.answered) return;
     this.response = head;
+    this.info.responseDurationMs = this.clock.monotonic() - this.info.startMonotonicMs;
     if (this.#chain === undefined) this.sendHead(head, endStream);
     else this.#chain.onResponseHead(head, endStream);
   }
@@ -331,6 +378,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   abortResponse(): void {
     if (this.done) return;
     this.settings.stats.rqTxReset.add(1);
+    if (this.version === 'HTTP/2') this.settings.stats.root.counter('http2.tx_reset').add(1);
     this.#server.reset('local-reset');
     this.#complete();
   }
@@ -343,22 +391,21 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.trace?.onResponse(head);
     if (this.#closes(head)) head.headers.push('connection', 'close');
     settings.stats.answered(head.status);
-    if (!this.#requestEnded && endStream) settings.stats.count('downstream_rq_response_before_rq_complete');
     this.#timeouts.onRequestEnd();
     this.#server.sendHead(head, endStream);
-    if (endStream) this.#complete();
+    if (endStream) this.#endResponse();
   }
   sendData(data: Buffer, endStream: boolean): void {
     this.info.bytesSent += data.length;
     const flowing = this.#server.sendData(data, endStream);
-    if (endStream) this.#complete();
+    if (endStream) this.#endResponse();
     else if (!flowing) this.#router?.pauseResponse();
   }
   sendTrailers(trailers: HeaderList): void {
     this.responseTrailers = trailers;
     if (this.settings.enableTrailers || this.version === 'HTTP/2') this.#server.sendTrailers(trailers);
     else this.#server.sendData(emptyBody, true);
-    this.#complete();
+    this.#endResponse();
   }
   // Time.
   onIdle(): void {
@@ -388,9 +435,16 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     route.finalizeRequest(this.request, undefined, this.formatContext);
     const named: ResponseHead = { status, headers: location === undefined ? [] : ['location', location] };
     route.finalizeResponse(named, undefined, this.formatContext);
-    const message = replyMessage(this.request, status, body, named.headers, undefined);
+    const message = this.#message(status, body, named.headers, undefined);
     this.#replied = true;
     this.#deliver(message.head, message.body);
+  }
+  #message(status: number, body: string | Buffer, headers: HeaderList | undefined, grpcStatus: number | undefined): ReplyMessage {
+    const { request, settings } = this;
+    const rewritten = settings.rewriteLocalReply?.(status, headers ?? [], body, this.formatContext);
+    return rewritten === undefined
+      ? replyMessage(request, status, body, headers, grpcStatus)
+      : replyMessage(request, rewritten.status, rewritten.body, rewritten.headers, grpcStatus, rewritten.contentType);
   }
   /** A response from here passes the response filters like any other. */
   #deliver(head: ResponseHead, body: Buffer): void {
@@ -430,15 +484,23 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#timeouts.onRequestEnd();
     this.info.requestDurationMs = this.clock.monotonic() - this.info.startMonotonicMs;
   }
+  #endResponse(): void {
+    this.#responseEnded = true;
+    this.#complete();
+  }
   #complete(): void {
     if (this.done) return;
     this.done = true;
     const { info, settings } = this;
+    // The rest of the request is not read: for Envoy that is a reset.
+    if (this.#responseEnded && !this.#requestEnded) {
+      settings.stats.count('downstream_rq_response_before_rq_complete');
+      settings.stats.rqRxReset.add(1);
+    }
     this.#router?.cancel();
     this.#timeouts.close();
     if (this.#timers !== undefined) for (const cancel of this.#timers) cancel();
     info.durationMs = this.clock.monotonic() - info.startMonotonicMs;
-    info.responseDurationMs = info.durationMs;
     settings.stats.rqTime.record(info.durationMs);
     this.accessLogType = 'DownstreamEnd';
     this.#chain?.onComplete();

@@ -9,17 +9,23 @@ export interface ReplyMessage {
 
 const empty = Buffer.alloc(0);
 
-/** The response for a status and text: a trailers-only gRPC response when the request is gRPC, plain text otherwise. */
+/**
+ * The response for a status and text: a trailers-only gRPC response when the request is gRPC, plain text otherwise, or of the type
+ * that is given.
+ */
 export function replyMessage(
   request: RequestHead | undefined,
   status: number,
   text: string | Buffer,
   headers: HeaderList | undefined,
   grpcStatus: number | undefined,
+  contentType?: string,
 ): ReplyMessage {
   const own = headers ?? [];
   if (request !== undefined && isGrpcRequest(request)) {
-    const message = typeof text === 'string' ? text : text.toString();
+    // Formats in JSON end with a line feed, which no header may have.
+    const whole = typeof text === 'string' ? text : text.toString();
+    const message = contentType === 'application/json' ? whole.replace(/\n$/, '') : whole;
     const list = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatus ?? grpcStatusOf(status))];
     if (message !== '') list.push('grpc-message', percentEncode(message));
     return { head: { status: 200, headers: [...list, ...withoutType(own)] }, body: empty };
@@ -27,6 +33,10 @@ export function replyMessage(
   const body = typeof text === 'string' ? (text === '' ? empty : Buffer.from(text)) : text;
   if (body.length === 0) return { head: { status, headers: withoutType(own) }, body };
   const list: HeaderList = ['content-length', String(body.length)];
+  if (contentType !== undefined) {
+    list.push('content-type', contentType, ...withoutType(own));
+    return { head: { status, headers: list }, body: request?.method === 'HEAD' ? empty : body };
+  }
   if (!own.includes('content-type')) list.push('content-type', 'text/plain');
   return { head: { status, headers: [...list, ...own] }, body: request?.method === 'HEAD' ? empty : body };
 }

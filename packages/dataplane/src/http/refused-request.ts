@@ -1,7 +1,8 @@
 import type { ConnectionInfo } from '@xebec/telemetry';
-import { createStreamInfo, type FormatContext } from '@xebec/telemetry';
-import type { RefusalAnswer, RefusedRequest, RequestHead, ResponseHead } from '@xebec/wire';
+import { createStreamInfo, type FormatContext, type StreamInfo } from '@xebec/telemetry';
+import { type RefusalAnswer, type RefusedRequest, type RequestHead, type ResponseHead, removeHeader } from '@xebec/wire';
 import type { HttpSettings } from './http-settings.ts';
+import { replyMessage } from './local-reply.ts';
 import { finishResponseHead } from './response-headers.ts';
 
 /** The codec's words, where Envoy's details are others than `http1.codec_error`. */
@@ -39,25 +40,46 @@ export function answerRefused(
 ): RefusalAnswer {
   const { status, head, detail } = refused;
   const noHost = detail === 'missing host header';
-  const body = noHost ? '' : (bodies[status] ?? '');
-  const response: ResponseHead = { status, headers: body === '' ? [] : ['content-type', 'text/plain'] };
+  const info = createStreamInfo(connection, nowMs, monotonicMs);
+  info.protocol = 'HTTP/1.1';
+  info.responseCodeDetails = codes[detail] ?? 'http1.codec_error';
+  const { response, body } = answerOf(status, noHost ? '' : (bodies[status] ?? ''), head, settings, info);
   finishResponseHead(response, head ?? noHead, settings, false);
   // Of a request that is known its own stream tells.
   if (!refused.known) {
     const { stats } = settings;
     stats.rqTotal.add(1);
     stats.rqHttp1.add(1);
-    stats.answered(status);
+    stats.answered(response.status);
+    stats.count('downstream_rq_response_before_rq_complete');
+    stats.rqRxReset.add(1);
     if (settings.accessLogs.length > 0) {
-      const info = createStreamInfo(connection, nowMs, monotonicMs);
-      info.protocol = 'HTTP/1.1';
-      info.responseCode = status;
-      info.responseCodeDetails = codes[detail] ?? 'http1.codec_error';
+      info.responseCode = response.status;
       if (!noHost) info.responseFlags.add('DPE');
       info.bytesSent = body.length;
-      const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...(head === undefined ? {} : { request: head }) };
+      const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
       for (const log of settings.accessLogs) log.log(context);
     }
   }
-  return { headers: response.headers, body };
+  // The codec writes a character for each byte.
+  return { status: response.status, headers: response.headers, body: Buffer.from(body).toString('latin1') };
+}
+
+function requestOf(head: RequestHead | undefined, noHost: boolean): Pick<FormatContext, 'request'> {
+  return head === undefined ? {} : { request: noHost ? { ...head, authority: undefined } : head };
+}
+
+/** The answer's head without its length, and the body, as `local_reply_config` will have them. */
+function answerOf(
+  status: number,
+  text: string,
+  request: RequestHead | undefined,
+  settings: HttpSettings,
+  info: StreamInfo,
+): { readonly response: ResponseHead; readonly body: string | Buffer } {
+  const rewritten = settings.rewriteLocalReply?.(status, [], text, { info, request, traceId: undefined });
+  if (rewritten === undefined) return { response: { status, headers: text === '' ? [] : ['content-type', 'text/plain'] }, body: text };
+  const { head } = replyMessage(undefined, rewritten.status, rewritten.body, rewritten.headers, undefined, rewritten.contentType);
+  removeHeader(head.headers, 'content-length');
+  return { response: head, body: rewritten.body };
 }

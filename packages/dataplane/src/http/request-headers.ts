@@ -24,6 +24,9 @@ const internalOnly = new Set([
   'x-envoy-hedge-on-per-try-timeout',
 ]);
 
+/** Of these the upstream hears. */
+const passedOn = new Set(['x-envoy-force-trace', 'x-envoy-ip-tags', 'x-envoy-original-url']);
+
 /** Only the edge takes these away. */
 const edgeOnly = new Set([
   'x-envoy-original-path',
@@ -232,7 +235,7 @@ export function removeRouterHeaders(headers: HeaderList): void {
   let kept = 0;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (name.startsWith('x-envoy-') && internalOnly.has(name) && name !== 'x-envoy-force-trace' && name !== 'x-envoy-ip-tags') continue;
+    if (name.startsWith('x-envoy-') && internalOnly.has(name) && !passedOn.has(name)) continue;
     headers[kept] = name;
     headers[kept + 1] = headers[i + 1] as string;
     kept += 2;

@@ -2,7 +2,7 @@ import type { LocalReply } from '@xebec/filters';
 import { type CompiledRoute, type ForwardAction, rewriteHost } from '@xebec/matching';
 import type { InternalRedirectPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { Span } from '@xebec/telemetry';
-import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
+import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
 import { chooseHost, poolFor } from './attempt-target.ts';
 import { type AttemptTimeoutOwner, AttemptTimeouts } from './attempt-timeouts.ts';
 import { HedgedAttempts } from './hedged-attempts.ts';
@@ -59,11 +59,13 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     this.#body.ended = endStream;
     this.#headOnly = endStream;
     const { rules } = request.retries;
-    this.#body.kept = ((rules.count > 0 && rules.on.size > 0) || this.#action.internalRedirect !== undefined) && head.upgrade === undefined;
+    this.#body.kept = (rules.count > 0 && rules.on.size > 0) || this.#action.internalRedirect !== undefined;
     if (this.#action.mirrors.length > 0 && head.upgrade === undefined)
       this.#mirrors = mirrorRequest(this.#action.mirrors, head, endStream, stream);
     // A request without a body has taken no time yet.
     this.#sentAt = endStream ? stream.info.startMonotonicMs : stream.clock.monotonic();
+    // Envoy gives the handshake of a websocket the route's time, other requests from when they are whole.
+    if (head.upgrade === 'websocket') this.#timeouts.armWhole(request.timeoutMs, this.#sentAt);
     this.#startAttempt();
     if (endStream && !this.#done) this.#requestComplete(this.#sentAt);
   }
@@ -140,6 +142,10 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (this.#done || request === undefined) return;
     if (this.#hedged !== undefined) this.#judgeHedged(attempt, head, request.retries);
     if (attempt !== this.#attempt) return;
+    if (!attempt.upgraded && head.status < 400 && request.head.upgrade === 'websocket' && attempt.connection?.protocol === 'http1') {
+      this.#refuseHandshake(attempt, head, request);
+      return;
+    }
     if (this.#retriesAnswer(attempt, head, request)) {
       if (!endStream) attempt.cancel();
       return;
@@ -154,6 +160,18 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     this.#finalize(head, request, serviceMs);
     if (endStream) this.#complete(serviceMs);
     this.#stream.onUpstreamHead(head, endStream);
+  }
+  /** The upstream answers as if nothing had been asked of it: its head goes on, and nothing else. */
+  #refuseHandshake(attempt: UpstreamAttempt, head: ResponseHead, request: RoutedRequest): void {
+    this.#stream.info.responseCodeDetails = 'websocket_handshake_unsuccessful';
+    attempt.cancel();
+    removeHeader(head.headers, 'content-length');
+    request.answers.answered(head.status, attempt.host);
+    this.#commit(attempt, true);
+    const serviceMs = Math.max(0, Math.round(this.#stream.clock.monotonic() - this.#sentAt));
+    this.#finalize(head, request, serviceMs);
+    this.#complete(serviceMs);
+    this.#stream.onUpstreamHead(head, true);
   }
   onResponseData(attempt: UpstreamAttempt, data: Buffer, endStream: boolean): void {
     if (attempt !== this.#attempt || !this.#committed) return;
@@ -234,7 +252,7 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (retries.attempts > 1) this.#announceRetry(request);
     this.#attemptSpan = stream.trace?.startAttempt(cluster.config.name);
     const high = this.#action.priority === 'high';
-    const pool = poolFor(stream, cluster, host, head, high);
+    const pool = poolFor(stream, cluster, host, head, this.#action);
     const attempt = new UpstreamAttempt(this, cluster, host, pool, high ? cluster.highLimits : cluster.limits);
     this.#attempt = attempt;
     stream.info.attemptCount = retries.attempts;
@@ -255,6 +273,8 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     const { info } = this.#stream;
     info.upstreamHost = host.text;
     info.upstreamLocalAddress = connection?.localAddress ?? '';
+    info.upstreamConnection = connection;
+    if (host.config.hostname !== '') info.upstreamHostName = host.config.hostname;
     info.upstreamTls = connection?.tls ?? false;
     info.upstreamHostMetadata = host.config.metadata;
     if (connection?.tls === true) info.upstreamPeer = connection.peer;

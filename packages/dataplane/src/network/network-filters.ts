@@ -10,7 +10,7 @@ import type {
   NodeInfo,
   ProcessState,
 } from '@xebec/filters';
-import { compileRouteTable, type RuntimeFraction } from '@xebec/matching';
+import { compileHeaderLookup, compileMetadataMatcher, compileRouteTable, type RuntimeFraction } from '@xebec/matching';
 import type { Filter } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import {
@@ -24,6 +24,7 @@ import { typeNameOf, unpack } from '../config/unpack.ts';
 import { createHcmStats } from '../http/hcm-stats.ts';
 import { HttpConnection } from '../http/http-connection.ts';
 import { compileHttpFilters, compileHttpSettings } from '../http/http-settings.ts';
+import { compileLocalReply } from '../http/local-reply-rewrite.ts';
 import type { AccessLogs } from '../runtime/access-logs.ts';
 import { readDataSource } from '../tls/secret-store.ts';
 import { compileHttpTracing } from '../tracing/http-tracing.ts';
@@ -149,6 +150,11 @@ function compileHttpManager(
     tracing: traced?.tracing,
     stats,
     bufferLimitBytes: place.bufferLimitBytes,
+    rewriteLocalReply: compileLocalReply(proto.localReplyConfig, {
+      environment: environment.formatEnvironment,
+      matchers: { header: compileHeaderLookup, metadata: compileMetadataMatcher, random: () => random.next() },
+      readDataSource,
+    }),
     zonePart: (zone) => (environment.zone === '' ? undefined : `zone.${environment.zone}.${zone}`),
   });
   const parts = { settings, clusters, clock, random };

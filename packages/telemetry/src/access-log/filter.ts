@@ -100,7 +100,7 @@ function comparison(filter: ComparisonFilter | undefined): (value: number) => bo
 
 function requestValue(request: FormatContext['request'], name: string): string | readonly string[] | undefined {
   if (request === undefined) return undefined;
-  const pseudo: Readonly<Record<string, string>> = {
+  const pseudo: Readonly<Record<string, string | undefined>> = {
     ':method': request.method,
     ':path': request.path,
     ':authority': request.authority,

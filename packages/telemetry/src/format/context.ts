@@ -4,7 +4,8 @@ import type { StreamInfo } from '../stream-info.ts';
 export interface FormatRequest {
   readonly method: string;
   readonly path: string;
-  readonly authority: string;
+  /** Undefined where a request has none, which is refused. */
+  readonly authority: string | undefined;
   readonly scheme: string;
   /** Names and values in turn, names in lower case. */
   readonly headers: readonly string[];

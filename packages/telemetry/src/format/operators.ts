@@ -210,7 +210,7 @@ const factories: Readonly<Record<string, Factory>> = {
     request === undefined
       ? 0
       : bytesOf(request.headers) +
-        bytesOf([':method', request.method, ':path', request.path, ':authority', request.authority, ':scheme', request.scheme]),
+        bytesOf([':method', request.method, ':path', request.path, ':authority', request.authority ?? '', ':scheme', request.scheme]),
   ),
   RESPONSE_HEADERS_BYTES: constant(({ response }) =>
     response === undefined ? 0 : bytesOf(response.headers) + bytesOf([':status', String(response.status)]),
@@ -239,8 +239,9 @@ const factories: Readonly<Record<string, Factory>> = {
   UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: constant(({ info }) =>
     info.upstreamLocalAddress === '' ? undefined : text(stripPort(info.upstreamHostName || info.upstreamHost)),
   ),
-  UPSTREAM_CONNECTION_ID: absent,
-  UPSTREAM_CONNECTION_IDS_ATTEMPTED: absent,
+  // Envoy has 0 where there was none.
+  UPSTREAM_CONNECTION_ID: constant(({ info }) => info.upstreamConnection?.id ?? 0),
+  UPSTREAM_CONNECTION_IDS_ATTEMPTED: constant(({ info }) => text(String(info.upstreamConnection?.id ?? ''))),
   UPSTREAM_CLUSTER: constant(({ info }) =>
     info.responseFlags.has('NC') ? undefined : text(info.upstreamClusterStatName || info.upstreamCluster),
   ),
@@ -262,15 +263,15 @@ const factories: Readonly<Record<string, Factory>> = {
     time(argument === '' ? certificateFormat : argument, ({ info }) => info.upstreamPeer?.notBeforeMs),
   UPSTREAM_PEER_CERT_V_END: (argument) => time(argument === '' ? certificateFormat : argument, ({ info }) => info.upstreamPeer?.notAfterMs),
   UPSTREAM_PEER_IP_SAN: absent,
-  UPSTREAM_TLS_VERSION: constant(({ info }) => text(info.upstreamTlsVersion ?? '')),
-  UPSTREAM_TLS_CIPHER: constant(({ info }) => text(info.upstreamTlsCipher ?? '')),
-  UPSTREAM_TLS_SESSION_ID: absent,
+  UPSTREAM_TLS_VERSION: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.version ?? '')),
+  UPSTREAM_TLS_CIPHER: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.cipher ?? '')),
+  UPSTREAM_TLS_SESSION_ID: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.sessionId ?? '')),
   UPSTREAM_TLS_GROUP: absent,
   UPSTREAM_LOCAL_DNS_SAN: absent,
   UPSTREAM_LOCAL_IP_SAN: absent,
   UPSTREAM_LOCAL_URI_SAN: absent,
-  UPSTREAM_SERVER_NAME: absent,
-  UPSTREAM_DETECTED_CLOSE_TYPE: absent,
+  UPSTREAM_SERVER_NAME: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.serverName ?? '')),
+  UPSTREAM_DETECTED_CLOSE_TYPE: constant(({ info }) => (info.upstreamHost === '' ? undefined : 'Normal')),
   UPSTREAM_LOCAL_CLOSE_REASON: absent,
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: connected(() => ''),
   UPSTREAM_FILTER_STATE: absent,
@@ -289,7 +290,7 @@ const factories: Readonly<Record<string, Factory>> = {
   DOWNSTREAM_CX_RTT: absent,
   BYTES_RETRANSMITTED: absent,
   PACKETS_RETRANSMITTED: absent,
-  DOWNSTREAM_DETECTED_CLOSE_TYPE: absent,
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: constant(() => 'Normal'),
   DOWNSTREAM_LOCAL_CLOSE_REASON: absent,
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: absent,
   DOWNSTREAM_TLS_SESSION_ID: absent,
@@ -388,7 +389,11 @@ const factories: Readonly<Record<string, Factory>> = {
     return () => value;
   },
   HOSTNAME: (_, environment) => () => environment.hostname,
-  STREAM_ID: constant(({ request, info }) => find(request?.headers, 'x-request-id') ?? `${info.connection.id}-${info.startTimeMs}`),
+  // An HTTP request is called by its request id, or not at all.
+  STREAM_ID: constant(
+    ({ request, info }) =>
+      find(request?.headers, 'x-request-id') ?? (info.protocol === '' ? `${info.connection.id}-${info.startTimeMs}` : undefined),
+  ),
   TRACE_ID: constant((context) => context.traceId),
   SPAN_ID: constant((context) => context.spanId),
   ACCESS_LOG_TYPE: constant((context) => context.accessLogType ?? 'NotSet'),

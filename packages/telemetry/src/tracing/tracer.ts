@@ -183,7 +183,7 @@ function standardTags(context: FormatContext, options: TracerOptions): Record<st
     if (id !== undefined) tags['guid:x-request-id'] = id;
     if (find(request.headers, 'content-type')?.startsWith('application/grpc') === true) {
       tags['grpc.path'] = request.path;
-      tags['grpc.authority'] = request.authority;
+      tags['grpc.authority'] = request.authority ?? '';
       const status = find(context.responseTrailers, 'grpc-status') ?? find(response?.headers, 'grpc-status');
       if (status !== undefined) tags['grpc.status_code'] = status;
       if (status !== undefined && status !== '0') tags['error'] = 'true';

@@ -273,7 +273,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       const answer = this.#handler.onRefusedRequest?.({ status, detail, head, known: stream !== undefined });
       const fields = answer === undefined ? '' : this.lines.of(answer.headers);
       const body = answer?.body ?? '';
-      this.out.push(`${statusLine(status)}${fields}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+      this.out.push(`${statusLine(answer?.status ?? status)}${fields}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
       this.out.end();
     } else this.out.destroy(detail);
     stream?.fail('protocol-error', detail);
