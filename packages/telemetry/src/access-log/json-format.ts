@@ -2,12 +2,12 @@ import { XebecError } from '@xebec/core';
 import type { FormatContext, FormatValue } from '../format/context.ts';
 import { compileFormat, type FormatOptions } from '../format/format-string.ts';
 
-/** Appends nothing itself: gives the JSON text of one value, or undefined when there is none. */
+/** The JSON text of one value; undefined when there is none. */
 type JsonNode = (context: FormatContext) => string | undefined;
 
 const maxDepth = 16;
-/** What a JSON string cannot have as it is, and lone surrogates, which `JSON.stringify` escapes. */
-const escaped = /["\\\u0000-\u001f\ud800-\udfff]/;
+/** A character that a JSON string cannot have as it is: quote, backslash, controls; and surrogates, of which `JSON.stringify` escapes lone ones. */
+const escaped = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
 /**
  * Compiles a JSON log format: each text is a format string. A text that is one operator keeps its type (numbers stay numbers);
