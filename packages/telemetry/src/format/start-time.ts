@@ -29,7 +29,7 @@ const parts: Readonly<Record<string, (date: Date) => string>> = {
  * that many digits of the fraction. An empty format is ISO 8601 with milliseconds.
  */
 export function compileTimeFormat(format: string): (epochMs: number) => string {
-  if (format === '') return (epochMs) => new Date(epochMs).toISOString();
+  if (format === '') return latest((epochMs) => new Date(epochMs).toISOString());
   const pieces: ((date: Date) => string)[] = [];
   for (const match of format.matchAll(/%([1-9])f|%E([0-9*])S|%E?([a-zA-Z%])|([^%]+)|%/g)) {
     const [whole, digits, subsecond, letter, literal] = match;
@@ -39,10 +39,23 @@ export function compileTimeFormat(format: string): (epochMs: number) => string {
     else if (subsecond !== undefined) pieces.push((date) => secondsText(date, subsecond));
     else pieces.push(part ?? (() => whole));
   }
-  return (epochMs) => {
+  return latest((epochMs) => {
     const date = new Date(epochMs);
     let text = '';
     for (const piece of pieces) text += piece(date);
+    return text;
+  });
+}
+
+/** Many requests share a millisecond: its text is made once. */
+function latest(format: (epochMs: number) => string): (epochMs: number) => string {
+  let known = Number.NaN;
+  let text = '';
+  return (epochMs) => {
+    if (epochMs !== known) {
+      text = format(epochMs);
+      known = epochMs;
+    }
     return text;
   };
 }
