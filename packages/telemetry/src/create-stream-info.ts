@@ -1,4 +1,4 @@
-import type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo } from './stream-info.ts';
+import type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo } from './stream-info.ts';
 
 /** The record of a stream that has just begun: nothing is known but where it came from. */
 export function createStreamInfo(connection: ConnectionInfo, startTimeMs: number, startMonotonicMs: number): StreamInfo {
@@ -32,6 +32,8 @@ class StreamRecord implements StreamInfo {
   clusterMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
   routeMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
   upstreamHostMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
+  virtualHostMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
+  upstreamConnection: UpstreamConnectionInfo | undefined = undefined;
   #responseFlags: Set<ResponseFlag> | undefined = undefined;
   #dynamicMetadata: Map<string, Record<string, unknown>> | undefined = undefined;
   #filterState: Map<string, unknown> | undefined = undefined;
@@ -40,6 +42,9 @@ class StreamRecord implements StreamInfo {
     this.connection = connection;
     this.startTimeMs = startTimeMs;
     this.startMonotonicMs = startMonotonicMs;
+  }
+  get upstreamProtocol(): string | undefined {
+    return this.upstreamConnection?.protocolName;
   }
   get responseFlags(): Set<ResponseFlag> {
     this.#responseFlags ??= new Set();

@@ -126,7 +126,18 @@ export interface StreamInfo {
   upstreamClusterStatName?: string;
   /** `hostname` of the endpoint where it has one. */
   upstreamHostName?: string;
-  upstreamProtocol?: string;
-  upstreamTlsVersion?: string;
-  upstreamTlsCipher?: string;
+  /** The protocol spoken to the upstream: that of its connection. */
+  readonly upstreamProtocol?: string | undefined;
+  /** Asked only when something is to be written of it. */
+  upstreamConnection?: UpstreamConnectionInfo | undefined;
+}
+
+/** The connection that the last try went over. */
+export interface UpstreamConnectionInfo {
+  readonly id: number;
+  /** `HTTP/1.1`, `HTTP/2`; empty for TCP. */
+  readonly protocolName: string;
+  readonly tlsDetails:
+    | { readonly version: string; readonly cipher: string; readonly serverName: string; readonly sessionId: string }
+    | undefined;
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { errorText, XebecError } from '@xebec/core';
 import type { DataplaneState } from '../dataplane.ts';
+import { createAdminStats } from './admin-stats.ts';
 import { type AdminReply, adminHandlers } from './handlers.ts';
 import { helpText } from './help.ts';
 
@@ -15,12 +16,16 @@ export async function startAdmin(
   address: { readonly address: string; readonly port: number },
   state: DataplaneState,
 ): Promise<AdminServer> {
+  const stats = createAdminStats(state.stats, () => performance.now());
   const server = createServer((request, response) => {
-    answer(request, state).then(
-      (reply) => send(response, reply),
-      (error: unknown) => send(response, { status: 500, body: `${errorText(error)}\n` }),
-    );
+    const answered = stats.request(response);
+    const reply = (reply: AdminReply): void => {
+      answered(reply.status ?? 200);
+      send(response, reply);
+    };
+    answer(request, state).then(reply, (error: unknown) => reply({ status: 500, body: `${errorText(error)}\n` }));
   });
+  server.on('connection', stats.connection);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new XebecError('E_LISTEN', `admin: cannot bind ${address.address}:${address.port}: ${errorText(cause)}`, { cause })),

@@ -8,7 +8,7 @@ import type { DataplaneState } from '../dataplane.ts';
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 
 const clusterNames = words(`
-  assignment_stale assignment_timeout_received assignment_use_cached bind_errors
+  default.total_match_count assignment_stale assignment_timeout_received assignment_use_cached bind_errors
   g:circuit_breakers.default.cx_pool_open g:circuit_breakers.high.cx_pool_open
   lb_healthy_panic lb_local_cluster_not_ok lb_recalculate_zone_structures lb_subsets_created lb_subsets_fallback
   lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected g:lb_subsets_active lb_zone_cluster_too_small
@@ -17,7 +17,7 @@ const clusterNames = words(`
   upstream_cx_close_notify upstream_cx_connect_attempts_exceeded upstream_cx_connect_with_0_rtt upstream_cx_destroy_local
   upstream_cx_destroy_local_with_active_rq upstream_cx_destroy_remote upstream_cx_destroy_remote_with_active_rq
   upstream_cx_destroy_with_active_rq upstream_cx_http3_total h:upstream_cx_length_ms upstream_cx_max_duration_reached
-  upstream_cx_pool_overflow upstream_cx_protocol_error g:upstream_cx_rx_bytes_buffered g:upstream_cx_tx_bytes_buffered
+  upstream_cx_pool_overflow upstream_cx_preconnect_skipped upstream_cx_protocol_error upstream_queue_overloaded g:upstream_cx_rx_bytes_buffered g:upstream_cx_tx_bytes_buffered
   upstream_flow_control_backed_up_total upstream_flow_control_drained_total upstream_flow_control_paused_reading_total
   upstream_flow_control_resumed_reading_total upstream_http3_broken upstream_internal_redirect_failed_total
   upstream_internal_redirect_succeeded_total upstream_rq_0rtt upstream_rq_active_overflow upstream_rq_completed
@@ -68,8 +68,7 @@ const tcpNames = words(`
 const processNames = words(`
   cluster_manager.cluster_added cluster_manager.cluster_modified cluster_manager.cluster_removed cluster_manager.cluster_updated
   cluster_manager.cluster_updated_via_merge cluster_manager.update_merge_cancelled cluster_manager.update_out_of_merge_window
-  envoy.overload_actions.reset_high_memory_stream.count h:overload.refresh_interval_delay filesystem.reopen_failed
-  filesystem.write_failed`);
+  envoy.overload_actions.reset_high_memory_stream.count h:overload.refresh_interval_delay`);
 
 /** Names that are not among the samples yet. Only here, when somebody looks. What stands in `samples` stays. */
 export function withZeros(samples: readonly StatSample[], state: DataplaneState): StatSample[] {
@@ -91,9 +90,17 @@ export function withZeros(samples: readonly StatSample[], state: DataplaneState)
     const scope = `cluster.${config.statName}.`;
     const labels: readonly Label[] = [['cluster_name', config.statName]];
     add(scope, clusterNames, 'cluster.', labels);
+    if (known.has(`${scope}ssl.handshake`)) add(scope, tlsNames('client'), 'cluster.', labels);
+    if (known.has(`${scope}outlier_detection.ejections_overflow`))
+      add(scope, ['outlier_detection.ejections_detected_degradation'], 'cluster.', labels);
+    if (config.balancing.subsets !== undefined) add(scope, ['lb_subsets_single_host_per_subset_duplicate'], 'cluster.', labels);
     // A codec's names are there once there was a connection for it.
     if (stats.cxHttp1.value > 0) add(scope, http1Names, 'cluster.', labels);
     if (stats.cxHttp2.value > 0) add(scope, http2Names, 'cluster.', labels);
+  }
+  for (const { name } of samples) {
+    const listener = /^listener\.(.+)\.ssl\.handshake$/.exec(name)?.[1];
+    if (listener !== undefined) add(`listener.${listener}.`, tlsNames('server'), 'listener.', [['listener_address', listener]]);
   }
   for (const [kind, value] of scopesOf(samples)) {
     const scope = `${kind}.${value}.`;
@@ -112,6 +119,11 @@ export function withZeros(samples: readonly StatSample[], state: DataplaneState)
   if (spoken('http2')) add('', http2Names, '', []);
   return added.length === 0 ? [...samples] : [...samples, ...added].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
+
+const tlsNames = (side: 'client' | 'server'): readonly string[] =>
+  ['downstream_context_secrets_not_ready', 'ssl_context_update_by_sds', 'upstream_context_secrets_not_ready'].map(
+    (name) => `${side}_ssl_socket_factory.${name}`,
+  );
 
 const nothing = { bounds: [], counts: [], sum: 0, count: 0 };
 

@@ -51,6 +51,19 @@ export function createHcmStats(root: StatsScope, statPrefix: string, listener: S
     total: scope.counter(`downstream_cx_${name}_total`),
     active: scope.gauge(`downstream_cx_${name}_active`),
   });
+  // What a router counts: the admin's manager has none.
+  const late = (name: string): Counter => {
+    let counter: Counter | undefined;
+    return {
+      add(n) {
+        counter ??= scope.counter(name);
+        counter.add(n);
+      },
+      get value() {
+        return counter?.value ?? 0;
+      },
+    };
+  };
   let lengths: Histogram | undefined;
   return {
     scope,
@@ -76,11 +89,11 @@ export function createHcmStats(root: StatsScope, statPrefix: string, listener: S
     rqIdleTimeout: scope.counter('downstream_rq_idle_timeout'),
     rqTimeout: scope.counter('downstream_rq_timeout'),
     rqMaxDuration: scope.counter('downstream_rq_max_duration_reached'),
-    noRoute: scope.counter('no_route'),
-    noCluster: scope.counter('no_cluster'),
-    rqRedirect: scope.counter('rq_redirect'),
-    rqDirectResponse: scope.counter('rq_direct_response'),
-    rqRouted: scope.counter('rq_total'),
+    noRoute: late('no_route'),
+    noCluster: late('no_cluster'),
+    rqRedirect: late('rq_redirect'),
+    rqDirectResponse: late('rq_direct_response'),
+    rqRouted: late('rq_total'),
     answered(status) {
       for (const { completed, classes } of outcomes) {
         completed.add(1);

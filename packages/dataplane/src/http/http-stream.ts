@@ -269,6 +269,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const { info } = this;
     if (reply.flag !== undefined) info.responseFlags.add(reply.flag);
     info.responseCodeDetails = reply.details;
+    if (info.responseFlags.has('UF') || info.responseFlags.has('UC')) this.#tellTunnel();
     this.#router?.cancel();
     if (this.#headSent) {
       this.abortResponse();
@@ -379,6 +380,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (this.done) return;
     this.settings.stats.rqTxReset.add(1);
     if (this.version === 'HTTP/2') this.settings.stats.root.counter('http2.tx_reset').add(1);
+    if (this.info.responseFlags.has('UC')) this.#tellTunnel();
     this.#server.reset('local-reset');
     this.#complete();
   }
@@ -474,6 +476,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const { request } = this;
     // An upgrade that was not taken leaves a connection whose request has no end.
     return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT');
+  }
+  #tellTunnel(): void {
+    if (this.request.upgrade !== undefined || this.request.method === 'CONNECT') this.#server.connectFailed = true;
   }
   #allowsUpgrade(action: ForwardAction, upgrade: string): boolean {
     const type = upgrade.toLowerCase();

@@ -40,9 +40,9 @@ export function mirrorRequest(
     };
     markInternal(copy.headers, stream.settings.ownAddress);
     if (stream.trace?.context !== undefined && !policy.traceSampled) setHeader(copy.headers, 'x-b3-sampled', '0');
-    const mirror = new Mirror(copy, endStream);
+    const mirror = new Mirror(copy, endStream, stream);
     const pool = cluster.httpPool(host, stream.version === 'HTTP/2' ? 'http2' : 'http1', undefined, undefined, false);
-    mirror.start(new UpstreamAttempt(mirror, cluster, host, pool, cluster.limits), stream);
+    mirror.start(new UpstreamAttempt(mirror, cluster, host, pool, cluster.limits));
     mirrors.push(mirror);
   }
   return mirrors;
@@ -69,13 +69,19 @@ class Mirror implements AttemptOwner, MirroredBody {
   #endStream: boolean;
   #cancelTimeout: (() => void) | undefined;
 
-  constructor(head: RequestHead, endStream: boolean) {
+  readonly #stream: HttpStream;
+  readonly #sinceMs: number;
+
+  constructor(head: RequestHead, endStream: boolean, stream: HttpStream) {
+    this.#stream = stream;
+    this.#sinceMs = stream.clock.monotonic();
+    stream.settings.stats.root.scope('http.async-client').counter('rq_total').add(1);
     this.#head = head;
     this.#endStream = endStream;
   }
-  start(attempt: UpstreamAttempt, stream: HttpStream): void {
+  start(attempt: UpstreamAttempt): void {
     this.#attempt = attempt;
-    this.#cancelTimeout = stream.clock.setTimeout(() => this.#giveUp(), mirrorTimeoutMs);
+    this.#cancelTimeout = this.#stream.clock.setTimeout(() => this.#giveUp(), mirrorTimeoutMs);
     attempt.start();
   }
   data(data: Buffer, endStream: boolean): void {
@@ -98,7 +104,12 @@ class Mirror implements AttemptOwner, MirroredBody {
   }
   onInterim(): void {}
   onResponseHead(attempt: UpstreamAttempt, head: ResponseHead, endStream: boolean): void {
-    attempt.cluster.stats.status(head.status);
+    attempt.cluster.stats.status(head.status, true);
+    const zone = attempt.host.config.locality?.zone ?? '';
+    const zones = zone === '' ? undefined : this.#stream.settings.zonePart(zone);
+    const tookMs = this.#stream.clock.monotonic() - this.#sinceMs;
+    for (const part of zones === undefined ? ['', 'internal'] : ['', 'internal', zones]) attempt.cluster.stats.part(part).time(tookMs);
+    if (zones !== undefined) attempt.cluster.stats.part(zones).charge(head.status);
     if (endStream) this.#cancelTimeout?.();
   }
   onResponseData(_attempt: UpstreamAttempt, _data: Buffer, endStream: boolean): void {

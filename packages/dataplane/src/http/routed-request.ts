@@ -43,7 +43,8 @@ export function routeRequest(
   info.attemptCount = 1;
   info.clusterMetadata = cluster.config.metadata;
   const virtualCluster = virtualClusterOf(route, head);
-  if (virtualCluster !== undefined) info.virtualClusterName = virtualCluster;
+  if (virtualCluster !== undefined && virtualCluster !== 'other') info.virtualClusterName = virtualCluster;
+  if (cluster.config.statName !== cluster.config.name) info.upstreamClusterStatName = cluster.config.statName;
   const answers = new AnswerStats(cluster.stats, settings, route, virtualCluster, head);
   const dropped = cluster.dropsOverload();
   if (dropped !== undefined) {

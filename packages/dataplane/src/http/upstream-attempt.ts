@@ -163,8 +163,10 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     if (this.#ended) return;
     // As Envoy does it: of a connection with one stream its end says it all.
     if (this.connection?.protocol === 'http2') {
-      if (reason === 'remote-reset') this.cluster.stats.rqRxReset.add(1);
-      else if (reason === 'protocol-error' || reason === 'local-reset') this.cluster.stats.rqTxReset.add(1);
+      if (reason === 'remote-reset') {
+        this.cluster.stats.rqRxReset.add(1);
+        this.cluster.stats.scope.counter('http2.rx_reset').add(1);
+      } else if (reason === 'protocol-error' || reason === 'local-reset') this.cluster.stats.rqTxReset.add(1);
       else if (reason === 'connection-termination') this.cluster.stats.rqPendingFailure.add(1);
     }
     this.connection?.loses();

@@ -28,6 +28,8 @@ export interface CompiledChain {
   /** The same for the same configuration: an update keeps chains that did not change, and their connections. */
   readonly digest: string;
   readonly tls: DownstreamTls | undefined;
+  /** `filter_metadata`. */
+  readonly metadata: Readonly<Record<string, unknown>> | undefined;
   readonly network: NetworkChain;
 }
 
@@ -92,6 +94,7 @@ export function compileListener(
     return {
       name: config.name,
       digest: chainDigest,
+      metadata: config.metadata?.filterMetadata,
       tls: compileDownstreamTls(config.transportSocket, secrets, `${chainWhere}: transport_socket`),
       network: compileNetworkChain(config.filters, { where: chainWhere, direction, bufferLimitBytes, statName }, environment),
     };

@@ -77,6 +77,7 @@ export class DownstreamConnection {
   }
   start(): void {
     const raw = this.#raw;
+    this.#stats.acceptedAtOnce.record(1);
     raw.on('error', () => undefined);
     raw.once('close', () => this.#onClosed('connection closed'));
     this.#findOriginalDestination();
@@ -210,7 +211,6 @@ export class DownstreamConnection {
       if (hello === 'need-more') return false;
       if (typeof hello === 'object') {
         this.#findings.applicationProtocols = hello.alpn;
-        this.#findings.serverName = hello.sni ?? '';
       }
       raw.off('data', onData);
       raw.off('end', onEnd);
@@ -298,6 +298,8 @@ export class DownstreamConnection {
       ...(this.#findings.proxyTlvs.length === 0 ? {} : { proxyTlvs: this.#findings.proxyTlvs }),
       requestedServerName: this.#findings.serverName,
       listenerName: this.#listener.name,
+      listenerMetadata: this.#listener.proto.metadata?.filterMetadata,
+      filterChainMetadata: this.#chain?.metadata,
       filterChainName: chainName,
       direction: this.#listener.direction,
       ...(handshake === undefined

@@ -3,6 +3,8 @@ import { createTlsStats, type TlsStats } from './downstream-tls.ts';
 
 /** `listener.<address>.` */
 export interface ListenerStats {
+  /** Connections taken at one wake-up of the listening socket: one. */
+  readonly acceptedAtOnce: Histogram;
   readonly cxTotal: Counter;
   readonly cxActive: Gauge;
   readonly cxDestroy: Counter;
@@ -21,14 +23,16 @@ export interface ListenerStats {
   readonly tls: TlsStats;
 }
 
-/** `worker` is the thread that counts, as it appears in `worker_0.`. */
-export function createListenerStats(root: StatsScope, name: string, worker: number): ListenerStats {
+/** `worker` is the thread that counts, as it appears in `worker_0.`; undefined is the main thread, for the admin server. */
+export function createListenerStats(root: StatsScope, name: string, worker: number | undefined): ListenerStats {
   const scope = root.scope(`listener.${name}`);
   // Shown, as Envoy shows them, though nothing here counts them.
-  for (const unused of unusedCounters) scope.counter(unused);
-  scope.histogram('connections_accepted_per_socket_event');
+  const thread = worker === undefined ? 'main_thread' : `worker_${worker}`;
+  const unused = worker === undefined ? unusedCounters.filter((counter) => !counter.includes('config')) : unusedCounters;
+  for (const counter of unused) scope.counter(counter);
   let tls: TlsStats | undefined;
   return {
+    acceptedAtOnce: scope.histogram('connections_accepted_per_socket_event'),
     cxTotal: scope.counter('downstream_cx_total'),
     cxActive: scope.gauge('downstream_cx_active'),
     cxDestroy: scope.counter('downstream_cx_destroy'),
@@ -40,8 +44,8 @@ export function createListenerStats(root: StatsScope, name: string, worker: numb
     noFilterChainMatch: scope.counter('no_filter_chain_match'),
     cxOverflow: scope.counter('downstream_cx_overflow'),
     globalCxOverflow: scope.counter('downstream_global_cx_overflow'),
-    workerCxTotal: scope.counter(`worker_${worker}.downstream_cx_total`),
-    workerCxActive: scope.gauge(`worker_${worker}.downstream_cx_active`),
+    workerCxTotal: scope.counter(`${thread}.downstream_cx_total`),
+    workerCxActive: scope.gauge(`${thread}.downstream_cx_active`),
     get tls() {
       tls ??= createTlsStats(scope);
       return tls;

@@ -116,8 +116,9 @@ function describe(socket: Socket, info: StreamInfo): void {
 }
 
 /** From here the socket's events are the owner's. */
-function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwner, release: () => void): TcpUpstream {
+function carry(socket: Socket, { cluster, clock }: ConnectParts, owner: TcpUpstreamOwner, release: () => void): TcpUpstream {
   const { cxRxBytes, cxTxBytes, rqActive } = cluster.stats;
+  const connectedAt = clock.monotonic();
   let reset = false;
   let local = false;
   const stream = openByteStream(socket);
@@ -127,6 +128,7 @@ function carry(socket: Socket, { cluster }: ConnectParts, owner: TcpUpstreamOwne
   });
   socket.once('close', () => {
     rqActive.add(-1);
+    cluster.stats.lasted(clock.monotonic() - connectedAt);
     const side = local ? 'local' : 'remote';
     for (const name of [side, `${side}_with_active_rq`, 'with_active_rq'])
       cluster.stats.scope.counter(`upstream_cx_destroy_${name}`).add(1);

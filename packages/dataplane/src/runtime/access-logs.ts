@@ -3,7 +3,15 @@ import { isMainThread } from 'node:worker_threads';
 import type { Random } from '@xebec/core';
 import { compileHeaderLookup, compileMetadataMatcher } from '@xebec/matching';
 import type { AccessLog } from '@xebec/protos/envoy/config/accesslog/v3/accesslog';
-import { type CompiledAccessLog, compileAccessLog, type FormatContext, type FormatEnvironment } from '@xebec/telemetry';
+import {
+  type CompiledAccessLog,
+  type Counter,
+  compileAccessLog,
+  type FormatContext,
+  type FormatEnvironment,
+  type Gauge,
+  type StatsScope,
+} from '@xebec/telemetry';
 
 /** Writes one line per stream, when its filter agrees. */
 export interface AccessLogWriter {
@@ -16,6 +24,8 @@ export interface AccessLogsOptions {
   readonly flushIntervalMs: number;
   /** What gathers to this is written at once. */
   readonly flushBytes: number;
+  /** Where writing is counted (`filesystem.*`). */
+  readonly stats: StatsScope;
 }
 
 /** Lines beyond this are dropped while a sink does not take any. */
@@ -25,9 +35,19 @@ const maxBufferedBytes = 8 * 1024 * 1024;
 export class AccessLogs {
   readonly #options: AccessLogsOptions;
   readonly #sinks = new Map<string, LogSink>();
+  readonly #stats: FileStats;
 
   constructor(options: AccessLogsOptions) {
     this.#options = options;
+    const scope = options.stats.scope('filesystem');
+    this.#stats = {
+      buffered: scope.counter('write_buffered'),
+      completed: scope.counter('write_completed'),
+      flushedByTimer: scope.counter('flushed_by_timer'),
+      waiting: scope.gauge('write_total_buffered'),
+      failed: scope.counter('write_failed'),
+      reopenFailed: scope.counter('reopen_failed'),
+    };
   }
   /** Compiles configured logs; throws XebecError `E_ACCESS_LOG`. */
   compile(configs: readonly AccessLog[]): AccessLogWriter[] {
@@ -63,11 +83,21 @@ export class AccessLogs {
   #sink(path: string): LogSink {
     let sink = this.#sinks.get(path);
     if (sink === undefined) {
-      sink = new LogSink(path, this.#options);
+      sink = new LogSink(path, this.#options, this.#stats);
       this.#sinks.set(path, sink);
     }
     return sink;
   }
+}
+
+/** `filesystem.*`: lines taken, writes done, and bytes that wait. */
+interface FileStats {
+  readonly buffered: Counter;
+  readonly completed: Counter;
+  readonly flushedByTimer: Counter;
+  readonly waiting: Gauge;
+  readonly failed: Counter;
+  readonly reopenFailed: Counter;
 }
 
 /** Standard streams, by descriptor. */
@@ -77,10 +107,12 @@ class LogSink {
   #stream: NodeJS.WriteStream | WriteStream;
   readonly #path: string;
   readonly #options: AccessLogsOptions;
+  readonly #stats: FileStats;
   #buffer = '';
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(path: string, options: AccessLogsOptions) {
+  constructor(path: string, options: AccessLogsOptions, stats: FileStats) {
+    this.#stats = stats;
     this.#path = path;
     this.#options = options;
     this.#stream = this.#open();
@@ -88,14 +120,24 @@ class LogSink {
   append(line: string): void {
     if (this.#buffer.length > maxBufferedBytes) return;
     this.#buffer += line;
+    this.#stats.buffered.add(1);
+    this.#stats.waiting.add(line.length);
     if (this.#buffer.length >= this.#options.flushBytes) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), this.#options.flushIntervalMs).unref();
+    else
+      this.#timer ??= setTimeout(() => {
+        this.#stats.flushedByTimer.add(1);
+        this.flush();
+      }, this.#options.flushIntervalMs).unref();
   }
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#buffer === '' || this.#stream.writableLength > maxBufferedBytes) return;
-    this.#stream.write(this.#buffer);
+    const { length } = this.#buffer;
+    this.#stream.write(this.#buffer, (error) => {
+      this.#stats.waiting.add(-length);
+      (error ? this.#stats.failed : this.#stats.completed).add(1);
+    });
     this.#buffer = '';
   }
   reopen(): void {
