@@ -219,8 +219,11 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const { action } = route;
     if (action.kind !== 'forward') return route;
     const { name } = this.clusterChoice(action);
-    if (name !== '' && this.clusters.get(name) !== undefined) info.upstreamCluster = name;
-    else if (info.upstreamCluster !== '') info.upstreamCluster = '';
+    const cluster = name === '' ? undefined : this.clusters.get(name);
+    if (cluster !== undefined) {
+      info.upstreamCluster = name;
+      info.clusterMetadata = cluster.config.metadata;
+    } else if (info.upstreamCluster !== '') info.upstreamCluster = '';
     if (action.idleTimeoutMs !== undefined) this.#timeouts.setIdle(action.idleTimeoutMs, info.startMonotonicMs);
     const { grpcStreamDuration } = action;
     const byGrpc = grpcStreamDuration === undefined ? undefined : grpcStreamDurationMs(grpcStreamDuration, this.request);

@@ -7,6 +7,7 @@ import { ExpressionFilterSchema } from '@xebec/protos/envoy/extensions/access_lo
 import type { MetadataMatcher } from '@xebec/protos/envoy/type/matcher/v3/metadata';
 import { FractionalPercent_DenominatorType as Denominator } from '@xebec/protos/envoy/type/v3/percent';
 import type { FormatContext } from '../format/context.ts';
+import { grpcStatusOf } from '../format/grpc-status-of.ts';
 import { compileCondition } from './condition.ts';
 
 export type LogPredicate = (context: FormatContext) => boolean;
@@ -61,14 +62,18 @@ export function compileAccessLogFilter(filter: AccessLogFilter, matchers: Filter
     }
     case 'grpcStatusFilter': {
       const wanted = new Set<number>(specifier.value.statuses);
-      return (context) => wanted.has(grpcStatusOf(context)) !== specifier.value.exclude;
+      return (context) => wanted.has(grpcStatusIn(context)) !== specifier.value.exclude;
     }
     case 'metadataFilter': {
       const { matcher, matchIfKeyNotFound } = specifier.value;
       if (matcher === undefined) return () => true;
       const matches = matchers.metadata(matcher);
-      return ({ info }) =>
-        info.dynamicMetadata.has(matcher.filter) ? matches((name) => info.dynamicMetadata.get(name)) : (matchIfKeyNotFound ?? true);
+      const keys = matcher.path.map((part) => part.segment.value ?? '');
+      return ({ info }) => {
+        let value: unknown = info.dynamicMetadata.get(matcher.filter);
+        for (const key of keys) value = typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+        return value === undefined ? (matchIfKeyNotFound ?? true) : matches((name) => info.dynamicMetadata.get(name));
+      };
     }
     case 'logTypeFilter': {
       const wanted = new Set(specifier.value.types.map((type) => AccessLogType[type]));
@@ -111,12 +116,10 @@ function requestValue(request: FormatContext['request'], name: string): string |
   return values.length === 0 ? undefined : values;
 }
 
-const httpToGrpc: Readonly<Record<number, number>> = { 400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14 };
-
-function grpcStatusOf(context: FormatContext): number {
+function grpcStatusIn(context: FormatContext): number {
   for (const headers of [context.responseTrailers, context.response?.headers]) {
     if (headers === undefined) continue;
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'grpc-status') return Number(headers[i + 1]);
   }
-  return context.info.responseCode === 200 ? 0 : (httpToGrpc[context.info.responseCode] ?? 2);
+  return grpcStatusOf(context.info.responseCode);
 }

@@ -1,5 +1,6 @@
 import { XebecError } from '@xebec/core';
 import { compileRbac, durationMs } from '@xebec/matching';
+import type { Permission, Principal } from '@xebec/protos/envoy/config/rbac/v3/rbac';
 import { RBAC_EnforcementType, RBACSchema } from '@xebec/protos/envoy/extensions/filters/network/rbac/v3/rbac';
 import { decodeConfig } from '../../decode.ts';
 import type { NetworkFilterDefinition } from '../../network-filter.ts';
@@ -12,6 +13,10 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
     const config = decodeConfig(RBACSchema, bytes);
     if (config.matcher !== undefined || config.shadowMatcher !== undefined) {
       throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.network.rbac: matcher is not supported; use rules');
+    }
+    for (const policy of [config.rules, config.shadowRules].flatMap((rules) => Object.values(rules?.policies ?? {}))) {
+      for (const permission of policy.permissions) refuseHeaders(permission);
+      for (const principal of policy.principals) refuseHeadersOf(principal);
     }
     const scope = context.stats.scope(`${config.statPrefix.replace(/\.$/, '')}.rbac`.replace(/^\./, ''));
     const shadowScope = config.shadowRulesStatPrefix.replace(/\.$/, '');
@@ -30,3 +35,20 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
     return { create: (callbacks) => createNetworkRbacFilter(compiled, callbacks) };
   },
 };
+
+/** A connection has no headers; Envoy refuses rules about them instead of having them never match. */
+function refuseHeaders({ rule }: Permission): void {
+  if (rule.case === 'header') throw noHeaders(rule.value.name);
+  if (rule.case === 'notRule') refuseHeaders(rule.value);
+  if (rule.case === 'andRules' || rule.case === 'orRules') for (const part of rule.value.rules) refuseHeaders(part);
+}
+
+function refuseHeadersOf({ identifier }: Principal): void {
+  if (identifier.case === 'header') throw noHeaders(identifier.value.name);
+  if (identifier.case === 'notId') refuseHeadersOf(identifier.value);
+  if (identifier.case === 'andIds' || identifier.case === 'orIds') for (const part of identifier.value.ids) refuseHeadersOf(part);
+}
+
+function noHeaders(header: string): XebecError {
+  return new XebecError('E_FILTER_CONFIG', `envoy.filters.network.rbac: a rule about the header "${header}" is not supported on TCP`);
+}
