@@ -1,6 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Metadata } from '@xebec/protos/envoy/config/core/v3/base';
 import type {
+  RouteAction_UpgradeConfig_ConnectConfig as ConnectConfig,
   HedgePolicy,
   InternalRedirectPolicy,
   RateLimit,
@@ -70,6 +71,8 @@ export interface ForwardAction {
   readonly metadataMatch: Metadata | undefined;
   /** Upgrade type in lower case to whether the route allows it. */
   readonly upgrades: ReadonlyMap<string, boolean>;
+  /** How CONNECT ends here, its body going on over TCP; undefined forwards it. */
+  readonly connect: ConnectConfig | undefined;
   readonly internalRedirect: InternalRedirectPolicy | undefined;
   readonly rateLimits: readonly RateLimit[];
   readonly includeVirtualHostRateLimits: boolean;

@@ -58,6 +58,7 @@ export function compileForward(action: RouteAction, match: CompiledMatch, inheri
     priority: action.priority === RoutingPriority.HIGH ? 'high' : 'default',
     metadataMatch: action.metadataMatch,
     upgrades: new Map(action.upgradeConfigs.map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true])),
+    connect: action.upgradeConfigs.find(({ upgradeType }) => upgradeType.toUpperCase() === 'CONNECT')?.connectConfig,
     internalRedirect: action.internalRedirectPolicy,
     rateLimits: action.rateLimits,
     includeVirtualHostRateLimits: action.includeVhRateLimits ?? false,

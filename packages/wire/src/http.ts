@@ -64,6 +64,8 @@ export interface ServerStream {
   sendData(data: Buffer, endStream: boolean): boolean;
   sendTrailers(trailers: HeaderList): void;
   reset(reason: ResetReason): void;
+  /** The connection behind a tunnel has failed: HTTP/2 says so if it has to reset the stream (RFC 9113 section 8.5). */
+  connectFailed?: boolean;
   /** Stops reading the request's body (flow control towards the client) until `resume`. */
   pause(): void;
   resume(): void;
@@ -126,6 +128,8 @@ export interface ServerConnectionHandler {
    * a status alone.
    */
   onRefusedRequest?(refused: RefusedRequest): RefusalAnswer;
+  /** A message that HTTP/2 forbids, of which there is no request: for the log. */
+  onInvalidRequest?(detail: string): void;
   /** Protocol error: the codec has already answered (400, GOAWAY) and will end the connection. */
   onProtocolError(detail: string): void;
 }

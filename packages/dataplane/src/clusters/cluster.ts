@@ -50,6 +50,8 @@ export class Cluster {
   #publishedEjections = '';
   #dropOverloads: readonly ClusterLoadAssignment_Policy_DropOverload[] = [];
   #populated = false;
+  /** Of any host that has joined. */
+  #maxWeight = 0;
   #hadTraffic = false;
   #announced = false;
   #onReady: (() => void) | undefined;
@@ -213,17 +215,31 @@ export class Cluster {
   setHosts(configs: readonly HostConfig[]): void {
     if (this.#closed) return;
     const wanted = new Map<string, HostConfig>();
-    for (const config of configs) wanted.set(addressText(config.address), this.#withHashKey(config));
+    // A host that is there twice is where it was named first.
+    for (const config of configs) {
+      const text = addressText(config.address);
+      if (!wanted.has(text)) wanted.set(text, this.#withHashKey(config));
+    }
     let changed = false;
+    /** Priorities whose hosts come or go. */
+    const touched = new Set<number>();
     let rebuild = !this.#populated;
     for (const [text, host] of this.#hosts) {
-      if (wanted.has(text)) continue;
+      const next = wanted.get(text);
+      if (next !== undefined && !isAnotherHost(host.config, next)) continue;
       // Who still answers its checks may be known to nobody but us: discovery alone does not end it.
-      if (this.checked && !this.config.proto.ignoreHealthOnHostRemoval && !host.active.failed && !host.config.check.disabled) {
+      if (
+        next === undefined &&
+        this.checked &&
+        !this.config.proto.ignoreHealthOnHostRemoval &&
+        !host.active.failed &&
+        !host.config.check.disabled
+      ) {
         host.removing = true;
         continue;
       }
       this.#removeHost(host);
+      touched.add(host.priority);
       changed = true;
     }
     for (const [text, config] of wanted) {
@@ -239,17 +255,22 @@ export class Cluster {
         host.ejected = this.#environment.knownEjected?.(this.config.name, text) === true;
         this.#hosts.set(text, host);
         this.#transports.countFor(host);
+        touched.add(config.priority);
+        this.#maxWeight = Math.max(this.#maxWeight, config.weight);
         changed = true;
         continue;
       }
       // Another transport (auto mTLS switched) must not reuse the old connections.
       const before = this.transportFor(existing);
       rebuild ||= balancesDifferently(existing.config, config);
+      if (existing.config.priority !== config.priority) touched.add(existing.config.priority).add(config.priority);
       existing.config = config;
       existing.removing = false;
       if (this.transportFor(existing) !== before) this.#retirePools(existing);
     }
-    if (changed) this.stats.membershipChange.add(1);
+    // Envoy leaves it at 0 where hosts are static.
+    if (this.config.discovery !== 'static') this.stats.scope.gauge('max_host_weight').set(this.#maxWeight);
+    if (touched.size > 0) this.stats.membershipChange.add(touched.size);
     if (changed && this.config.balancing.closesOnHostSetChange) for (const host of this.#hosts.values()) this.#retirePools(host);
     this.#populated = true;
     if (changed || !this.#announced) this.#onHostsChanged();
@@ -486,6 +507,12 @@ export class Cluster {
     });
     this.#stops.push(() => hosts.close());
   }
+}
+
+/** A host that is somewhere else, or has another name, begins anew with its numbers. */
+function isAnotherHost(before: HostConfig, after: HostConfig): boolean {
+  const [a, b] = [before.locality, after.locality];
+  return before.hostname !== after.hostname || a?.region !== b?.region || a?.zone !== b?.zone || a?.subZone !== b?.subZone;
 }
 
 /** Whether the balancer must be built anew for a host's new configuration. */

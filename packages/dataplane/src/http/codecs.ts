@@ -11,9 +11,12 @@ import {
   type ServerConnection,
   type ServerConnectionHandler,
 } from '@xebec/wire';
+import { TcpClientConnection } from '../clusters/tcp-client-codec.ts';
 import type { Http2Settings } from './http2-options.ts';
 
 export type HttpProtocol = 'http1' | 'http2';
+/** `tcp`: the body of a request alone, as bytes. */
+export type UpstreamProtocol = HttpProtocol | 'tcp';
 
 const now = () => performance.now();
 
@@ -30,9 +33,12 @@ function timed({ keepalive, ...settings }: Http2Settings): Http2Options {
 export interface ClientCodecOptions {
   readonly http1?: Http1ClientOptions;
   readonly http2?: Http2Settings;
+  /** What a connection for a tunnel begins with. */
+  readonly preamble?: Buffer | undefined;
 }
 
-export function createClientCodec(protocol: HttpProtocol, output: CodecOutput, options: ClientCodecOptions = {}): ClientConnection {
+export function createClientCodec(protocol: UpstreamProtocol, output: CodecOutput, options: ClientCodecOptions = {}): ClientConnection {
+  if (protocol === 'tcp') return new TcpClientConnection(output, options.preamble);
   return protocol === 'http2'
     ? createHttp2ClientConnection(output, timed(options.http2 ?? {}))
     : createHttp1ClientConnection(output, options.http1);

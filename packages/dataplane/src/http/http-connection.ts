@@ -18,7 +18,7 @@ import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { createServerCodec, type HttpProtocol } from './codecs.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { HttpStream, type HttpStreamOwner } from './http-stream.ts';
-import { answerRefused } from './refused-request.ts';
+import { answerRefused, logInvalidRequest } from './refused-request.ts';
 
 export interface HttpConnectionParts {
   readonly settings: HttpSettings;
@@ -160,6 +160,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   onRefusedRequest(refused: RefusedRequest): RefusalAnswer {
     return answerRefused(refused, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
   }
+  onInvalidRequest(detail: string): void {
+    logInvalidRequest(detail, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
+  }
   onProtocolError(_detail: string): void {
     this.settings.stats.cxProtocolError.add(1);
   }
@@ -197,13 +200,20 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#socket.resume();
   }
   #start(protocol: HttpProtocol): ServerConnection {
-    const { maxHeadersBytes, maxHeadersCount, acceptHttp10, maxConcurrentStreams } = this.settings;
+    const { maxHeadersBytes, maxHeadersCount, acceptHttp10, allowAbsoluteUrl, maxConcurrentStreams } = this.settings;
     const scheme = this.connectionInfo.tls === undefined ? 'http' : 'https';
     const codec = createServerCodec(
       protocol,
       this,
       this,
-      { maxHeadersBytes, maxHeadersCount, acceptHttp10, scheme, ...(this.settings.properCase ? { formatName: properCaseWords } : {}) },
+      {
+        maxHeadersBytes,
+        maxHeadersCount,
+        acceptHttp10,
+        allowAbsoluteUrl,
+        scheme,
+        ...(this.settings.properCase ? { formatName: properCaseWords } : {}),
+      },
       { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams, ...this.settings.http2 },
     );
     this.#codec = codec;

@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
 import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory } from '@xebec/filters';
-import { type AddressPredicate, type CompiledRouteTable, compileCidrs, optionalDurationMs } from '@xebec/matching';
+import { type AddressPredicate, type CompiledRouteTable, compileCidrs, type HeaderMutation, optionalDurationMs } from '@xebec/matching';
 import type { ExtensionConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '@xebec/protos/envoy/config/core/v3/protocol';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
@@ -18,8 +18,9 @@ import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';
+import { addressHeader, earlyMutation } from './early-extensions.ts';
 import type { HcmStats } from './hcm-stats.ts';
-import { type Http2Settings, http2SettingsOf } from './http2-options.ts';
+import { type Http2Settings, serverHttp2SettingsOf } from './http2-options.ts';
 import type { LocalReplyRewrite } from './local-reply-rewrite.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
@@ -88,6 +89,13 @@ export interface HttpSettings {
   readonly maxConcurrentStreams: number;
   readonly http2: Http2Settings;
   readonly acceptHttp10: boolean;
+  /** Of HTTP/1.0 requests without one. */
+  readonly defaultHost: string;
+  readonly allowAbsoluteUrl: boolean;
+  /** Applied before anything else looks at a request. */
+  readonly earlyMutation: HeaderMutation | undefined;
+  /** The header that says who the client is; with a status, those are refused that it says nothing of. */
+  readonly addressHeader: { readonly name: string; readonly refusal: number | undefined } | undefined;
   /** HTTP/1 trailers pass; without it they are dropped. */
   readonly enableTrailers: boolean;
   /** `allow_absolute_url` was asked for: clients use this port as their HTTP proxy, so a request's host says where it goes. */
@@ -191,8 +199,12 @@ export function compileHttpSettings(
     maxHeadersBytes: (proto.maxRequestHeadersKb ?? 60) * 1024,
     maxHeadersCount: common?.maxHeadersCount ?? 100,
     maxConcurrentStreams: proto.http2ProtocolOptions?.maxConcurrentStreams ?? 1024,
-    http2: http2SettingsOf(proto.http2ProtocolOptions),
+    http2: serverHttp2SettingsOf(proto.http2ProtocolOptions, proto.streamErrorOnInvalidHttpMessage ?? false),
     acceptHttp10: proto.httpProtocolOptions?.acceptHttp10 ?? false,
+    defaultHost: proto.httpProtocolOptions?.defaultHostForHttp10 ?? '',
+    allowAbsoluteUrl: proto.httpProtocolOptions?.allowAbsoluteUrl ?? true,
+    earlyMutation: earlyMutation(proto),
+    addressHeader: addressHeader(proto),
     enableTrailers: proto.httpProtocolOptions?.enableTrailers ?? false,
     forwardProxy: proto.httpProtocolOptions?.allowAbsoluteUrl ?? false,
   };

@@ -87,6 +87,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.request = head;
     this.#draw = owner.random.next();
     const connection = owner.connectionInfo;
+    if (earlier === undefined) this.settings.earlyMutation?.(head, { info: createStreamInfo(connection, 0, 0), request: head });
     // What a redirect leads to has been prepared.
     const client = earlier === undefined ? prepareRequest(head, connection, this.settings) : earlier.info.connection.remoteAddress;
     if (earlier !== undefined) this.#redirects = earlier.#redirects;

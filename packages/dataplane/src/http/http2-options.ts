@@ -21,3 +21,10 @@ export function http2SettingsOf(proto: Http2ProtocolOptions | undefined): Http2S
     ...(intervalMs > 0 && timeoutMs > 0 ? { keepalive: { intervalMs, timeoutMs } } : {}),
   };
 }
+
+/** The same for a listener's side. `resetsAll` is the connection manager's word for both protocols. */
+export function serverHttp2SettingsOf(proto: Http2ProtocolOptions | undefined, resetsAll: boolean): Http2Settings {
+  const settings = http2SettingsOf(proto);
+  const resets = proto?.overrideStreamErrorOnInvalidHttpMessage ?? (resetsAll || settings.resetsInvalidStreams === true);
+  return { ...settings, allowExtendedConnect: proto?.allowConnect ?? false, closesOnInvalidRequest: !resets };
+}

@@ -14,12 +14,17 @@ const codes: Readonly<Record<string, string>> = {
   'control character in the head': 'http1.invalid_characters',
   'asterisk-form outside of OPTIONS': 'http1.invalid_url',
   'invalid CONNECT target': 'http1.invalid_url',
+  'unknown scheme in the request target': 'http1.invalid_scheme',
+  'connection header that names what may not be removed': 'http1.connection_header_rejected',
   'both content-length and transfer-encoding': 'http1.content_length_and_chunked_not_allowed',
   'transfer-encoding other than chunked': 'http1.invalid_transfer_encoding',
   'more than one transfer-encoding': 'http1.invalid_transfer_encoding',
   'too many headers': 'http1.too_many_headers',
   'request headers too large': 'http1.headers_too_large',
 };
+
+/** Faults of the codec that one field alone shows. */
+const fieldFaults = /^invalid |connection-specific/;
 
 const bodies: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -63,6 +68,25 @@ export function answerRefused(
   }
   // The codec writes a character for each byte.
   return { status: response.status, headers: response.headers, body: Buffer.from(body).toString('latin1') };
+}
+
+/** Of a request that HTTP/2 forbids there is a line in the log and nothing else. */
+export function logInvalidRequest(
+  detail: string,
+  settings: HttpSettings,
+  connection: ConnectionInfo,
+  nowMs: number,
+  monotonicMs: number,
+): void {
+  settings.stats.rqTotal.add(1);
+  settings.stats.rqRxReset.add(1);
+  if (settings.accessLogs.length === 0) return;
+  const info = createStreamInfo(connection, nowMs, monotonicMs);
+  info.protocol = 'HTTP/2';
+  info.responseCodeDetails = fieldFaults.test(detail) ? 'http2.invalid.header.field' : 'http2.violation.of.messaging.rule';
+  info.responseFlags.add('DPE');
+  const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
+  for (const log of settings.accessLogs) log.log(context);
 }
 
 function requestOf(head: RequestHead | undefined, noHost: boolean): Pick<FormatContext, 'request'> {

@@ -161,6 +161,9 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (endStream) this.#complete(serviceMs);
     this.#stream.onUpstreamHead(head, endStream);
   }
+  #isTunnel(attempt: UpstreamAttempt): boolean {
+    return attempt.upgraded || this.#request?.head.method === 'CONNECT';
+  }
   /** The upstream answers as if nothing had been asked of it: its head goes on, and nothing else. */
   #refuseHandshake(attempt: UpstreamAttempt, head: ResponseHead, request: RoutedRequest): void {
     this.#stream.info.responseCodeDetails = 'websocket_handshake_unsuccessful';
@@ -245,7 +248,7 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
       cluster.stats.noneHealthy.add(1);
       request.answers.answered(503, this.#attempt?.host);
       this.#finish();
-      stream.sendLocalReply({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
+      this.#reply({ status: 503, body: 'no healthy upstream', details: 'no_healthy_upstream', flag: 'UH' });
       return;
     }
     retries.begin(host);
@@ -392,7 +395,10 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
   #cutOff(attempt: UpstreamAttempt, reason: AttemptFailure): void {
     const { info } = this.#stream;
     // An HTTP/1 message without its end is malformed.
-    const cut = reason === 'connection-termination' && attempt.connection?.protocol === 'http1' ? 'protocol-error' : reason;
+    const cut =
+      reason === 'connection-termination' && attempt.connection?.protocol === 'http1' && !this.#isTunnel(attempt)
+        ? 'protocol-error'
+        : reason;
     info.responseFlags.add(cut === 'remote-reset' ? 'UR' : cut === 'protocol-error' ? 'UPE' : 'UC');
     info.responseCodeDetails = `upstream_reset_after_response_started{${failureDetails(cut)}}`;
     this.#finish();
@@ -405,7 +411,7 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (!this.#interim) this.#request?.answers.answered(reply.status, this.#attempt?.host);
     // What the client has seen of it was the beginning of an answer.
     const details = this.#interim ? reply.details.replace('before_response', 'after_response') : reply.details;
-    this.#stream.sendLocalReply({ ...reply, details });
+    this.#reply({ ...reply, details });
   }
   #timedOut(details: string): void {
     const { info } = this.#stream;
@@ -417,10 +423,16 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (!this.#committed) this.#request?.answers.answered(504, attempt?.host);
     this.#giveUp({ status: 504, body: 'upstream request timeout', details, flag: 'UT' });
   }
+  /** Answers in the upstream's place: the client is told of the tries all the same. */
+  #reply(reply: LocalReply): void {
+    const attempts = String(Math.max(1, this.#request?.retries.attempts ?? 1));
+    const told = this.#route.virtualHost.includeAttemptCountInResponse;
+    this.#stream.sendLocalReply(told ? { ...reply, headers: [...(reply.headers ?? []), 'x-envoy-attempt-count', attempts] } : reply);
+  }
   /** Time is up: answers so, or cuts off the response that has begun. */
   #giveUp(reply: LocalReply): void {
     if (!this.#committed) {
-      this.#stream.sendLocalReply(reply);
+      this.#reply(reply);
       return;
     }
     this.#stream.info.responseCodeDetails = reply.details;

@@ -81,16 +81,13 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   receiveEnd(): void {
     const stream = this.#stream;
     if (this.#phase === 'closed') return;
-    if (stream !== undefined && (this.#phase === 'raw' || (this.#phase === 'body' && this.#decoder.untilClose))) {
-      if (this.#phase === 'raw') stream.receiveRaw(noBytes, true);
-      else {
-        this.#reusable = false;
-        this.#decoder.abandon();
-        this.onBody(noBytes, true);
-      }
+    if (stream !== undefined && this.#phase === 'body' && this.#decoder.untilClose) {
+      this.#reusable = false;
+      this.#decoder.abandon();
+      this.onBody(noBytes, true);
       return;
     }
-    // What came was no head, or no whole message.
+    // What came was no head, or no whole message; or it was a tunnel, which ends both ways at once.
     const cut = this.#phase === 'body' || (this.#phase === 'head' && this.#input.size > 0);
     this.#abort(cut ? 'protocol-error' : 'connection-termination', 'the server closed the connection');
   }

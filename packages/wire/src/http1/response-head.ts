@@ -29,7 +29,7 @@ export function parseResponseHead(
   const fields = reader.read(unfolded(text), lineEnd + 2, maxHeadersCount, allowChunkedLength);
   if (typeof fields === 'string') return fields;
   const { connection, upgrade } = fields;
-  if (status === 204 || (status < 200 && status !== 101)) {
+  if (status === 204 || status < 200) {
     if (fields.contentLength > 0) return 'content-length in an answer without body';
     if (fields.chunked) return 'transfer-encoding in an answer without body';
   }

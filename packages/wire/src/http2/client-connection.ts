@@ -167,7 +167,9 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
 class Http2ClientStream extends Http2Stream implements ClientStream {
   readonly #connection: Http2ClientConnection;
   readonly #receiver: ResponseReceiver;
-  protected readonly resetCode = errorCode.internalError;
+  protected get resetCode(): number {
+    return errorCode.internalError;
+  }
   #begun = false;
   #bodyless = false;
   #upgrading = false;
@@ -227,7 +229,7 @@ class Http2ClientStream extends Http2Stream implements ClientStream {
       this.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
       return;
     }
-    if (this.#upgrading && status < 300 && !endStream) head.status = 101;
+    if (this.#upgrading && status === 200 && !endStream) head.status = 101;
     this.remoteClosed = endStream;
     this.#receiver.onHead(head, endStream);
     if (endStream) this.settle();

@@ -164,6 +164,16 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.onConnectionError(detail);
     this.onStreamsChanged();
   }
+  /** Ends the connection without a word, as Envoy does after a message that HTTP/2 forbids. */
+  protected endQuietly(detail: string): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#keepalive?.close();
+    this.out.end();
+    for (const stream of this.streams.all()) stream.fail('protocol-error', detail);
+    this.onConnectionError(detail);
+    this.onStreamsChanged();
+  }
   protected finishIfDrained(): void {
     if (!this.draining || this.isClosed || this.streams.size > 0) return;
     this.isClosed = true;

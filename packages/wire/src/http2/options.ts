@@ -16,6 +16,8 @@ export interface Http2Options {
   readonly maxSendBufferBytes?: number;
   /** Clients: an invalid answer resets its stream alone; without it, it ends the connection. False. */
   readonly resetsInvalidStreams?: boolean;
+  /** Servers: an invalid request ends the connection; without it, it resets its stream alone. False. */
+  readonly closesOnInvalidRequest?: boolean;
   /** Extended CONNECT (RFC 8441). True. */
   readonly allowExtendedConnect?: boolean;
   /**
@@ -44,6 +46,7 @@ export function http2Limits(options: Http2Options): Http2Limits {
     initialConnectionWindowBytes: Math.max(options.initialConnectionWindowBytes ?? 1024 * 1024, 65_535),
     maxSendBufferBytes: options.maxSendBufferBytes ?? 16 * 1024 * 1024,
     resetsInvalidStreams: options.resetsInvalidStreams ?? false,
+    closesOnInvalidRequest: options.closesOnInvalidRequest ?? false,
     allowExtendedConnect: options.allowExtendedConnect ?? true,
     now: options.now,
     keepalive: options.keepalive,

@@ -79,7 +79,9 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     }
     const received = block.tooLarge ? undefined : this.#parse(block);
     if (typeof received === 'string') {
-      this.writeReset(streamId, errorCode.protocolError);
+      this.#handler.onInvalidRequest?.(received);
+      if (this.limits.closesOnInvalidRequest) this.endQuietly(received);
+      else this.writeReset(streamId, errorCode.protocolError);
       return;
     }
     const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, this.limits.initialStreamWindowBytes);
@@ -149,9 +151,12 @@ class Http2ServerStream extends Http2Stream implements ServerStream {
   readonly #connection: Http2ServerConnection;
   /** The request was extended CONNECT: 101 is 200 on the wire. */
   upgrading = false;
+  connectFailed = false;
   #receiver: RequestReceiver | undefined = undefined;
   #ended: { reason: ResetReason; detail: string } | undefined = undefined;
-  protected readonly resetCode = errorCode.internalError;
+  protected get resetCode(): number {
+    return this.connectFailed ? errorCode.connectError : errorCode.internalError;
+  }
 
   constructor(connection: Http2ServerConnection, id: number, sendWindow: number, receiveWindow: number) {
     super(connection, id, sendWindow, receiveWindow);
@@ -181,7 +186,7 @@ class Http2ServerStream extends Http2Stream implements ServerStream {
   protected override settle(): void {
     if (this.localClosed && !this.dead) this.#connection.responseComplete();
     if (this.localClosed && !this.remoteClosed && !this.dead) {
-      this.carrier.writeReset(this.id, errorCode.noError);
+      this.carrier.writeReset(this.id, this.connectFailed ? errorCode.connectError : errorCode.noError);
       this.retire();
     } else if (this.localClosed) this.retire();
   }

@@ -50,7 +50,7 @@ export abstract class Http2Stream {
   }
   protected abstract get owner(): StreamReceiver | undefined;
   /** How a local end without the peer's end is told to it. */
-  protected abstract readonly resetCode: number;
+  protected abstract get resetCode(): number;
 
   get #sendsNoMore(): boolean {
     return this.dead || this.localClosed || !this.headSent || this.#sending?.ends === true;
