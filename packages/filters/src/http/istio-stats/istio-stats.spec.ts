@@ -72,4 +72,36 @@ describe('istio.stats', () => {
     expect(text).toContain('host="host"');
     expect(text).not.toContain('istio_request_bytes');
   });
+  it('keeps requests apart that differ in peer, response code, flags or gRPC status, and counts those that do not together', () => {
+    const stats = createStats();
+    const { context, clock } = testContext({ stats, direction: 'inbound', node: { id: 'n', cluster: 'c', metadata: metadata('reviews') } });
+    const factory = compileTest(istioStatsDefinition, PluginConfigSchema, {}, context);
+    const peers = { a: peerFromMetadata(metadata('a')), b: peerFromMetadata(metadata('b')) };
+    const answer = (peer: keyof typeof peers, status: number, flag?: 'UF', grpcStatus?: string): void => {
+      const headers = grpcStatus === undefined ? [] : ['content-type', 'application/grpc'];
+      const stream = new TestStream(factory, clock, { request: { headers } });
+      stream.info.filterState.set(downstreamPeerKey, peers[peer]);
+      if (flag !== undefined) stream.info.responseFlags.add(flag);
+      stream.head();
+      stream.response(status, grpcStatus === undefined ? [] : ['grpc-status', grpcStatus]);
+      stream.complete();
+    };
+    answer('a', 200);
+    answer('a', 200);
+    answer('b', 200);
+    answer('a', 503, 'UF');
+    answer('a', 503);
+    answer('a', 200, undefined, '0');
+    answer('a', 200, undefined, '7');
+    const counted = formatPrometheus(stats.collect())
+      .split('\n')
+      .flatMap((line) => {
+        const found =
+          /^istio_requests_total\{.*source_app="(\w+)".*response_code="(\d+)",grpc_response_status="(\d*)",response_flags="([^"]+)".* (\d+)$/.exec(
+            line,
+          );
+        return found === null ? [] : [found.slice(1).join(' ')];
+      });
+    expect(counted.sort()).toEqual(['a 200  - 2', 'a 200 0 - 1', 'a 200 7 - 1', 'a 503  - 1', 'a 503  UF 1', 'b 200  - 1']);
+  });
 });
