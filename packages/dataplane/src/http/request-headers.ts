@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import { type HeaderList, header, headerJoined, type RequestHead, setHeader } from '@xebec/wire';
 import { forwardedClientCert } from './forwarded-client-cert.ts';
@@ -59,12 +60,24 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   const seen = dropHopByHop(headers);
   const forwardedFor = (seen & seenForwarded) === 0 ? undefined : joinForwardedFor(headers);
   let client = connection.remoteAddress;
-  if (!settings.useRemoteAddress) client = trustedAddress(forwardedFor, settings.xffTrustedHops) ?? client;
-  else if (settings.xffTrustedHops > 0) client = trustedAddress(forwardedFor, settings.xffTrustedHops - 1) ?? client;
+  let named = false;
+  if (!settings.useRemoteAddress) {
+    const trusted = trustedAddress(forwardedFor, settings.xffTrustedHops);
+    named = trusted !== undefined;
+    client = trusted ?? client;
+  }
+  if (settings.useRemoteAddress && settings.xffTrustedHops > 0)
+    client = trustedAddress(forwardedFor, settings.xffTrustedHops - 1) ?? client;
+  if (settings.addressHeader !== undefined && !settings.useRemoteAddress) {
+    const said = header(headers, settings.addressHeader.name) ?? '';
+    if (isIP(said) !== 0) client = said;
+    else if (settings.addressHeader.refusal !== undefined)
+      return { status: settings.addressHeader.refusal, details: 'rejecting_because_detection_failed' };
+  }
   const singleHop = forwardedFor === undefined || !forwardedFor.includes(',');
   const internal =
     settings.isInternal !== undefined &&
-    (settings.useRemoteAddress ? forwardedFor === undefined : singleHop && forwardedFor !== undefined) &&
+    (settings.useRemoteAddress ? forwardedFor === undefined : singleHop && named) &&
     settings.isInternal(client);
   const edge = settings.useRemoteAddress && !internal;
   let proto = (seen & seenForwarded) === 0 ? undefined : header(headers, 'x-forwarded-proto');
@@ -86,7 +99,10 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     headers.push('x-forwarded-proto', own);
   }
   if (settings.schemeOverwrite !== '') head.scheme = settings.schemeOverwrite;
-  else if (head.version !== 'HTTP/2' && (proto === 'http' || proto === 'https')) head.scheme = proto;
+  else if (head.version === 'HTTP/2') {
+    if (head.scheme !== 'http' && head.scheme !== 'https') head.scheme = head.scheme.toLowerCase();
+  } else if (head.version === 'HTTP/1.0' && head.authority === '' && settings.defaultHost !== '') head.authority = settings.defaultHost;
+  if (settings.schemeOverwrite === '' && head.version !== 'HTTP/2' && (proto === 'http' || proto === 'https')) head.scheme = proto;
   if (internal) setHeader(headers, 'x-envoy-internal', 'true');
   else if ((seen & seenEnvoy) !== 0) removeForged(headers, edge);
   if (edge) setHeader(headers, 'x-envoy-external-address', client);
@@ -108,6 +124,8 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   // A target has no fragment (RFC 9112 section 3.2).
   if (head.path.indexOf('#') !== -1) return { status: 400, details: 'path_normalization_failed' };
   if (head.path.charCodeAt(0) !== 47 && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };
+  if (head.method === 'QUERY' && header(headers, 'content-type') === undefined)
+    return { status: 400, details: 'query_missing_content_type' };
   if (settings.underscores !== 'allow' && !checkUnderscores(headers, settings.underscores === 'drop'))
     return { status: 400, details: 'http1.unexpected_underscore', flag: 'DPE' };
   return client;
@@ -183,7 +201,7 @@ function trustedAddress(forwardedFor: string | undefined, hops: number): string 
   if (forwardedFor === undefined) return undefined;
   const entries = forwardedFor.split(',');
   const address = entries[entries.length - 1 - hops]?.trim();
-  return address === undefined || address === '' ? undefined : address;
+  return address === undefined || isIP(address) === 0 ? undefined : address;
 }
 
 /** One field of all that came. */

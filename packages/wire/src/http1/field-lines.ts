@@ -12,6 +12,10 @@ const changing = '\n';
  */
 export class FieldLines {
   readonly #formatName: ((name: string) => string) | undefined;
+  /** `content-length: `, `transfer-encoding: ` and `connection: ` as they are written here. */
+  readonly lengthName: string;
+  readonly codingName: string;
+  readonly connectionName: string;
   readonly #names: string[] = [];
   readonly #values: string[] = [];
   readonly #lines: string[] = [];
@@ -22,6 +26,9 @@ export class FieldLines {
 
   constructor(formatName: ((name: string) => string) | undefined) {
     this.#formatName = formatName;
+    this.lengthName = this.named('content-length');
+    this.codingName = this.named('transfer-encoding');
+    this.connectionName = this.named('connection');
   }
   /** Header lines of `headers` without those that belong to the connection or frame the body: the caller adds its own. */
   of(headers: readonly string[]): string {

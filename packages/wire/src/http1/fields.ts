@@ -40,6 +40,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
   let connectionText = '';
   let upgrade: string | undefined;
   let proxyClose = false;
+  let coding: string | undefined;
   let count = 0;
   const { length } = text;
   for (let i = at; i < length; ) {
@@ -66,8 +67,8 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
         break;
       case fieldRole.transferEncoding:
         if (chunked) return secondCoding;
-        if (value.toLowerCase() !== 'chunked') return otherCoding;
-        chunked = true;
+        if (value.toLowerCase() === 'chunked') chunked = true;
+        else coding = otherCoding;
         continue;
       case fieldRole.connection:
         connectionText = connectionText === '' ? value : `${connectionText},${value}`;
@@ -85,6 +86,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
     }
     headers.push(field.lower, value);
   }
+  if (coding !== undefined) return contentLength >= 0 && !allowChunkedLength ? 'both content-length and transfer-encoding' : coding;
   if (chunked && contentLength >= 0) {
     if (!allowChunkedLength) return 'both content-length and transfer-encoding';
     contentLength = -1;
@@ -97,6 +99,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
 export const tooManyHeaders = 'too many headers';
 export const forbiddenCharacters = 'control character, bare CR or LF, or folded line in the header section';
 export const controlCharacters = 'control character in the head';
+export const connectionRejected = 'connection header that names what may not be removed';
 export const secondCoding = 'more than one transfer-encoding';
 export const otherCoding = 'transfer-encoding other than chunked';
 
@@ -105,6 +108,13 @@ export function hasToken(list: string, token: string): boolean {
   if (list === token) return true;
   if (list.indexOf(token) < 0) return false;
   return list.split(',').some((item) => item.trim() === token);
+}
+
+/** Whether `connection` names who the client is, or so much that it can only be an attack: Envoy refuses such requests. */
+export function namesForbidden(connection: string): boolean {
+  if (connection === 'close' || connection === 'keep-alive' || connection === 'upgrade') return false;
+  const tokens = connection.split(',').filter((item) => item !== '');
+  return tokens.length >= 10 || tokens.some((item) => /^x-forwarded-(for|host|proto)$|^:/.test(item.trim()));
 }
 
 /**

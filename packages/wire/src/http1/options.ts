@@ -17,6 +17,8 @@ export interface Http1ServerOptions extends Http1Options {
   readonly acceptHttp10?: boolean;
   /** Scheme of requests in origin form: `https` behind TLS. `http`. */
   readonly scheme?: 'http' | 'https';
+  /** Take a target in absolute form apart; else it stays in the path. True. */
+  readonly allowAbsoluteUrl?: boolean;
   /** Keep answering a client that has shut its sending side; otherwise its request is reset, as Envoy does. */
   readonly allowHalfClose?: boolean;
 }

@@ -1,9 +1,11 @@
 import type { RequestHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
 import {
+  connectionRejected,
   controlCharacters,
   forbiddenCharacters,
   hasToken,
+  namesForbidden,
   otherCoding,
   removeConnectionNamed,
   secondCoding,
@@ -53,6 +55,7 @@ export function parseRequestHead(
   scheme: string,
   acceptHttp10: boolean,
   reader: FieldsReader,
+  allowAbsoluteUrl: boolean,
 ): ParsedRequest | Refusal {
   const first = text.indexOf(' ');
   const second = text.indexOf(' ', first + 1);
@@ -84,13 +87,20 @@ export function parseRequestHead(
 
   const { connection, chunked, contentLength } = fields;
   let upgrade = version === 'HTTP/1.1' && fields.upgrade !== undefined ? upgradeOf(fields.upgrade, connection) : undefined;
-  if (connection !== '') removeConnectionNamed(fields);
+  if (connection !== '') {
+    if (namesForbidden(connection)) return refusal(connectionRejected);
+    if (hasToken(connection, 'host')) {
+      const head: RequestHead = { method, path: target, authority: '', scheme, headers: fields.headers, version };
+      return { status: 400, detail: 'missing host header', head };
+    }
+    removeConnectionNamed(fields);
+  }
   if (method === 'CONNECT' && (chunked || contentLength > 0)) return refusal('CONNECT with a body');
   if (chunked || contentLength > 0) upgrade = undefined;
   const head: RequestHead = { method, path: target, authority: fields.host ?? '', scheme, headers: fields.headers, version, upgrade };
   if (upgrade !== undefined) head.upgradeFields = { connection: fields.connectionText, upgrade: fields.upgrade ?? upgrade };
   // Origin form, the usual case, is the head as it stands.
-  const wrong = target.charCodeAt(0) === 47 && method !== 'CONNECT' ? undefined : resolveTarget(head);
+  const wrong = target.charCodeAt(0) === 47 && method !== 'CONNECT' ? undefined : resolveTarget(head, allowAbsoluteUrl);
   if (wrong !== undefined) return refusal(wrong);
   return {
     head,
@@ -102,17 +112,18 @@ export function parseRequestHead(
 }
 
 /** Takes apart a target that is not in origin form; returns what is wrong with it. */
-function resolveTarget(head: RequestHead): string | undefined {
+function resolveTarget(head: RequestHead, allowAbsoluteUrl: boolean): string | undefined {
   const target = head.path;
   if (head.method === 'CONNECT') {
-    if (!authorityPattern.test(target) || target.startsWith('/')) return 'invalid CONNECT target';
+    if (!authorityPattern.test(target) || !/:\d+$/.test(target)) return 'invalid CONNECT target';
     head.path = '';
     head.authority = target;
     return undefined;
   }
   if (target === '*') return head.method === 'OPTIONS' ? undefined : 'asterisk-form outside of OPTIONS';
   const absolute = absolutePattern.exec(target);
-  if (absolute === null) return 'invalid request target';
+  if (absolute === null) return /^[a-z][a-z\d+.-]*:\/\//i.test(target) ? 'unknown scheme in the request target' : 'invalid request target';
+  if (!allowAbsoluteUrl) return undefined;
   const [, scheme = head.scheme, authority = '', rest = ''] = absolute;
   if (authority === '' || authority.includes('@') || !authorityPattern.test(authority)) return 'invalid authority in request target';
   head.path = rest.startsWith('/') ? rest : rest === '' && head.method === 'OPTIONS' ? '*' : `/${rest}`;

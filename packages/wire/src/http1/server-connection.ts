@@ -178,6 +178,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       options.scheme ?? 'http',
       options.acceptHttp10 === true,
       this.#fields,
+      options.allowAbsoluteUrl ?? true,
     );
     if ('status' in parsed) {
       this.#refuse(parsed.status, parsed.detail, parsed.head);
@@ -346,24 +347,24 @@ class Http1ServerStream implements ServerStream {
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
     if (this.#bodyless) {
-      if (contentLength !== undefined && status !== 204) text += `content-length: ${contentLength}\r\n`;
-      else if (this.version === 'HTTP/1.1' && status !== 204 && status !== 304) text += 'transfer-encoding: chunked\r\n';
+      if (contentLength !== undefined && status !== 204) text += `${lines.lengthName}${contentLength}\r\n`;
+      else if (this.version === 'HTTP/1.1' && status !== 204 && status !== 304) text += `${lines.codingName}chunked\r\n`;
     } else if (contentLength !== undefined) {
       framing = Number(contentLength);
-      text += `content-length: ${contentLength}\r\n`;
-    } else if (endStream) text += 'content-length: 0\r\n';
+      text += `${lines.lengthName}${contentLength}\r\n`;
+    } else if (endStream) text += `${lines.lengthName}0\r\n`;
     else if (this.version === 'HTTP/1.0') {
       framing = 'until-close';
       this.keepAlive = false;
     } else {
       framing = 'chunked';
-      text += 'transfer-encoding: chunked\r\n';
+      text += `${lines.codingName}chunked\r\n`;
     }
     // A client that still waits for 100 may send its body or not: only closing makes the next request unambiguous.
     if (this.#request.expectsContinue && !this.#continued) this.keepAlive = false;
     if (this.#connection.draining || (connection !== undefined && hasToken(connection.toLowerCase(), 'close'))) this.keepAlive = false;
-    if (!this.keepAlive) text += 'connection: close\r\n';
-    else if (this.version === 'HTTP/1.0') text += 'connection: keep-alive\r\n';
+    if (!this.keepAlive) text += `${lines.connectionName}close\r\n`;
+    else if (this.version === 'HTTP/1.0') text += `${lines.connectionName}keep-alive\r\n`;
     this.#connection.out.push(`${text}\r\n`);
     this.#connection.encoder.start(framing);
     if (endStream) this.#finish(this.#bodyless ? undefined : this.#connection.encoder.data(noBytes, true));
