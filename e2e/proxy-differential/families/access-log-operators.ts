@@ -200,4 +200,101 @@ export const accessLogOperators: DifferentialFamily = {
   upstreams: { a: 'http1', h2: 'http2', secure: 'https1', tcp: 'tcp' },
   bootstrap,
   cases,
+  known: {
+    'byte counts and times of connections': {
+      why: 'Bytes on the wire and of header sections, and times of handshakes and connection pools, are not metered.',
+      differs: {
+        result: [
+          [
+            'COMMON_DURATION_US_TX_BEG_US_RX_BEG_ms',
+            'DOWNSTREAM_HANDSHAKE_DURATION',
+            'DOWNSTREAM_HEADER_BYTES_RECEIVED',
+            'DOWNSTREAM_HEADER_BYTES_SENT',
+            'DOWNSTREAM_WIRE_BYTES_RECEIVED',
+            'DOWNSTREAM_WIRE_BYTES_SENT',
+            'UPSTREAM_CONNECTION_POOL_READY_DURATION',
+            'UPSTREAM_HEADER_BYTES_RECEIVED',
+            'UPSTREAM_HEADER_BYTES_SENT',
+            'UPSTREAM_WIRE_BYTES_RECEIVED',
+            'UPSTREAM_WIRE_BYTES_SENT',
+          ],
+          [],
+        ],
+      },
+    },
+    TLS: {
+      why: 'IP names of certificates are not read.',
+      differs: {
+        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
+      },
+    },
+    'TLS with a client certificate': {
+      why: 'IP names of certificates are not read.',
+      differs: {
+        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
+      },
+    },
+    'HTTP/2 over TLS': {
+      why: 'IP names of certificates are not read.',
+      differs: {
+        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
+      },
+    },
+    'upstream TLS': {
+      why: 'Of the certificate that is shown to upstreams, and of IP names, nothing is known to logs.',
+      differs: {
+        'result.0.UPSTREAM_LOCAL_DNS_SAN': ['client.example', null],
+        'result.0.UPSTREAM_LOCAL_URI_SAN': ['spiffe://cluster.local/ns/default/sa/client', null],
+        'result.0.UPSTREAM_PEER_IP_SAN': ['127.0.0.1', null],
+      },
+    },
+    'gRPC local reply': {
+      why: 'The virtual host is found with its route, so a request without a route has none in its log. The end of a request that was answered before it is logged when it comes.',
+      differs: {
+        'result.0.COMMON_DURATION_DS_RX_BEG_DS_RX_END_ms': [null, 'present'],
+        'result.0.METADATA_VIRTUAL_HOST_meta_key': ['virtual host', null],
+        'result.0.REQUEST_DURATION': [null, 'present'],
+      },
+    },
+    'cut by upstream': {
+      why: 'The time of a response that was cut off ends where it was cut.',
+      differs: {
+        'result.0.RESPONSE_TX_DURATION': [null, 'present'],
+      },
+    },
+    'no route': {
+      why: 'The virtual host is found with its route, so a request without a route has none in its log.',
+      differs: {
+        'result.0.METADATA_VIRTUAL_HOST_meta_key': ['virtual host', null],
+      },
+    },
+    malformed: {
+      why: 'A request that was refused has no duration.',
+      differs: {
+        'result.0.DURATION': ['present', null],
+      },
+    },
+    'without a host': {
+      why: 'A request that was refused has no duration; its header bytes count names that Envoy adds later.',
+      differs: {
+        'result.0.DURATION': ['present', null],
+        'result.0.METADATA_VIRTUAL_HOST_meta_key': ['virtual host', null],
+        'result.0.REQUEST_HEADERS_BYTES': [17, 38],
+      },
+    },
+    TCP: {
+      why: 'Connections to TCP upstreams have no numbers.',
+      differs: {
+        'result.0.UPSTREAM_CONNECTION_IDS_ATTEMPTED': ['present', null],
+      },
+    },
+    'TCP to nobody': {
+      why: 'Hosts that were tried in vain are not listed for TCP, and the close has no reason.',
+      differs: {
+        'result.0.DOWNSTREAM_LOCAL_CLOSE_REASON': ['tcp_initializion_failure:0', null],
+        'result.0.UPSTREAM_HOSTS_ATTEMPTED': ['127.0.0.1:DEAD', null],
+        'result.0.UPSTREAM_HOST_NAMES_ATTEMPTED': ['127.0.0.1:DEAD', null],
+      },
+    },
+  },
 };

@@ -160,10 +160,10 @@ const traffic: DifferentialCase[] = [
       get('/secure'),
     ],
   },
-  { name: 'traffic retry', does: get('/retry'), replies: [{ status: 503 }, {}] },
-  { name: 'traffic retry in vain', does: get('/retry'), replies: [{ status: 503 }] },
+  { name: 'traffic retry', ignoreHeaders: ['x-envoy-expected-rq-timeout-ms'], does: get('/retry'), replies: [{ status: 503 }, {}] },
+  { name: 'traffic retry in vain', ignoreHeaders: ['x-envoy-expected-rq-timeout-ms'], does: get('/retry'), replies: [{ status: 503 }] },
   { name: 'traffic timeout', does: get('/timeout'), replies: { delayMs: 400 } },
-  { name: 'traffic try timeout', does: get('/try'), replies: [{ delayMs: 400 }, {}] },
+  { name: 'traffic try timeout', ignoreHeaders: ['x-envoy-expected-rq-timeout-ms'], does: get('/try'), replies: [{ delayMs: 400 }, {}] },
   { name: 'traffic local replies', does: [get('/redirect'), get('/direct'), get('/nowhere'), get('/none'), get('/empty')] },
   { name: 'traffic dead', does: get('/dead') },
   { name: 'traffic reset', does: get('/a'), replies: { instead: 'reset' } },
@@ -189,7 +189,15 @@ const traffic: DifferentialCase[] = [
   },
   { name: 'traffic malformed', does: { raw: 'GET / HTTP/1.1\r\nbad header\r\n\r\n' }, logs: 1 },
   { name: 'traffic tcp', does: { kind: 'tcp', to: 'tcp', send: 'hello' } },
-  { name: 'traffic tcp to nobody', does: { kind: 'tcp', to: 'tcp-dead', send: 'hello' } },
+  {
+    name: 'traffic tcp to nobody',
+    does: [],
+    // Whether the client sees the end or a reset is a race.
+    run: async (proxy) => {
+      await proxy.exchange({ kind: 'tcp', to: 'tcp-dead', send: 'hello' });
+      return (await proxy.takeLog(1)).length;
+    },
+  },
 ];
 
 /** Envoy's histograms tell what had been recorded at the last look. */
@@ -274,7 +282,94 @@ export const stats: DifferentialFamily = {
     ),
     read(
       'of anything else',
-      /^(?!cluster\.|http\.|listener\.|tcp\.|vhost\.|route\.|server|main_thread|workers|overload|listener_manager|cluster_manager|runtime|filesystem|control_plane|dns|thread_local)/,
+      /^(?!cluster\.|http\.|listener\.|tcp\.|vhost\.|route\.|server|main_thread|workers|overload|listener_manager|cluster_manager|runtime|filesystem|control_plane|dns|thread_local|http2\.)/,
     ),
   ],
+  known: {
+    'stats of cluster a': {
+      why: 'Requests per connection are not recorded; the histogram is there and empty.',
+      differs: {
+        'answers.0.cluster.a.upstream_rq_per_cx': [
+          'P0(nan,N) P25(nan,N) P50(nan,N) P75(nan,N) P90(nan,N) P95(nan,N) P99(nan,N) P99.5(nan,N) P99.9(nan,N) P100(nan,N)',
+          'No recorded values',
+        ],
+      },
+    },
+    'stats of cluster h2': {
+      why: 'The gauge of nghttp2 connections stays 0: there is no nghttp2.',
+      differs: {
+        'answers.0.cluster.h2.http2.nghttp2_upstream_connections': ['1', '0'],
+      },
+    },
+    'stats of cluster secure': {
+      why: 'Expiry times of certificates are not statistics; `/certs` has them.',
+      differs: {
+        'answers.0.cluster.secure.ssl.certificate.unnamed_ca_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
+      },
+    },
+    'stats of cluster once': {
+      why: 'Requests per connection are not recorded; the histogram is there and empty.',
+      differs: {
+        'answers.0.cluster.once.upstream_rq_per_cx': [
+          'P0(nan,N) P25(nan,N) P50(nan,N) P75(nan,N) P90(nan,N) P95(nan,N) P99(nan,N) P99.5(nan,N) P99.9(nan,N) P100(nan,N)',
+          'No recorded values',
+        ],
+      },
+    },
+    'stats of cluster checked': {
+      why: 'Health checks have codecs of their own, so their HTTP/1 names are not among the cluster’s.',
+      differs: {
+        'answers.0.cluster.checked.http1.dropped_headers_with_underscores': ['0', null],
+        'answers.0.cluster.checked.http1.metadata_not_supported_error': ['0', null],
+        'answers.0.cluster.checked.http1.requests_rejected_with_underscores_in_headers': ['0', null],
+        'answers.0.cluster.checked.http1.response_flood': ['0', null],
+      },
+    },
+    'stats of cluster limited': {
+      why: 'Connection pools are not limited, so what is left of the limit is not shown.',
+      differs: {
+        'answers.0.cluster.limited.circuit_breakers.default.remaining_cx_pools': ['18446744073709551614', null],
+      },
+    },
+    'stats of cluster dead': {
+      why: 'A TCP connection that was refused is not counted as destroyed.',
+      differs: {
+        'answers.0.cluster.dead.upstream_cx_destroy_remote': ['2', '1'],
+        'answers.0.cluster.dead.upstream_cx_length_ms': [
+          'P0(nan,N) P25(nan,N) P50(nan,N) P75(nan,N) P90(nan,N) P95(nan,N) P99(nan,N) P99.5(nan,N) P99.9(nan,N) P100(nan,N)',
+          'No recorded values',
+        ],
+      },
+    },
+    'stats of connection manager main': {
+      why: 'After a request that timed out the connection is closed by the client that was told to, where Envoy closes first.',
+      differs: {
+        'answers.0.http.main.downstream_cx_destroy_local': ['1', '0'],
+        'answers.0.http.main.downstream_cx_destroy_remote': ['37', '38'],
+      },
+    },
+    'stats of listener tls': {
+      why: 'Expiry times of certificates are not statistics; `/certs` has them.',
+      differs: {
+        'answers.0.listener.tls.ssl.certificate.unnamed_ca_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
+        'answers.0.listener.tls.ssl.certificate.unnamed_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
+      },
+    },
+    'stats of the server': {
+      why: 'Only certificates that are secrets count for the days until the first one expires.',
+      differs: {
+        'answers.0.server.days_until_first_cert_expiring': ['29', '4294967295'],
+      },
+    },
+    'stats of managers': {
+      why: 'The runtime is loaded once at start, where Envoy loads it twice and counts a deprecated feature of its own; there is no nghttp2 to have connections.',
+      differs: {
+        'answers.0.http2.nghttp2_downstream_connections': ['4', '0'],
+        'answers.0.runtime.deprecated_feature_seen_since_process_start': ['1', '0'],
+        'answers.0.runtime.deprecated_feature_use': ['1', '0'],
+        'answers.0.runtime.load_success': ['2', '1'],
+        'answers.0.runtime.override_dir_not_exists': ['2', '1'],
+      },
+    },
+  },
 };
