@@ -180,7 +180,7 @@ export const networkFilters: DifferentialFamily = {
     { name: 'tunnel over HTTP/2', does: { kind: 'tcp', to: 'tunnel-http2', send: 'through', open: true }, replies: { tunnel: true } },
     { name: 'tunnel over HTTP/2 refused', does: { kind: 'tcp', to: 'tunnel-http2', open: true }, replies: { status: 503 } },
     talk('direct-response', 'direct response', { logs: 0 }),
-    talk('echo', 'echo', { logs: 0 }),
+    talk('echo', 'echo', { logs: 0, does: { kind: 'tcp', to: 'echo', send: 'some bytes', open: true, timeoutMs: 200 } }),
     talk('denied'),
     talk('allowed', 'allowed by nothing'),
     { name: 'allowed by a policy', does: { kind: 'tcp', to: 'allowed', from: '127.0.0.3', send: 'x' } },
