@@ -1,6 +1,7 @@
 import { httpOptions } from '../harness/configuration.ts';
 import type { DifferentialFamily, Json, PauseExchange } from '../harness/family.ts';
 import { type OwnClusterCase, ownClusters } from '../harness/own-clusters.ts';
+import { known } from './known/upstream-connections.ts';
 
 const pause = (ms: number): PauseExchange => ({ kind: 'pause', ms });
 const http1 = (common: Json, own: Json = {}): Json =>
@@ -26,8 +27,8 @@ const reuse: readonly OwnClusterCase[] = [
   },
   {
     name: 'max_connection_duration between requests',
-    cluster: http1({ max_connection_duration: '0.15s' }),
-    does: [{ path: '/1' }, pause(400), { path: '/2' }],
+    cluster: http1({ max_connection_duration: '0.4s' }),
+    does: [{ path: '/1' }, pause(800), { path: '/2' }],
   },
   {
     name: 'max_connection_duration waits for the answer',
@@ -385,5 +386,6 @@ const spelling: readonly OwnClusterCase[] = [
 export const upstreamConnections: DifferentialFamily = {
   name: 'upstream-connections',
   about: 'HTTP/1 connections to upstreams: reuse, limits, malformed and cut answers, with statistics and hosts after each',
+  known,
   ...ownClusters([...reuse, ...cuts, ...badHeads, ...sizes, ...informational, ...early, ...waits, ...limits, ...spelling]),
 };

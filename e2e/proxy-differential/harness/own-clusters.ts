@@ -11,7 +11,7 @@ export interface OwnClusterCase extends Omit<DifferentialCase, 'does'> {
   readonly cluster?: Json | ((site: Site) => Json);
   /** Fields of the route's action. */
   readonly route?: Json;
-  /** Statistics of the cluster that are left out: those that are a race. */
+  /** Statistics of the cluster that are left out, `name*` by their beginning: those that are a race. */
   readonly ignoreStats?: readonly string[];
   /** Waits before the statistics are read, where something has yet to happen. 30. */
   readonly settleMs?: number;
@@ -31,7 +31,12 @@ function statsOf(name: string, ignored: readonly string[]): AdminExchange {
           .split('\n')
           .filter((line) => line.startsWith(prefix) && /: [1-9]\d*$/.test(line))
           .map((line) => line.slice(prefix.length).split(': '))
-          .filter(([stat = '']) => !ignored.includes(stat) && !stat.includes('bytes_buffered') && !stat.startsWith('http2.'))
+          .filter(
+            ([stat = '']) =>
+              !ignored.some((one) => (one.endsWith('*') ? stat.startsWith(one.slice(0, -1)) : one === stat)) &&
+              !stat.includes('bytes_buffered') &&
+              !stat.startsWith('http2.'),
+          )
           .sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
       ),
   };
@@ -53,12 +58,12 @@ export function hostsOf(name: string): AdminExchange {
 /** The bootstrap and the cases of a family whose cases have clusters of their own. */
 export function ownClusters(
   cases: readonly OwnClusterCase[],
-  options: { readonly manager?: Json; readonly log?: Json; readonly bootstrap?: (site: Site) => Json } = {},
+  options: { readonly manager?: Json; readonly log?: Json; readonly bootstrap?: (site: Site) => Json; readonly defaultHost?: string } = {},
 ): Pick<DifferentialFamily, 'bootstrap' | 'cases' | 'connections'> {
   return {
     connections: true,
     bootstrap(site) {
-      const clusters = cases.map(({ hosts = ['a'], cluster: own }, i) =>
+      const clusters = cases.map(({ hosts = [options.defaultHost ?? 'a'], cluster: own }, i) =>
         cluster(
           nameOf(i),
           hosts.map((host) => (typeof host === 'number' ? host : host === 'dead' ? site.deadPort : site.upstream(host))),

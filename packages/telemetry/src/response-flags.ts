@@ -30,6 +30,7 @@ export const responseFlagNames: ReadonlyMap<ResponseFlag, string> = new Map<Resp
   ['DF', 'DnsResolutionFailed'],
   ['DO', 'DropOverload'],
   ['DR', 'DownstreamRemoteReset'],
+  ['UDO', 'UnconditionalDropOverload'],
 ]);
 
 /** `UF,URX`, or `-` when nothing went wrong. */

@@ -25,6 +25,7 @@ export type ResponseFlag =
   | 'DPE'
   | 'UPE'
   | 'DO'
+  | 'UDO'
   | 'OM'
   | 'DF'
   | 'NFCF';

@@ -30,7 +30,7 @@ export function healthFlags(eds: EdsStatus, active: ActiveHealth, ejected: boole
   const flags = [
     active.failed ? '/failed_active_hc' : '',
     ejected ? '/failed_outlier_check' : '',
-    eds === 'unhealthy' || eds === 'draining' || eds === 'timeout' ? '/failed_eds_health' : '',
+    eds === 'unhealthy' || eds === 'timeout' ? '/failed_eds_health' : '',
     active.degraded ? '/degraded_active_hc' : '',
     eds === 'degraded' ? '/degraded_eds_health' : '',
     removing ? '/pending_dynamic_removal' : '',

@@ -52,7 +52,7 @@ export function overloadReply(dropped: 'all' | 'some', suppressEnvoyHeaders: boo
     status: 503,
     body: name.replaceAll('-', ' '),
     details: name.replaceAll('-', '_'),
-    flag: 'DO',
+    flag: dropped === 'all' ? 'UDO' : 'DO',
     headers: suppressEnvoyHeaders ? [] : [`x-envoy-${name}`, 'true'],
   };
 }
