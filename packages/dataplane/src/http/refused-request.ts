@@ -23,8 +23,8 @@ const codes: Readonly<Record<string, string>> = {
   'request headers too large': 'http1.headers_too_large',
 };
 
-/** Faults of the codec that one field alone shows. */
-const fieldFaults = /^invalid |connection-specific/;
+/** Faults that the fields show together; all others are in one field. */
+const messageFaults = /^missing |^CONNECT takes|^:path without|^:protocol where|^body differs/;
 
 const bodies: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -83,7 +83,7 @@ export function logInvalidRequest(
   if (settings.accessLogs.length === 0) return;
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/2';
-  info.responseCodeDetails = fieldFaults.test(detail) ? 'http2.invalid.header.field' : 'http2.violation.of.messaging.rule';
+  info.responseCodeDetails = messageFaults.test(detail) ? 'http2.violation.of.messaging.rule' : 'http2.invalid.header.field';
   info.responseFlags.add('DPE');
   const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
   for (const log of settings.accessLogs) log.log(context);

@@ -33,16 +33,17 @@ export function requestFromFields(fields: HeaderList, extendedConnect: boolean):
   if (typeof split === 'string') return split;
   const { headers, host, scheme, protocol } = split;
   let { method, path } = split;
-  if (method === undefined || !isToken(method)) return 'missing or invalid :method';
+  if (method === undefined) return 'missing :method';
+  if (!isToken(method)) return 'invalid :method';
   const authority = split.authority ?? host ?? '';
   if (!authorityPattern.test(authority)) return 'invalid :authority';
-  if (host !== undefined && host.toLowerCase() !== authority.toLowerCase()) return 'host differs from :authority';
   if (method === 'CONNECT' && protocol === undefined) {
     if (path !== undefined || scheme !== undefined || authority === '') return 'CONNECT takes :authority alone';
     path = '';
   } else {
     if (path === undefined || scheme === undefined || scheme === '') return 'missing :path or :scheme';
-    if (!targetPattern.test(path) || (path.charCodeAt(0) !== 47 && !(path === '*' && method === 'OPTIONS'))) return 'invalid :path';
+    if (!targetPattern.test(path)) return 'invalid :path';
+    if (path.charCodeAt(0) !== 47 && !(path === '*' && method === 'OPTIONS')) return ':path without slash';
   }
   if (protocol !== undefined) {
     if (!extendedConnect || method !== 'CONNECT' || !isToken(protocol)) return ':protocol where it is not allowed';
