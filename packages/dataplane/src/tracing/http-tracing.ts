@@ -39,6 +39,8 @@ export interface HttpTracing {
 }
 
 export interface TracingEnvironment {
+  /** The proxy's own; empty when it is not known. */
+  readonly zone: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -123,6 +125,7 @@ function openProvider(
       formats: ['w3c'],
       namesByDirection: true,
       nodeId: environment.node.id,
+      zone: environment.zone,
       traceId128Bit: true,
       sharedSpanContext: false,
       maxPathTagLength,
@@ -153,6 +156,7 @@ function openProvider(
     report,
     formats: ['b3'],
     nodeId: environment.node.id,
+    zone: environment.zone,
     traceId128Bit: config.traceId128bit,
     sharedSpanContext: config.sharedSpanContext ?? true,
     maxPathTagLength,

@@ -42,7 +42,8 @@ export function encodeZipkinV2(spans: readonly FinishedSpan[], local: LocalEndpo
       duration: Math.max(1, Math.round(span.durationMs * 1000)),
       ...(span.shared === true ? { shared: true } : {}),
       localEndpoint,
-      tags: span.tags,
+      // As Envoy's tracer does it: a tag without a value is none.
+      tags: Object.fromEntries(Object.entries(span.tags).filter(([, value]) => value !== '')),
     })),
   );
 }
