@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.spec.ts', 'apps/**/*.spec.ts', 'tools/**/*.spec.ts'],
     exclude: ['**/node_modules/**'],
-    testTimeout: 20_000,
+    // Processes and worker threads start slowly on a machine that has other work.
+    testTimeout: 60_000,
     pool: 'threads',
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
