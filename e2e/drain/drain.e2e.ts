@@ -69,7 +69,11 @@ async function startProxy(kind: keyof typeof starts): Promise<Proxy> {
   await writeFile(file, JSON.stringify(bootstrap()));
   const flags = ['-c', file, '--admin-address-path', adminFile, '--drain-time-s', '2', '--drain-strategy', 'immediate', '-l', 'error'];
   const running = starts[kind](flags);
-  const admin = await eventually('the admin server', async () => `http://${(await readFile(adminFile, 'utf8')).trim()}`);
+  const admin = await eventually('the admin server', async () => {
+    // The file is there before its text is.
+    const written = (await readFile(adminFile, 'utf8')).trim();
+    return written === '' ? undefined : `http://${written}`;
+  });
   await eventually('the proxy', async () => ((await (await fetch(`${admin}/ready`)).text()).startsWith('LIVE') ? true : undefined));
   const listeners = await (await fetch(`${admin}/listeners`)).text();
   const port = (name: string): number => Number(new RegExp(`^${name}::.*:(\\d+)$`, 'm').exec(listeners)?.[1]);
