@@ -1,10 +1,9 @@
 import type { DifferentialFamily } from '../../harness/family.ts';
 
-/** Where the two differ still; `open` ones are to go. */
+/** Where the two differ still. */
 export const known: NonNullable<DifferentialFamily['known']> = {
-  'direct 204': { why: 'open: to be done as Envoy does it', differs: { 'answers.0.answers.0.headers.content-length': ['8', null] } },
-  stats: {
-    why: 'open: these stats are not counted, or counted at another moment',
-    differs: { 'cluster.a.external.upstream_rq_200': ['78', 'absent'], 'cluster.b.internal.upstream_rq_200': ['6', 'absent'] },
+  'direct 204': {
+    why: 'a 204 has no content-length (RFC 9110 section 8.6); Envoy writes that of the body it leaves out',
+    differs: { 'answers.0.answers.0.headers.content-length': ['8', null] },
   },
 };

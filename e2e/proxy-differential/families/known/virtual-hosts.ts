@@ -1,9 +1,9 @@
 import type { DifferentialFamily } from '../../harness/family.ts';
 
-/** Where the two differ still; `open` ones are to go. */
+/** Where the two differ still. */
 export const known: NonNullable<DifferentialFamily['known']> = {
   "host '' over HTTP/2": {
-    why: 'open: to be done as Envoy does it',
+    why: 'an empty :authority is answered 400; Envoy resets the stream',
     differs: {
       'answers.0.answers.0.status': ['none', '400'],
       'answers.0.answers.0.headers.date': [null, 'DATE'],
@@ -19,12 +19,7 @@ export const known: NonNullable<DifferentialFamily['known']> = {
     },
   },
   stats: {
-    why: 'open: these stats are not counted, or counted at another moment',
-    differs: {
-      'http.main.downstream_rq_4xx': ['4', '5'],
-      'vhost.all.vcluster.posts.upstream_rq_2xx': ['1', 'absent'],
-      'vhost.all.vcluster.items.upstream_rq_200': ['1', 'absent'],
-      'vhost.all.vcluster.other.upstream_rq_total': ['2', 'absent'],
-    },
+    why: 'follows from the empty host above',
+    differs: { 'http.main.downstream_rq_4xx': ['4', '5'] },
   },
 };
