@@ -228,8 +228,4 @@ export const known: NonNullable<DifferentialFamily['known']> = {
     why: 'open: to be done as Envoy does it',
     differs: { 'answers.0.answers.0.headers.connection': ['close', null] },
   },
-  'POST as CONNECT over HTTP/2': {
-    why: 'A request with a body is no upgrade here; Envoy takes its body for the bytes of the tunnel.',
-    differs: { 'answers.0.answers.0.headers.x-envoy-upstream-service-time': [null, 'N'] },
-  },
 };
