@@ -117,7 +117,7 @@ async function rawGet(port: number, does: Http1Exchange, headers: readonly [stri
           const { 'content-length': length, ...rest } = response.headers;
           resolve({
             status: response.statusCode,
-            headers: { ...rest, date: undefined },
+            headers: { ...rest, date: undefined, 'x-envoy-upstream-service-time': undefined },
             length: decode === undefined ? length : length !== undefined,
             body: (decode === undefined || data.length === 0 ? data : decode(data)).toString('latin1'),
             trailers: response.trailers,

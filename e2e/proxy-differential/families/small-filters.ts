@@ -642,18 +642,5 @@ export const smallFilters: DifferentialFamily = {
     'cluster.h2.grpc.pkg.Service.Method.0',
     'cluster.h2.grpc.pkg.Service.Method.5',
   ],
-  known: {
-    'mutation /direct': {
-      why: '%RESPONSE_CODE% is not known yet while filters see the head of an answer of the proxy itself',
-      differs: { 'answers.0.answers.0.headers.x-code': ['200', '0'] },
-    },
-    'health failed by the administrator': {
-      why: 'a proxy that was failed by hand closes connections after their responses at once; Envoy spreads that over time',
-      differs: { 'answers.1.connection': ['open', 'closed'], 'answers.2.connection': ['open', 'closed'] },
-    },
-    'web short base64': {
-      why: 'an upstream stream that a filter gives up is cancelled, where Envoy says internal error',
-      differs: { 'answers.0.connection': ['open', 'closed'], 'seen.0.cut': ['reset 2', 'reset 8'] },
-    },
-  },
+  known: {},
 };

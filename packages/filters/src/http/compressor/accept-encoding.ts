@@ -15,10 +15,11 @@ export interface Candidate {
  */
 export function chooseEncoding(acceptEncoding: string, candidates: readonly Candidate[]): Decision {
   const wanted: { name: string; q: number }[] = [];
+  // Envoy takes encodings in lower case only.
   for (const token of acceptEncoding.split(',')) {
     const [name = '', ...parameters] = token.split(';');
     const q = qualityOf(parameters);
-    if (q !== undefined) wanted.push({ name: name.trim().toLowerCase(), q });
+    if (q !== undefined) wanted.push({ name: name.trim(), q });
   }
   const first = candidates.find(({ chooseFirst }) => chooseFirst);
   if (first !== undefined) {

@@ -247,7 +247,7 @@ function largeEnough(rules: DirectionRules, headers: HeaderList): boolean {
 
 function allowsType(rules: DirectionRules, headers: HeaderList): boolean {
   const type = header(headers, 'content-type');
-  return type === undefined || type === '' || rules.contentTypes.has((type.split(';')[0] ?? '').trim());
+  return type === undefined || type === '' || rules.contentTypes.has((type.split(';')[0] ?? '').trim().toLowerCase());
 }
 
 function hasToken(list: string | undefined, token: string): boolean {
@@ -263,5 +263,6 @@ function weakenEtag(headers: HeaderList): void {
 function addVary(headers: HeaderList): void {
   const vary = headerJoined(headers, 'vary');
   if (vary === undefined || vary === '') setHeader(headers, 'vary', 'Accept-Encoding');
-  else if (!hasToken(vary, 'accept-encoding')) setHeader(headers, 'vary', `${vary}, Accept-Encoding`);
+  // In this spelling only, as Envoy looks for it.
+  else if (!vary.includes('Accept-Encoding')) setHeader(headers, 'vary', `${vary}, Accept-Encoding`);
 }

@@ -47,7 +47,8 @@ export class DecompressorFilter implements HttpFilter {
     const { advertise, response, library } = this.#config;
     if (response.enabled && advertise) {
       const before = headerJoined(head.headers, 'accept-encoding');
-      setHeader(head.headers, 'accept-encoding', before === undefined ? library.encoding : `${before},${library.encoding}`);
+      const known = before?.split(',').some((encoding) => encoding.trim() === library.encoding) ?? false;
+      if (!known) setHeader(head.headers, 'accept-encoding', before === undefined ? library.encoding : `${before},${library.encoding}`);
     }
     if (!endStream && this.#wants(this.#config.request, head.headers)) this.#request = this.#transform('request');
     return 'continue';
