@@ -110,6 +110,12 @@ test('ignores a host field beside :authority', () => {
   expect(JSON.stringify(requests)).not.toContain('"host"');
 });
 
+test('host beside :authority is dropped, as Envoy drops it', () => {
+  const { request, requests } = setUp();
+  request(1, '/', ['host', 'b', 'x-a', '1']);
+  expect(requests.map(({ head }) => head.headers)).toEqual([['x-a', '1']]);
+});
+
 test('extended CONNECT looks like an upgrade above and 200 on the wire', () => {
   const { send, requests, frames } = setUp();
   const encoder = new HpackEncoder();
