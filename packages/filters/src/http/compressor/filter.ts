@@ -126,7 +126,7 @@ export class CompressorFilter implements HttpFilter {
     const { headers } = head;
     const enabled = rules.enabled && this.#perRoute?.disabled !== true && largeEnough(rules, headers);
     const compressible = enabled && this.#compressible(head);
-    if (!endStream && enabled && this.#accepted(compressible, head) && compressible) {
+    if (!endStream && enabled && this.#accepted(head) && compressible) {
       weakenEtag(headers);
       removeHeader(headers, 'content-length');
       headers.push('content-encoding', library.encoding);
@@ -160,7 +160,7 @@ export class CompressorFilter implements HttpFilter {
     }
     return header(headers, 'content-encoding') === undefined;
   }
-  #accepted(compressible: boolean, { headers }: ResponseHead): boolean {
+  #accepted({ headers }: ResponseHead): boolean {
     const { negotiation } = this.#config.response;
     if (this.#accept === undefined) {
       negotiation.noAcceptHeader.add(1);
@@ -184,8 +184,8 @@ export class CompressorFilter implements HttpFilter {
       default: {
         const chosen = decision.encoding === this.#config.library.encoding;
         if (decision.kind === 'wildcard') negotiation.wildcard.add(1);
-        else if (chosen && compressible) negotiation.used.add(1);
-        else if (!chosen) negotiation.overshadowed.add(1);
+        else if (chosen) negotiation.used.add(1);
+        else negotiation.overshadowed.add(1);
         return chosen;
       }
     }
