@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
+import { prepareProcess } from '@xebec/app-proxy/prepare-process';
 
-enableCompileCache();
+prepareProcess();
 // The gateway is the proxy in the router's role; `proxy router` are the words a pod's arguments start with.
 const { runWithAgent } = await import('@xebec/app-proxy');
 const words = process.argv.slice(2);
