@@ -9,7 +9,7 @@ import { readArea, readView } from './read-area.ts';
 const highWaterBytes = 65_536;
 const writeAreaBytes = 131_072;
 
-/** Where writes are put together; given away with a write that did not finish at once. */
+/** Where writes are put together; given away with a plain write that did not finish at once. */
 let writeArea: Buffer | undefined;
 /** Not used up by a write that finished at once, as nearly all do. */
 let spareRequest: WriteRequest | undefined;
@@ -64,8 +64,8 @@ export class DirectByteStream implements ByteStream {
   write(bytes: Buffer): boolean {
     if (this.#oneAtATime && this.#pendingBytes > 0) return this.#enqueue(Buffer.from(bytes));
     let piece = bytes;
-    // Bytes that do not leave at once are read when they do: the read area has others by then.
-    if (bytes.buffer === readArea.buffer) {
+    // Bytes that do not leave at once are read when they do: the read area has others by then. TLS has read them when the call ends.
+    if (bytes.buffer === readArea.buffer && !this.#oneAtATime) {
       piece = this.writeArea(bytes.length)?.subarray(0, bytes.length) ?? Buffer.allocUnsafeSlow(bytes.length);
       piece.set(bytes);
     }
@@ -73,7 +73,12 @@ export class DirectByteStream implements ByteStream {
     return this.#written(request, this.#handle.writeBuffer(request, piece), piece.length, piece);
   }
   writeText(text: string): boolean {
-    if (this.#oneAtATime && this.#pendingBytes > 0) return this.#enqueue(Buffer.from(text, 'latin1'));
+    if (this.#oneAtATime) {
+      if (this.#pendingBytes > 0) return this.#enqueue(Buffer.from(text, 'latin1'));
+      // Text would be copied twice on its way, the second time into a buffer allocated for it.
+      const area = this.writeArea(text.length);
+      if (area !== undefined) return this.write(area.subarray(0, area.latin1Write(text, 0, text.length)));
+    }
     const request = this.#request();
     return this.#written(request, this.#handle.writeLatin1String(request, text), text.length, undefined);
   }
@@ -135,8 +140,11 @@ export class DirectByteStream implements ByteStream {
     }
     if (this.#bindings.state[this.#bindings.kLastWriteWasAsync] === 0) return this.#pendingBytes < highWaterBytes;
     spareRequest = undefined;
-    if (buffer !== undefined && buffer.buffer === writeArea?.buffer) writeArea = undefined;
-    request.buffer = buffer;
+    // TLS never finishes at once, yet has encrypted the bytes, or copied those that it could not.
+    if (!this.#oneAtATime) {
+      if (buffer !== undefined && buffer.buffer === writeArea?.buffer) writeArea = undefined;
+      request.buffer = buffer;
+    }
     request.oncomplete = (status) => this.#completed(bytes, status);
     this.#pendingBytes += bytes;
     this.#wantsDrain ||= this.#pendingBytes >= highWaterBytes;
