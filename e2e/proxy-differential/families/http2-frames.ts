@@ -178,9 +178,21 @@ const cases: readonly Scripted[] = [
     ),
   { name: 'body', steps: [post(), data('hello', 1, flags.end)] },
   { name: 'body with its length', steps: [post('/a', 1, [['content-length', '5']]), data('hello', 1, flags.end)] },
-  { name: 'body shorter than its length', to: 'override', steps: [post('/a', 1, [['content-length', '9']]), data('hello', 1, flags.end)] },
-  { name: 'body longer than its length', to: 'override', steps: [post('/a', 1, [['content-length', '2']]), data('hello', 1, flags.end)] },
-  { name: 'body shorter than its length, all', steps: [post('/a', 1, [['content-length', '9']]), data('hello', 1, flags.end)], ms: 300 },
+  {
+    name: 'body shorter than its length',
+    to: 'override',
+    steps: [post('/a', 1, [['content-length', '9']]), 40, data('hello', 1, flags.end)],
+  },
+  {
+    name: 'body longer than its length',
+    to: 'override',
+    steps: [post('/a', 1, [['content-length', '2']]), 40, data('hello', 1, flags.end)],
+  },
+  {
+    name: 'body shorter than its length, all',
+    steps: [post('/a', 1, [['content-length', '9']]), 40, data('hello', 1, flags.end)],
+    ms: 300,
+  },
   { name: 'padded body', steps: [post(), frame(frameType.data, flags.padded | flags.end, 1, Buffer.from('\x03hello\0\0\0'))] },
   {
     name: 'padding longer than the frame',
@@ -191,7 +203,7 @@ const cases: readonly Scripted[] = [
   { name: 'trailers', steps: [post(), data('a'), request([['x-t', '1']])] },
   { name: 'trailers to HTTP/2', steps: [post('/h2'), data('a'), request([['x-t', '1']])] },
   { name: 'trailers with a pseudo-header', to: 'override', steps: [post(), data('a'), request([[':path', '/b']])] },
-  { name: 'trailers without END_STREAM', to: 'override', steps: [post(), data('a'), request([['x-t', '1']], 1, flags.endHeaders)] },
+  { name: 'trailers without END_STREAM', to: 'override', steps: [post(), data('a'), 40, request([['x-t', '1']], 1, flags.endHeaders)] },
   { name: 'trailers in upper case', to: 'override', steps: [post(), data('a'), request([['X-T', '1']])] },
   {
     name: 'HEADERS with padding and priority',
@@ -214,7 +226,6 @@ const cases: readonly Scripted[] = [
     name: 'frame inside a header block',
     steps: [frame(frameType.headers, 1, 1, headerBlock(fields())), frame(frameType.ping, 0, 0, '12345678')],
     ms: 300,
-    logs: 0,
   },
   {
     name: '100 fields',
@@ -253,7 +264,7 @@ const cases: readonly Scripted[] = [
     ms: 300,
   },
   { name: 'max_request_headers_kb', to: 'headers', steps: [request(fields('/a', [['x-a', 'v'.repeat(9000)]]))], ms: 300 },
-  { name: 'no HPACK', steps: [frame(frameType.headers, 5, 1, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))], ms: 300, logs: 0 },
+  { name: 'no HPACK', steps: [frame(frameType.headers, 5, 1, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]))], ms: 300 },
   { name: 'unknown frame', steps: [frame(0x42, 0xff, 0, 'what'), request()] },
   { name: 'PRIORITY', steps: [frame(frameType.priority, 0, 3, Buffer.concat([uint32(0), Buffer.of(1)])), request()] },
   { name: 'PING', steps: [frame(frameType.ping, 0, 0, '12345678')], until: 'PING ack', logs: 0 },
@@ -401,7 +412,7 @@ const cases: readonly Scripted[] = [
     ms: 400,
     logs: 2,
   },
-  { name: 'idle connection', to: 'idle', steps: [request(), 'DATA 1'], replies: ok, until: 'closed', ms: 600 },
+  { name: 'idle connection', to: 'idle', steps: [request(), 'DATA 1'], replies: ok, until: 'GOAWAY', ms: 1500 },
   { name: 'keepalive', to: 'keepalive', steps: [250], until: 'closed', ms: 700, logs: 0 },
   {
     name: 'window of 1 byte',
@@ -504,7 +515,11 @@ export const http2Frames: DifferentialFamily = {
         await new Promise((resolve) => setTimeout(resolve, 8));
         socket.destroy();
         const lines = log.lines.filter(
-          (line) => (greeting === true || !line.startsWith('SETTINGS')) && (windows === true || !line.startsWith('WINDOW_UPDATE')),
+          // The ping after a GOAWAY asks whether it has arrived: how fast it follows is a race.
+          (line, i) =>
+            (line !== 'PING' || log.lines[i - 1]?.startsWith('GOAWAY') !== true) &&
+            (greeting === true || !line.startsWith('SETTINGS')) &&
+            (windows === true || !line.startsWith('WINDOW_UPDATE')),
         );
         const written = logs === 0 ? [] : await proxy.takeLog(logs);
         return { frames: [...lines], log: written };

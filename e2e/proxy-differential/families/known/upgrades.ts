@@ -201,21 +201,6 @@ export const known: NonNullable<DifferentialFamily['known']> = {
     why: 'open: to be done as Envoy does it',
     differs: { 'log.0.details': ['http2.invalid.header.field', 'http2.violation.of.messaging.rule'] },
   },
-  'CONNECT over HTTP/1 with content-length': {
-    why: 'open: to be done as Envoy does it',
-    differs: { 'log.0.details': ['http1.body_disallowed', 'http1.codec_error'] },
-  },
-  'CONNECT over HTTP/1 in chunks': {
-    why: 'open: to be done as Envoy does it',
-    differs: {
-      'answers.0.answers.0.status': ['HTTP/1.1 501 Not Implemented', 'HTTP/1.1 400 Bad Request'],
-      'answers.0.answers.0.headers.content-length': ['15', '11'],
-      'answers.0.answers.0.body': ['Not Implemented', 'Bad Request'],
-      'log.0.code': [501, 400],
-      'log.0.details': ['http1.invalid_transfer_encoding', 'http1.codec_error'],
-      'log.0.sent': [15, 11],
-    },
-  },
   'CONNECT over HTTP/1 and half-close': {
     why: 'A client that closes its side before the tunnel stands has left here.',
     differs: { 'log.0.host': ['127.0.0.1:TCP', null] },

@@ -19,6 +19,7 @@ import { FilterChain, type FilteredStream } from './filter-chain.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { followRedirect, type RedirectHistory, type RedirectRules } from './internal-redirect.ts';
 import { type ReplyMessage, replyMessage } from './local-reply.ts';
+import { http2FaultDetails } from './refused-request.ts';
 import { prepareRequest, type RequestRefusal } from './request-headers.ts';
 import { grpcStreamDurationMs } from './request-timeout.ts';
 import { finishResponseHead } from './response-headers.ts';
@@ -168,6 +169,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     else this.#chain.onRequestData(data, endStream);
   }
   onTrailers(trailers: HeaderList): void {
+    if (this.version === 'HTTP/2') this.settings.stats.root.counter('http2.trailers').add(1);
     if (!this.settings.enableTrailers && this.version !== 'HTTP/2') {
       this.onData(emptyBody, true);
       return;
@@ -186,8 +188,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.settings.stats.rqRxReset.add(1);
     if (reason === 'remote-reset') this.settings.stats.root.counter('http2.rx_reset').add(1);
     if (reason === 'protocol-error') {
+      if (this.version === 'HTTP/2') this.settings.stats.root.counter('http2.rx_messaging_error').add(1);
       info.responseFlags.add('DPE');
-      info.responseCodeDetails = this.version === 'HTTP/2' ? 'http2.violation.of.messaging.rule' : 'http1.codec_error';
+      info.responseCodeDetails = this.version === 'HTTP/2' ? http2FaultDetails(detail) : 'http1.codec_error';
       // HTTP/1's codec has answered.
       if (this.version !== 'HTTP/2' && !this.#headSent) {
         info.responseCode = 400;

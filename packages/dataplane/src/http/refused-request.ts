@@ -19,12 +19,28 @@ const codes: Readonly<Record<string, string>> = {
   'both content-length and transfer-encoding': 'http1.content_length_and_chunked_not_allowed',
   'transfer-encoding other than chunked': 'http1.invalid_transfer_encoding',
   'more than one transfer-encoding': 'http1.invalid_transfer_encoding',
+  'CONNECT with transfer-encoding': 'http1.invalid_transfer_encoding',
+  'CONNECT with a body': 'http1.body_disallowed',
   'too many headers': 'http1.too_many_headers',
   'request headers too large': 'http1.headers_too_large',
 };
 
 /** Faults that the fields show together; all others are in one field. */
 const messageFaults = /^missing |^CONNECT takes|^:path without|^:protocol where|^body differs/;
+
+/** Requests of HTTP/2 that are within its rules and past the limits. */
+const overflows: Readonly<Record<string, string>> = {
+  'too many headers': 'http2.too_many_headers',
+  'request headers too large': 'http2.header_list_size_too_large',
+};
+
+/** What Envoy's log says when a stream of HTTP/2 ends by a fault of the client's, by the codec's words. */
+export function http2FaultDetails(detail: string): string {
+  if (detail === 'body differs from its content-length') return 'http2.remote_reset';
+  if (detail === 'padding longer than its frame' || /^frame of [0-9]+ bytes$/.test(detail))
+    return 'codec_error:The_user_callback_function_failed';
+  return /^invalid |^unknown or repeated pseudo/.test(detail) ? 'http2.invalid.header.field' : 'http2.violation.of.messaging.rule';
+}
 
 const bodies: Readonly<Record<number, string>> = {
   400: 'Bad Request',
@@ -80,11 +96,15 @@ export function logInvalidRequest(
 ): void {
   settings.stats.rqTotal.add(1);
   settings.stats.rqRxReset.add(1);
+  const overflow = overflows[detail] !== undefined;
+  settings.stats.root.counter(overflow ? 'http2.header_overflow' : 'http2.rx_messaging_error').add(1);
+  if (overflow || settings.http2.closesOnInvalidRequest !== true) settings.stats.root.counter('http2.tx_reset').add(1);
   if (settings.accessLogs.length === 0) return;
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/2';
-  info.responseCodeDetails = messageFaults.test(detail) ? 'http2.violation.of.messaging.rule' : 'http2.invalid.header.field';
-  info.responseFlags.add('DPE');
+  info.responseCodeDetails =
+    overflows[detail] ?? (messageFaults.test(detail) ? 'http2.violation.of.messaging.rule' : 'http2.invalid.header.field');
+  info.responseFlags.add(overflow ? 'DR' : 'DPE');
   const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
   for (const log of settings.accessLogs) log.log(context);
 }

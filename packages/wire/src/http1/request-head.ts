@@ -95,7 +95,8 @@ export function parseRequestHead(
     }
     removeConnectionNamed(fields);
   }
-  if (method === 'CONNECT' && (chunked || contentLength > 0)) return refusal('CONNECT with a body');
+  if (method === 'CONNECT' && chunked) return refusal('CONNECT with transfer-encoding', 501);
+  if (method === 'CONNECT' && contentLength > 0) return refusal('CONNECT with a body');
   if (chunked || contentLength > 0) upgrade = undefined;
   const head: RequestHead = { method, path: target, authority: fields.host ?? '', scheme, headers: fields.headers, version, upgrade };
   if (upgrade !== undefined) head.upgradeFields = { connection: fields.connectionText, upgrade: fields.upgrade ?? upgrade };

@@ -1,4 +1,4 @@
-import { isToken, lowerCaseFieldName, safeFieldValue } from '../field-name.ts';
+import { isToken, lowerCaseFieldName } from '../field-name.ts';
 import type { HpackEncoder } from '../hpack/encoder.ts';
 import { knownName } from '../hpack/known-name.ts';
 import type { HeaderList, RequestHead, ResponseHead } from '../http.ts';
@@ -25,7 +25,10 @@ interface SplitFields {
 type Message = 'request' | 'response' | 'trailers';
 
 const targetPattern = /^[\x21-\x7e\x80-\xff]+$/;
-const authorityPattern = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]@]*$/;
+/** Without user information, as nghttp2 has it. */
+const authorityPattern = /^[A-Za-z0-9\-._~%!$&'()*+,;=:[\]]+$/;
+const schemePattern = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
+const forbiddenInValue = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Turns a decoded request block into a head, or says what makes it malformed. */
 export function requestFromFields(fields: HeaderList, extendedConnect: boolean): ReceivedHead<RequestHead> | string {
@@ -35,13 +38,15 @@ export function requestFromFields(fields: HeaderList, extendedConnect: boolean):
   let { method, path } = split;
   if (method === undefined) return 'missing :method';
   if (!isToken(method)) return 'invalid :method';
-  const authority = split.authority ?? host ?? '';
+  const authority = split.authority ?? host;
+  if (authority === undefined) return 'missing :authority and host';
   if (!authorityPattern.test(authority)) return 'invalid :authority';
   if (method === 'CONNECT' && protocol === undefined) {
-    if (path !== undefined || scheme !== undefined || authority === '') return 'CONNECT takes :authority alone';
+    if (path !== undefined || scheme !== undefined) return 'CONNECT takes :authority alone';
     path = '';
   } else {
     if (path === undefined || scheme === undefined || scheme === '') return 'missing :path or :scheme';
+    if (!schemePattern.test(scheme)) return 'invalid :scheme';
     if (!targetPattern.test(path)) return 'invalid :path';
     if (path.charCodeAt(0) !== 47 && !(path === '*' && method === 'OPTIONS')) return ':path without slash';
   }
@@ -98,7 +103,7 @@ function splitFields(fields: HeaderList, message: Message): SplitFields | string
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    if (!validValue(value)) return `invalid value of ${name.slice(0, 64)}`;
+    if (forbiddenInValue.test(value)) return `invalid value of ${name.slice(0, 64)}`;
     if (name.charCodeAt(0) === 58) {
       if (headers.length > 0 || split.host !== undefined) return 'pseudo-header field after a regular one';
       if (!takePseudo(split, name, value, message)) return 'unknown or repeated pseudo-header field';
@@ -133,7 +138,7 @@ function splitFields(fields: HeaderList, message: Message): SplitFields | string
         cookieAt = headers.length + 1;
         break;
     }
-    headers.push(kept, value);
+    headers.push(kept, withoutSpaceAround(value));
   }
   return split;
 }
@@ -172,13 +177,12 @@ function takePseudo(split: SplitFields, name: string, value: string, message: Me
   }
 }
 
-/** No NUL, CR, LF, and no white space around (section 8.2.1). */
-function validValue(value: string): boolean {
-  if (value.length === 0) return true;
+/** Section 8.2.1 forbids white space around; clients send it, and Envoy takes it. It is no part of the value. */
+function withoutSpaceAround(value: string): string {
+  if (value.length === 0) return value;
   const first = value.charCodeAt(0);
   const last = value.charCodeAt(value.length - 1);
-  if (first === 32 || first === 9 || last === 32 || last === 9) return false;
-  return safeFieldValue(value) === value;
+  return first === 32 || first === 9 || last === 32 || last === 9 ? value.replace(/^[ \t]+/, '').trimEnd() : value;
 }
 
 /** Adds fields to a block: none that belong to an HTTP/1 connection, none that are malformed. */

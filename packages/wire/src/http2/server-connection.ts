@@ -77,7 +77,14 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
       else this.writeReset(streamId, errorCode.refusedStream);
       return;
     }
-    const received = block.tooLarge ? undefined : this.#parse(block);
+    if (block.tooLarge) {
+      const tooMany = block.fields.length >= 2 * this.limits.maxHeadersCount;
+      this.#handler.onInvalidRequest?.(tooMany ? 'too many headers' : 'request headers too large');
+      this.writeReset(streamId, errorCode.internalError);
+      return;
+    }
+    let received = this.#parse(block);
+    if (typeof received !== 'string' && received.contentLength > 0 && endStream) received = 'body differs from its content-length';
     if (typeof received === 'string') {
       this.#handler.onInvalidRequest?.(received);
       if (this.limits.closesOnInvalidRequest) this.endQuietly(received);
@@ -87,14 +94,6 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, this.limits.initialStreamWindowBytes);
     this.streams.add(stream);
     stream.remoteClosed = endStream;
-    if (received === undefined) {
-      stream.sendHead({ status: 431, headers: ['content-length', '0'] }, true);
-      return;
-    }
-    if (received.contentLength > 0 && endStream) {
-      stream.fail('protocol-error', 'body differs from its content-length', errorCode.protocolError);
-      return;
-    }
     stream.expectedBytes = received.contentLength;
     const head = block.cached ? copyRequest(received.head) : received.head;
     stream.upgrading = head.upgrade !== undefined;
