@@ -204,7 +204,6 @@ const cases: readonly Scripted[] = [
   { name: 'trailers to HTTP/2', steps: [post('/h2'), data('a'), request([['x-t', '1']])] },
   { name: 'trailers with a pseudo-header', to: 'override', steps: [post(), data('a'), request([[':path', '/b']])] },
   { name: 'trailers without END_STREAM', to: 'override', steps: [post(), data('a'), 40, request([['x-t', '1']], 1, flags.endHeaders)] },
-  { name: 'trailers in upper case', to: 'override', steps: [post(), data('a'), request([['X-T', '1']])] },
   {
     name: 'HEADERS with padding and priority',
     steps: [frame(frameType.headers, 45, 1, Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 9]), headerBlock(fields()), Buffer.alloc(2)]))],

@@ -1,6 +1,5 @@
 import { cluster, httpConnectionManager, listener } from '../harness/configuration.ts';
 import type { DifferentialCase, DifferentialFamily, Json, Site } from '../harness/family.ts';
-import { known } from './known/virtual-hosts.ts';
 
 const direct = (name: string, more: Json = {}): Json => ({
   name,
@@ -87,7 +86,6 @@ const optionCases: DifferentialCase[] = ['ignore-port', 'strip-any', 'strip-matc
 
 export const virtualHosts: DifferentialFamily = {
   name: 'virtual-hosts',
-  known,
   about: 'which virtual host a request belongs to, and what virtual hosts do by themselves',
   bootstrap: (site: Site) => ({
     static_resources: {

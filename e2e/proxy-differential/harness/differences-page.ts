@@ -32,6 +32,11 @@ function value(of: unknown): string {
   if (of === null) return 'nothing';
   const text = typeof of === 'string' ? of : JSON.stringify(of);
   if (text === '') return 'empty';
-  const printable = text.replaceAll(/[\r\n\t`]/g, ' ');
+  const printable = visible(text.replaceAll(/[\r\n\t`]/g, ' '));
   return `\`${cell(printable.length > LONGEST_VALUE ? `${printable.slice(0, LONGEST_VALUE)}…` : printable)}\``;
+}
+
+/** Control characters by their number: the page is text. */
+function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -237,7 +237,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#cancelIdle = this.clock.setTimeout(() => {
       const left = this.settings.idleTimeoutMs - (this.clock.monotonic() - this.#idleSinceMs);
       if (this.#active > 0 || left > 1) {
-        this.#armIdle(Math.max(left, 1000));
+        this.#armIdle(this.#active > 0 ? this.settings.idleTimeoutMs : left);
         return;
       }
       this.settings.stats.cxIdleTimeout.add(1);
