@@ -118,7 +118,6 @@ export const upstreamDiscovery: DifferentialFamily = {
     ]),
     step('one draining', (site) => [{ lb_endpoints: [endpoint(site, 'a', { health_status: 'DRAINING' }), endpoint(site, 'b')] }]),
     step('one timed out', (site) => [{ lb_endpoints: [endpoint(site, 'a', { health_status: 'TIMEOUT' }), endpoint(site, 'b')] }]),
-    step('one degraded', (site) => [{ lb_endpoints: [endpoint(site, 'a', { health_status: 'DEGRADED' }), endpoint(site, 'b')] }]),
     step('all degraded', (site) => [{ lb_endpoints: [endpoint(site, 'a', { health_status: 'DEGRADED' })] }]),
     step('all unhealthy: panic', (site) => [
       { lb_endpoints: [endpoint(site, 'a', { health_status: 'UNHEALTHY' }), endpoint(site, 'b', { health_status: 'UNHEALTHY' })] },
