@@ -1,14 +1,11 @@
 import type { DescField, DescMessage, JsonValue } from '@bufbuild/protobuf';
 import { nearest } from '@xebec/core';
+import { isJsonObject, nestedJson } from './nested-json.ts';
 import { protoRegistry } from './proto-registry.ts';
-
-function isObject(value: JsonValue): value is { [key: string]: JsonValue } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** The first field of protobuf JSON that its message does not have, as a sentence with its path and the nearest right name. */
 export function unknownField(json: JsonValue, schema: DescMessage, path: string): string | undefined {
-  if (!isObject(json) || schema.typeName.startsWith('google.protobuf.')) return undefined;
+  if (!isJsonObject(json) || schema.typeName.startsWith('google.protobuf.')) return undefined;
   for (const [key, value] of Object.entries(json)) {
     const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
     const here = path === '' ? key : `${path}.${key}`;
@@ -26,25 +23,16 @@ export function unknownField(json: JsonValue, schema: DescMessage, path: string)
 }
 
 function inside(field: DescField, value: JsonValue, path: string): string | undefined {
-  if (field.fieldKind === 'message') return ofMessage(field.message, value, path);
-  if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      const found = ofMessage(field.message, item, `${path}[${index}]`);
-      if (found !== undefined) return found;
-    }
-  }
-  if (field.fieldKind === 'map' && field.mapKind === 'message' && isObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      const found = ofMessage(field.message, item, `${path}["${key}"]`);
-      if (found !== undefined) return found;
-    }
+  for (const { schema, value: inner, path: there } of nestedJson(field, value, path)) {
+    const found = ofMessage(schema, inner, there);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
 
 function ofMessage(schema: DescMessage, value: JsonValue, path: string): string | undefined {
   if (schema.typeName !== 'google.protobuf.Any') return unknownField(value, schema, path);
-  if (!isObject(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const { '@type': type, ...rest } = value;
   if (Object.keys(value).length === 0) return undefined;
   if (typeof type !== 'string') return `${path}: "@type" is missing`;

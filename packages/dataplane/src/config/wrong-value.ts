@@ -1,5 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { errorText, nearest } from '@xebec/core';
+import { isJsonObject, nestedJson } from './nested-json.ts';
 import { protoRegistry } from './proto-registry.ts';
 
 /**
@@ -9,7 +10,7 @@ import { protoRegistry } from './proto-registry.ts';
 export function wrongValue(json: JsonValue, schema: DescMessage, path: string): string | undefined {
   const failure = misfit(json, schema);
   if (failure === undefined) return undefined;
-  if (!isObject(json) || schema.typeName.startsWith('google.protobuf.')) return `${path}: ${failure}`;
+  if (!isJsonObject(json) || schema.typeName.startsWith('google.protobuf.')) return `${path}: ${failure}`;
   for (const [key, value] of Object.entries(json)) {
     const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
     if (field === undefined) continue;
@@ -21,18 +22,9 @@ export function wrongValue(json: JsonValue, schema: DescMessage, path: string): 
 
 function ofField(owner: DescMessage, field: DescField, value: JsonValue, path: string): string | undefined {
   if (misfit({ [field.name]: value }, owner) === undefined) return undefined;
-  if (field.fieldKind === 'message') return ofMessage(field.message, value, path);
-  if (field.fieldKind === 'list' && field.listKind === 'message' && Array.isArray(value)) {
-    for (const [index, item] of value.entries()) {
-      const found = ofMessage(field.message, item, `${path}[${index}]`);
-      if (found !== undefined) return found;
-    }
-  }
-  if (field.fieldKind === 'map' && field.mapKind === 'message' && isObject(value)) {
-    for (const [key, item] of Object.entries(value)) {
-      const found = ofMessage(field.message, item, `${path}["${key}"]`);
-      if (found !== undefined) return found;
-    }
+  for (const { schema, value: inner, path: there } of nestedJson(field, value, path)) {
+    const found = ofMessage(schema, inner, there);
+    if (found !== undefined) return found;
   }
   const kind = field.fieldKind === 'enum' || (field.fieldKind === 'list' && field.listKind === 'enum') ? field.enum : undefined;
   return kind === undefined
@@ -41,7 +33,7 @@ function ofField(owner: DescMessage, field: DescField, value: JsonValue, path: s
 }
 
 function ofMessage(schema: DescMessage, value: JsonValue, path: string): string | undefined {
-  if (schema.typeName !== 'google.protobuf.Any' || !isObject(value)) return wrongValue(value, schema, path);
+  if (schema.typeName !== 'google.protobuf.Any' || !isJsonObject(value)) return wrongValue(value, schema, path);
   const { '@type': type, ...rest } = value;
   const inner = typeof type === 'string' ? protoRegistry().getMessage(type.slice(type.lastIndexOf('/') + 1)) : undefined;
   return inner === undefined ? undefined : wrongValue(rest, inner, path);
@@ -62,8 +54,4 @@ function misfit(json: JsonValue, schema: DescMessage): string | undefined {
   } catch (error) {
     return errorText(error);
   }
-}
-
-function isObject(value: JsonValue): value is { [key: string]: JsonValue } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import type { StatsScope } from '@xebec/telemetry';
+import { grpcStatusOf, type StatsScope } from '@xebec/telemetry';
 import { type HeaderList, header, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
 import type { HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
 import { Base64Reader, FrameCutter, trailersFrame } from './frames.ts';
@@ -97,25 +97,4 @@ function percentEncode(message: Buffer): string {
     out +=
       byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   return out;
-}
-
-/** gRPC's table from HTTP status to gRPC status. */
-function grpcStatusOf(status: number): number {
-  switch (status) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
 }
