@@ -24,7 +24,8 @@ export interface Measured {
   readonly note?: string;
 }
 
-/** Ours needs its code compiled by the JIT first, and so do both the pools. */
+/** Ours needs its code compiled by the JIT first, which takes some 45,000 requests: fewer would measure the start, not the proxy. */
+const warmUpRequests = 60_000;
 const warmUpSeconds = 3;
 const fixedRate = 1000;
 const median = (values: readonly number[]) => summarize(values).median;
@@ -67,6 +68,14 @@ async function withChains<T>(
   }
 }
 
+async function warmUp(load: LoadShape, port: number, folder: string): Promise<void> {
+  for (let requests = 0; requests < warmUpRequests; ) {
+    const outcome = await runLoad(load, port, warmUpSeconds, folder);
+    if (outcome.requests === 0) throw new Error(`nothing was answered on port ${port} in ${warmUpSeconds} s`);
+    requests += outcome.requests;
+  }
+}
+
 interface Round extends LoadOutcome {
   readonly userUs: number;
   readonly sysUs: number;
@@ -99,7 +108,7 @@ async function measureRequests(
   return withChains(shapes, rig, async (chains) => {
     const full: Record<Kind, Round[]> = { envoy: [], xebec: [] };
     const paced: Record<Kind, Round[]> = { envoy: [], xebec: [] };
-    for (const kind of kinds) await runLoad(load, chains[kind][0]?.listener ?? 0, warmUpSeconds, rig.folder);
+    for (const kind of kinds) await warmUp(load, chains[kind][0]?.listener ?? 0, rig.folder);
     for (let round = 0; round < rounds; round++) {
       // The order alternates, so that a machine that slows down harms both.
       const order = round % 2 === 0 ? kinds : [...kinds].reverse();
@@ -212,7 +221,7 @@ async function measureWorkers(scenario: Scenario & { kind: 'workers' }, rig: Rig
         const result = { envoy: { perSecond: 0, busy: 0 }, xebec: { perSecond: 0, busy: 0 } };
         for (const kind of kinds) {
           const contender = chains[kind][0] as Contender;
-          await runLoad(scenario.load, contender.listener, warmUpSeconds, rig.folder);
+          await warmUp(scenario.load, contender.listener, rig.folder);
           const found: number[] = [];
           for (let round = 0; round < rounds; round++) {
             const before = contender.threads();
