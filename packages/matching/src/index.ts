@@ -14,6 +14,7 @@ export type {
   NonForwarding,
 } from './compiled-route.ts';
 export { durationMs, optionalDurationMs } from './duration.ts';
+export { type ConnectionTraits, type FilterChainExplanation, FilterChainMatcher, type PassedOverChain } from './filter-chain-match.ts';
 export { defaultRouteTimeoutMs } from './forward-action.ts';
 export { currentFraction, fractionOf, type RuntimeFraction } from './fraction.ts';
 export { type HashCookie, type HashPolicy, requestCookie } from './hash-policy.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
-import { optionalDurationMs } from '@xebec/matching';
+import { FilterChainMatcher, optionalDurationMs } from '@xebec/matching';
 import type { Address } from '@xebec/protos/envoy/config/core/v3/address';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import type { SocketOption } from '@xebec/protos/envoy/config/core/v3/socket_option';
@@ -18,7 +18,6 @@ import type { NetworkChain } from '../network/terminal.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { compileDownstreamTls, type DownstreamTls } from './downstream-tls.ts';
-import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './inspection.ts';
 import type { SocketRequest } from './listening-socket.ts';
 

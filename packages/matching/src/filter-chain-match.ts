@@ -1,9 +1,9 @@
-import { type AddressPredicate, compileCidr } from '@xebec/matching';
 import type { CidrRange } from '@xebec/protos/envoy/config/core/v3/address';
 import {
   type FilterChainMatch,
   FilterChainMatch_ConnectionSourceType as SourceType,
 } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import { type AddressPredicate, compileCidr } from './cidr.ts';
 
 /** What is known of a connection when its chain is chosen. */
 export interface ConnectionTraits {
@@ -34,6 +34,26 @@ interface Candidate<T> {
 /** How well a candidate fits one criterion: -1 not at all, 0 when it does not say, more for a closer match. */
 type Score<T> = (candidate: Candidate<T>, traits: ConnectionTraits) => number;
 
+interface Criterion<T> {
+  readonly name: string;
+  readonly score: Score<T>;
+}
+
+/** A chain that was not chosen, and the criterion that ruled it out. */
+export interface PassedOverChain<T> {
+  readonly value: T;
+  readonly criterion: string;
+  /** It did not fit at all; otherwise another fitted more closely. */
+  readonly misfit: boolean;
+}
+
+export interface FilterChainExplanation<T> {
+  readonly chosen: T | undefined;
+  /** No chain fitted, and the listener has a default one. */
+  readonly byDefault: boolean;
+  readonly passedOver: readonly PassedOverChain<T>[];
+}
+
 /**
  * Chooses a filter chain as Envoy does (FilterChainMatch docs): criterion after criterion, each keeps only the chains that fit it
  * best, without going back.
@@ -58,41 +78,72 @@ export class FilterChainMatcher<T> {
   find(traits: ConnectionTraits): T | undefined {
     if (this.#only !== undefined) return this.#only;
     let left = this.#candidates;
-    for (const score of criteria as readonly Score<T>[]) {
+    for (const { score } of criteria) {
       if (left.length === 0) break;
-      let best = -1;
-      let kept: Candidate<T>[] = [];
-      for (const candidate of left) {
-        const value = score(candidate, traits);
-        if (value < 0 || value < best) continue;
-        if (value > best) {
-          best = value;
-          kept = [];
-        }
-        kept.push(candidate);
-      }
-      left = kept;
+      left = bestFit(left, score, traits);
     }
     return left[0]?.value ?? this.#fallback;
   }
+  /** The same decision with its reasons. */
+  explain(traits: ConnectionTraits): FilterChainExplanation<T> {
+    const passedOver: PassedOverChain<T>[] = [];
+    let left = this.#candidates;
+    for (const { name, score } of criteria) {
+      const kept = bestFit(left, score, traits);
+      for (const candidate of left) {
+        if (kept.includes(candidate)) continue;
+        passedOver.push({ value: candidate.value, criterion: name, misfit: score(candidate, traits) < 0 });
+      }
+      left = kept;
+    }
+    const [first, ...others] = left;
+    // Listeners with equal matches are refused before they get here; in a matcher made by hand the first one wins.
+    for (const { value } of others) passedOver.push({ value, criterion: 'order', misfit: false });
+    return { chosen: first === undefined ? this.#fallback : first.value, byDefault: first === undefined, passedOver };
+  }
 }
 
-const criteria: readonly Score<unknown>[] = [
-  ({ match }, traits) => exact(match?.destinationPort, traits.destinationPort),
-  ({ destinations }, traits) => longest(destinations, traits.destinationAddress),
-  ({ match }, traits) => serverName(match?.serverNames ?? [], traits.serverName),
-  ({ match }, traits) => exact(match?.transportProtocol === '' ? undefined : match?.transportProtocol, traits.transportProtocol),
-  ({ match }, traits) => {
-    const wanted = match?.applicationProtocols ?? [];
-    if (wanted.length === 0) return 0;
-    return traits.applicationProtocols.some((protocol) => wanted.includes(protocol)) ? 1 : -1;
+/** The candidates that fit a criterion best; none when none fits. */
+function bestFit<T>(candidates: readonly Candidate<T>[], score: Score<unknown>, traits: ConnectionTraits): readonly Candidate<T>[] {
+  let best = -1;
+  let kept: Candidate<T>[] = [];
+  for (const candidate of candidates) {
+    const value = score(candidate, traits);
+    if (value < 0 || value < best) continue;
+    if (value > best) {
+      best = value;
+      kept = [];
+    }
+    kept.push(candidate);
+  }
+  return kept;
+}
+
+const criteria: readonly Criterion<unknown>[] = [
+  { name: 'destination port', score: ({ match }, traits) => exact(match?.destinationPort, traits.destinationPort) },
+  { name: 'destination address', score: ({ destinations }, traits) => longest(destinations, traits.destinationAddress) },
+  { name: 'server name', score: ({ match }, traits) => serverName(match?.serverNames ?? [], traits.serverName) },
+  {
+    name: 'transport protocol',
+    score: ({ match }, traits) => exact(match?.transportProtocol === '' ? undefined : match?.transportProtocol, traits.transportProtocol),
   },
-  ({ directSources }, traits) => longest(directSources, traits.directSourceAddress),
-  ({ match }, traits) => sourceType(match?.sourceType ?? SourceType.ANY, traits),
-  ({ sources }, traits) => longest(sources, traits.sourceAddress),
-  ({ match }, traits) => {
-    const ports = match?.sourcePorts ?? [];
-    return ports.length === 0 ? 0 : ports.includes(traits.sourcePort) ? 1 : -1;
+  {
+    name: 'application protocol',
+    score: ({ match }, traits) => {
+      const wanted = match?.applicationProtocols ?? [];
+      if (wanted.length === 0) return 0;
+      return traits.applicationProtocols.some((protocol) => wanted.includes(protocol)) ? 1 : -1;
+    },
+  },
+  { name: 'direct source address', score: ({ directSources }, traits) => longest(directSources, traits.directSourceAddress) },
+  { name: 'source type', score: ({ match }, traits) => sourceType(match?.sourceType ?? SourceType.ANY, traits) },
+  { name: 'source address', score: ({ sources }, traits) => longest(sources, traits.sourceAddress) },
+  {
+    name: 'source port',
+    score: ({ match }, traits) => {
+      const ports = match?.sourcePorts ?? [];
+      return ports.length === 0 ? 0 : ports.includes(traits.sourcePort) ? 1 : -1;
+    },
   },
 ];
 
