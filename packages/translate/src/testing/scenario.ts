@@ -72,9 +72,17 @@ export function build(scenario: Scenario): { snapshot: MeshSnapshot; proxy: Mesh
   return { snapshot: createSnapshot({ version: '1', mesh: mesh.value, services, endpoints, config }), proxy: proxy.value };
 }
 
-/** What a scenario's proxy gets, as protobuf JSON. */
-export function render(scenario: Scenario): Record<'clusters' | 'listeners' | 'routes' | 'endpoints', JsonValue[]> {
+/** What a proxy gets, as protobuf JSON. */
+export type Rendered = Record<'clusters' | 'listeners' | 'routes' | 'endpoints', JsonValue[]>;
+
+/** What a scenario's proxy gets. */
+export function render(scenario: Scenario): Rendered {
   const { snapshot, proxy } = build(scenario);
+  return renderSnapshot(snapshot, proxy);
+}
+
+/** What a proxy of the snapshot gets. */
+export function renderSnapshot(snapshot: MeshSnapshot, proxy: MeshProxy): Rendered {
   const all = generateAll(snapshot, proxy);
   return {
     clusters: all.clusters.map(({ message }) => toJson(ClusterSchema, message, { registry })),
