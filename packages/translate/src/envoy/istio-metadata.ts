@@ -12,3 +12,10 @@ export function configPath(config: ConfigObject): string {
 export function istioMetadata(fields: JsonObject) {
   return { filterMetadata: { istio: fields } };
 }
+
+/**
+ * Filter metadata that names the field behind a resource beside the object that `istio` names: `rule`, such as
+ * `spec.http[2].match[0]`. It travels with the route, so access logs (`%METADATA(ROUTE:xebec:rule)%`), config dumps and `explain`
+ * can tell which rule made a decision.
+ */
+export const RULE_METADATA = 'xebec';

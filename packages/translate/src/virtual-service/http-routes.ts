@@ -9,7 +9,7 @@ import { HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fau
 import type { HttpMatch, HttpRoute, HttpRouteDestination } from '@xebec/schemas';
 import { type Fields, pack } from '../envoy/any.ts';
 import { duration, ZERO } from '../envoy/duration.ts';
-import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
+import { configPath, RULE_METADATA } from '../envoy/istio-metadata.ts';
 import { corsPolicy } from './cors.ts';
 import type { DestinationResolver, ResolvedDestination } from './destination.ts';
 import { faultConfig } from './fault.ts';
@@ -39,19 +39,20 @@ export interface HttpRouteSite extends MatchSite {
 /** The routes of a VirtualService, one for each match, up to the first that takes everything. */
 export function httpRoutes(config: VirtualService, site: HttpRouteSite): HttpRouteOutput[] {
   const out: HttpRouteOutput[] = [];
-  for (const http of config.spec.http ?? []) {
+  for (const [index, http] of (config.spec.http ?? []).entries()) {
     const matches = http.match === undefined || http.match.length === 0 ? [undefined] : http.match;
-    for (const match of matches) {
+    for (const [position, match] of matches.entries()) {
       if (match !== undefined && !appliesHere(match, config.metadata.namespace, site)) continue;
       const catchAll = isCatchAll(match);
-      out.push({ route: oneRoute(config, http, match, site), catchAll });
+      const rule = `spec.http[${index}]${match === undefined ? '' : `.match[${position}]`}`;
+      out.push({ route: oneRoute(config, http, match, rule, site), catchAll });
       if (catchAll) return out;
     }
   }
   return out;
 }
 
-function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, site: HttpRouteSite): Route {
+function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, rule: string, site: HttpRouteSite): Route {
   const name = [http.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
   const common = headerFields(http.headers);
   const fault = http.fault === undefined ? undefined : faultConfig(http.fault);
@@ -59,7 +60,7 @@ function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | un
   return {
     ...(name === '' ? {} : { name }),
     match: routeMatch(match),
-    metadata: istioMetadata({ config: configPath(config) }),
+    metadata: { filterMetadata: { istio: { config: configPath(config) }, [RULE_METADATA]: { rule } } },
     decorator: { operation: `${action.operationHost}${operationPath(match)}` },
     typedPerFilterConfig: {
       ...(fault === undefined ? {} : { 'envoy.filters.http.fault': pack(HTTPFaultSchema, fault) }),
