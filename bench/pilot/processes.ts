@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { cpuOf } from '../proxy/contenders.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+/** Cores: pilot alone on the first, clients on the second. */
+const PILOT_CORE = '0';
+const CLIENT_CORE = '1';
+const READY_DEADLINE_MS = 120_000;
+const SETTLE_DEADLINE_MS = 600_000;
+/** Nothing sent for so long: the work of a change is over. */
+const QUIET_MS = 500;
+const POLL_MS = 50;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
+export interface RunningPilot {
+  readonly port: number;
+  cpuS(): number;
+  /** `VmRSS`: now; `VmHWM`: the most there ever was. */
+  memoryMb(which: 'VmRSS' | 'VmHWM'): number;
+  stop(): Promise<void>;
+}
+
+/** xebec-pilot on a directory of files, ready. `XEBEC_NODE_FLAGS` gives its Node more flags. */
+export async function startPilot(folder: string): Promise<RunningPilot> {
+  const [port, http] = [await freePort(), await freePort()];
+  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
+  const options = ['--config-dir', folder, '--registries=', '--grpc-addr', `127.0.0.1:${port}`, '--http-addr', `127.0.0.1:${http}`];
+  const command = [process.execPath, ...flags, join(root, 'apps/pilot/bin/xebec-pilot.ts'), ...options];
+  const child = spawn('taskset', ['-c', PILOT_CORE, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: string[] = [];
+  for (const output of [child.stdout, child.stderr]) output.on('data', (bytes: Buffer) => log.length < 200 && log.push(bytes.toString()));
+  const pid = child.pid ?? 0;
+  for (const deadline = performance.now() + READY_DEADLINE_MS; ; ) {
+    try {
+      if ((await fetch(`http://127.0.0.1:${http}/ready`)).ok) break;
+    } catch {
+      // Not listening yet.
+    }
+    if (performance.now() > deadline || child.exitCode !== null) {
+      await end(child);
+      throw new Error(`pilot is not ready; it printed:\n${log.join('')}`);
+    }
+    await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+  return {
+    port,
+    cpuS: () => {
+      const { userUs, sysUs } = cpuOf(pid);
+      return (userUs + sysUs) / 1e6;
+    },
+    memoryMb: (which) =>
+      (Number(new RegExp(`${which}:\\s+([0-9]+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6,
+    stop: () => end(child),
+  };
+}
+
+export interface ClientCounts {
+  readonly bytes: number;
+  readonly responses: number;
+  /** Clients that got a response, by type. */
+  readonly reached: Readonly<Record<string, number>>;
+}
+
+export interface RunningClients {
+  /** Starts a new count. */
+  mark(): Promise<void>;
+  /** Waits until so many clients have had a response of these types and nothing comes any more. */
+  settle(reached: Readonly<Record<string, number>>): Promise<ClientCounts>;
+  stop(): Promise<void>;
+}
+
+export function startClients(port: number, count: number, variant: 'sotw' | 'delta', services: number): RunningClients {
+  const script = join(import.meta.dirname, 'clients.ts');
+  const command = [process.execPath, script, String(port), String(count), variant, String(services)];
+  const child = spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async (line: string): Promise<ClientCounts> => {
+    child.stdin.write(`${line}\n`);
+    const answer = await lines.next();
+    if (answer.done === true) throw new Error('the clients ended');
+    return JSON.parse(answer.value);
+  };
+  return {
+    mark: async () => void (await ask('mark')),
+    settle: async (wanted) => {
+      let responses = -1;
+      let quietSince = performance.now();
+      for (const deadline = performance.now() + SETTLE_DEADLINE_MS; performance.now() < deadline; ) {
+        const counts = await ask('stats');
+        if (counts.responses !== responses) quietSince = performance.now();
+        responses = counts.responses;
+        const complete = Object.entries(wanted).every(([type, clients]) => (counts.reached[type] ?? 0) >= clients);
+        if (complete && performance.now() - quietSince >= QUIET_MS) return counts;
+        await new Promise((done) => setTimeout(done, POLL_MS));
+      }
+      throw new Error(`not every client got ${Object.keys(wanted).join(', ')} in time`);
+    },
+    stop: () => end(child),
+  };
+}
