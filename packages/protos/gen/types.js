@@ -1242,6 +1242,7 @@ export const files = {
   'istio.mcp.v1alpha1.Resource': 'istio/mcp/v1alpha1/mcp_pb.js',
   'istio.mcp.v1alpha1.Resources': 'istio/mcp/v1alpha1/mcp_pb.js',
   'istio.mcp.v1alpha1.SinkNode': 'istio/mcp/v1alpha1/mcp_pb.js',
+  'istio.mesh.v1alpha1.ProxyConfig': 'istio/mesh/v1alpha1/trust_bundle_pb.js',
   'istio.mixer.v1.Attributes': 'istio/mixer/v1/attributes_pb.js',
   'istio.mixer.v1.Attributes.AttributeValue': 'istio/mixer/v1/attributes_pb.js',
   'istio.mixer.v1.Attributes.StringMap': 'istio/mixer/v1/attributes_pb.js',
