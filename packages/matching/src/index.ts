@@ -37,6 +37,7 @@ export { compileMetadataMatcher, compileValueMatcher, type MetadataLookup, type 
 export type { PathRewrite } from './path-rewrite.ts';
 export { compilePathTemplate, compilePathTemplateRewrite, type PathTemplate } from './path-template.ts';
 export { compileQueryMatcher, queryParameters } from './query-matcher.ts';
+export { explainRbac, type PolicyTrial } from './rbac/explain.ts';
 export { type CompiledRbac, compileRbac, type RbacDecision } from './rbac/rbac.ts';
 export type { CompiledRedirect } from './redirect.ts';
 export { type CompiledRegex, compileRegex } from './regex.ts';
