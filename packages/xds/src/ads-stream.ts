@@ -1,9 +1,9 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
-import { applyDeltaRequest, applySotwRequest, type Interpretation, isWholeSetType } from './requests.ts';
+import { applyDeltaRequest, applySotwRequest, type Interpretation } from './requests.ts';
 import type { EncodedResource, ResourceMap } from './resource.ts';
 import { type EncodedResponse, encodeDeltaResponse, encodeSotwResponse } from './responses.ts';
-import { ABSENT, type Difference, Subscription } from './subscription.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, PUSH_ORDER, ROUTE_TYPE } from './type-url.ts';
+import { ABSENT, type Difference, type ResourceStatus, Subscription } from './subscription.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, isWholeSetType, LISTENER_TYPE, PUSH_ORDER, ROUTE_TYPE } from './type-url.ts';
 
 /** Everything one proxy should have. Reusing a map object between views says that nothing in it changed. */
 export interface ProxyView {
@@ -33,6 +33,10 @@ export interface TypeStatus {
   readonly state: 'synced' | 'pending' | 'rejected' | 'not-sent';
   readonly lastError: string | undefined;
   readonly resourceCount: number;
+  /** What the proxy asked for by name; empty where it gets everything. */
+  readonly names: readonly string[];
+  /** Names of the resources that it refused and that are still in force here. */
+  readonly rejected: readonly string[];
 }
 
 /**
@@ -73,7 +77,7 @@ export class AdsStream {
   }
   /** Stops waiting for answers and goes on. */
   proceed(): readonly EncodedResponse[] {
-    for (const subscription of this.#subscriptions.values()) subscription.inFlight.clear();
+    for (const subscription of this.#subscriptions.values()) subscription.stopWaiting();
     this.#warming.clear();
     this.#awaitingListeners = false;
     return this.#advance();
@@ -88,6 +92,19 @@ export class AdsStream {
   subscribedNames(typeUrl: string): ReadonlySet<string> {
     return this.#subscriptions.get(typeUrl)?.names ?? new Set();
   }
+  subscribedTypes(): readonly string[] {
+    return [...this.#subscriptions.keys()];
+  }
+  /** How far the proxy is with each resource of a type that it was sent. */
+  resources(typeUrl: string): readonly ResourceStatus[] {
+    return this.#subscriptions.get(typeUrl)?.resources() ?? [];
+  }
+  /** Whether the proxy has answered for all of its view; what it refused stays refused until it changes. */
+  get answered(): boolean {
+    for (const subscription of this.#subscriptions.values())
+      if (subscription.inFlight.size > 0 || subscription.owesFirst || !isEmpty(this.#difference(subscription))) return false;
+    return true;
+  }
   status(): readonly TypeStatus[] {
     return [...this.#subscriptions.values()].map((subscription) => ({
       typeUrl: subscription.typeUrl,
@@ -96,6 +113,8 @@ export class AdsStream {
       state: statusOf(subscription),
       lastError: subscription.lastError,
       resourceCount: subscription.sent.size,
+      names: subscription.wildcard ? [] : [...subscription.names],
+      rejected: [...subscription.rejected.keys()],
     }));
   }
 
@@ -192,10 +211,7 @@ export class AdsStream {
     if (variant === 'sotw' && !wholeSet && difference.changed.length === 0) return [];
     const nonce = `${this.#options.noncePrefix}${++this.#nonces}`;
     const resources = wholeSet ? this.#wholeSet(subscription) : difference.changed;
-    if (variant === 'sotw') subscription.inFlight.clear();
-    subscription.inFlight.set(nonce, new Map(resources.map(({ name, version }) => [name, version])));
-    subscription.lastNonce = nonce;
-    subscription.owesFirst = false;
+    subscription.expect(nonce, new Map(resources.map(({ name, version }) => [name, version])), variant === 'sotw');
     for (const { name, version } of resources) subscription.markSent(name, version);
     for (const name of gone) if (!subscription.names.has(name)) subscription.forget(name);
     if (typeUrl === CLUSTER_TYPE) this.#beginWarming(difference.changed);

@@ -1,6 +1,6 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import type { Subscription } from './subscription.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE } from './type-url.ts';
+import { isWholeSetType } from './type-url.ts';
 
 /** What a request meant, for logs and metrics. `stale` answers an older response and changes nothing. */
 export type RequestMeaning = 'subscribe' | 'ack' | 'nack' | 'stale';
@@ -15,11 +15,6 @@ export interface Interpretation {
 }
 
 const WILDCARD = '*';
-
-/** Types whose SotW responses replace the proxy's whole set, and where naming nothing means everything. */
-export function isWholeSetType(typeUrl: string): boolean {
-  return typeUrl === CLUSTER_TYPE || typeUrl === LISTENER_TYPE;
-}
 
 /** The acknowledging half of a request, the same in both variants. */
 function acknowledge(subscription: Subscription, nonce: string, error: string | undefined): 'ack' | 'nack' {
@@ -41,7 +36,11 @@ function dropWildcard(subscription: Subscription): void {
  * brings from an earlier stream. (Envoy docs, xDS protocol, "ACK/NACK and resource type instance version".)
  */
 export function applySotwRequest(subscription: Subscription, request: DiscoveryRequest, first: boolean): Interpretation {
-  if (!first && request.responseNonce !== subscription.lastNonce) return { meaning: 'stale', answer: new Set(), resumed: false };
+  if (!first && request.responseNonce !== subscription.lastNonce) {
+    const refused = subscription.answerOvertaken(request.responseNonce, request.errorDetail?.message);
+    const error = refused ? request.errorDetail?.message : undefined;
+    return { meaning: refused ? 'nack' : 'stale', ...(error === undefined ? {} : { error }), answer: new Set(), resumed: false };
+  }
   const wildcard = request.resourceNames.includes(WILDCARD) || (isWholeSetType(request.typeUrl) && request.resourceNames.length === 0);
   const wanted = new Set(request.resourceNames.filter((name) => name !== WILDCARD));
   if (first) {
@@ -70,7 +69,7 @@ export function applySotwRequest(subscription: Subscription, request: DiscoveryR
 export function applyDeltaRequest(subscription: Subscription, request: DeltaDiscoveryRequest, first: boolean): Interpretation {
   const answer = new Set<string>();
   if (first) {
-    for (const [name, version] of Object.entries(request.initialResourceVersions)) subscription.markSent(name, version);
+    for (const [name, version] of Object.entries(request.initialResourceVersions)) subscription.adopt(name, version);
     if (isWholeSetType(request.typeUrl) && request.resourceNamesSubscribe.length === 0) subscription.wildcard = true;
   }
   for (const name of request.resourceNamesUnsubscribe) {
@@ -95,9 +94,12 @@ export function applyDeltaRequest(subscription: Subscription, request: DeltaDisc
   const resumed = Object.keys(request.initialResourceVersions).length > 0;
   if (first || wildcardAdded) return { meaning: 'subscribe', answer: 'all', resumed };
   if (request.responseNonce === '') return { meaning: 'subscribe', answer, resumed: false };
-  if (!subscription.inFlight.has(request.responseNonce))
-    return { meaning: answer.size > 0 ? 'subscribe' : 'stale', answer, resumed: false };
   const error = request.errorDetail?.message;
+  if (!subscription.inFlight.has(request.responseNonce)) {
+    if (subscription.answerOvertaken(request.responseNonce, error))
+      return { meaning: 'nack', ...(error === undefined ? {} : { error }), answer, resumed: false };
+    return { meaning: answer.size > 0 ? 'subscribe' : 'stale', answer, resumed: false };
+  }
   const meaning = acknowledge(subscription, request.responseNonce, error);
   return { meaning, ...(error === undefined ? {} : { error }), answer, resumed: false };
 }

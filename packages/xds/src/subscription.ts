@@ -11,6 +11,16 @@ export interface Difference {
   readonly gone: readonly string[];
 }
 
+/** How far a proxy is with one resource. */
+export interface ResourceStatus {
+  readonly name: string;
+  readonly state: 'synced' | 'pending' | 'rejected';
+  readonly sent: string;
+  /** The version it runs, as far as it has told; empty: none yet. */
+  readonly acked: string;
+  readonly error?: string;
+}
+
 const NOTHING: Difference = { changed: [], gone: [] };
 
 /** What one stream wants of one type, has been sent, and has accepted. */
@@ -24,6 +34,10 @@ export class Subscription {
   readonly inFlight = new Map<string, ReadonlyMap<string, string>>();
   /** Names and versions of refused responses: sent again only together with a change to one of them. */
   readonly rejected = new Map<string, string>();
+  /** Responses that a later one overtook before their answer came. */
+  readonly #overtaken = new Map<string, ReadonlyMap<string, string>>();
+  /** The accepted version, or ABSENT, of each name whose newer version is on the way or was refused. */
+  readonly #before = new Map<string, string>();
   /** What the last response that replaces everything contained (SotW CDS and LDS). */
   content: ResourceMap = new Map();
   lastNonce = '';
@@ -58,19 +72,76 @@ export class Subscription {
   /** Makes `name` due again although its content is the same. */
   forget(name: string): void {
     this.sent.delete(name);
+    this.#before.delete(name);
     this.#settledWith = undefined;
   }
   markSent(name: string, version: string): void {
+    const before = this.sent.get(name);
+    if (version === ABSENT) this.#before.delete(name);
+    else if (before !== version && !this.#before.has(name)) this.#before.set(name, before ?? ABSENT);
     this.sent.set(name, version);
     if (this.rejected.get(name) !== version) this.rejected.delete(name);
+    this.#settledWith = undefined;
+  }
+  /** Notes the response `nonce`; `overtakes`: earlier ones that wait for their answer no longer hold anything up (SotW). */
+  expect(nonce: string, content: ReadonlyMap<string, string>, overtakes: boolean): void {
+    if (overtakes) this.stopWaiting();
+    this.inFlight.set(nonce, content);
+    this.lastNonce = nonce;
+    this.owesFirst = false;
+  }
+  /** Answers that have not come hold nothing up any more; should they come, they count. */
+  stopWaiting(): void {
+    for (const [earlier, names] of this.inFlight) this.#overtaken.set(earlier, names);
+    this.inFlight.clear();
+  }
+  /** An answer to a response that a later one overtook; true when it refused something that is still in force. */
+  answerOvertaken(nonce: string, error: string | undefined): boolean {
+    const names = this.#overtaken.get(nonce);
+    if (names === undefined) return false;
+    this.#overtaken.delete(nonce);
+    if (error === undefined) {
+      this.#settle(names);
+      return false;
+    }
+    const refused = [...names].filter(([name, version]) => this.sent.get(name) === version);
+    for (const [name, version] of refused) this.rejected.set(name, version);
+    if (refused.length > 0) this.lastError = error;
+    return refused.length > 0;
+  }
+  /** How far the proxy is with each resource it was sent. */
+  resources(): ResourceStatus[] {
+    const pending = new Set([...this.inFlight.values(), ...this.#overtaken.values()].flatMap((names) => [...names.keys()]));
+    const list: ResourceStatus[] = [];
+    for (const [name, sent] of this.sent) {
+      if (sent === ABSENT) continue;
+      const rejected = this.rejected.get(name) === sent;
+      const state = rejected ? 'rejected' : pending.has(name) && this.#before.has(name) ? 'pending' : 'synced';
+      const acked = state === 'synced' ? sent : (this.#before.get(name) ?? '');
+      list.push({ name, state, sent, acked, ...(rejected && this.lastError !== undefined ? { error: this.lastError } : {}) });
+    }
+    return list;
+  }
+  /** What the proxy brought from an earlier stream. */
+  adopt(name: string, version: string): void {
+    this.sent.set(name, version);
     this.#settledWith = undefined;
   }
   accept(nonce: string): void {
     this.ackedNonce = nonce;
     this.answeredNonce = nonce;
     this.lastError = undefined;
-    for (const [name, version] of this.inFlight.get(nonce) ?? []) if (this.rejected.get(name) === version) this.rejected.delete(name);
+    this.#settle(this.inFlight.get(nonce));
     this.inFlight.delete(nonce);
+    // Answers come in the order of the responses, so this one speaks for those before it.
+    for (const names of this.#overtaken.values()) this.#settle(names);
+    this.#overtaken.clear();
+  }
+  #settle(names: ReadonlyMap<string, string> = new Map()): void {
+    for (const [name, version] of names) {
+      if (this.rejected.get(name) === version) this.rejected.delete(name);
+      if (this.sent.get(name) === version) this.#before.delete(name);
+    }
   }
   refuse(nonce: string, error: string): void {
     this.lastError = error;
