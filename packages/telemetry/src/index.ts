@@ -15,19 +15,14 @@ export {
 export { type CompiledFormat, compileFormat, type FormatOptions } from './format/format-string.ts';
 export { grpcStatusOf } from './format/grpc-status-of.ts';
 export { operatorNames } from './format/operators.ts';
-export {
-  type ExpositionOptions,
-  formatPrometheus,
-  formatStatsJson,
-  formatStatsText,
-  type PrometheusOptions,
-} from './metrics/exposition.ts';
-export { defaultBuckets, type HistogramData, quantile } from './metrics/histogram.ts';
+export { type ExpositionOptions, formatStatsJson, formatStatsText, type HistogramView } from './metrics/exposition.ts';
+export { defaultBuckets, emptyHistogram, type HistogramBin, type HistogramData, quantile } from './metrics/histogram.ts';
+export { formatPrometheus, type PrometheusOptions } from './metrics/prometheus.ts';
 export { createStats, type Stats, type StatsOptions } from './metrics/registry.ts';
 export { RemoteStats, type StatDefinition, type StatsReport } from './metrics/remote-stats.ts';
 export type { Label, StatKind, StatSample } from './metrics/sample.ts';
 export { responseFlagNames, responseFlagsLongText, responseFlagsText } from './response-flags.ts';
-export type { Counter, Gauge, Histogram, StatsScope } from './stats.ts';
+export type { Counter, Gauge, Histogram, StatsScope, TextReadout } from './stats.ts';
 export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo } from './stream-info.ts';
 export { encodeOtlp, type OtlpResource } from './tracing/otlp.ts';
 export {

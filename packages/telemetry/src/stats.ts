@@ -14,11 +14,18 @@ export interface Histogram {
   record(value: number): void;
 }
 
+/** A text beside the numbers, such as the version of a configuration. */
+export interface TextReadout {
+  set(text: string): void;
+}
+
 /** Envoy-style names (`cluster.outbound|9080||reviews.upstream_rq_total`) with the tags that Prometheus shows. */
 export interface StatsScope {
   counter(name: string): Counter;
   gauge(name: string): Gauge;
   histogram(name: string): Histogram;
+  /** Of this thread only: another one's are not told. */
+  textReadout(name: string): TextReadout;
   /** A scope whose names start with `prefix.`. */
   scope(prefix: string): StatsScope;
   /** A metric with labels, for names that are not Envoy's tree: `istio_requests_total`. */

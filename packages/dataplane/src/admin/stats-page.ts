@@ -1,4 +1,11 @@
-import { type ExpositionOptions, formatPrometheus, formatStatsJson, formatStatsText, type StatSample } from '@xebec/telemetry';
+import {
+  type ExpositionOptions,
+  formatPrometheus,
+  formatStatsJson,
+  formatStatsText,
+  type HistogramView,
+  type StatSample,
+} from '@xebec/telemetry';
 import type { DataplaneState } from '../dataplane.ts';
 import { refreshServerStats } from '../runtime/server-stats.ts';
 import type { AdminReply } from './handlers.ts';
@@ -9,7 +16,7 @@ const types: Readonly<Record<string, (sample: StatSample) => boolean>> = {
   Counters: ({ kind }) => kind === 'counter',
   Gauges: ({ kind }) => kind === 'gauge',
   Histograms: ({ kind }) => kind === 'histogram',
-  TextReadouts: () => false,
+  TextReadouts: ({ kind }) => kind === 'text',
 };
 
 const bad = (body: string): AdminReply => ({ status: 400, body });
@@ -21,16 +28,19 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
     return bad('usage: /stats?format=(html|active-html|json|prometheus|text)\n\n');
   const ofType = types[query.get('type') ?? 'All'];
   if (ofType === undefined) return bad('invalid &type= param');
-  const buckets = query.get('histogram_buckets');
-  if (buckets !== null && !['', 'cumulative', 'disjoint', 'detailed', 'summary', 'prometheusnative'].includes(buckets))
-    return bad('usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n');
+  const hidden = query.get('hidden');
+  if (hidden !== null && !['include', 'only', 'exclude'].includes(hidden)) return bad('usage: /stats?hidden=(include|only|exclude)\n\n');
   const filter = query.get('filter');
   let pattern: RegExp | undefined;
   try {
     pattern = filter === null ? undefined : new RegExp(filter);
   } catch {
-    return bad(`Invalid re2 regex: ${filter}\n`);
+    return bad(`Invalid re2 regex: ${whyNot(filter ?? '')}`);
   }
+  const histograms = viewOf(query.get('histogram_buckets'), format);
+  if (typeof histograms !== 'string') return histograms;
+  // Nothing is hidden here.
+  if (hidden === 'only') return format === 'json' ? { type: 'application/json', body: '{"stats":[]}' } : { body: '' };
   refreshServerStats(state);
   const invert = query.has('invert_filter');
   const samples = withZeros(state.stats.collect(), state).filter(
@@ -38,13 +48,14 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
   );
   const options: ExpositionOptions = {
     usedOnly: query.has('usedonly'),
+    histograms,
     ...(pattern === undefined || invert ? {} : { filter: pattern }),
   };
   switch (format) {
     case 'json':
       return { type: 'application/json', body: formatStatsJson(samples, options) };
     case 'prometheus':
-      return { body: formatPrometheus(samples, { ...options, tagPrefix: tagPrefix(state) }) };
+      return { body: formatPrometheus(samples, { ...options, tagPrefix: tagPrefix(state), textReadouts: query.has('text_readouts') }) };
     case 'html':
     case 'active-html': {
       const text = formatStatsText(samples, options).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
@@ -56,6 +67,37 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
     default:
       return { body: formatStatsText(samples, options) };
   }
+}
+
+/** How histograms are shown; Envoy's words where the format cannot show them so. */
+function viewOf(wanted: string | null, format: string): HistogramView | AdminReply {
+  const value = wanted === null || wanted === '' ? undefined : wanted;
+  switch (value) {
+    case undefined:
+      return format === 'prometheus' ? 'cumulative' : 'summary';
+    case 'cumulative':
+    case 'summary':
+      return value;
+    case 'disjoint':
+    case 'detailed':
+      return format === 'prometheus' ? bad('unsupported prometheus histogram bucket mode') : value;
+    case 'prometheusnative':
+      return bad(
+        format === 'prometheus'
+          ? 'unsupported prometheusnative histogram type when not using protobuf exposition format'
+          : 'Invalid histogram_buckets type for non prometheus stats type',
+      );
+    default:
+      return bad('usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n');
+  }
+}
+
+/** What is wrong with an expression, as RE2 says it where that is easily known. */
+export function whyNot(expression: string): string {
+  if (/\[[^\]]*$/.test(expression)) return `missing ]: ${expression.slice(expression.lastIndexOf('['))}`;
+  if (/^[*+?]/.test(expression)) return `no argument for repetition operator: ${expression.charAt(0)}`;
+  if (/\\$/.test(expression)) return 'trailing \\ at end of expression: ';
+  return `missing ): ${expression}`;
 }
 
 /** Envoy's own tags start with `envoy.`; Istio's bootstrap defines the same ones without. */

@@ -1,4 +1,4 @@
-import type { Label, StatSample } from '@xebec/telemetry';
+import { emptyHistogram, type Label, type StatSample } from '@xebec/telemetry';
 import type { DataplaneState } from '../dataplane.ts';
 
 /**
@@ -82,7 +82,7 @@ export function withZeros(samples: readonly StatSample[], state: DataplaneState)
       if (known.has(name)) continue;
       known.add(name);
       const base = { name, used: false, labels, prometheusName: `envoy_${(stem + end).replaceAll(/[^a-zA-Z0-9_]/g, '_')}` };
-      if (word.startsWith('h:')) added.push({ ...base, kind: 'histogram', data: nothing });
+      if (word.startsWith('h:')) added.push({ ...base, kind: 'histogram', data: emptyHistogram });
       else added.push({ ...base, kind: word.startsWith('g:') ? 'gauge' : 'counter', value: 0 });
     }
   };
@@ -124,8 +124,6 @@ const tlsNames = (side: 'client' | 'server'): readonly string[] =>
   ['downstream_context_secrets_not_ready', 'ssl_context_update_by_sds', 'upstream_context_secrets_not_ready'].map(
     (name) => `${side}_ssl_socket_factory.${name}`,
   );
-
-const nothing = { bounds: [], counts: [], sum: 0, count: 0 };
 
 /** Connection managers and TCP proxies that have been made. */
 function scopesOf(samples: readonly StatSample[]): [kind: string, value: string][] {

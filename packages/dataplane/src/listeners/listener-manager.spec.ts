@@ -103,7 +103,7 @@ async function ask(socket: Socket): Promise<string> {
 
 function stat({ dataplane }: Rig, name: string): number {
   const sample = dataplane.state.stats.collect().find((each) => each.name === name);
-  return sample === undefined || sample.kind === 'histogram' ? Number.NaN : sample.value;
+  return sample === undefined || sample.kind === 'histogram' || sample.kind === 'text' ? Number.NaN : sample.value;
 }
 
 for (const concurrency of [1, 2]) {

@@ -141,7 +141,7 @@ async function statuses(port: number, count: number, path = '/'): Promise<Map<st
 
 function value(dataplane: Dataplane, name: string): number | undefined {
   const sample = dataplane.state.stats.collect().find((candidate) => candidate.name === name);
-  return sample?.kind === 'histogram' ? undefined : sample?.value;
+  return sample?.kind === 'histogram' || sample?.kind === 'text' ? undefined : sample?.value;
 }
 
 const always = { default_value: { numerator: 100, denominator: 'HUNDRED' } };

@@ -1,6 +1,6 @@
 import { xxHash64 } from '@xebec/balancing';
 import type { Clock } from '@xebec/core';
-import type { Counter, Gauge, Histogram, StatsScope } from '@xebec/telemetry';
+import type { Counter, Gauge, Histogram, StatsScope, TextReadout } from '@xebec/telemetry';
 
 /** What Envoy counts of one subscription: `cluster_manager.cds.*`, `cluster.NAME.*`, `http.PREFIX.rds.NAME.*`... */
 export class SubscriptionStats {
@@ -11,6 +11,7 @@ export class SubscriptionStats {
   readonly #failure: Counter;
   readonly #timeout: Counter;
   readonly #version: Gauge;
+  readonly #versionText: TextReadout;
   readonly #updateTime: Gauge;
   readonly #duration: Histogram;
 
@@ -30,6 +31,7 @@ export class SubscriptionStats {
     this.#failure = scope.counter('update_failure');
     this.#timeout = scope.counter('init_fetch_timeout');
     this.#version = scope.gauge('version');
+    this.#versionText = scope.textReadout('version_text');
     this.#updateTime = scope.gauge('update_time');
     this.#duration = scope.histogram('update_duration');
   }
@@ -43,6 +45,7 @@ export class SubscriptionStats {
     this.#reloads?.count.add(1);
     this.#reloads?.time.set(this.#clock.now());
     this.#version.set(Number(xxHash64(Buffer.from(version))));
+    this.#versionText.set(version);
     this.#updateTime.set(this.#clock.now());
     this.#duration.record(this.#clock.monotonic() - startedAtMs);
   }

@@ -1,5 +1,5 @@
 import type { Counter, Gauge, Histogram } from '../stats.ts';
-import { defaultBuckets, type HistogramData } from './histogram.ts';
+import type { HistogramBin, HistogramData } from './histogram.ts';
 import { added, assigned, untouched, type Values } from './values.ts';
 
 /** Counter and gauge in one; `record` is there for `labelled`, whose handles can be any kind. */
@@ -36,38 +36,44 @@ export class Cell implements Counter, Gauge, Histogram {
   }
 }
 
-/** A histogram's values: sum, count, then one count per bucket. */
-const headLength = 2;
-const histogramLength = headLength + defaultBuckets.length + 1;
+/**
+ * A histogram's values: sum, count, zeros, then for each power of ten the index of a block of 90 counts, one for each pair of
+ * first digits (10 to 99); 0 where nothing has fallen into that power yet. Most histograms have one or two blocks.
+ */
+const decadesAt = 3;
+const highestExponent = 13;
+const headLength = decadesAt + highestExponent + 1;
+const blockLength = 90;
+const highest = 10 ** (highestExponent + 1) - 1;
 
 export class BucketCell implements Counter, Gauge, Histogram {
   readonly #values: Values;
   readonly index: number;
   constructor(values: Values) {
     this.#values = values;
-    this.index = values.allocate(histogramLength);
+    this.index = values.allocate(headLength);
   }
-  record(value: number): void {
-    let low = 0;
-    let high = defaultBuckets.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (value <= (defaultBuckets[middle] ?? 0)) high = middle;
-      else low = middle + 1;
-    }
-    const { data, state } = this.#values;
+  /** Whole numbers, as Envoy's histograms have them: a fraction is cut off. */
+  record(recorded: number): void {
     const { index } = this;
+    const value = Math.floor(recorded);
+    const slot = this.#slot(value);
+    const { data, state } = this.#values;
     data[index] = (data[index] ?? 0) + value;
     data[index + 1] = (data[index + 1] ?? 0) + 1;
-    const bucket = index + headLength + low;
-    data[bucket] = (data[bucket] ?? 0) + 1;
+    data[slot] = (data[slot] ?? 0) + 1;
     state[index] = added;
   }
-  /** Adds what another histogram with the same bounds holds. */
+  /** Adds what another histogram holds. */
   merge(other: HistogramData): void {
+    for (const { lower, width, count } of other.bins) {
+      const slot = this.#slot(lower + width / 2);
+      const { data } = this.#values;
+      data[slot] = (data[slot] ?? 0) + count;
+    }
     const { data, state } = this.#values;
-    const numbers = [other.sum, other.count, ...other.counts];
-    for (const [i, number] of numbers.entries()) data[this.index + i] = (data[this.index + i] ?? 0) + number;
+    data[this.index] = (data[this.index] ?? 0) + other.sum;
+    data[this.index + 1] = (data[this.index + 1] ?? 0) + other.count;
     if (other.count > 0) state[this.index] = added;
   }
   add(n: number): void {
@@ -85,17 +91,42 @@ export class BucketCell implements Counter, Gauge, Histogram {
   get data(): HistogramData {
     return readHistogram(this.#values.data, this.index);
   }
-  reset(): void {
-    this.#values.data.fill(0, this.index, this.index + histogramLength);
+  /** Where the count of a value's bin lies; its block is made when it is first needed, which may move the memory. */
+  #slot(value: number): number {
+    const { index } = this;
+    if (!(value >= 1)) return index + 2;
+    let exponent = 0;
+    let digits = value < 10 ? value * 10 : Math.min(value, highest);
+    if (value >= 10) {
+      exponent = 1;
+      for (; digits >= 100; digits /= 10) exponent++;
+    }
+    const pointer = index + decadesAt + exponent;
+    let block = this.#values.data[pointer] ?? 0;
+    if (block === 0) {
+      block = this.#values.allocate(blockLength);
+      this.#values.data[pointer] = block;
+    }
+    return block + Math.floor(digits) - 10;
   }
 }
 
 /** Reads the histogram that lies at `index`. */
 export function readHistogram(data: Float64Array, index: number): HistogramData {
-  return {
-    bounds: defaultBuckets,
-    counts: [...data.subarray(index + headLength, index + histogramLength)],
-    sum: data[index] ?? 0,
-    count: data[index + 1] ?? 0,
-  };
+  const bins: HistogramBin[] = [];
+  const zeros = data[index + 2] ?? 0;
+  if (zeros > 0) bins.push({ lower: 0, width: 0, count: zeros });
+  for (let exponent = 0; exponent <= highestExponent; exponent++) {
+    const block = data[index + decadesAt + exponent] ?? 0;
+    // A block that is newer than the reader's view of the memory is read the next time.
+    if (block === 0 || block + blockLength > data.length) continue;
+    for (let i = 0; i < blockLength; i++) {
+      const count = data[block + i] ?? 0;
+      if (count > 0) bins.push({ lower: scaled(i + 10, exponent - 1), width: scaled(1, exponent - 1), count });
+    }
+  }
+  return { bins, sum: data[index] ?? 0, count: data[index + 1] ?? 0 };
 }
+
+/** Divided rather than multiplied by a fraction: 11 / 10 is 1.1, 11 * 0.1 is not. */
+const scaled = (digits: number, exponent: number): number => (exponent < 0 ? digits / 10 ** -exponent : digits * 10 ** exponent);

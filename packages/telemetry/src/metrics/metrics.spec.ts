@@ -46,10 +46,44 @@ describe('stats', () => {
     const text = formatPrometheus(stats.collect());
     expect(text).toContain('envoy_time_bucket{le="1"} 1\nenvoy_time_bucket{le="5"} 2\nenvoy_time_bucket{le="10"} 3\n');
     expect(text).toContain('envoy_time_bucket{le="+Inf"} 5\nenvoy_time_sum{} 10004012\nenvoy_time_count{} 5\n');
-    expect(formatStatsText(stats.collect())).toMatch(/^time: P0\(nan,.*P100\(nan,3\.6e\+0?6|3600000\)/);
+    expect(formatStatsText(stats.collect())).toMatch(/^time: P0\(nan,1\.05\) P25\(nan,5\.05\).*P75\(nan,4050\).* P100\(nan,10500000\)\n/);
+    expect(formatStatsText(stats.collect(), { histograms: 'disjoint' })).toContain('time: B0.5(0,0) B1(0,1) B5(0,1) B10(0,1) B25(0,0)');
+    expect(formatStatsText(stats.collect(), { histograms: 'cumulative' })).toContain('B5000(0,4)');
+    expect(formatStatsText(stats.collect(), { histograms: 'detailed' })).toContain(
+      'totals=1,0.1:1, 5,0.1:1, 6,0.1:1, 4000,100:1, 10000000,1000000:1\n',
+    );
+    expect(formatPrometheus(stats.collect(), { histograms: 'summary' })).toContain(
+      '# TYPE envoy_time summary\nenvoy_time{quantile="0"} 1.05\n',
+    );
     expect(JSON.parse(formatStatsJson(stats.collect()))).toMatchObject({
       stats: [{ histograms: { computed_quantiles: [{ name: 'time' }] } }],
     });
+  });
+  it('cuts fractions off, takes values of any size, and spreads those of one bin', () => {
+    const stats = createStats();
+    const h = stats.histogram('h');
+    for (const value of [0.9, -3, Number.NaN, 99, 100, 101, 109, 110, 1e300, Number.POSITIVE_INFINITY]) h.record(value);
+    const [sample] = stats.collect();
+    expect(sample?.kind === 'histogram' ? sample.data.bins : []).toEqual([
+      { lower: 0, width: 0, count: 3 },
+      { lower: 99, width: 1, count: 1 },
+      { lower: 100, width: 10, count: 3 },
+      { lower: 110, width: 10, count: 1 },
+      { lower: 9.9e13, width: 1e12, count: 2 },
+    ]);
+    const even = createStats();
+    for (let i = 0; i < 6; i++) even.histogram('h').record(1);
+    expect(formatStatsText(even.collect())).toContain('P0(nan,1.0142857142857142) P25(nan,1.0285714285714285) P50(nan,1.042857142857143)');
+  });
+  it('shows texts first, and to Prometheus on request', () => {
+    const stats = createStats();
+    stats.counter('a').add(1);
+    stats.scope('http.main.rds.web').textReadout('version_text').set('v1');
+    expect(formatStatsText(stats.collect())).toBe('http.main.rds.web.version_text: "v1"\na: 1\n');
+    expect(formatPrometheus(stats.collect())).not.toContain('version_text');
+    expect(formatPrometheus(stats.collect(), { textReadouts: true })).toContain(
+      'envoy_http_rds_version_text{rds_route_config="web",http_conn_manager_prefix="main",text_value="v1"} 0\n',
+    );
   });
   it('bounds the series of a labelled name', () => {
     const stats = createStats({ maxSeriesPerName: 2 });
@@ -81,7 +115,14 @@ describe('stats', () => {
     await Promise.resolve();
     workers[1]?.counter('n').add(10);
     const values = (): Record<string, number> =>
-      Object.fromEntries(main.collect().map((sample) => [sample.name, sample.kind === 'histogram' ? sample.data.sum : sample.value]));
+      Object.fromEntries(
+        main
+          .collect()
+          .map((sample) => [
+            sample.name,
+            sample.kind === 'histogram' ? sample.data.sum : sample.kind === 'text' ? Number.NaN : sample.value,
+          ]),
+      );
     expect(values()).toMatchObject({ n: 15, members: 3, open: 1, cx_active: 8, h: 6, only2999: 1 });
     expect(values()).not.toHaveProperty('added');
     for (const remote of remotes.slice(1)) main.detach(remote);

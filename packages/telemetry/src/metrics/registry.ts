@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, StatsScope } from '../stats.ts';
+import type { Counter, Gauge, Histogram, StatsScope, TextReadout } from '../stats.ts';
 import { BucketCell, Cell } from './cells.ts';
 import { mergeHistograms } from './histogram.ts';
 import type { RemoteStats, RemoteValue, StatDefinition, StatsReport } from './remote-stats.ts';
@@ -23,7 +23,7 @@ export interface Stats extends StatsScope {
   attach(remote: RemoteStats): void;
   /** That thread is gone: what it counted stays counted, what it held at the moment (gauges) does not. */
   detach(remote: RemoteStats): void;
-  /** `/reset_counters`: counters and histograms start over. */
+  /** `/reset_counters`: counters start over, gauges and histograms do not. */
   resetCounters(): void;
 }
 
@@ -60,8 +60,20 @@ class ScopedMetric implements Metric {
   }
 }
 
+class Text implements TextReadout {
+  readonly part: NamePart;
+  text: string | undefined = undefined;
+  constructor(part: NamePart) {
+    this.part = part;
+  }
+  set(text: string): void {
+    this.text = text;
+  }
+}
+
 class Registry {
   readonly metrics = new Map<string, Metric>();
+  readonly texts = new Map<string, Text>();
   readonly remotes = new Set<RemoteStats>();
   readonly #values: Values;
   readonly #options: StatsOptions;
@@ -86,6 +98,12 @@ class Registry {
     const known = this.metrics.get(key);
     if (known !== undefined) return known.cell;
     return this.#add(key, new ScopedMetric(kind, scope, name, this.#cell(kind)));
+  }
+  text(scope: NamePart, name: string): Text {
+    const part = metricPart(scope, name);
+    const text = this.texts.get(part.dotted) ?? new Text(part);
+    this.texts.set(part.dotted, text);
+    return text;
   }
   labelled(kind: StatKind, name: string, labels: Readonly<Record<string, string>>): Cell | BucketCell {
     const entries: Label[] = Object.entries(labels);
@@ -163,6 +181,9 @@ class Scope implements StatsScope {
   histogram(name: string): Histogram {
     return this.registry.named('histogram', this.#part, name);
   }
+  textReadout(name: string): TextReadout {
+    return this.registry.text(this.#part, name);
+  }
   scope(prefix: string): StatsScope {
     return new Scope(this.registry, scopePart(this.#part, prefix));
   }
@@ -186,6 +207,10 @@ class RootScope extends Scope implements Stats {
         samples.set(key, before === undefined ? sampleOf(value) : this.#merge(before, value));
       }
     }
+    for (const { part, text = '' } of this.registry.texts.values()) {
+      const { dotted: name, stem, labels } = part;
+      samples.set(`text:${name}`, { name, prometheusName: prometheusName(stem), labels, used: text !== '', kind: 'text', text });
+    }
     return [...samples.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
   attach(remote: RemoteStats): void {
@@ -196,6 +221,7 @@ class RootScope extends Scope implements Stats {
     for (const value of remote.values()) if (value.used && value.definition.kind !== 'gauge') this.registry.takeOver(value);
   }
   #merge(sample: StatSample, remote: RemoteValue): StatSample {
+    if (sample.kind === 'text') return sample;
     const used = sample.used || remote.used;
     if (sample.kind === 'histogram') {
       return remote.histogram === undefined ? sample : { ...sample, used, data: mergeHistograms(sample.data, remote.histogram) };
@@ -209,9 +235,7 @@ class RootScope extends Scope implements Stats {
     return { ...sample, used, value: sample.value + remote.value };
   }
   resetCounters(): void {
-    for (const { kind, cell } of this.registry.metrics.values()) {
-      if (kind !== 'gauge') cell.reset();
-    }
+    for (const { kind, cell } of this.registry.metrics.values()) if (kind === 'counter' && cell instanceof Cell) cell.reset();
   }
 }
 

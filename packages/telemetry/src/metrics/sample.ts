@@ -16,4 +16,8 @@ interface SampleBase {
 
 /** One metric at one moment, as plain data: it can cross threads. */
 export type StatSample = SampleBase &
-  ({ readonly kind: 'counter' | 'gauge'; readonly value: number } | { readonly kind: 'histogram'; readonly data: HistogramData });
+  (
+    | { readonly kind: 'counter' | 'gauge'; readonly value: number }
+    | { readonly kind: 'histogram'; readonly data: HistogramData }
+    | { readonly kind: 'text'; readonly text: string }
+  );

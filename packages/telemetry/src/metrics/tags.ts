@@ -61,10 +61,19 @@ export function scopePart(parent: NamePart, prefix: string): NamePart {
   const tag = Object.hasOwn(scopeTags, kind) ? scopeTags[kind] : undefined;
   if (tag === undefined || dot === -1)
     return { dotted: join(parent.dotted, prefix), stem: join(parent.stem, prefix), labels: parent.labels };
+  // A subscription to routes belongs to a connection manager: `http.<prefix>.rds.<name>`.
+  const routes = kind === 'http' ? /^([^.]+)\.rds\.(.+)$/.exec(prefix.slice(dot + 1)) : null;
+  const labels: Label[] =
+    routes === null
+      ? [[tag, prefix.slice(dot + 1)]]
+      : [
+          ['rds_route_config', routes[2] ?? ''],
+          [tag, routes[1] ?? ''],
+        ];
   return {
     dotted: join(parent.dotted, prefix),
-    stem: join(parent.stem, kind),
-    labels: [...parent.labels, [tag, prefix.slice(dot + 1)]],
+    stem: join(parent.stem, routes === null ? kind : `${kind}.rds`),
+    labels: [...parent.labels, ...labels],
   };
 }
 
