@@ -1,3 +1,4 @@
+export { type CelCondition, compileCelText } from './cel/cel-condition.ts';
 export { type AddressPredicate, compileCidr, compileCidrs } from './cidr.ts';
 export { type RouteTableOptions, rewriteHost } from './compile-route.ts';
 export type {
@@ -33,12 +34,14 @@ export {
   type HeaderMutationSource,
   type MutableHead,
 } from './header-mutation.ts';
+export type { MatchSubject } from './matcher-tree/data-input.ts';
+export { compileMatcherTree, type MatcherTree } from './matcher-tree/matcher-tree.ts';
 export { compileMetadataMatcher, compileValueMatcher, type MetadataLookup, type ValuePredicate } from './metadata-matcher.ts';
 export type { PathRewrite } from './path-rewrite.ts';
 export { compilePathTemplate, compilePathTemplateRewrite, type PathTemplate } from './path-template.ts';
 export { compileQueryMatcher, queryParameters } from './query-matcher.ts';
 export { explainRbac, type PolicyTrial } from './rbac/explain.ts';
-export { type CompiledRbac, compileRbac, type RbacDecision } from './rbac/rbac.ts';
+export { type CompiledRbac, compileRbac, compileRbacMatcher, type RbacDecision } from './rbac/rbac.ts';
 export type { CompiledRedirect } from './redirect.ts';
 export { type CompiledRegex, compileRegex } from './regex.ts';
 export { forwardedProto, pathOnly, requestHeader, requestHeaderValues } from './request-header.ts';

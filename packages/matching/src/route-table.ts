@@ -1,7 +1,9 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
 import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
 import {
+  type Route,
+  RouteListSchema,
   RouteSchema,
   VirtualHost_TlsRequirementType as TlsRequirement,
   type VirtualHost,
@@ -10,6 +12,7 @@ import type { RequestHead } from '@xebec/wire';
 import { compileLevel, compileRoute, type Level, type RouteTableOptions, type RouteWithMatch } from './compile-route.ts';
 import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import { compileHeaderMatcher } from './header-matcher.ts';
+import { compileMatcherTree, type MatcherTree } from './matcher-tree/matcher-tree.ts';
 import { forwardedProto, pathOnly } from './request-header.ts';
 import type { MatchContext } from './route-match.ts';
 import { VirtualHostIndex } from './virtual-host-index.ts';
@@ -47,6 +50,8 @@ export interface CompiledRouteTable {
 interface Entry {
   readonly virtualHost: CompiledVirtualHost;
   readonly routes: readonly RouteWithMatch[];
+  /** Chooses among routes instead of their order, where the virtual host has a `matcher`. */
+  readonly tree: MatcherTree<readonly RouteWithMatch[]> | undefined;
   /** The redirect to https that stands before the routes when the virtual host requires TLS. */
   readonly tlsRedirect: CompiledRoute | undefined;
 }
@@ -93,7 +98,7 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
       if (entry === undefined) return undefined;
       if (entry.tlsRedirect !== undefined && forwardedProto(request) !== 'https') return entry.tlsRedirect;
       const path = pathOf(request);
-      next: for (const { route, match } of entry.routes) {
+      next: for (const { route, match } of candidates(entry, request, context)) {
         for (const predicate of match.predicates) if (!predicate.holds(request, path, context)) continue next;
         return route;
       }
@@ -104,7 +109,7 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
       if (entry === undefined) return { virtualHost: undefined, trials: [], route: undefined };
       const path = pathOf(request);
       const trials: RouteTrial[] = [];
-      for (const [position, { route, match }] of entry.routes.entries()) {
+      for (const [position, { route, match }] of candidates(entry, request, context).entries()) {
         const failed = match.predicates.find((predicate) => !predicate.holds(request, path, context))?.description;
         trials.push({ route, index: position, failed });
         if (failed === undefined) return { virtualHost: entry.virtualHost, trials, route };
@@ -114,8 +119,15 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
   };
 }
 
+const noRoutes: readonly RouteWithMatch[] = [];
+
+function candidates(entry: Entry, request: RequestHead, { info }: MatchContext): readonly RouteWithMatch[] {
+  return entry.tree === undefined ? entry.routes : (entry.tree({ request, info }) ?? noRoutes);
+}
+
 function compileVirtualHost(proto: VirtualHost, config: RouteConfiguration, configLevel: Level, options: RouteTableOptions): Entry {
-  if (proto.matcher !== undefined) throw new XebecError('E_ROUTE', `virtual host "${proto.name}": matcher is not supported; use routes`);
+  if (proto.matcher !== undefined && proto.routes.length > 0)
+    throw new XebecError('E_ROUTE', `virtual host "${proto.name}": cannot set both matcher and routes on virtual host`);
   const routes: RouteWithMatch[] = [];
   const compiled: CompiledRoute[] = [];
   const virtualHost: CompiledVirtualHost = {
@@ -138,12 +150,23 @@ function compileVirtualHost(proto: VirtualHost, config: RouteConfiguration, conf
     compiledVirtualHost: virtualHost,
     levels: [configLevel, compileLevel(proto, options)] as const,
   };
-  for (const [index, route] of proto.routes.entries()) {
-    const entry = compileRoute(route, index, parents, options);
+  const add = (route: Route): RouteWithMatch => {
+    const entry = compileRoute(route, routes.length, parents, options);
     routes.push(entry);
     compiled.push(entry.route);
-  }
+    return entry;
+  };
+  for (const route of proto.routes) add(route);
+  const tree =
+    proto.matcher === undefined
+      ? undefined
+      : compileMatcherTree(proto.matcher, 'route', ({ name, typedConfig }): readonly RouteWithMatch[] => {
+          if (typedConfig?.typeUrl.endsWith(`/${RouteSchema.typeName}`)) return [add(fromBinary(RouteSchema, typedConfig.value))];
+          if (typedConfig?.typeUrl.endsWith(`/${RouteListSchema.typeName}`))
+            return fromBinary(RouteListSchema, typedConfig.value).routes.map(add);
+          throw new XebecError('E_ROUTE', `virtual host "${proto.name}": matcher action "${name}" is no route`);
+        });
   const tls = proto.requireTls;
   const requiresTls = tls === TlsRequirement.ALL || tls === TlsRequirement.EXTERNAL_ONLY;
-  return { virtualHost, routes, tlsRedirect: requiresTls ? compileRoute(httpsRedirect, -1, parents, options).route : undefined };
+  return { virtualHost, routes, tree, tlsRedirect: requiresTls ? compileRoute(httpsRedirect, -1, parents, options).route : undefined };
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { StringValueSchema } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
-import { FilterChainMatcher, optionalDurationMs } from '@xebec/matching';
+import { type ConnectionTraits, compileMatcherTree, FilterChainMatcher, optionalDurationMs } from '@xebec/matching';
 import type { Address } from '@xebec/protos/envoy/config/core/v3/address';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import type { SocketOption } from '@xebec/protos/envoy/config/core/v3/socket_option';
@@ -51,7 +52,7 @@ export interface CompiledListener {
   /** 0 waits for ever. */
   readonly filtersTimeoutMs: number;
   readonly continueOnTimeout: boolean;
-  readonly chains: FilterChainMatcher<CompiledChain>;
+  readonly chains: { find(traits: ConnectionTraits): CompiledChain | undefined };
   readonly allChains: readonly CompiledChain[];
   readonly accessLogs: readonly AccessLogWriter[];
 }
@@ -116,9 +117,38 @@ export function compileListener(
     filters: compileListenerFilters(proto.listenerFilters, environment.stats, where),
     filtersTimeoutMs: optionalDurationMs(proto.listenerFiltersTimeout) ?? 15_000,
     continueOnTimeout: proto.continueOnListenerFiltersTimeout,
-    chains: new FilterChainMatcher(chains, fallback),
+    chains: proto.filterChainMatcher === undefined ? new FilterChainMatcher(chains, fallback) : chainTree(proto, chains, fallback, where),
     allChains,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
+  };
+}
+
+/** Chooses by `filter_chain_matcher`, whose actions name chains. A name that no chain has is no match. */
+function chainTree(
+  proto: ListenerProto,
+  chains: readonly { readonly value: CompiledChain }[],
+  fallback: CompiledChain | undefined,
+  where: string,
+): CompiledListener['chains'] {
+  if (proto.filterChainMatcher === undefined) return { find: () => fallback };
+  const byName = new Map<string, CompiledChain>();
+  for (const { value } of chains) {
+    if (value.name === '')
+      throw new XebecError('E_CONFIG', `error adding ${where}: "name" field is required when using a listener matcher`);
+    if (byName.has(value.name))
+      throw new XebecError('E_CONFIG', `error adding ${where}: "name" field is duplicated with value '${value.name}'`);
+    byName.set(value.name, value);
+  }
+  const tree = compileMatcherTree(proto.filterChainMatcher, 'filter-chain', ({ name, typedConfig }): { readonly chain: string } => {
+    if (typedConfig?.typeUrl.endsWith('/google.protobuf.StringValue'))
+      return { chain: fromBinary(StringValueSchema, typedConfig.value).value };
+    throw new XebecError('E_CONFIG', `${where}: filter_chain_matcher action "${name}" is not supported; use google.protobuf.StringValue`);
+  });
+  return {
+    find(traits) {
+      const found = tree({ traits });
+      return found === undefined ? fallback : byName.get(found.chain);
+    },
   };
 }
 

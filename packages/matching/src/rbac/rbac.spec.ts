@@ -45,7 +45,7 @@ describe('compileRbac', () => {
   it('denies by the first policy in order of names', () => {
     const policies = { b: { permissions: anyone, principals: anyone }, a: { permissions: anyone, principals: anyone } };
     expect(rbac({ action: 'DENY', policies }).evaluate(get, info)).toEqual({ allowed: false, policy: 'a' });
-    expect(rbac({ action: 'LOG', policies }).evaluate(get, info)).toEqual({ allowed: true, policy: 'a' });
+    expect(rbac({ action: 'LOG', policies }).evaluate(get, info)).toEqual({ allowed: true, policy: 'a', logHint: true });
   });
   it('allows nothing without policies, and denies nothing', () => {
     expect(rbac({ action: 'ALLOW' }).evaluate(get, info)).toEqual({ allowed: false, policy: undefined });

@@ -1,6 +1,7 @@
-import { XebecError } from '@xebec/core';
-import { compileRbac } from '@xebec/matching';
+import { type CompiledRbac, compileRbac, compileRbacMatcher } from '@xebec/matching';
+import type { RBAC as Rules } from '@xebec/protos/envoy/config/rbac/v3/rbac';
 import { type RBAC, RBACPerRouteSchema, RBACSchema } from '@xebec/protos/envoy/extensions/filters/http/rbac/v3/rbac';
+import type { Matcher } from '@xebec/protos/xds/type/matcher/v3/matcher';
 import { decodeConfig } from '../../decode.ts';
 import { type HttpFilterDefinition, passiveFilter } from '../../http-filter.ts';
 import { type CompiledRbacConfig, createRbacFilter, rbacStats } from './filter.ts';
@@ -11,15 +12,22 @@ const name = 'envoy.filters.http.rbac';
 export type RbacPerRoute = CompiledRbacConfig | null;
 
 function compileConfig(config: RBAC): CompiledRbacConfig {
-  if (config.matcher !== undefined || config.shadowMatcher !== undefined) {
-    throw new XebecError('E_FILTER_CONFIG', `${name}: matcher is not supported; use rules`);
-  }
   return {
-    rules: config.rules === undefined ? undefined : compileRbac(config.rules),
-    shadowRules: config.shadowRules === undefined ? undefined : compileRbac(config.shadowRules),
+    rules: compileEither(config.rules, config.matcher),
+    shadowRules: compileEither(config.shadowRules, config.shadowMatcher),
     rulesPrefix: config.rulesStatPrefix,
     shadowPrefix: config.shadowRulesStatPrefix,
   };
+}
+
+/** A matcher counts where rules stand beside it, as in Envoy. */
+export function compileEither(
+  rules: Rules | undefined,
+  matcher: Matcher | undefined,
+  place: 'rbac' | 'network-rbac' = 'rbac',
+): CompiledRbac | undefined {
+  if (matcher !== undefined) return compileRbacMatcher(matcher, place);
+  return rules === undefined ? undefined : compileRbac(rules);
 }
 
 export const rbacDefinition: HttpFilterDefinition = {

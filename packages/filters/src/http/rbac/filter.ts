@@ -35,7 +35,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
       const { rules } = config;
       if (rules === undefined) return 'continue';
       const decision = rules.evaluate(head, info);
-      if (rules.action === 'log') mergeMetadata(info, 'envoy.common', { access_log_hint: decision.policy !== undefined });
+      if (decision.logHint !== undefined) mergeMetadata(info, 'envoy.common', { access_log_hint: decision.logHint });
       mergeMetadata(info, 'envoy.filters.http.rbac', verdictMetadata(config, decision));
       if (decision.allowed) {
         stats.allowed.add(1);

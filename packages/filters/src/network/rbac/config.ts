@@ -1,8 +1,9 @@
 import { XebecError } from '@xebec/core';
-import { compileRbac, durationMs } from '@xebec/matching';
+import { durationMs } from '@xebec/matching';
 import type { Permission, Principal } from '@xebec/protos/envoy/config/rbac/v3/rbac';
 import { RBAC_EnforcementType, RBACSchema } from '@xebec/protos/envoy/extensions/filters/network/rbac/v3/rbac';
 import { decodeConfig } from '../../decode.ts';
+import { compileEither } from '../../http/rbac/config.ts';
 import type { NetworkFilterDefinition } from '../../network-filter.ts';
 import { createNetworkRbacFilter } from './filter.ts';
 
@@ -11,9 +12,6 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
   typeNames: [RBACSchema.typeName],
   compile(bytes, _, context) {
     const config = decodeConfig(RBACSchema, bytes);
-    if (config.matcher !== undefined || config.shadowMatcher !== undefined) {
-      throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.network.rbac: matcher is not supported; use rules');
-    }
     for (const policy of [config.rules, config.shadowRules].flatMap((rules) => Object.values(rules?.policies ?? {}))) {
       for (const permission of policy.permissions) refuseHeaders(permission);
       for (const principal of policy.principals) refuseHeadersOf(principal);
@@ -22,8 +20,8 @@ export const networkRbacDefinition: NetworkFilterDefinition = {
     const shadowScope = config.shadowRulesStatPrefix.replace(/\.$/, '');
     const shadow = shadowScope === '' ? scope : scope.scope(shadowScope);
     const compiled = {
-      rules: config.rules === undefined ? undefined : compileRbac(config.rules),
-      shadowRules: config.shadowRules === undefined ? undefined : compileRbac(config.shadowRules),
+      rules: compileEither(config.rules, config.matcher, 'network-rbac'),
+      shadowRules: compileEither(config.shadowRules, config.shadowMatcher, 'network-rbac'),
       shadowPrefix: config.shadowRulesStatPrefix,
       continuous: config.enforcementType === RBAC_EnforcementType.CONTINUOUS,
       delayDenyMs: config.delayDeny === undefined ? 0 : durationMs(config.delayDeny),

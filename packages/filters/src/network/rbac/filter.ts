@@ -34,9 +34,9 @@ export function createNetworkRbacFilter(config: NetworkRbacConfig, callbacks: Ne
       });
     }
     if (config.rules === undefined) return true;
-    const { allowed, policy } = config.rules.evaluate(undefined, info);
-    if (config.rules.action === 'log') {
-      info.dynamicMetadata.set('envoy.common', { ...info.dynamicMetadata.get('envoy.common'), access_log_hint: policy !== undefined });
+    const { allowed, policy, logHint } = config.rules.evaluate(undefined, info);
+    if (logHint !== undefined) {
+      info.dynamicMetadata.set('envoy.common', { ...info.dynamicMetadata.get('envoy.common'), access_log_hint: logHint });
     }
     (allowed ? config.allowed : config.denied).add(1);
     if (allowed) return true;
