@@ -121,6 +121,8 @@ export interface RefusalAnswer {
 }
 
 export interface ServerConnectionHandler {
+  /** A request's head has begun, and its end has not come with it: `onRequest` or `onRefusedRequest` follows when it does. */
+  onRequestBegins?(): void;
   /** A request's head has arrived; `endStream` when it has no body. */
   onRequest(stream: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver;
   /**
@@ -145,8 +147,12 @@ export interface ServerConnection {
   /** The socket is gone: every open stream is reset with `connection-termination`. */
   closed(detail: string): void;
   onSocketDrain(): void;
+  /** Tells the peer that the connection will end (GOAWAY that forbids nothing yet). HTTP/1 has no way to say so. */
+  announceDrain(): void;
   /** Graceful: GOAWAY, or `connection: close` on the next response; ends when the last stream has. */
   drain(): void;
+  /** Answers a request whose head has begun and does not end, and ends the connection; false where there is none. */
+  refuse(status: number, detail: string): boolean;
   readonly activeStreams: number;
 }
 

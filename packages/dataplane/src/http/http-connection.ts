@@ -18,7 +18,8 @@ import type { DrainDecision } from '../runtime/drain-sequence.ts';
 import { createServerCodec, type HttpProtocol } from './codecs.ts';
 import type { HttpSettings } from './http-settings.ts';
 import { HttpStream, type HttpStreamOwner } from './http-stream.ts';
-import { answerRefused, logInvalidRequest } from './refused-request.ts';
+import { PendingHead } from './pending-head.ts';
+import { answerRefused, type HeadTimeout, logInvalidRequest } from './refused-request.ts';
 
 export interface HttpConnectionParts {
   readonly settings: HttpSettings;
@@ -28,6 +29,13 @@ export interface HttpConnectionParts {
 }
 
 const preface = Buffer.from('PRI * HTTP/2');
+
+/**
+ * - `open`: requests are welcome.
+ * - `draining`: the client is told with each answer that the connection will end, and may still send requests until the drain time ends.
+ * - `closing`: it ends with the last request under way.
+ */
+type DrainState = 'open' | 'draining' | 'closing';
 
 /** A downstream connection that speaks HTTP: its codec and the streams on it. */
 export class HttpConnection implements CodecOutput, ServerConnectionHandler, HttpStreamOwner, TerminalFilter {
@@ -47,7 +55,13 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   #active = 0;
   #requests = 0;
   #closed = false;
-  #draining = false;
+  /** The protocol that was agreed on; its codec begins with the first bytes. */
+  #agreed: HttpProtocol | undefined;
+  #pendingHead: PendingHead | undefined;
+  #drain: DrainState = 'open';
+  /** Its drain time has passed. */
+  #drained = false;
+  #cancelDrain: (() => void) | undefined;
   #drainDecision: DrainDecision | undefined;
   #cancelIdle: (() => void) | undefined;
   #cancelMaxAge: (() => void) | undefined;
@@ -74,13 +88,13 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     }
     this.#sinceMs = this.clock.monotonic();
     const alpn = info.tls?.alpn ?? '';
-    if (codec !== 'auto') this.#start(codec);
-    else if (alpn === 'h2' || alpn === 'istio-h2') this.#start('http2');
-    else if (alpn.endsWith('http/1.1') || alpn.endsWith('http/1.0')) this.#start('http1');
+    if (codec !== 'auto') this.#agreed = codec;
+    else if (alpn === 'h2' || alpn === 'istio-h2') this.#agreed = 'http2';
+    else if (alpn.endsWith('http/1.1') || alpn.endsWith('http/1.0')) this.#agreed = 'http1';
     this.#idleSinceMs = this.clock.monotonic();
     this.#armIdle(this.settings.idleTimeoutMs);
     if (this.settings.maxConnectionMs > 0)
-      this.#cancelMaxAge = this.clock.setTimeout(() => this.#endAfterStreams(), this.settings.maxConnectionMs);
+      this.#cancelMaxAge = this.clock.setTimeout(() => this.#onMaxAge(), this.settings.maxConnectionMs);
   }
   /** Bytes from the client. */
   receive(bytes: Buffer): void {
@@ -88,6 +102,10 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#info.bytesReceived += bytes.length;
     if (this.#codec !== undefined) {
       this.#codec.receive(this.#protocol === 'http1' ? bytes : keptBytes(bytes));
+      return;
+    }
+    if (this.#agreed !== undefined) {
+      this.#start(this.#agreed).receive(this.#agreed === 'http1' ? bytes : keptBytes(bytes));
       return;
     }
     const seen = this.#sniffed === undefined ? keptBytes(bytes) : Buffer.concat([this.#sniffed, bytes]);
@@ -117,34 +135,55 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     this.#closed = true;
     this.#cancelIdle?.();
     this.#cancelMaxAge?.();
+    this.#cancelDrain?.();
     const { stats } = this.settings;
     stats.cxActive.add(-1);
     stats.cxDestroy.add(1);
     if (this.connectionInfo.tls !== undefined) stats.cxTls.active.add(-1);
     if (this.#protocol !== undefined) (this.#protocol === 'http2' ? stats.cxHttp2 : stats.cxHttp1).active.add(-1);
-    stats.ended(this.#endedHere ? 'local' : 'remote', this.#active > 0, this.clock.monotonic() - this.#sinceMs);
+    const pending = this.#pendingHead;
+    this.#pendingHead = undefined;
+    stats.ended(this.#endedHere ? 'local' : 'remote', this.#active > 0 || pending !== undefined, this.clock.monotonic() - this.#sinceMs);
+    pending?.cutOff();
     this.#codec?.closed(detail);
   }
   /** Asked with each response: whether the connection ends with it. */
   get draining(): boolean {
-    if (this.#draining) return true;
+    if (this.#drain !== 'open') return true;
     if (this.#drainDecision === undefined || !this.#drainDecision()) return false;
     this.settings.stats.cxDrainClose.add(1);
-    this.#endAfterStreams();
+    this.#startDrain();
     return true;
   }
   drain(decide: DrainDecision): void {
     this.#drainDecision = decide;
   }
+  onRequestBegins(): void {
+    this.#pendingHead = new PendingHead(this);
+  }
+  onHeadTimeout(limit: HeadTimeout): void {
+    const { stats } = this.settings;
+    if (limit === 'request timeout') stats.rqTimeout.add(1);
+    else if (limit === 'request header timeout') stats.count('downstream_rq_header_timeout');
+    else if (limit === 'stream timeout') stats.rqIdleTimeout.add(1);
+    else stats.rqMaxDuration.add(1);
+    this.#codec?.refuse(408, limit);
+  }
   onRequest(server: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver {
     const { stats } = this.settings;
-    stats.rqTotal.add(1);
-    (head.version === 'HTTP/2' ? stats.rqHttp2 : stats.rqHttp1).add(1);
+    const pending = this.#pendingHead;
+    if (pending === undefined) {
+      stats.rqTotal.add(1);
+      (head.version === 'HTTP/2' ? stats.rqHttp2 : stats.rqHttp1).add(1);
+    } else {
+      this.#pendingHead = undefined;
+      pending.end();
+    }
     stats.rqActive.add(1);
     this.#active++;
     this.#requests++;
     const max = this.settings.maxRequestsPerConnection;
-    if (max > 0 && this.#requests >= max) this.#endAfterStreams();
+    if (max > 0 && this.#requests >= max) this.#endAfterRequests();
     const stream = new HttpStream(this, server, head);
     stream.start(endStream);
     return stream;
@@ -158,7 +197,12 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     return new HttpStream(this, server, head, earlier);
   }
   onRefusedRequest(refused: RefusedRequest): RefusalAnswer {
-    return answerRefused(refused, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
+    const pending = this.#pendingHead;
+    this.#pendingHead = undefined;
+    pending?.end();
+    const startMs = pending?.startMs ?? this.clock.now();
+    const startMonotonicMs = pending?.startMonotonicMs ?? this.clock.monotonic();
+    return answerRefused(refused, this.settings, this.connectionInfo, startMs, startMonotonicMs, pending !== undefined);
   }
   onInvalidRequest(detail: string): void {
     logInvalidRequest(detail, this.settings, this.connectionInfo, this.clock.now(), this.clock.monotonic());
@@ -186,7 +230,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     return this.#socket.writeArea?.(size);
   }
   end(): void {
-    this.#socket.end();
+    if (this.#drain === 'closing' && this.#drained && this.settings.delayedCloseMs > 0)
+      this.#cancelDrain = this.clock.setTimeout(() => this.#endNow(), this.settings.delayedCloseMs);
+    else this.#socket.end();
   }
   destroy(_detail: string): void {
     this.#endedHere = true;
@@ -222,28 +268,46 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     const kind = protocol === 'http2' ? this.settings.stats.cxHttp2 : this.settings.stats.cxHttp1;
     kind.total.add(1);
     kind.active.add(1);
-    if (this.#draining && protocol === 'http2') codec.drain();
     return codec;
   }
-  /** No more requests: `connection: close` on the next response, or GOAWAY. */
-  #endAfterStreams(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    // HTTP/1.1 has no way to say so between requests, and closing would race with the next one: its answer carries the close.
-    if (this.#protocol === 'http2') this.#codec?.drain();
+  /** Tells the client to go elsewhere, and leaves it the drain time to do so. */
+  #startDrain(): void {
+    if (this.#drain !== 'open') return;
+    this.#drain = 'draining';
+    this.#codec?.announceDrain();
+    this.#cancelDrain = this.clock.setTimeout(() => this.#endDrain(), this.settings.drainTimeoutMs);
+  }
+  #endDrain(): void {
+    this.#drain = 'closing';
+    this.#drained = true;
+    this.#codec?.drain();
+  }
+  #endAfterRequests(): void {
+    this.settings.stats.count('downstream_cx_max_requests_reached');
+    if (this.#protocol === 'http2') this.#startDrain();
+    else if (this.#drain === 'open') this.#drain = 'closing';
+  }
+  #onMaxAge(): void {
+    this.settings.stats.count('downstream_cx_max_duration_reached');
+    if (this.#codec === undefined) this.#endNow();
+    else this.#startDrain();
+  }
+  #endNow(): void {
+    this.#endedHere = true;
+    this.#socket.end();
   }
   #armIdle(ms: number): void {
     if (this.settings.idleTimeoutMs === 0) return;
     this.#cancelIdle = this.clock.setTimeout(() => {
       const left = this.settings.idleTimeoutMs - (this.clock.monotonic() - this.#idleSinceMs);
-      if (this.#active > 0 || left > 1) {
-        this.#armIdle(this.#active > 0 ? this.settings.idleTimeoutMs : left);
+      const busy = this.#active > 0 || this.#pendingHead !== undefined;
+      if (busy || left > 1) {
+        this.#armIdle(busy ? this.settings.idleTimeoutMs : left);
         return;
       }
       this.settings.stats.cxIdleTimeout.add(1);
-      this.#endedHere = true;
-      this.#endAfterStreams();
-      if (this.#protocol !== 'http2') this.#socket.end();
+      if (this.#codec === undefined) this.#endNow();
+      else this.#startDrain();
     }, ms);
   }
 }

@@ -84,6 +84,8 @@ export interface HttpSettings {
   readonly maxStreamMs: number;
   readonly maxRequestsPerConnection: number;
   readonly drainTimeoutMs: number;
+  /** How long a connection that has drained stays, so that what the client sends meanwhile is not answered by a reset. */
+  readonly delayedCloseMs: number;
   readonly maxHeadersBytes: number;
   readonly maxHeadersCount: number;
   readonly maxConcurrentStreams: number;
@@ -196,6 +198,7 @@ export function compileHttpSettings(
     maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     drainTimeoutMs: optionalDurationMs(proto.drainTimeout) ?? 5_000,
+    delayedCloseMs: optionalDurationMs(proto.delayedCloseTimeout) ?? 1_000,
     maxHeadersBytes: (proto.maxRequestHeadersKb ?? 60) * 1024,
     maxHeadersCount: common?.maxHeadersCount ?? 100,
     maxConcurrentStreams: proto.http2ProtocolOptions?.maxConcurrentStreams ?? 1024,

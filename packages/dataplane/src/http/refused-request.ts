@@ -33,6 +33,11 @@ const overflows: Readonly<Record<string, string>> = {
   'too many headers': 'http2.too_many_headers',
   'request headers too large': 'http2.header_list_size_too_large',
 };
+const cutOff = 'header block cut off';
+const details: Readonly<Record<string, string>> = {
+  ...overflows,
+  [cutOff]: 'codec_error:The_user_callback_function_failed',
+};
 
 /** What Envoy's log says when a stream of HTTP/2 ends by a fault of the client's, by the codec's words. */
 export function http2FaultDetails(detail: string): string {
@@ -40,6 +45,20 @@ export function http2FaultDetails(detail: string): string {
   if (detail === 'padding longer than its frame' || /^frame of [0-9]+ bytes$/.test(detail))
     return 'codec_error:The_user_callback_function_failed';
   return /^invalid |^unknown or repeated pseudo/.test(detail) ? 'http2.invalid.header.field' : 'http2.violation.of.messaging.rule';
+}
+
+/** Time limits that pass before a head is whole, by the answer's body. */
+export type HeadTimeout = 'stream timeout' | 'request timeout' | 'request header timeout' | 'downstream duration timeout';
+
+const timeouts: Readonly<Record<HeadTimeout, string>> = {
+  'stream timeout': 'stream_idle_timeout',
+  'request timeout': 'request_overall_timeout',
+  'request header timeout': 'request_header_timeout',
+  'downstream duration timeout': 'max_duration_timeout',
+};
+
+function isTimeout(detail: string): detail is HeadTimeout {
+  return Object.hasOwn(timeouts, detail);
 }
 
 const bodies: Readonly<Record<number, string>> = {
@@ -51,32 +70,37 @@ const bodies: Readonly<Record<number, string>> = {
 
 const noHead: RequestHead = { method: '', path: '', authority: '', scheme: '', headers: [], version: 'HTTP/1.1' };
 
-/** Answers, counts and logs a request that the codec could not make one of. */
+/** Answers, counts and logs a request that the codec could not make one of. `counted`: when its first bytes came. */
 export function answerRefused(
   refused: RefusedRequest,
   settings: HttpSettings,
   connection: ConnectionInfo,
   nowMs: number,
   monotonicMs: number,
+  counted: boolean,
 ): RefusalAnswer {
   const { status, head, detail } = refused;
   const noHost = detail === 'missing host header';
+  const late = isTimeout(detail);
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/1.1';
-  info.responseCodeDetails = codes[detail] ?? 'http1.codec_error';
-  const { response, body } = answerOf(status, noHost ? '' : (bodies[status] ?? ''), head, settings, info);
+  info.responseCodeDetails = late ? timeouts[detail] : (codes[detail] ?? 'http1.codec_error');
+  const { response, body } = answerOf(status, noHost ? '' : late ? detail : (bodies[status] ?? ''), head, settings, info);
   finishResponseHead(response, head ?? noHead, settings, false);
   // Of a request that is known its own stream tells.
   if (!refused.known) {
     const { stats } = settings;
-    stats.rqTotal.add(1);
-    stats.rqHttp1.add(1);
+    if (!counted) {
+      stats.rqTotal.add(1);
+      stats.rqHttp1.add(1);
+    }
     stats.answered(response.status);
     stats.count('downstream_rq_response_before_rq_complete');
     stats.rqRxReset.add(1);
     if (settings.accessLogs.length > 0) {
       info.responseCode = response.status;
-      if (!noHost) info.responseFlags.add('DPE');
+      if (detail === 'stream timeout') info.responseFlags.add('SI');
+      else if (!noHost && !late) info.responseFlags.add('DPE');
       info.bytesSent = body.length;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
       for (const log of settings.accessLogs) log.log(context);
@@ -97,13 +121,13 @@ export function logInvalidRequest(
   settings.stats.rqTotal.add(1);
   settings.stats.rqRxReset.add(1);
   const overflow = overflows[detail] !== undefined;
-  settings.stats.root.counter(overflow ? 'http2.header_overflow' : 'http2.rx_messaging_error').add(1);
+  if (detail !== cutOff) settings.stats.root.counter(overflow ? 'http2.header_overflow' : 'http2.rx_messaging_error').add(1);
   if (overflow || settings.http2.closesOnInvalidRequest !== true) settings.stats.root.counter('http2.tx_reset').add(1);
   if (settings.accessLogs.length === 0) return;
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/2';
   info.responseCodeDetails =
-    overflows[detail] ?? (messageFaults.test(detail) ? 'http2.violation.of.messaging.rule' : 'http2.invalid.header.field');
+    details[detail] ?? (messageFaults.test(detail) ? 'http2.violation.of.messaging.rule' : 'http2.invalid.header.field');
   info.responseFlags.add(overflow ? 'DR' : 'DPE');
   const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
   for (const log of settings.accessLogs) log.log(context);

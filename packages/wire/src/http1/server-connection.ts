@@ -60,6 +60,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   #borrowed = false;
   #readingPaused = false;
   #discarded = 0;
+  /** The owner knows of a head that is not complete. */
+  #headBegun = false;
   draining = false;
 
   constructor(output: CodecOutput, handler: ServerConnectionHandler, options: Http1ServerOptions) {
@@ -116,6 +118,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.out.drained();
     this.#stream?.drained();
   }
+  announceDrain(): void {}
   drain(): void {
     this.draining = true;
     if (this.#stream === undefined && this.#phase === 'head' && this.#input.size === 0) this.#close();
@@ -129,6 +132,10 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       while (this.#input.size > 0 && this.#step());
       if (this.#phase === 'closed') this.#input.clear();
       else if (this.#borrowed) this.#input.keep();
+      if (this.#phase === 'head' && this.#input.size > 0 && !this.#headBegun && !this.#onlyEmptyLine()) {
+        this.#headBegun = true;
+        this.#handler.onRequestBegins?.();
+      }
     } finally {
       this.#borrowed = false;
       this.#processing = false;
@@ -163,7 +170,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   #readHead(): boolean {
     const input = this.#input;
     input.skipEmptyLines();
-    if (input.size === 0 || (input.size === 1 && input.bytes[input.at] === 13)) return false;
+    if (input.size === 0 || this.#onlyEmptyLine()) return false;
     const text = input.takeHead(this.#limits.maxHeadersBytes);
     if (text === undefined) {
       if (input.fault === undefined) return false;
@@ -171,6 +178,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       else this.#refuse(400, 'line ends in a bare LF');
       return true;
     }
+    this.#headBegun = false;
     const options = this.#options;
     const parsed = parseRequestHead(
       text,
@@ -195,6 +203,10 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     }
     stream.start(this.#handler.onRequest(stream, parsed.head, endStream));
     return true;
+  }
+  #onlyEmptyLine(): boolean {
+    const input = this.#input;
+    return input.size === 1 && input.bytes[input.at] === 13;
   }
   onBody(data: Buffer, end: boolean): void {
     if (end) this.#requestComplete();
@@ -265,7 +277,16 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       this.out.destroy('more bytes arrived while paused than may be kept');
     }
   }
+  refuse(status: number, detail: string): boolean {
+    if (!this.#headBegun || this.#phase !== 'head') return false;
+    this.#answerRefused(status, detail, undefined);
+    return true;
+  }
   #refuse(status: number, detail: string, head?: RequestHead): void {
+    this.#answerRefused(status, detail, head);
+    this.#handler.onProtocolError(detail);
+  }
+  #answerRefused(status: number, detail: string, head: RequestHead | undefined): void {
     const stream = this.#stream;
     this.#stream = undefined;
     this.#phase = 'closed';
@@ -278,7 +299,6 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       this.out.end();
     } else this.out.destroy(detail);
     stream?.fail('protocol-error', detail);
-    this.#handler.onProtocolError(detail);
   }
   #close(): void {
     this.#phase = 'closed';

@@ -47,7 +47,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     super(output, http2Limits(options));
     this.peerMaxStreams = streamsBeforeSettings;
     this.out.text(preface);
-    this.sendSettings(settingEntry(setting.enablePush, 0));
+    this.sendSettings(settingEntry(setting.enablePush, 0), '');
   }
   override get activeStreams(): number {
     return this.streams.size + this.#reserved;
@@ -141,7 +141,6 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     if (this.limits.resetsInvalidStreams) super.onInvalidMessage(stream, detail);
     else this.connectionError(errorCode.protocolError, detail);
   }
-  protected onPingAck(): void {}
   protected onConnectionError(): void {
     this.protocolError = true;
   }

@@ -27,9 +27,10 @@ import type { Http2Stream, StreamCarrier } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
 
 const controlFramesLimit = 2000;
+/** What a peer may use until it has seen a smaller limit. */
+const defaultTableBytes = 4096;
 const noBytes = Buffer.alloc(0);
-/** What the two kinds of ping carry. */
-const drainPing = '\0\0\0drain';
+/** What a ping carries. */
 const keepalivePing = '\0\0\0alive';
 
 /**
@@ -51,6 +52,8 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   #later: Buffer[] | undefined;
   #processing = false;
   #settingsSeen = false;
+  /** The connection's window beyond the default: told after the peer's settings. */
+  #windowToTell = 0;
   readonly #keepalive: Keepalive | undefined;
   protected peerInitialWindow = defaultWindowBytes;
   protected peerMaxStreams = Number.POSITIVE_INFINITY;
@@ -65,7 +68,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.out = new FrameWriter(output);
     this.encoder = new HpackEncoder(this.out);
     this.guard = new FloodGuard(controlFramesLimit, limits.now);
-    this.#headers = new HeaderReader(limits.maxHeadersBytes, limits.maxHeadersCount);
+    this.#headers = new HeaderReader(limits.maxHeadersBytes, limits.maxHeadersCount, Math.max(defaultTableBytes, limits.headerTableBytes));
     this.#windows = new ConnectionWindows(limits.initialConnectionWindowBytes);
     if (limits.keepalive === undefined) return;
     const ping = () => this.out.textFrame(frameType.ping, 0, 0, keepalivePing);
@@ -75,10 +78,11 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   protected abstract isIdle(streamId: number): boolean;
   protected abstract onPeerReset(stream: Stream, code: number): void;
   protected abstract onGoaway(lastStreamId: number): void;
-  protected abstract onPingAck(): void;
   protected abstract onConnectionError(detail: string): void;
   protected abstract onStreamsChanged(): void;
   protected onSettingsApplied(_maxStreamsGiven: boolean): void {}
+  /** A header block that has begun will never be a message. */
+  protected onBrokenBlock(_streamId: number): void {}
 
   get activeStreams(): number {
     return this.streams.size;
@@ -92,14 +96,18 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   get readsFrames(): boolean {
     return !this.isClosed;
   }
-  protected sendSettings(entries: string): void {
-    const all =
-      settingEntry(setting.initialWindowSize, this.limits.initialStreamWindowBytes) +
-      settingEntry(setting.maxHeaderListSize, this.limits.maxHeadersBytes) +
-      entries;
+  /** `before` and `after` the window of streams: in the order of their numbers, as Envoy sends them. */
+  protected sendSettings(before: string, after: string): void {
+    const { headerTableBytes, initialStreamWindowBytes, initialConnectionWindowBytes, customSettings } = this.limits;
+    let all = settingEntry(setting.headerTableSize, headerTableBytes) + before;
+    all += settingEntry(setting.initialWindowSize, initialStreamWindowBytes) + after;
+    for (const [id, value] of customSettings) all += settingEntry(id, value);
     this.out.textFrame(frameType.settings, 0, 0, all);
-    const more = this.limits.initialConnectionWindowBytes - defaultWindowBytes;
-    if (more > 0) this.#writeWindowUpdate(0, more);
+    this.#windowToTell = initialConnectionWindowBytes - defaultWindowBytes;
+  }
+  #tellWindow(): void {
+    if (this.#windowToTell > 0) this.#writeWindowUpdate(0, this.#windowToTell);
+    this.#windowToTell = 0;
   }
   /** `bytes` are borrowed until the batch ends. */
   receive(bytes: Buffer): void {
@@ -164,6 +172,10 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.onConnectionError(detail);
     this.onStreamsChanged();
   }
+  /** A fault of the peer's that is no fault of framing. */
+  protected forbidden(code: number, detail: string): void {
+    this.connectionError(code, detail);
+  }
   /** Ends the connection without a word, as Envoy does after a message that HTTP/2 forbids. */
   protected endQuietly(detail: string): void {
     if (this.isClosed) return;
@@ -196,6 +208,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       this.#settingsSeen = true;
     }
     if (this.#headers.open && type !== frameType.continuation) {
+      this.onBrokenBlock(this.#headers.streamId);
       this.#violation('frame inside a header block');
       return;
     }
@@ -239,7 +252,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
         else this.#countControl('PRIORITY');
         return;
       case frameType.pushPromise:
-        this.#violation('PUSH_PROMISE although push is off');
+        this.forbidden(errorCode.protocolError, 'PUSH_PROMISE although push is off');
         return;
       default:
         this.#countControl('unknown');
@@ -316,13 +329,14 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     const { streamId, flags, selfDependent } = this.#headers;
     const block = this.#headers.end(bytes, from, to);
     if (block === undefined) {
+      this.onBrokenBlock(streamId);
       this.connectionError(errorCode.compressionError, 'header block cannot be decoded');
       return;
     }
     this.guard.relieve();
     const stream = this.streams.get(streamId);
     if (selfDependent) {
-      if (stream === undefined) this.#violation('stream depends on itself');
+      if (stream === undefined) this.forbidden(errorCode.protocolError, 'stream depends on itself');
       else stream.fail('protocol-error', 'stream depends on itself', errorCode.protocolError);
       return;
     }
@@ -367,6 +381,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.#countControl('SETTINGS');
     // Before anything that the new values let out.
     this.out.frame(frameType.settings, flag.ack, 0, noBytes);
+    this.#tellWindow();
     for (let at = 0; at < payload.length && !this.isClosed; at += 6)
       this.#applySetting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     if (this.isClosed) return;
@@ -378,17 +393,17 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   #applySetting(id: number, value: number): void {
     switch (id) {
       case setting.headerTableSize:
-        this.encoder.setTableLimit(value);
+        this.encoder.setTableLimit(Math.min(value, this.limits.headerTableBytes));
         return;
       case setting.enablePush:
-        if (value > 1) this.#violation('ENABLE_PUSH neither 0 nor 1');
+        if (value > 1) this.forbidden(errorCode.protocolError, 'ENABLE_PUSH neither 0 nor 1');
         return;
       case setting.maxConcurrentStreams:
         this.peerMaxStreams = value;
         return;
       case setting.initialWindowSize: {
         if (value > maxWindowBytes) {
-          this.connectionError(errorCode.flowControlError, 'initial window too large');
+          this.forbidden(errorCode.flowControlError, 'initial window too large');
           return;
         }
         const change = value - this.peerInitialWindow;
@@ -404,10 +419,10 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
         return;
       }
       case setting.maxFrameSize:
-        if (value < defaultMaxFrameBytes || value >= 2 ** 24) this.#violation('MAX_FRAME_SIZE out of range');
+        if (value < defaultMaxFrameBytes || value >= 2 ** 24) this.forbidden(errorCode.protocolError, 'MAX_FRAME_SIZE out of range');
         return;
       case setting.enableConnectProtocol:
-        if (value > 1) this.#violation('ENABLE_CONNECT_PROTOCOL neither 0 nor 1');
+        if (value > 1) this.forbidden(errorCode.protocolError, 'ENABLE_CONNECT_PROTOCOL neither 0 nor 1');
         else this.peerExtendedConnect = value === 1;
     }
   }
@@ -419,11 +434,11 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     const increment = payload.readUInt32BE(0) & maxStreamId;
     if (streamId === 0) {
       if (increment === 0) {
-        this.#violation('WINDOW_UPDATE of 0');
+        this.forbidden(errorCode.protocolError, 'WINDOW_UPDATE of 0');
         return;
       }
       if (!this.#windows.open(increment)) {
-        this.connectionError(errorCode.flowControlError, 'connection window too large');
+        this.forbidden(errorCode.flowControlError, 'connection window too large');
         return;
       }
       this.#pumpWaiting();
@@ -455,7 +470,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       return;
     }
     if (streamId === 0 || this.isIdle(streamId)) {
-      this.#violation('RST_STREAM on an idle stream');
+      this.forbidden(errorCode.protocolError, 'RST_STREAM on an idle stream');
       return;
     }
     const stream = this.streams.get(streamId);
@@ -476,7 +491,6 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     }
     if ((flags & flag.ack) !== 0) {
       if (payload.toString('latin1') === keepalivePing) this.#keepalive?.answered();
-      else this.onPingAck();
       return;
     }
     this.#countControl('PING');
@@ -541,9 +555,6 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   }
   protected writeGoaway(lastStreamId: number, code: number, detail: string): void {
     this.out.textFrame(frameType.goaway, 0, 0, uint32(lastStreamId) + uint32(code) + detail.slice(0, 128));
-  }
-  protected writePing(): void {
-    this.out.textFrame(frameType.ping, 0, 0, drainPing);
   }
   credit(stream: Http2Stream | undefined, bytes: number): void {
     if (this.isClosed || bytes === 0) return;

@@ -6,7 +6,7 @@ const maxFrames = 32;
 
 /** Puts HEADERS and CONTINUATION together and decodes them, within limits (CONTINUATION floods, HPACK bombs). */
 export class HeaderReader<Parsed> {
-  readonly #decoder = new HpackDecoder();
+  readonly #decoder: HpackDecoder;
   readonly #cache = new HeaderCache<Parsed>();
   readonly #maxListBytes: number;
   readonly #maxCount: number;
@@ -18,7 +18,8 @@ export class HeaderReader<Parsed> {
   flags = 0;
   selfDependent = false;
 
-  constructor(maxListBytes: number, maxCount: number) {
+  constructor(maxListBytes: number, maxCount: number, tableBytes: number) {
+    this.#decoder = new HpackDecoder(tableBytes);
     this.#maxListBytes = maxListBytes;
     this.#maxCount = maxCount;
   }

@@ -8,6 +8,10 @@ export interface Http2Options {
   readonly maxHeadersCount?: number;
   /** Streams the peer may have open (server), or this side opens at most (client). 2^31 - 1; 100 suits an edge. */
   readonly maxConcurrentStreams?: number;
+  /** Table for compressed header fields, of both directions. 4096. */
+  readonly headerTableBytes?: number;
+  /** More settings to be sent, by identifier. */
+  readonly customSettings?: readonly (readonly [id: number, value: number])[];
   /** How far the peer may run ahead on a stream. 256 KiB. */
   readonly initialStreamWindowBytes?: number;
   /** The same for the whole connection. 1 MiB. */
@@ -42,6 +46,8 @@ export function http2Limits(options: Http2Options): Http2Limits {
     maxHeadersBytes: options.maxHeadersBytes ?? 60 * 1024,
     maxHeadersCount: options.maxHeadersCount ?? 100,
     maxConcurrentStreams: options.maxConcurrentStreams ?? 2 ** 31 - 1,
+    headerTableBytes: options.headerTableBytes ?? 4096,
+    customSettings: options.customSettings ?? [],
     initialStreamWindowBytes: options.initialStreamWindowBytes ?? 256 * 1024,
     initialConnectionWindowBytes: Math.max(options.initialConnectionWindowBytes ?? 1024 * 1024, 65_535),
     maxSendBufferBytes: options.maxSendBufferBytes ?? 16 * 1024 * 1024,

@@ -36,24 +36,21 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
   readonly #handler: ServerConnectionHandler;
   readonly #resets: FloodGuard;
   #prefaceRead = 0;
-  #drainStarted = false;
-  #finalGoawaySent = false;
+  #announced = false;
 
   constructor(output: CodecOutput, handler: ServerConnectionHandler, options: Http2ServerOptions) {
     super(output, http2Limits(options));
     this.#handler = handler;
     this.#resets = new FloodGuard(resetsLimit, options.now);
-    let settings = this.limits.allowExtendedConnect ? settingEntry(setting.enableConnectProtocol, 1) : '';
-    if (this.limits.maxConcurrentStreams < maxWindowBytes) {
-      settings += settingEntry(setting.maxConcurrentStreams, this.limits.maxConcurrentStreams);
-    }
-    this.sendSettings(settings);
+    const { allowExtendedConnect, maxConcurrentStreams } = this.limits;
+    const streams = maxConcurrentStreams < maxWindowBytes ? settingEntry(setting.maxConcurrentStreams, maxConcurrentStreams) : '';
+    this.sendSettings(streams, settingEntry(setting.enableConnectProtocol, allowExtendedConnect ? 1 : 0));
   }
   protected override readPreface(bytes: Buffer): number {
     let at = 0;
     for (; this.#prefaceRead < preface.length && at < bytes.length; at++, this.#prefaceRead++) {
       if (bytes[at] === preface.charCodeAt(this.#prefaceRead)) continue;
-      this.connectionError(errorCode.protocolError, 'wrong connection preface');
+      this.forbidden(errorCode.protocolError, 'wrong connection preface');
       break;
     }
     return at;
@@ -68,11 +65,11 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
       return;
     }
     if (streamId % 2 === 0) {
-      this.connectionError(errorCode.protocolError, 'a client opened an even stream');
+      this.forbidden(errorCode.protocolError, 'a client opened an even stream');
       return;
     }
     this.lastPeerStream = streamId;
-    if (this.#finalGoawaySent || this.streams.size >= this.limits.maxConcurrentStreams) {
+    if (this.draining || this.streams.size >= this.limits.maxConcurrentStreams) {
       if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams past the limit');
       else this.writeReset(streamId, errorCode.refusedStream);
       return;
@@ -122,23 +119,29 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams reset');
     else stream.fail(code === errorCode.refusedStream ? 'refused-stream' : 'remote-reset', `the client reset the stream (${code})`);
   }
-  protected onGoaway(): void {
-    this.draining = true;
-    this.finishIfDrained();
-  }
-  /** Two steps, so that streams already on their way are served: the PING's answer tells when they have arrived. */
-  drain(): void {
-    if (this.#drainStarted || this.isClosed) return;
-    this.#drainStarted = true;
+  /** The client will open no more streams, and ends the connection itself when it wants. */
+  protected onGoaway(): void {}
+  announceDrain(): void {
+    if (this.#announced || this.draining || this.isClosed) return;
+    this.#announced = true;
     this.writeGoaway(maxStreamId, errorCode.noError, '');
-    this.writePing();
   }
-  protected onPingAck(): void {
-    if (!this.#drainStarted || this.#finalGoawaySent || this.isClosed) return;
-    this.#finalGoawaySent = true;
+  drain(): void {
+    if (this.draining || this.isClosed) return;
     this.draining = true;
     this.writeGoaway(this.lastPeerStream, errorCode.noError, '');
     this.finishIfDrained();
+  }
+  refuse(): boolean {
+    return false;
+  }
+  protected override forbidden(_code: number, detail: string): void {
+    this.endQuietly(detail);
+  }
+  protected override onBrokenBlock(streamId: number): void {
+    if (this.streams.get(streamId) !== undefined || !this.isIdle(streamId)) return;
+    this.lastPeerStream = streamId;
+    this.#handler.onInvalidRequest?.('header block cut off');
   }
   protected onConnectionError(detail: string): void {
     this.#handler.onProtocolError(detail);
