@@ -33,8 +33,16 @@ export interface KnownKinds {
 
 export type KnownKind = keyof KnownKinds;
 
+/** Where objects are found by their kind, each list oldest first. */
+export interface ConfigLookup {
+  /** All objects of a kind. */
+  all<K extends KnownKind>(kind: K): readonly ConfigObject<KnownKinds[K]>[];
+  /** The objects of a kind in one namespace. */
+  in<K extends KnownKind>(kind: K, namespace: string): readonly ConfigObject<KnownKinds[K]>[];
+}
+
 /** Decoded objects by kind, each list oldest first. */
-export class ConfigIndex {
+export class ConfigIndex implements ConfigLookup {
   readonly #byKind: ReadonlyMap<string, readonly ConfigObject[]>;
   readonly #byNamespace: ReadonlyMap<string, readonly ConfigObject[]>;
 
@@ -43,12 +51,10 @@ export class ConfigIndex {
     this.#byKind = group(sorted, (object) => object.kind);
     this.#byNamespace = group(sorted, (object) => `${object.kind}/${object.metadata.namespace}`);
   }
-  /** All objects of a kind. */
   all<K extends KnownKind>(kind: K): readonly ConfigObject<KnownKinds[K]>[] {
     // The objects were decoded by the schema of their kind, so the kind tells the type of the spec.
     return (this.#byKind.get(kind) ?? []) as readonly ConfigObject<KnownKinds[K]>[];
   }
-  /** The objects of a kind in one namespace. */
   in<K extends KnownKind>(kind: K, namespace: string): readonly ConfigObject<KnownKinds[K]>[] {
     // As above: the kind tells the type.
     return (this.#byNamespace.get(`${kind}/${namespace}`) ?? []) as readonly ConfigObject<KnownKinds[K]>[];

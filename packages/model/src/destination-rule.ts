@@ -1,3 +1,4 @@
+import { query, sameList } from '@xebec/incremental';
 import type { ConfigObject, DestinationRuleSpec, Subset, TrafficPolicy } from '@xebec/schemas';
 import { compareHosts, hostCovers, resolveHost } from './host.ts';
 import { isNarrow, selects } from './labels.ts';
@@ -23,20 +24,25 @@ export type DestinationRuleViewer = Pick<MeshProxy, 'namespace' | 'labels'>;
  * The rule a client applies to a service: from its own namespace, else the service's, else the root namespace; in each,
  * the most specific host. Rules of the same host in one namespace merge: subsets add up, the oldest traffic policy stays.
  */
-export function destinationRuleOf(
-  snapshot: MeshSnapshot,
-  viewer: DestinationRuleViewer,
-  service: Pick<Service, 'hostname' | 'namespace'>,
-): ResolvedDestinationRule | undefined {
-  const places = [viewer.namespace, service.namespace, snapshot.rootNamespace];
-  // A client in the root namespace takes the service's own rule before the mesh-wide one.
-  if (viewer.namespace === snapshot.rootNamespace) places.shift();
-  for (const place of new Set(places)) {
-    const found = mostSpecific(snapshot, viewer, place, service.hostname);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
+export const destinationRuleOf = query(
+  'destination rule',
+  (
+    snapshot: MeshSnapshot,
+    viewer: DestinationRuleViewer,
+    service: Pick<Service, 'hostname' | 'namespace'>,
+  ): ResolvedDestinationRule | undefined => {
+    const places = [viewer.namespace, service.namespace, snapshot.rootNamespace];
+    // A client in the root namespace takes the service's own rule before the mesh-wide one.
+    if (viewer.namespace === snapshot.rootNamespace) places.shift();
+    for (const place of new Set(places)) {
+      const found = mostSpecific(snapshot, viewer, place, service.hostname);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  },
+  // What merging gives depends on the objects alone.
+  { same: (a, b) => a === b || (a !== undefined && b !== undefined && sameList(a.sources, b.sources)) },
+);
 
 function mostSpecific(
   snapshot: MeshSnapshot,
@@ -67,30 +73,17 @@ interface HostIndex {
   readonly wildcards: readonly { readonly host: string; readonly rules: readonly DestinationRule[] }[];
 }
 
-const indexes = new WeakMap<MeshSnapshot, Map<string, HostIndex>>();
-
-/** Made once for each snapshot and namespace: every service of every proxy asks. */
-function indexOf(snapshot: MeshSnapshot, place: string): HostIndex {
-  let known = indexes.get(snapshot);
-  if (known === undefined) {
-    known = new Map();
-    indexes.set(snapshot, known);
+const indexOf = query('destination rules of a namespace', (snapshot: MeshSnapshot, place: string): HostIndex => {
+  const byHost = new Map<string, DestinationRule[]>();
+  for (const rule of snapshot.config.in('DestinationRule', place)) {
+    const host = resolveHost(rule.spec.host, place, snapshot.domain);
+    const list = byHost.get(host);
+    if (list === undefined) byHost.set(host, [rule]);
+    else list.push(rule);
   }
-  let index = known.get(place);
-  if (index === undefined) {
-    const byHost = new Map<string, DestinationRule[]>();
-    for (const rule of snapshot.config.in('DestinationRule', place)) {
-      const host = resolveHost(rule.spec.host, place, snapshot.domain);
-      const list = byHost.get(host);
-      if (list === undefined) byHost.set(host, [rule]);
-      else list.push(rule);
-    }
-    const wildcards = [...byHost].filter(([host]) => host.startsWith('*')).map(([host, rules]) => ({ host, rules }));
-    index = { exact: byHost, wildcards: wildcards.sort((a, b) => compareHosts(a.host, b.host)) };
-    known.set(place, index);
-  }
-  return index;
-}
+  const wildcards = [...byHost].filter(([host]) => host.startsWith('*')).map(([host, rules]) => ({ host, rules }));
+  return { exact: byHost, wildcards: wildcards.sort((a, b) => compareHosts(a.host, b.host)) };
+});
 
 function merge(rules: readonly DestinationRule[]): ResolvedDestinationRule | undefined {
   // Rules that select the workload come over those for everybody.

@@ -1,4 +1,4 @@
-export { ConfigIndex, type KnownKind, type KnownKinds } from './config-index.ts';
+export { ConfigIndex, type ConfigLookup, type KnownKind, type KnownKinds } from './config-index.ts';
 export { type DestinationRuleViewer, destinationRuleOf, type ResolvedDestinationRule, trafficPolicyOf } from './destination-rule.ts';
 export {
   dnsName,
@@ -32,6 +32,7 @@ export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts
 export { inboundInstances, type ServiceInstance, serviceInstances } from './service-instances.ts';
 export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
 export { createSnapshot, type EndpointOfService, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
+export { createSnapshotTracker, type SnapshotTracker } from './tracked-snapshot.ts';
 export { telemetriesOf } from './telemetry.ts';
 export {
   MESH_GATEWAY,

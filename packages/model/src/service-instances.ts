@@ -1,3 +1,4 @@
+import { query, sameList } from '@xebec/incremental';
 import { selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Service, ServicePort } from './service.ts';
@@ -32,9 +33,7 @@ export function serviceInstances(snapshot: MeshSnapshot, proxy: MeshProxy): Serv
     if (port.protocol === 'udp') return;
     out.set(`${service.namespace}/${service.hostname}/${port.number}/${targetPort}`, { service, port, targetPort });
   };
-  for (const service of snapshot.services) {
-    if (service.namespace !== proxy.namespace || service.selector === undefined) continue;
-    if (Object.keys(service.selector).length === 0 || Object.keys(proxy.labels).length === 0) continue;
+  for (const service of candidates(snapshot, proxy)) {
     if (!selects(service.selector, proxy.labels)) continue;
     for (const port of service.ports) {
       const target = targetPortOf(port, proxy);
@@ -48,6 +47,35 @@ export function serviceInstances(snapshot: MeshSnapshot, proxy: MeshProxy): Serv
     }
   }
   return [...out.values()].sort((a, b) => bySeniority(a.service, b.service) || a.port.number - b.port.number);
+}
+
+/** Services of a namespace that may select a workload, by the first label of their selectors. */
+const servicesByLabel = query('services by label', (snapshot: MeshSnapshot, namespace: string): ReadonlyMap<string, readonly Service[]> => {
+  const out = new Map<string, Service[]>();
+  for (const service of servicesOf(snapshot, namespace)) {
+    const [first] = Object.entries(service.selector ?? {});
+    if (first === undefined) continue;
+    const list = out.get(first.join('='));
+    if (list === undefined) out.set(first.join('='), [service]);
+    else list.push(service);
+  }
+  return out;
+});
+
+const servicesOf = query(
+  'own services of a namespace',
+  (snapshot: MeshSnapshot, namespace: string) => snapshot.services.filter((service) => service.namespace === namespace),
+  { same: sameList },
+);
+
+const servicesWithLabel = query(
+  'services with a label',
+  (snapshot: MeshSnapshot, namespace: string, label: string) => servicesByLabel(snapshot, namespace).get(label) ?? [],
+  { same: sameList },
+);
+
+function candidates(snapshot: MeshSnapshot, proxy: MeshProxy): readonly Service[] {
+  return Object.entries(proxy.labels).flatMap((label) => servicesWithLabel(snapshot, proxy.namespace, label.join('=')));
 }
 
 function bySeniority(a: Service, b: Service): number {

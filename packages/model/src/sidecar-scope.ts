@@ -1,3 +1,4 @@
+import { query, sameList } from '@xebec/incremental';
 import type { ConfigObject, SidecarSpec } from '@xebec/schemas';
 import { hostsOverlap, resolveHost } from './host.ts';
 import { isNarrow, selects } from './labels.ts';
@@ -16,7 +17,10 @@ export interface EgressScope {
   readonly virtualServices: readonly VirtualService[];
 }
 
-/** The part of the mesh that a proxy sees: this, and not the snapshot, is what its outbound resources are made of. */
+/**
+ * The part of the mesh that a proxy sees: this, and not the snapshot, is what its outbound resources are made of. Its members are found
+ * when they are read, so that who asks for one service does not depend on all of them.
+ */
 export interface SidecarScope {
   readonly sidecar?: ConfigObject<SidecarSpec>;
   readonly egress: readonly EgressScope[];
@@ -27,8 +31,10 @@ export interface SidecarScope {
   service(hostname: string): Service | undefined;
 }
 
+type Sidecar = ConfigObject<SidecarSpec> | undefined;
+
 /** The Sidecar that rules a proxy: its own selector, then its namespace, then the root namespace. */
-export function sidecarOf(snapshot: MeshSnapshot, proxy: MeshProxy): ConfigObject<SidecarSpec> | undefined {
+export const sidecarOf = query('sidecar of a proxy', (snapshot: MeshSnapshot, proxy: MeshProxy): Sidecar => {
   const own = snapshot.config.in('Sidecar', proxy.namespace);
   const labelled = own.find((config) => {
     const selector = config.spec.workloadSelector?.labels;
@@ -36,50 +42,95 @@ export function sidecarOf(snapshot: MeshSnapshot, proxy: MeshProxy): ConfigObjec
   });
   const broad = (config: ConfigObject<SidecarSpec>) => !isNarrow(config.spec.workloadSelector?.labels);
   return labelled ?? own.find(broad) ?? snapshot.config.in('Sidecar', snapshot.rootNamespace).find(broad);
-}
+});
 
-const memo = new WeakMap<MeshSnapshot, Map<string, SidecarScope>>();
-
-/** The scope of a proxy; made once per snapshot, namespace and Sidecar, since many proxies share it. */
+/** The scope of a proxy; many proxies share it. */
 export function sidecarScope(snapshot: MeshSnapshot, proxy: MeshProxy): SidecarScope {
-  const sidecar = proxy.type === 'router' ? undefined : sidecarOf(snapshot, proxy);
-  const key = `${proxy.namespace}/${sidecar === undefined ? '' : `${sidecar.metadata.namespace}/${sidecar.metadata.name}`}`;
-  let scopes = memo.get(snapshot);
-  if (scopes === undefined) {
-    scopes = new Map();
-    memo.set(snapshot, scopes);
-  }
-  let scope = scopes.get(key);
-  if (scope === undefined) {
-    scope = buildScope(snapshot, proxy.namespace, sidecar);
-    scopes.set(key, scope);
-  }
-  return scope;
+  return scopeOf(snapshot, proxy.namespace, proxy.type === 'router' ? undefined : sidecarOf(snapshot, proxy));
 }
 
-function buildScope(snapshot: MeshSnapshot, namespace: string, sidecar: ConfigObject<SidecarSpec> | undefined): SidecarScope {
-  const visible = visibleServices(snapshot, namespace);
-  const virtualServices = virtualServicesFor(snapshot, MESH_GATEWAY, namespace);
-  const egressSpecs = sidecar?.spec.egress;
-  const egress =
-    egressSpecs === undefined || egressSpecs.length === 0
-      ? [{ services: pickOnePerHost(visible, namespace), virtualServices }]
-      : egressSpecs.map((spec) => egressScope(snapshot, namespace, spec, visible, virtualServices));
-  const services = pickOnePerHost(
-    egress.flatMap((scope) => scope.services),
-    namespace,
-  );
-  const byHost = new Map(services.map((service) => [service.hostname, service]));
-  const mode = (sidecar?.spec.outboundTrafficPolicy ?? snapshot.mesh.outboundTrafficPolicy)?.mode;
-  return {
+const scopeOf = query(
+  'scope',
+  (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): SidecarScope => ({
     ...(sidecar === undefined ? {} : { sidecar }),
-    egress,
-    services,
-    virtualServices: [...new Set(egress.flatMap((scope) => scope.virtualServices))],
-    outboundPolicy: mode === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
-    service: (hostname) => byHost.get(hostname),
-  };
+    get egress() {
+      return egressOf(snapshot, namespace, sidecar);
+    },
+    get services() {
+      return servicesOf(snapshot, namespace, sidecar);
+    },
+    get virtualServices() {
+      return virtualServicesOf(snapshot, namespace, sidecar);
+    },
+    get outboundPolicy() {
+      const mode = (sidecar?.spec.outboundTrafficPolicy ?? snapshot.mesh.outboundTrafficPolicy)?.mode;
+      return mode === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY';
+    },
+    service: (hostname) => serviceOf(snapshot, namespace, sidecar, hostname),
+  }),
+);
+
+const egressOf = query('egress of a scope', (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): readonly EgressScope[] => {
+  const egress = egressSpecsOf(sidecar);
+  return egress === undefined
+    ? [
+        {
+          get services() {
+            return servicesOf(snapshot, namespace, sidecar);
+          },
+          get virtualServices() {
+            return meshVirtualServices(snapshot, namespace);
+          },
+        },
+      ]
+    : egress.map((spec) =>
+        egressScope(snapshot, namespace, spec, visibleServices(snapshot, namespace), meshVirtualServices(snapshot, namespace)),
+      );
+});
+
+/** Undefined: no Sidecar limits what is seen. */
+function egressSpecsOf(sidecar: Sidecar): NonNullable<SidecarSpec['egress']> | undefined {
+  const egress = sidecar?.spec.egress;
+  return egress === undefined || egress.length === 0 ? undefined : egress;
 }
+
+const servicesOf = query(
+  'services of a scope',
+  (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): readonly Service[] =>
+    pickOnePerHost(
+      egressSpecsOf(sidecar) === undefined
+        ? visibleServices(snapshot, namespace)
+        : egressOf(snapshot, namespace, sidecar).flatMap((scope) => scope.services),
+      namespace,
+    ),
+  { same: sameList },
+);
+
+const serviceIndexOf = query(
+  'services of a scope by hostname',
+  (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): ReadonlyMap<string, Service> =>
+    new Map(servicesOf(snapshot, namespace, sidecar).map((service) => [service.hostname, service])),
+);
+
+const serviceOf = query(
+  'service of a scope',
+  (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar, hostname: string): Service | undefined =>
+    serviceIndexOf(snapshot, namespace, sidecar).get(hostname),
+);
+
+const virtualServicesOf = query(
+  'virtual services of a scope',
+  (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): readonly VirtualService[] => [
+    ...new Set(egressOf(snapshot, namespace, sidecar).flatMap((scope) => scope.virtualServices)),
+  ],
+  { same: sameList },
+);
+
+const meshVirtualServices = query(
+  'virtual services of a namespace',
+  (snapshot: MeshSnapshot, namespace: string): readonly VirtualService[] => virtualServicesFor(snapshot, MESH_GATEWAY, namespace),
+  { same: sameList },
+);
 
 function egressScope(
   snapshot: MeshSnapshot,
@@ -127,10 +178,14 @@ export function destinationHosts(config: VirtualService, domain: string): string
   return hosts.map((host) => resolveHost(host, config.metadata.namespace, domain));
 }
 
-function visibleServices(snapshot: MeshSnapshot, namespace: string): Service[] {
-  const fallback = snapshot.mesh.defaultServiceExportTo ?? ['*'];
-  return snapshot.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace, fallback));
-}
+const visibleServices = query(
+  'visible services',
+  (snapshot: MeshSnapshot, namespace: string): readonly Service[] => {
+    const fallback = snapshot.mesh.defaultServiceExportTo ?? ['*'];
+    return snapshot.services.filter((service) => isVisible(service.exportTo, service.namespace, namespace, fallback));
+  },
+  { same: sameList },
+);
 
 /** One service a hostname: the viewer's own namespace first, then the platform's, then the oldest. */
 function pickOnePerHost(services: readonly Service[], namespace: string): Service[] {

@@ -1,5 +1,5 @@
 import type { ConfigObject, MeshConfig } from '@xebec/schemas';
-import { ConfigIndex } from './config-index.ts';
+import { ConfigIndex, type ConfigLookup } from './config-index.ts';
 import type { Labels } from './labels.ts';
 import { type Endpoint, type Service, serviceKey } from './service.ts';
 import { servicesFromEntry, toWorkload } from './service-entry.ts';
@@ -34,7 +34,7 @@ export interface MeshSnapshot {
   readonly namespaces: ReadonlyMap<string, Labels>;
   /** Platform services and those of ServiceEntries, by hostname, then namespace. */
   readonly services: readonly Service[];
-  readonly config: ConfigIndex;
+  readonly config: ConfigLookup;
   /** Endpoints of one port of a service. */
   endpoints(service: Service, portName: string): readonly Endpoint[];
   /** Endpoints of all ports of a service. */
