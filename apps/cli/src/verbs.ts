@@ -1,4 +1,5 @@
 import { addAnalyze } from './analyze/command.ts';
+import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
@@ -7,4 +8,4 @@ import { addVersion } from './version/command.ts';
 import { addXds } from './xds/command.ts';
 
 /** Everything `xebec` can do, in the order of its help. */
-export const verbs: readonly Verb[] = [addUp, addDown, addAnalyze, addProxyStatus, addProxyConfig, addXds, addVersion];
+export const verbs: readonly Verb[] = [addUp, addDown, addAnalyze, addProxyStatus, addProxyConfig, addXds, addExplain, addVersion];

@@ -1,1 +1,2 @@
+export { plannedChanges } from './kubernetes/planned.ts';
 export { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange, type RegistryDelta } from './kubernetes/registry.ts';

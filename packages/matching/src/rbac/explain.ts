@@ -2,6 +2,7 @@ import type { Permission, Policy, Principal, RBAC } from '@xebec/protos/envoy/co
 import { describePermission, describePrincipal } from './describe.ts';
 import { compilePermission } from './permission.ts';
 import { compilePrincipal } from './principal.ts';
+import { compileRbac } from './rbac.ts';
 import type { RuleContext } from './rule-context.ts';
 
 /** One policy that was looked at. */
@@ -15,11 +16,16 @@ export interface PolicyTrial {
 export function explainRbac(rules: RBAC, context: RuleContext): readonly PolicyTrial[] {
   const trials: PolicyTrial[] = [];
   for (const [name, policy] of Object.entries(rules.policies).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const failed = failedCondition(policy, context);
+    const failed = failedCondition(policy, context) ?? (matchesAlone(rules, name, policy, context) ? undefined : 'its CEL condition');
     trials.push({ policy: name, failed });
     if (failed === undefined) break;
   }
   return trials;
+}
+
+/** Decided by the same code that decides on requests, so that an explanation never says otherwise. */
+function matchesAlone(rules: RBAC, name: string, policy: Policy, { request, info }: RuleContext): boolean {
+  return compileRbac({ ...rules, policies: { [name]: policy } }).evaluate(request, info).policy !== undefined;
 }
 
 function failedCondition({ permissions, principals }: Policy, context: RuleContext): string | undefined {
