@@ -16,9 +16,6 @@ export declare const file_envoy_annotations_deprecation: GenFile;
 export declare const disallowed_by_default: GenExtension<FieldOptions, boolean>;
 
 /**
- * The API major and minor version on which the field was deprecated
- * (e.g., "3.5" for major version 3 and minor version 5).
- *
  * @generated from extension: string deprecated_at_minor_version = 157299826;
  */
 export declare const deprecated_at_minor_version: GenExtension<FieldOptions, string>;
@@ -29,9 +26,6 @@ export declare const deprecated_at_minor_version: GenExtension<FieldOptions, str
 export declare const disallowed_by_default_enum: GenExtension<EnumValueOptions, boolean>;
 
 /**
- * The API major and minor version on which the enum value was deprecated
- * (e.g., "3.5" for major version 3 and minor version 5).
- *
  * @generated from extension: string deprecated_at_minor_version_enum = 181198657;
  */
 export declare const deprecated_at_minor_version_enum: GenExtension<EnumValueOptions, string>;

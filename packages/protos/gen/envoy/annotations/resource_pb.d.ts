@@ -16,10 +16,7 @@ export declare const file_envoy_annotations_resource: GenFile;
  */
 export declare type ResourceAnnotation = Message<"envoy.annotations.ResourceAnnotation"> & {
   /**
-   * Annotation for xDS services that indicates the fully-qualified Protobuf type for the resource
-   * type.
-   *
-   * @generated from field: string type = 1;
+   * @generated from field: string type = 1 [json_name = ""];
    */
   type: string;
 };

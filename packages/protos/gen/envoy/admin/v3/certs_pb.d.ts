@@ -12,17 +12,11 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_admin_v3_certs: GenFile;
 
 /**
- * Proto representation of certificate details. Admin endpoint uses this wrapper for ``/certs`` to
- * display certificate information. See :ref:`/certs <operations_admin_interface_certs>` for more
- * information.
- *
  * @generated from message envoy.admin.v3.Certificates
  */
 export declare type Certificates = Message<"envoy.admin.v3.Certificates"> & {
   /**
-   * List of certificates known to an Envoy.
-   *
-   * @generated from field: repeated envoy.admin.v3.Certificate certificates = 1;
+   * @generated from field: repeated envoy.admin.v3.Certificate certificates = 1 [json_name = ""];
    */
   certificates: Certificate[];
 };
@@ -38,16 +32,12 @@ export declare const CertificatesSchema: GenMessage<Certificates>;
  */
 export declare type Certificate = Message<"envoy.admin.v3.Certificate"> & {
   /**
-   * Details of CA certificate.
-   *
-   * @generated from field: repeated envoy.admin.v3.CertificateDetails ca_cert = 1;
+   * @generated from field: repeated envoy.admin.v3.CertificateDetails ca_cert = 1 [json_name = ""];
    */
   caCert: CertificateDetails[];
 
   /**
-   * Details of Certificate Chain
-   *
-   * @generated from field: repeated envoy.admin.v3.CertificateDetails cert_chain = 2;
+   * @generated from field: repeated envoy.admin.v3.CertificateDetails cert_chain = 2 [json_name = ""];
    */
   certChain: CertificateDetails[];
 };
@@ -59,57 +49,41 @@ export declare type Certificate = Message<"envoy.admin.v3.Certificate"> & {
 export declare const CertificateSchema: GenMessage<Certificate>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.admin.v3.CertificateDetails
  */
 export declare type CertificateDetails = Message<"envoy.admin.v3.CertificateDetails"> & {
   /**
-   * Path of the certificate.
-   *
-   * @generated from field: string path = 1;
+   * @generated from field: string path = 1 [json_name = ""];
    */
   path: string;
 
   /**
-   * Certificate Serial Number.
-   *
-   * @generated from field: string serial_number = 2;
+   * @generated from field: string serial_number = 2 [json_name = ""];
    */
   serialNumber: string;
 
   /**
-   * List of Subject Alternate names.
-   *
-   * @generated from field: repeated envoy.admin.v3.SubjectAlternateName subject_alt_names = 3;
+   * @generated from field: repeated envoy.admin.v3.SubjectAlternateName subject_alt_names = 3 [json_name = ""];
    */
   subjectAltNames: SubjectAlternateName[];
 
   /**
-   * Minimum of days until expiration of certificate and it's chain.
-   *
-   * @generated from field: uint64 days_until_expiration = 4;
+   * @generated from field: uint64 days_until_expiration = 4 [json_name = ""];
    */
   daysUntilExpiration: bigint;
 
   /**
-   * Indicates the time from which the certificate is valid.
-   *
-   * @generated from field: google.protobuf.Timestamp valid_from = 5;
+   * @generated from field: google.protobuf.Timestamp valid_from = 5 [json_name = ""];
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Indicates the time at which the certificate expires.
-   *
-   * @generated from field: google.protobuf.Timestamp expiration_time = 6;
+   * @generated from field: google.protobuf.Timestamp expiration_time = 6 [json_name = ""];
    */
   expirationTime?: Timestamp | undefined;
 
   /**
-   * Details related to the OCSP response associated with this certificate, if any.
-   *
-   * @generated from field: envoy.admin.v3.CertificateDetails.OcspDetails ocsp_details = 7;
+   * @generated from field: envoy.admin.v3.CertificateDetails.OcspDetails ocsp_details = 7 [json_name = ""];
    */
   ocspDetails?: CertificateDetails_OcspDetails | undefined;
 };
@@ -125,16 +99,12 @@ export declare const CertificateDetailsSchema: GenMessage<CertificateDetails>;
  */
 export declare type CertificateDetails_OcspDetails = Message<"envoy.admin.v3.CertificateDetails.OcspDetails"> & {
   /**
-   * Indicates the time from which the OCSP response is valid.
-   *
-   * @generated from field: google.protobuf.Timestamp valid_from = 1;
+   * @generated from field: google.protobuf.Timestamp valid_from = 1 [json_name = ""];
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Indicates the time at which the OCSP response expires.
-   *
-   * @generated from field: google.protobuf.Timestamp expiration = 2;
+   * @generated from field: google.protobuf.Timestamp expiration = 2 [json_name = ""];
    */
   expiration?: Timestamp | undefined;
 };
@@ -150,25 +120,23 @@ export declare const CertificateDetails_OcspDetailsSchema: GenMessage<Certificat
  */
 export declare type SubjectAlternateName = Message<"envoy.admin.v3.SubjectAlternateName"> & {
   /**
-   * Subject Alternate Name.
-   *
    * @generated from oneof envoy.admin.v3.SubjectAlternateName.name
    */
   name: {
     /**
-     * @generated from field: string dns = 1;
+     * @generated from field: string dns = 1 [json_name = ""];
      */
     value: string;
     case: "dns";
   } | {
     /**
-     * @generated from field: string uri = 2;
+     * @generated from field: string uri = 2 [json_name = ""];
      */
     value: string;
     case: "uri";
   } | {
     /**
-     * @generated from field: string ip_address = 3;
+     * @generated from field: string ip_address = 3 [json_name = ""];
      */
     value: string;
     case: "ipAddress";

@@ -153,9 +153,6 @@ export const ClientResourceStatusSchema = /*@__PURE__*/
   enumDesc(file_envoy_admin_v3_config_dump_shared, 0);
 
 /**
- * Resource status from the view of a xDS client, which tells the synchronization
- * status between the xDS client and the xDS server.
- *
  * @generated from enum envoy.admin.v3.ClientResourceStatus
  */
 export const ClientResourceStatus = /*@__PURE__*/

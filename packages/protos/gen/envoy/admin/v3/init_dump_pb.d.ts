@@ -11,19 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_admin_v3_init_dump: GenFile;
 
 /**
- * Dumps of unready targets of envoy init managers. Envoy's admin fills this message with init managers,
- * which provides the information of their unready targets.
- * The :ref:`/init_dump <operations_admin_interface_init_dump>` will dump all unready targets information.
- *
  * @generated from message envoy.admin.v3.UnreadyTargetsDumps
  */
 export declare type UnreadyTargetsDumps = Message<"envoy.admin.v3.UnreadyTargetsDumps"> & {
   /**
-   * You can choose specific component to dump unready targets with mask query parameter.
-   * See :ref:`/init_dump?mask={} <operations_admin_interface_init_dump_by_mask>` for more information.
-   * The dumps of unready targets of all init managers.
-   *
-   * @generated from field: repeated envoy.admin.v3.UnreadyTargetsDumps.UnreadyTargetsDump unready_targets_dumps = 1;
+   * @generated from field: repeated envoy.admin.v3.UnreadyTargetsDumps.UnreadyTargetsDump unready_targets_dumps = 1 [json_name = ""];
    */
   unreadyTargetsDumps: UnreadyTargetsDumps_UnreadyTargetsDump[];
 };
@@ -35,22 +27,16 @@ export declare type UnreadyTargetsDumps = Message<"envoy.admin.v3.UnreadyTargets
 export declare const UnreadyTargetsDumpsSchema: GenMessage<UnreadyTargetsDumps>;
 
 /**
- * Message of unready targets information of an init manager.
- *
  * @generated from message envoy.admin.v3.UnreadyTargetsDumps.UnreadyTargetsDump
  */
 export declare type UnreadyTargetsDumps_UnreadyTargetsDump = Message<"envoy.admin.v3.UnreadyTargetsDumps.UnreadyTargetsDump"> & {
   /**
-   * Name of the init manager. Example: "init_manager_xxx".
-   *
-   * @generated from field: string name = 1;
+   * @generated from field: string name = 1 [json_name = ""];
    */
   name: string;
 
   /**
-   * Names of unready targets of the init manager. Example: "target_xxx".
-   *
-   * @generated from field: repeated string target_names = 2;
+   * @generated from field: repeated string target_names = 2 [json_name = ""];
    */
   targetNames: string[];
 };

@@ -11,29 +11,21 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_admin_v3_metrics: GenFile;
 
 /**
- * Proto representation of an Envoy Counter or Gauge value.
- *
  * @generated from message envoy.admin.v3.SimpleMetric
  */
 export declare type SimpleMetric = Message<"envoy.admin.v3.SimpleMetric"> & {
   /**
-   * Type of the metric represented.
-   *
-   * @generated from field: envoy.admin.v3.SimpleMetric.Type type = 1;
+   * @generated from field: envoy.admin.v3.SimpleMetric.Type type = 1 [json_name = ""];
    */
   type: SimpleMetric_Type;
 
   /**
-   * Current metric value.
-   *
-   * @generated from field: uint64 value = 2;
+   * @generated from field: uint64 value = 2 [json_name = ""];
    */
   value: bigint;
 
   /**
-   * Name of the metric.
-   *
-   * @generated from field: string name = 3;
+   * @generated from field: string name = 3 [json_name = ""];
    */
   name: string;
 };

@@ -24,10 +24,6 @@ export enum CodecClientType {
   HTTP2 = 1,
 
   /**
-   * [#not-implemented-hide:] QUIC implementation is not production ready yet. Use this enum with
-   * caution to prevent accidental execution of QUIC code. I.e. `!= HTTP2` is no longer sufficient
-   * to distinguish HTTP1 and HTTP2 traffic.
-   *
    * @generated from enum value: HTTP3 = 2;
    */
   HTTP3 = 2,

@@ -34,8 +34,6 @@ export const FractionalPercent_DenominatorTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_type_v3_percent, 1, 0);
 
 /**
- * Fraction percentages support several fixed denominator values.
- *
  * @generated from enum envoy.type.v3.FractionalPercent.DenominatorType
  */
 export const FractionalPercent_DenominatorType = /*@__PURE__*/

@@ -36,8 +36,6 @@ export const RateLimitStrategy_BlanketRuleSchema = /*@__PURE__*/
   enumDesc(file_envoy_type_v3_ratelimit_strategy, 0, 0);
 
 /**
- * Choose between allow all and deny all.
- *
  * @generated from enum envoy.type.v3.RateLimitStrategy.BlanketRule
  */
 export const RateLimitStrategy_BlanketRule = /*@__PURE__*/

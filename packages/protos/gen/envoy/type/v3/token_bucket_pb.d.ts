@@ -12,33 +12,21 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_type_v3_token_bucket: GenFile;
 
 /**
- * Configures a token bucket, typically used for rate limiting.
- *
  * @generated from message envoy.type.v3.TokenBucket
  */
 export declare type TokenBucket = Message<"envoy.type.v3.TokenBucket"> & {
   /**
-   * The maximum tokens that the bucket can hold. This is also the number of tokens that the bucket
-   * initially contains.
-   *
-   * @generated from field: uint32 max_tokens = 1;
+   * @generated from field: uint32 max_tokens = 1 [json_name = ""];
    */
   maxTokens: number;
 
   /**
-   * The number of tokens added to the bucket during each fill interval. If not specified, defaults
-   * to a single token.
-   *
-   * @generated from field: google.protobuf.UInt32Value tokens_per_fill = 2;
+   * @generated from field: google.protobuf.UInt32Value tokens_per_fill = 2 [json_name = ""];
    */
   tokensPerFill?: number | undefined;
 
   /**
-   * The fill interval that tokens are added to the bucket. During each fill interval
-   * ``tokens_per_fill`` are added to the bucket. The bucket will never contain more than
-   * ``max_tokens`` tokens.
-   *
-   * @generated from field: google.protobuf.Duration fill_interval = 3;
+   * @generated from field: google.protobuf.Duration fill_interval = 3 [json_name = ""];
    */
   fillInterval?: Duration | undefined;
 };

@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_xds_core_v3_authority: GenFile;
 
 /**
- * xDS authority information.
- *
  * @generated from message xds.core.v3.Authority
  */
 export declare type Authority = Message<"xds.core.v3.Authority"> & {

@@ -11,14 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_xds_core_v3_context_params: GenFile;
 
 /**
- * Additional parameters that can be used to select resource variants. These include any
- * global context parameters, per-resource type client feature capabilities and per-resource
- * type functional attributes. All per-resource type attributes will be `xds.resource.`
- * prefixed and some of these are documented below:
- *
- * `xds.resource.listening_address`: The value is "IP:port" (e.g. "10.1.1.3:8080") which is
- *   the listening address of a Listener. Used in a Listener resource query.
- *
  * @generated from message xds.core.v3.ContextParams
  */
 export declare type ContextParams = Message<"xds.core.v3.ContextParams"> & {

@@ -15,9 +15,6 @@ import type { CheckedExpr as CheckedExpr$1 } from "../../../cel/expr/checked_pb.
 export declare const file_xds_type_v3_cel: GenFile;
 
 /**
- * Either parsed or checked representation of the `Common Expression Language
- * <https://github.com/google/cel-spec>`_ (CEL) program.
- *
  * @generated from message xds.type.v3.CelExpression
  */
 export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
@@ -26,24 +23,14 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
    */
   exprSpecifier: {
     /**
-     * Parsed expression in abstract syntax tree (AST) form.
-     *
-     * Deprecated -- use ``cel_expr_parsed`` field instead.
-     * If ``cel_expr_parsed`` or ``cel_expr_checked`` is set, this field is not used.
-     *
-     * @generated from field: google.api.expr.v1alpha1.ParsedExpr parsed_expr = 1 [deprecated = true];
+     * @generated from field: google.api.expr.v1alpha1.ParsedExpr parsed_expr = 1 [json_name = "", deprecated = true];
      * @deprecated
      */
     value: ParsedExpr;
     case: "parsedExpr";
   } | {
     /**
-     * Parsed expression in abstract syntax tree (AST) form that has been successfully type checked.
-     *
-     * Deprecated -- use ``cel_expr_checked`` field instead.
-     * If ``cel_expr_parsed`` or ``cel_expr_checked`` is set, this field is not used.
-     *
-     * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_expr = 2 [deprecated = true];
+     * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_expr = 2 [json_name = "", deprecated = true];
      * @deprecated
      */
     value: CheckedExpr;
@@ -51,22 +38,19 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Parsed expression in abstract syntax tree (AST) form.
-   *
-   * If ``cel_expr_checked`` is set, this field is not used.
-   *
-   * @generated from field: cel.expr.ParsedExpr cel_expr_parsed = 3;
+   * @generated from field: cel.expr.ParsedExpr cel_expr_parsed = 3 [json_name = ""];
    */
   celExprParsed?: ParsedExpr$1 | undefined;
 
   /**
-   * Parsed expression in abstract syntax tree (AST) form that has been successfully type checked.
-   *
-   * If set, takes precedence over ``cel_expr_parsed``.
-   *
-   * @generated from field: cel.expr.CheckedExpr cel_expr_checked = 4;
+   * @generated from field: cel.expr.CheckedExpr cel_expr_checked = 4 [json_name = ""];
    */
   celExprChecked?: CheckedExpr$1 | undefined;
+
+  /**
+   * @generated from field: string cel_expr_string = 5 [json_name = ""];
+   */
+  celExprString: string;
 };
 
 /**
@@ -76,33 +60,16 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
 export declare const CelExpressionSchema: GenMessage<CelExpression>;
 
 /**
- * Extracts a string by evaluating a `Common Expression Language
- * <https://github.com/google/cel-spec>`_ (CEL) expression against the standardized set of
- * :ref:`HTTP attributes <arch_overview_attributes>`.
- *
- * .. attention::
- *
- *   Besides CEL evaluation raising an error explicitly, CEL program returning a type other than
- *   the ``string``, or not returning anything, are considered an error as well.
- *
- * [#comment:TODO(sergiitk): When implemented, add the extension tag.]
- *
  * @generated from message xds.type.v3.CelExtractString
  */
 export declare type CelExtractString = Message<"xds.type.v3.CelExtractString"> & {
   /**
-   * The CEL expression used to extract a string from the CEL environment.
-   * the "subject string") that should be replaced.
-   *
-   * @generated from field: xds.type.v3.CelExpression expr_extract = 1;
+   * @generated from field: xds.type.v3.CelExpression expr_extract = 1 [json_name = ""];
    */
   exprExtract?: CelExpression | undefined;
 
   /**
-   * If CEL expression evaluates to an error, this value is be returned to the caller.
-   * If not set, the error is propagated to the caller.
-   *
-   * @generated from field: google.protobuf.StringValue default_value = 2;
+   * @generated from field: google.protobuf.StringValue default_value = 2 [json_name = ""];
    */
   defaultValue?: string | undefined;
 };

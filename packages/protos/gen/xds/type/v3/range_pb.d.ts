@@ -11,23 +11,16 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_xds_type_v3_range: GenFile;
 
 /**
- * Specifies the int64 start and end of the range using half-open interval
- * semantics [start, end).
- *
  * @generated from message xds.type.v3.Int64Range
  */
 export declare type Int64Range = Message<"xds.type.v3.Int64Range"> & {
   /**
-   * start of the range (inclusive)
-   *
-   * @generated from field: int64 start = 1;
+   * @generated from field: int64 start = 1 [json_name = ""];
    */
   start: bigint;
 
   /**
-   * end of the range (exclusive)
-   *
-   * @generated from field: int64 end = 2;
+   * @generated from field: int64 end = 2 [json_name = ""];
    */
   end: bigint;
 };
@@ -39,23 +32,16 @@ export declare type Int64Range = Message<"xds.type.v3.Int64Range"> & {
 export declare const Int64RangeSchema: GenMessage<Int64Range>;
 
 /**
- * Specifies the int32 start and end of the range using half-open interval
- * semantics [start, end).
- *
  * @generated from message xds.type.v3.Int32Range
  */
 export declare type Int32Range = Message<"xds.type.v3.Int32Range"> & {
   /**
-   * start of the range (inclusive)
-   *
-   * @generated from field: int32 start = 1;
+   * @generated from field: int32 start = 1 [json_name = ""];
    */
   start: number;
 
   /**
-   * end of the range (exclusive)
-   *
-   * @generated from field: int32 end = 2;
+   * @generated from field: int32 end = 2 [json_name = ""];
    */
   end: number;
 };
@@ -67,23 +53,16 @@ export declare type Int32Range = Message<"xds.type.v3.Int32Range"> & {
 export declare const Int32RangeSchema: GenMessage<Int32Range>;
 
 /**
- * Specifies the double start and end of the range using half-open interval
- * semantics [start, end).
- *
  * @generated from message xds.type.v3.DoubleRange
  */
 export declare type DoubleRange = Message<"xds.type.v3.DoubleRange"> & {
   /**
-   * start of the range (inclusive)
-   *
-   * @generated from field: double start = 1;
+   * @generated from field: double start = 1 [json_name = ""];
    */
   start: number;
 
   /**
-   * end of the range (exclusive)
-   *
-   * @generated from field: double end = 2;
+   * @generated from field: double end = 2 [json_name = ""];
    */
   end: number;
 };

@@ -21,23 +21,16 @@ export declare const file_envoy_config_accesslog_v3_accesslog: GenFile;
  */
 export declare type AccessLog = Message<"envoy.config.accesslog.v3.AccessLog"> & {
   /**
-   * The name of the access log extension configuration.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Filter which is used to determine if the access log needs to be written.
-   *
    * @generated from field: envoy.config.accesslog.v3.AccessLogFilter filter = 2;
    */
   filter?: AccessLogFilter | undefined;
 
   /**
-   * Custom configuration that must be set according to the access logger extension being instantiated.
-   * [#extension-category: envoy.access_loggers]
-   *
    * @generated from oneof envoy.config.accesslog.v3.AccessLog.config_type
    */
   configType: {
@@ -56,8 +49,6 @@ export declare type AccessLog = Message<"envoy.config.accesslog.v3.AccessLog"> &
 export declare const AccessLogSchema: GenMessage<AccessLog>;
 
 /**
- * [#next-free-field: 14]
- *
  * @generated from message envoy.config.accesslog.v3.AccessLogFilter
  */
 export declare type AccessLogFilter = Message<"envoy.config.accesslog.v3.AccessLogFilter"> & {
@@ -66,105 +57,78 @@ export declare type AccessLogFilter = Message<"envoy.config.accesslog.v3.AccessL
    */
   filterSpecifier: {
     /**
-     * Status code filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.StatusCodeFilter status_code_filter = 1;
      */
     value: StatusCodeFilter;
     case: "statusCodeFilter";
   } | {
     /**
-     * Duration filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.DurationFilter duration_filter = 2;
      */
     value: DurationFilter;
     case: "durationFilter";
   } | {
     /**
-     * Not health check filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.NotHealthCheckFilter not_health_check_filter = 3;
      */
     value: NotHealthCheckFilter;
     case: "notHealthCheckFilter";
   } | {
     /**
-     * Traceable filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.TraceableFilter traceable_filter = 4;
      */
     value: TraceableFilter;
     case: "traceableFilter";
   } | {
     /**
-     * Runtime filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.RuntimeFilter runtime_filter = 5;
      */
     value: RuntimeFilter;
     case: "runtimeFilter";
   } | {
     /**
-     * And filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.AndFilter and_filter = 6;
      */
     value: AndFilter;
     case: "andFilter";
   } | {
     /**
-     * Or filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.OrFilter or_filter = 7;
      */
     value: OrFilter;
     case: "orFilter";
   } | {
     /**
-     * Header filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.HeaderFilter header_filter = 8;
      */
     value: HeaderFilter;
     case: "headerFilter";
   } | {
     /**
-     * Response flag filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.ResponseFlagFilter response_flag_filter = 9;
      */
     value: ResponseFlagFilter;
     case: "responseFlagFilter";
   } | {
     /**
-     * gRPC status filter.
-     *
      * @generated from field: envoy.config.accesslog.v3.GrpcStatusFilter grpc_status_filter = 10;
      */
     value: GrpcStatusFilter;
     case: "grpcStatusFilter";
   } | {
     /**
-     * Extension filter.
-     * [#extension-category: envoy.access_loggers.extension_filters]
-     *
      * @generated from field: envoy.config.accesslog.v3.ExtensionFilter extension_filter = 11;
      */
     value: ExtensionFilter;
     case: "extensionFilter";
   } | {
     /**
-     * Metadata Filter
-     *
      * @generated from field: envoy.config.accesslog.v3.MetadataFilter metadata_filter = 12;
      */
     value: MetadataFilter;
     case: "metadataFilter";
   } | {
     /**
-     * Log Type Filter
-     *
      * @generated from field: envoy.config.accesslog.v3.LogTypeFilter log_type_filter = 13;
      */
     value: LogTypeFilter;
@@ -179,21 +143,15 @@ export declare type AccessLogFilter = Message<"envoy.config.accesslog.v3.AccessL
 export declare const AccessLogFilterSchema: GenMessage<AccessLogFilter>;
 
 /**
- * Filter on an integer comparison.
- *
  * @generated from message envoy.config.accesslog.v3.ComparisonFilter
  */
 export declare type ComparisonFilter = Message<"envoy.config.accesslog.v3.ComparisonFilter"> & {
   /**
-   * Comparison operator.
-   *
    * @generated from field: envoy.config.accesslog.v3.ComparisonFilter.Op op = 1;
    */
   op: ComparisonFilter_Op;
 
   /**
-   * Value to compare against.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeUInt32 value = 2;
    */
   value?: RuntimeUInt32 | undefined;
@@ -210,25 +168,24 @@ export declare const ComparisonFilterSchema: GenMessage<ComparisonFilter>;
  */
 export enum ComparisonFilter_Op {
   /**
-   * =
-   *
    * @generated from enum value: EQ = 0;
    */
   EQ = 0,
 
   /**
-   * >=
-   *
    * @generated from enum value: GE = 1;
    */
   GE = 1,
 
   /**
-   * <=
-   *
    * @generated from enum value: LE = 2;
    */
   LE = 2,
+
+  /**
+   * @generated from enum value: NE = 3;
+   */
+  NE = 3,
 }
 
 /**
@@ -237,14 +194,10 @@ export enum ComparisonFilter_Op {
 export declare const ComparisonFilter_OpSchema: GenEnum<ComparisonFilter_Op>;
 
 /**
- * Filters on HTTP response/status code.
- *
  * @generated from message envoy.config.accesslog.v3.StatusCodeFilter
  */
 export declare type StatusCodeFilter = Message<"envoy.config.accesslog.v3.StatusCodeFilter"> & {
   /**
-   * Comparison.
-   *
    * @generated from field: envoy.config.accesslog.v3.ComparisonFilter comparison = 1;
    */
   comparison?: ComparisonFilter | undefined;
@@ -257,17 +210,10 @@ export declare type StatusCodeFilter = Message<"envoy.config.accesslog.v3.Status
 export declare const StatusCodeFilterSchema: GenMessage<StatusCodeFilter>;
 
 /**
- * Filters based on the duration of the request or stream, in milliseconds.
- * For end of stream access logs, the total duration of the stream will be used.
- * For :ref:`periodic access logs<arch_overview_access_log_periodic>`,
- * the duration of the stream at the time of log recording will be used.
- *
  * @generated from message envoy.config.accesslog.v3.DurationFilter
  */
 export declare type DurationFilter = Message<"envoy.config.accesslog.v3.DurationFilter"> & {
   /**
-   * Comparison.
-   *
    * @generated from field: envoy.config.accesslog.v3.ComparisonFilter comparison = 1;
    */
   comparison?: ComparisonFilter | undefined;
@@ -280,9 +226,6 @@ export declare type DurationFilter = Message<"envoy.config.accesslog.v3.Duration
 export declare const DurationFilterSchema: GenMessage<DurationFilter>;
 
 /**
- * Filters for requests that are not health check requests. A health check
- * request is marked by the health check filter.
- *
  * @generated from message envoy.config.accesslog.v3.NotHealthCheckFilter
  */
 export declare type NotHealthCheckFilter = Message<"envoy.config.accesslog.v3.NotHealthCheckFilter"> & {
@@ -295,9 +238,6 @@ export declare type NotHealthCheckFilter = Message<"envoy.config.accesslog.v3.No
 export declare const NotHealthCheckFilterSchema: GenMessage<NotHealthCheckFilter>;
 
 /**
- * Filters for requests that are traceable. See the tracing overview for more
- * information on how a request becomes traceable.
- *
  * @generated from message envoy.config.accesslog.v3.TraceableFilter
  */
 export declare type TraceableFilter = Message<"envoy.config.accesslog.v3.TraceableFilter"> & {
@@ -310,48 +250,20 @@ export declare type TraceableFilter = Message<"envoy.config.accesslog.v3.Traceab
 export declare const TraceableFilterSchema: GenMessage<TraceableFilter>;
 
 /**
- * Filters requests based on runtime-configurable sampling rates.
- *
  * @generated from message envoy.config.accesslog.v3.RuntimeFilter
  */
 export declare type RuntimeFilter = Message<"envoy.config.accesslog.v3.RuntimeFilter"> & {
   /**
-   * Specifies a key used to look up a custom sampling rate from the runtime configuration. If a value is found for this
-   * key, it will override the default sampling rate specified in ``percent_sampled``.
-   *
    * @generated from field: string runtime_key = 1;
    */
   runtimeKey: string;
 
   /**
-   * Defines the default sampling percentage when no runtime override is present. If not specified, the default is
-   * **0%** (with a denominator of 100).
-   *
    * @generated from field: envoy.type.v3.FractionalPercent percent_sampled = 2;
    */
   percentSampled?: FractionalPercent | undefined;
 
   /**
-   * Controls how sampling decisions are made.
-   *
-   * - Default behavior (``false``):
-   *
-   *   * Uses the :ref:`x-request-id<config_http_conn_man_headers_x-request-id>` as a consistent sampling pivot.
-   *   * When :ref:`x-request-id<config_http_conn_man_headers_x-request-id>` is present, sampling will be consistent
-   *     across multiple hosts based on both the ``runtime_key`` and
-   *     :ref:`x-request-id<config_http_conn_man_headers_x-request-id>`.
-   *   * Useful for tracking related requests across a distributed system.
-   *
-   * - When set to ``true`` or :ref:`x-request-id<config_http_conn_man_headers_x-request-id>` is missing:
-   *
-   *   * Sampling decisions are made randomly based only on the ``runtime_key``.
-   *   * Useful in complex filter configurations (like nested
-   *     :ref:`AndFilter<envoy_v3_api_msg_config.accesslog.v3.AndFilter>`/
-   *     :ref:`OrFilter<envoy_v3_api_msg_config.accesslog.v3.OrFilter>` blocks) where independent probability
-   *     calculations are desired.
-   *   * Can be used to implement logging kill switches with predictable probability distributions.
-   *
-   *
    * @generated from field: bool use_independent_randomness = 3;
    */
   useIndependentRandomness: boolean;
@@ -364,10 +276,6 @@ export declare type RuntimeFilter = Message<"envoy.config.accesslog.v3.RuntimeFi
 export declare const RuntimeFilterSchema: GenMessage<RuntimeFilter>;
 
 /**
- * Performs a logical “and” operation on the result of each filter in filters.
- * Filters are evaluated sequentially and if one of them returns false, the
- * filter returns false immediately.
- *
  * @generated from message envoy.config.accesslog.v3.AndFilter
  */
 export declare type AndFilter = Message<"envoy.config.accesslog.v3.AndFilter"> & {
@@ -384,10 +292,6 @@ export declare type AndFilter = Message<"envoy.config.accesslog.v3.AndFilter"> &
 export declare const AndFilterSchema: GenMessage<AndFilter>;
 
 /**
- * Performs a logical “or” operation on the result of each individual filter.
- * Filters are evaluated sequentially and if one of them returns true, the
- * filter returns true immediately.
- *
  * @generated from message envoy.config.accesslog.v3.OrFilter
  */
 export declare type OrFilter = Message<"envoy.config.accesslog.v3.OrFilter"> & {
@@ -404,15 +308,10 @@ export declare type OrFilter = Message<"envoy.config.accesslog.v3.OrFilter"> & {
 export declare const OrFilterSchema: GenMessage<OrFilter>;
 
 /**
- * Filters requests based on the presence or value of a request header.
- *
  * @generated from message envoy.config.accesslog.v3.HeaderFilter
  */
 export declare type HeaderFilter = Message<"envoy.config.accesslog.v3.HeaderFilter"> & {
   /**
-   * Only requests with a header which matches the specified HeaderMatcher will
-   * pass the filter check.
-   *
    * @generated from field: envoy.config.route.v3.HeaderMatcher header = 1;
    */
   header?: HeaderMatcher | undefined;
@@ -425,19 +324,10 @@ export declare type HeaderFilter = Message<"envoy.config.accesslog.v3.HeaderFilt
 export declare const HeaderFilterSchema: GenMessage<HeaderFilter>;
 
 /**
- * Filters requests that received responses with an Envoy response flag set.
- * A list of the response flags can be found
- * in the access log formatter
- * :ref:`documentation<config_access_log_format_response_flags>`.
- *
  * @generated from message envoy.config.accesslog.v3.ResponseFlagFilter
  */
 export declare type ResponseFlagFilter = Message<"envoy.config.accesslog.v3.ResponseFlagFilter"> & {
   /**
-   * Only responses with the any of the flags listed in this field will be
-   * logged. This field is optional. If it is not specified, then any response
-   * flag will pass the filter check.
-   *
    * @generated from field: repeated string flags = 1;
    */
   flags: string[];
@@ -450,24 +340,15 @@ export declare type ResponseFlagFilter = Message<"envoy.config.accesslog.v3.Resp
 export declare const ResponseFlagFilterSchema: GenMessage<ResponseFlagFilter>;
 
 /**
- * Filters gRPC requests based on their response status. If a gRPC status is not
- * provided, the filter will infer the status from the HTTP status code.
- *
  * @generated from message envoy.config.accesslog.v3.GrpcStatusFilter
  */
 export declare type GrpcStatusFilter = Message<"envoy.config.accesslog.v3.GrpcStatusFilter"> & {
   /**
-   * Logs only responses that have any one of the gRPC statuses in this field.
-   *
    * @generated from field: repeated envoy.config.accesslog.v3.GrpcStatusFilter.Status statuses = 1;
    */
   statuses: GrpcStatusFilter_Status[];
 
   /**
-   * If included and set to true, the filter will instead block all responses
-   * with a gRPC status or inferred gRPC status enumerated in statuses, and
-   * allow all other responses.
-   *
    * @generated from field: bool exclude = 2;
    */
   exclude: boolean;
@@ -575,29 +456,15 @@ export enum GrpcStatusFilter_Status {
 export declare const GrpcStatusFilter_StatusSchema: GenEnum<GrpcStatusFilter_Status>;
 
 /**
- * Filters based on matching dynamic metadata.
- * If the matcher path and key correspond to an existing key in dynamic
- * metadata, the request is logged only if the matcher value is equal to the
- * metadata value. If the matcher path and key *do not* correspond to an
- * existing key in dynamic metadata, the request is logged only if
- * match_if_key_not_found is "true" or unset.
- *
  * @generated from message envoy.config.accesslog.v3.MetadataFilter
  */
 export declare type MetadataFilter = Message<"envoy.config.accesslog.v3.MetadataFilter"> & {
   /**
-   * Matcher to check metadata for specified value. For example, to match on the
-   * access_log_hint metadata, set the filter to "envoy.common" and the path to
-   * "access_log_hint", and the value to "true".
-   *
    * @generated from field: envoy.type.matcher.v3.MetadataMatcher matcher = 1;
    */
   matcher?: MetadataMatcher | undefined;
 
   /**
-   * Default result if the key does not exist in dynamic metadata: if unset or
-   * true, then log; if false, then don't log.
-   *
    * @generated from field: google.protobuf.BoolValue match_if_key_not_found = 2;
    */
   matchIfKeyNotFound?: boolean | undefined;
@@ -610,22 +477,15 @@ export declare type MetadataFilter = Message<"envoy.config.accesslog.v3.Metadata
 export declare const MetadataFilterSchema: GenMessage<MetadataFilter>;
 
 /**
- * Filters based on access log type.
- *
  * @generated from message envoy.config.accesslog.v3.LogTypeFilter
  */
 export declare type LogTypeFilter = Message<"envoy.config.accesslog.v3.LogTypeFilter"> & {
   /**
-   * Logs only records which their type is one of the types defined in this field.
-   *
    * @generated from field: repeated envoy.data.accesslog.v3.AccessLogType types = 1;
    */
   types: AccessLogType[];
 
   /**
-   * If this field is set to true, the filter will instead block all records
-   * with a access log type in types field, and allow all other records.
-   *
    * @generated from field: bool exclude = 2;
    */
   exclude: boolean;
@@ -638,22 +498,15 @@ export declare type LogTypeFilter = Message<"envoy.config.accesslog.v3.LogTypeFi
 export declare const LogTypeFilterSchema: GenMessage<LogTypeFilter>;
 
 /**
- * Extension filter is statically registered at runtime.
- *
  * @generated from message envoy.config.accesslog.v3.ExtensionFilter
  */
 export declare type ExtensionFilter = Message<"envoy.config.accesslog.v3.ExtensionFilter"> & {
   /**
-   * The name of the filter implementation to instantiate. The name must
-   * match a statically registered filter.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Custom configuration that depends on the filter being instantiated.
-   *
    * @generated from oneof envoy.config.accesslog.v3.ExtensionFilter.config_type
    */
   configType: {

@@ -11,13 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_core_v3_grpc_method_list: GenFile;
 
 /**
- * A list of gRPC methods which can be used as an allowlist, for example.
- *
  * @generated from message envoy.config.core.v3.GrpcMethodList
  */
 export declare type GrpcMethodList = Message<"envoy.config.core.v3.GrpcMethodList"> & {
   /**
-   * @generated from field: repeated envoy.config.core.v3.GrpcMethodList.Service services = 1;
+   * @generated from field: repeated envoy.config.core.v3.GrpcMethodList.Service services = 1 [json_name = ""];
    */
   services: GrpcMethodList_Service[];
 };
@@ -33,16 +31,12 @@ export declare const GrpcMethodListSchema: GenMessage<GrpcMethodList>;
  */
 export declare type GrpcMethodList_Service = Message<"envoy.config.core.v3.GrpcMethodList.Service"> & {
   /**
-   * The name of the gRPC service.
-   *
-   * @generated from field: string name = 1;
+   * @generated from field: string name = 1 [json_name = ""];
    */
   name: string;
 
   /**
-   * The names of the gRPC methods in this service.
-   *
-   * @generated from field: repeated string method_names = 2;
+   * @generated from field: repeated string method_names = 2 [json_name = ""];
    */
   methodNames: string[];
 };

@@ -13,10 +13,6 @@ import type { DataSource, HeaderValue, RetryPolicy } from "./base_pb.js";
 export declare const file_envoy_config_core_v3_grpc_service: GenFile;
 
 /**
- * gRPC service configuration. This is used by :ref:`ApiConfigSource
- * <envoy_v3_api_msg_config.core.v3.ApiConfigSource>` and filter configurations.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.config.core.v3.GrpcService
  */
 export declare type GrpcService = Message<"envoy.config.core.v3.GrpcService"> & {
@@ -25,20 +21,12 @@ export declare type GrpcService = Message<"envoy.config.core.v3.GrpcService"> & 
    */
   targetSpecifier: {
     /**
-     * Envoy's in-built gRPC client.
-     * See the :ref:`gRPC services overview <arch_overview_grpc_services>`
-     * documentation for discussion on gRPC client selection.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.EnvoyGrpc envoy_grpc = 1;
      */
     value: GrpcService_EnvoyGrpc;
     case: "envoyGrpc";
   } | {
     /**
-     * `Google C++ gRPC client <https://github.com/grpc/grpc>`_
-     * See the :ref:`gRPC services overview <arch_overview_grpc_services>`
-     * documentation for discussion on gRPC client selection.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc google_grpc = 2;
      */
     value: GrpcService_GoogleGrpc;
@@ -46,28 +34,16 @@ export declare type GrpcService = Message<"envoy.config.core.v3.GrpcService"> & 
   } | { case: undefined; value?: undefined };
 
   /**
-   * The timeout for the gRPC request. This is the timeout for a specific
-   * request.
-   *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;
 
   /**
-   * Additional metadata to include in streams initiated to the GrpcService. This can be used for
-   * scenarios in which additional ad hoc authorization headers (e.g. ``x-foo-bar: baz-key``) are to
-   * be injected. For more information, including details on header value syntax, see the
-   * documentation on :ref:`custom request headers
-   * <config_http_conn_man_headers_custom_request_headers>`.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValue initial_metadata = 5;
    */
   initialMetadata: HeaderValue[];
 
   /**
-   * Optional default retry policy for streams toward the service.
-   * If an async stream doesn't have retry policy configured in its stream options, this retry policy is used.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 6;
    */
   retryPolicy?: RetryPolicy | undefined;
@@ -80,54 +56,30 @@ export declare type GrpcService = Message<"envoy.config.core.v3.GrpcService"> & 
 export declare const GrpcServiceSchema: GenMessage<GrpcService>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.core.v3.GrpcService.EnvoyGrpc
  */
 export declare type GrpcService_EnvoyGrpc = Message<"envoy.config.core.v3.GrpcService.EnvoyGrpc"> & {
   /**
-   * The name of the upstream gRPC cluster. SSL credentials will be supplied
-   * in the :ref:`Cluster <envoy_v3_api_msg_config.cluster.v3.Cluster>` :ref:`transport_socket
-   * <envoy_v3_api_field_config.cluster.v3.Cluster.transport_socket>`.
-   *
    * @generated from field: string cluster_name = 1;
    */
   clusterName: string;
 
   /**
-   * The ``:authority`` header in the grpc request. If this field is not set, the authority header value will be ``cluster_name``.
-   * Note that this authority does not override the SNI. The SNI is provided by the transport socket of the cluster.
-   *
    * @generated from field: string authority = 2;
    */
   authority: string;
 
   /**
-   * Indicates the retry policy for re-establishing the gRPC stream
-   * This field is optional. If max interval is not provided, it will be set to ten times the provided base interval.
-   * Currently only supported for xDS gRPC streams.
-   * If not set, xDS gRPC streams default base interval:500ms, maximum interval:30s will be applied.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 3;
    */
   retryPolicy?: RetryPolicy | undefined;
 
   /**
-   * Maximum gRPC message size that is allowed to be received.
-   * If a message over this limit is received, the gRPC stream is terminated with the RESOURCE_EXHAUSTED error.
-   * This limit is applied to individual messages in the streaming response and not the total size of streaming response.
-   * Defaults to 0, which means unlimited.
-   *
    * @generated from field: google.protobuf.UInt32Value max_receive_message_length = 4;
    */
   maxReceiveMessageLength?: number | undefined;
 
   /**
-   * This provides gRPC client level control over envoy generated headers.
-   * If false, the header will be sent but it can be overridden by per stream option.
-   * If true, the header will be removed and can not be overridden by per stream option.
-   * Default to false.
-   *
    * @generated from field: bool skip_envoy_headers = 5;
    */
   skipEnvoyHeaders: boolean;
@@ -140,16 +92,10 @@ export declare type GrpcService_EnvoyGrpc = Message<"envoy.config.core.v3.GrpcSe
 export declare const GrpcService_EnvoyGrpcSchema: GenMessage<GrpcService_EnvoyGrpc>;
 
 /**
- * [#next-free-field: 9]
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc
  */
 export declare type GrpcService_GoogleGrpc = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc"> & {
   /**
-   * The target URI when using the `Google C++ gRPC client
-   * <https://github.com/grpc/grpc>`_. SSL credentials will be supplied in
-   * :ref:`channel_credentials <envoy_v3_api_field_config.core.v3.GrpcService.GoogleGrpc.channel_credentials>`.
-   *
    * @generated from field: string target_uri = 1;
    */
   targetUri: string;
@@ -160,56 +106,41 @@ export declare type GrpcService_GoogleGrpc = Message<"envoy.config.core.v3.GrpcS
   channelCredentials?: GrpcService_GoogleGrpc_ChannelCredentials | undefined;
 
   /**
-   * A set of call credentials that can be composed with `channel credentials
-   * <https://grpc.io/docs/guides/auth.html#credential-types>`_.
-   *
+   * @generated from field: repeated google.protobuf.Any channel_credentials_plugin = 9;
+   */
+  channelCredentialsPlugin: Any[];
+
+  /**
    * @generated from field: repeated envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials call_credentials = 3;
    */
   callCredentials: GrpcService_GoogleGrpc_CallCredentials[];
 
   /**
-   * The human readable prefix to use when emitting statistics for the gRPC
-   * service.
-   *
-   * .. csv-table::
-   *    :header: Name, Type, Description
-   *    :widths: 1, 1, 2
-   *
-   *    streams_total, Counter, Total number of streams opened
-   *    streams_closed_<gRPC status code>, Counter, Total streams closed with <gRPC status code>
-   *
+   * @generated from field: repeated google.protobuf.Any call_credentials_plugin = 10;
+   */
+  callCredentialsPlugin: Any[];
+
+  /**
    * @generated from field: string stat_prefix = 4;
    */
   statPrefix: string;
 
   /**
-   * The name of the Google gRPC credentials factory to use. This must have been registered with
-   * Envoy. If this is empty, a default credentials factory will be used that sets up channel
-   * credentials based on other configuration parameters.
-   *
    * @generated from field: string credentials_factory_name = 5;
    */
   credentialsFactoryName: string;
 
   /**
-   * Additional configuration for site-specific customizations of the Google
-   * gRPC library.
-   *
    * @generated from field: google.protobuf.Struct config = 6;
    */
   config?: JsonObject | undefined;
 
   /**
-   * How many bytes each stream can buffer internally.
-   * If not set an implementation defined default is applied (1MiB).
-   *
    * @generated from field: google.protobuf.UInt32Value per_stream_buffer_limit_bytes = 7;
    */
   perStreamBufferLimitBytes?: number | undefined;
 
   /**
-   * Custom channels args.
-   *
    * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs channel_args = 8;
    */
   channelArgs?: GrpcService_GoogleGrpc_ChannelArgs | undefined;
@@ -222,28 +153,20 @@ export declare type GrpcService_GoogleGrpc = Message<"envoy.config.core.v3.GrpcS
 export declare const GrpcService_GoogleGrpcSchema: GenMessage<GrpcService_GoogleGrpc>;
 
 /**
- * See https://grpc.io/grpc/cpp/structgrpc_1_1_ssl_credentials_options.html.
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials
  */
 export declare type GrpcService_GoogleGrpc_SslCredentials = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.SslCredentials"> & {
   /**
-   * PEM encoded server root certificates.
-   *
    * @generated from field: envoy.config.core.v3.DataSource root_certs = 1;
    */
   rootCerts?: DataSource | undefined;
 
   /**
-   * PEM encoded client private key.
-   *
    * @generated from field: envoy.config.core.v3.DataSource private_key = 2;
    */
   privateKey?: DataSource | undefined;
 
   /**
-   * PEM encoded client certificate chain.
-   *
    * @generated from field: envoy.config.core.v3.DataSource cert_chain = 3;
    */
   certChain?: DataSource | undefined;
@@ -256,9 +179,6 @@ export declare type GrpcService_GoogleGrpc_SslCredentials = Message<"envoy.confi
 export declare const GrpcService_GoogleGrpc_SslCredentialsSchema: GenMessage<GrpcService_GoogleGrpc_SslCredentials>;
 
 /**
- * Local channel credentials. Only UDS is supported for now.
- * See https://github.com/grpc/grpc/pull/15909.
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.GoogleLocalCredentials
  */
 export declare type GrpcService_GoogleGrpc_GoogleLocalCredentials = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.GoogleLocalCredentials"> & {
@@ -271,9 +191,6 @@ export declare type GrpcService_GoogleGrpc_GoogleLocalCredentials = Message<"env
 export declare const GrpcService_GoogleGrpc_GoogleLocalCredentialsSchema: GenMessage<GrpcService_GoogleGrpc_GoogleLocalCredentials>;
 
 /**
- * See https://grpc.io/docs/guides/auth.html#credential-types to understand Channel and Call
- * credential types.
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials
  */
 export declare type GrpcService_GoogleGrpc_ChannelCredentials = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelCredentials"> & {
@@ -288,8 +205,6 @@ export declare type GrpcService_GoogleGrpc_ChannelCredentials = Message<"envoy.c
     case: "sslCredentials";
   } | {
     /**
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a6beb3ac70ff94bd2ebbd89b8f21d1f61
-     *
      * @generated from field: google.protobuf.Empty google_default = 2;
      */
     value: Empty;
@@ -310,8 +225,6 @@ export declare type GrpcService_GoogleGrpc_ChannelCredentials = Message<"envoy.c
 export declare const GrpcService_GoogleGrpc_ChannelCredentialsSchema: GenMessage<GrpcService_GoogleGrpc_ChannelCredentials>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials
  */
 export declare type GrpcService_GoogleGrpc_CallCredentials = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials"> & {
@@ -320,65 +233,42 @@ export declare type GrpcService_GoogleGrpc_CallCredentials = Message<"envoy.conf
    */
   credentialSpecifier: {
     /**
-     * Access token credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#ad3a80da696ffdaea943f0f858d7a360d.
-     *
      * @generated from field: string access_token = 1;
      */
     value: string;
     case: "accessToken";
   } | {
     /**
-     * Google Compute Engine credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a6beb3ac70ff94bd2ebbd89b8f21d1f61
-     *
      * @generated from field: google.protobuf.Empty google_compute_engine = 2;
      */
     value: Empty;
     case: "googleComputeEngine";
   } | {
     /**
-     * Google refresh token credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a96901c997b91bc6513b08491e0dca37c.
-     *
      * @generated from field: string google_refresh_token = 3;
      */
     value: string;
     case: "googleRefreshToken";
   } | {
     /**
-     * Service Account JWT Access credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a92a9f959d6102461f66ee973d8e9d3aa.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.ServiceAccountJWTAccessCredentials service_account_jwt_access = 4;
      */
     value: GrpcService_GoogleGrpc_CallCredentials_ServiceAccountJWTAccessCredentials;
     case: "serviceAccountJwtAccess";
   } | {
     /**
-     * Google IAM credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a9fc1fc101b41e680d47028166e76f9d0.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.GoogleIAMCredentials google_iam = 5;
      */
     value: GrpcService_GoogleGrpc_CallCredentials_GoogleIAMCredentials;
     case: "googleIam";
   } | {
     /**
-     * Custom authenticator credentials.
-     * https://grpc.io/grpc/cpp/namespacegrpc.html#a823c6a4b19ffc71fb33e90154ee2ad07.
-     * https://grpc.io/docs/guides/auth.html#extending-grpc-to-support-other-authentication-mechanisms.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin from_plugin = 6;
      */
     value: GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin;
     case: "fromPlugin";
   } | {
     /**
-     * Custom security token service which implements OAuth 2.0 token exchange.
-     * https://tools.ietf.org/html/draft-ietf-oauth-token-exchange-16
-     * See https://github.com/grpc/grpc/pull/19587.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.StsService sts_service = 7;
      */
     value: GrpcService_GoogleGrpc_CallCredentials_StsService;
@@ -444,8 +334,6 @@ export declare type GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFr
   name: string;
 
   /**
-   * [#extension-category: envoy.grpc_credentials]
-   *
    * @generated from oneof envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.MetadataCredentialsFromPlugin.config_type
    */
   configType: {
@@ -464,82 +352,50 @@ export declare type GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFr
 export declare const GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPluginSchema: GenMessage<GrpcService_GoogleGrpc_CallCredentials_MetadataCredentialsFromPlugin>;
 
 /**
- * Security token service configuration that allows Google gRPC to
- * fetch security token from an OAuth 2.0 authorization server.
- * See https://tools.ietf.org/html/draft-ietf-oauth-token-exchange-16 and
- * https://github.com/grpc/grpc/pull/19587.
- * [#next-free-field: 10]
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.StsService
  */
 export declare type GrpcService_GoogleGrpc_CallCredentials_StsService = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials.StsService"> & {
   /**
-   * URI of the token exchange service that handles token exchange requests.
-   * [#comment:TODO(asraa): Add URI validation when implemented. Tracked by
-   * https://github.com/bufbuild/protoc-gen-validate/issues/303]
-   *
    * @generated from field: string token_exchange_service_uri = 1;
    */
   tokenExchangeServiceUri: string;
 
   /**
-   * Location of the target service or resource where the client
-   * intends to use the requested security token.
-   *
    * @generated from field: string resource = 2;
    */
   resource: string;
 
   /**
-   * Logical name of the target service where the client intends to
-   * use the requested security token.
-   *
    * @generated from field: string audience = 3;
    */
   audience: string;
 
   /**
-   * The desired scope of the requested security token in the
-   * context of the service or resource where the token will be used.
-   *
    * @generated from field: string scope = 4;
    */
   scope: string;
 
   /**
-   * Type of the requested security token.
-   *
    * @generated from field: string requested_token_type = 5;
    */
   requestedTokenType: string;
 
   /**
-   * The path of subject token, a security token that represents the
-   * identity of the party on behalf of whom the request is being made.
-   *
    * @generated from field: string subject_token_path = 6;
    */
   subjectTokenPath: string;
 
   /**
-   * Type of the subject token.
-   *
    * @generated from field: string subject_token_type = 7;
    */
   subjectTokenType: string;
 
   /**
-   * The path of actor token, a security token that represents the identity
-   * of the acting party. The acting party is authorized to use the
-   * requested security token and act on behalf of the subject.
-   *
    * @generated from field: string actor_token_path = 8;
    */
   actorTokenPath: string;
 
   /**
-   * Type of the actor token.
-   *
    * @generated from field: string actor_token_type = 9;
    */
   actorTokenType: string;
@@ -552,14 +408,10 @@ export declare type GrpcService_GoogleGrpc_CallCredentials_StsService = Message<
 export declare const GrpcService_GoogleGrpc_CallCredentials_StsServiceSchema: GenMessage<GrpcService_GoogleGrpc_CallCredentials_StsService>;
 
 /**
- * Channel arguments.
- *
  * @generated from message envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs
  */
 export declare type GrpcService_GoogleGrpc_ChannelArgs = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs"> & {
   /**
-   * See grpc_types.h GRPC_ARG #defines for keys that work here.
-   *
    * @generated from field: map<string, envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs.Value> args = 1;
    */
   args: { [key: string]: GrpcService_GoogleGrpc_ChannelArgs_Value };
@@ -576,9 +428,6 @@ export declare const GrpcService_GoogleGrpc_ChannelArgsSchema: GenMessage<GrpcSe
  */
 export declare type GrpcService_GoogleGrpc_ChannelArgs_Value = Message<"envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs.Value"> & {
   /**
-   * Pointer values are not supported, since they don't make any sense when
-   * delivered via the API.
-   *
    * @generated from oneof envoy.config.core.v3.GrpcService.GoogleGrpc.ChannelArgs.Value.value_specifier
    */
   valueSpecifier: {

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HttpUri } from "./http_uri_pb.js";
 import type { HeaderValueOption } from "./base_pb.js";
+import type { TypedExtensionConfig } from "./extension_pb.js";
 
 /**
  * Describes the file envoy/config/core/v3/http_service.proto.
@@ -13,32 +14,23 @@ import type { HeaderValueOption } from "./base_pb.js";
 export declare const file_envoy_config_core_v3_http_service: GenFile;
 
 /**
- * HTTP service configuration.
- *
  * @generated from message envoy.config.core.v3.HttpService
  */
 export declare type HttpService = Message<"envoy.config.core.v3.HttpService"> & {
   /**
-   * The service's HTTP URI. For example:
-   *
-   * .. code-block:: yaml
-   *
-   *    http_uri:
-   *      uri: https://www.myserviceapi.com/v1/data
-   *      cluster: www.myserviceapi.com|443
-   *
-   *
-   * @generated from field: envoy.config.core.v3.HttpUri http_uri = 1;
+   * @generated from field: envoy.config.core.v3.HttpUri http_uri = 1 [json_name = ""];
    */
   httpUri?: HttpUri | undefined;
 
   /**
-   * Specifies a list of HTTP headers that should be added to each request
-   * handled by this virtual host.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption request_headers_to_add = 2;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption request_headers_to_add = 2 [json_name = ""];
    */
   requestHeadersToAdd: HeaderValueOption[];
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 3 [json_name = ""];
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**

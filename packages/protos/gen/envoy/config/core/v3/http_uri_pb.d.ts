@@ -12,45 +12,19 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_config_core_v3_http_uri: GenFile;
 
 /**
- * Envoy external URI descriptor
- *
  * @generated from message envoy.config.core.v3.HttpUri
  */
 export declare type HttpUri = Message<"envoy.config.core.v3.HttpUri"> & {
   /**
-   * The HTTP server URI. It should be a full FQDN with protocol, host and path.
-   *
-   * Example:
-   *
-   * .. code-block:: yaml
-   *
-   *    uri: https://www.googleapis.com/oauth2/v1/certs
-   *
-   *
    * @generated from field: string uri = 1;
    */
   uri: string;
 
   /**
-   * Specify how ``uri`` is to be fetched. Today, this requires an explicit
-   * cluster, but in the future we may support dynamic cluster creation or
-   * inline DNS resolution. See `issue
-   * <https://github.com/envoyproxy/envoy/issues/1606>`_.
-   *
    * @generated from oneof envoy.config.core.v3.HttpUri.http_upstream_type
    */
   httpUpstreamType: {
     /**
-     * A cluster is created in the Envoy "cluster_manager" config
-     * section. This field specifies the cluster name.
-     *
-     * Example:
-     *
-     * .. code-block:: yaml
-     *
-     *    cluster: jwks_cluster
-     *
-     *
      * @generated from field: string cluster = 2;
      */
     value: string;
@@ -58,8 +32,6 @@ export declare type HttpUri = Message<"envoy.config.core.v3.HttpUri"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Sets the maximum duration in milliseconds that a response can take to arrive upon request.
-   *
    * @generated from field: google.protobuf.Duration timeout = 3;
    */
   timeout?: Duration | undefined;

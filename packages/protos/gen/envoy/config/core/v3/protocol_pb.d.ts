@@ -6,8 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig } from "./extension_pb.js";
-import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
 import type { Percent } from "../../../type/v3/percent_pb.js";
+import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/config/core/v3/protocol.proto.
@@ -15,8 +15,6 @@ import type { Percent } from "../../../type/v3/percent_pb.js";
 export declare const file_envoy_config_core_v3_protocol: GenFile;
 
 /**
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.core.v3.TcpProtocolOptions
  */
 export declare type TcpProtocolOptions = Message<"envoy.config.core.v3.TcpProtocolOptions"> & {
@@ -29,32 +27,15 @@ export declare type TcpProtocolOptions = Message<"envoy.config.core.v3.TcpProtoc
 export declare const TcpProtocolOptionsSchema: GenMessage<TcpProtocolOptions>;
 
 /**
- * Config for keepalive probes in a QUIC connection.
- * Note that QUIC keep-alive probing packets work differently from HTTP/2 keep-alive PINGs in a sense that the probing packet
- * itself doesn't timeout waiting for a probing response. Quic has a shorter idle timeout than TCP, so it doesn't rely on such probing to discover dead connections. If the peer fails to respond, the connection will idle timeout eventually. Thus, they are configured differently from :ref:`connection_keepalive <envoy_v3_api_field_config.core.v3.Http2ProtocolOptions.connection_keepalive>`.
- *
  * @generated from message envoy.config.core.v3.QuicKeepAliveSettings
  */
 export declare type QuicKeepAliveSettings = Message<"envoy.config.core.v3.QuicKeepAliveSettings"> & {
   /**
-   * The max interval for a connection to send keep-alive probing packets (with PING or PATH_RESPONSE). The value should be smaller than :ref:`connection idle_timeout <envoy_v3_api_field_config.listener.v3.QuicProtocolOptions.idle_timeout>` to prevent idle timeout while not less than 1s to avoid throttling the connection or flooding the peer with probes.
-   *
-   * If :ref:`initial_interval <envoy_v3_api_field_config.core.v3.QuicKeepAliveSettings.initial_interval>` is absent or zero, a client connection will use this value to start probing.
-   *
-   * If zero, disable keepalive probing.
-   * If absent, use the QUICHE default interval to probe.
-   *
    * @generated from field: google.protobuf.Duration max_interval = 1;
    */
   maxInterval?: Duration | undefined;
 
   /**
-   * The interval to send the first few keep-alive probing packets to prevent connection from hitting the idle timeout. Subsequent probes will be sent, each one with an interval exponentially longer than previous one, till it reaches :ref:`max_interval <envoy_v3_api_field_config.core.v3.QuicKeepAliveSettings.max_interval>`. And the probes afterwards will always use :ref:`max_interval <envoy_v3_api_field_config.core.v3.QuicKeepAliveSettings.max_interval>`.
-   *
-   * The value should be smaller than :ref:`connection idle_timeout <envoy_v3_api_field_config.listener.v3.QuicProtocolOptions.idle_timeout>` to prevent idle timeout and smaller than max_interval to take effect.
-   *
-   * If absent, disable keepalive probing for a server connection. For a client connection, if :ref:`max_interval <envoy_v3_api_field_config.core.v3.QuicKeepAliveSettings.max_interval>` is zero, do not keepalive, otherwise use max_interval or QUICHE default to probe all the time.
-   *
    * @generated from field: google.protobuf.Duration initial_interval = 2;
    */
   initialInterval?: Duration | undefined;
@@ -67,99 +48,73 @@ export declare type QuicKeepAliveSettings = Message<"envoy.config.core.v3.QuicKe
 export declare const QuicKeepAliveSettingsSchema: GenMessage<QuicKeepAliveSettings>;
 
 /**
- * QUIC protocol options which apply to both downstream and upstream connections.
- * [#next-free-field: 10]
- *
  * @generated from message envoy.config.core.v3.QuicProtocolOptions
  */
 export declare type QuicProtocolOptions = Message<"envoy.config.core.v3.QuicProtocolOptions"> & {
   /**
-   * Maximum number of streams that the client can negotiate per connection. 100
-   * if not specified.
-   *
    * @generated from field: google.protobuf.UInt32Value max_concurrent_streams = 1;
    */
   maxConcurrentStreams?: number | undefined;
 
   /**
-   * `Initial stream-level flow-control receive window
-   * <https://tools.ietf.org/html/draft-ietf-quic-transport-34#section-4.1>`_ size. Valid values range from
-   * 1 to 16777216 (2^24, maximum supported by QUICHE) and defaults to 16777216 (16 * 1024 * 1024).
-   *
-   * NOTE: 16384 (2^14) is the minimum window size supported in Google QUIC. If configured smaller than it, we will use 16384 instead.
-   * QUICHE IETF Quic implementation supports 1 bytes window. We only support increasing the default window size now, so it's also the minimum.
-   *
-   * This field also acts as a soft limit on the number of bytes Envoy will buffer per-stream in the
-   * QUIC stream send and receive buffers. Once the buffer reaches this pointer, watermark callbacks will fire to
-   * stop the flow of data to the stream buffers.
-   *
    * @generated from field: google.protobuf.UInt32Value initial_stream_window_size = 2;
    */
   initialStreamWindowSize?: number | undefined;
 
   /**
-   * Similar to ``initial_stream_window_size``, but for connection-level
-   * flow-control. Valid values rage from 1 to 25165824 (24MB, maximum supported by QUICHE) and defaults
-   * to 25165824 (24 * 1024 * 1024).
-   *
-   * NOTE: 16384 (2^14) is the minimum window size supported in Google QUIC. We only support increasing the default
-   * window size now, so it's also the minimum.
-   *
    * @generated from field: google.protobuf.UInt32Value initial_connection_window_size = 3;
    */
   initialConnectionWindowSize?: number | undefined;
 
   /**
-   * The number of timeouts that can occur before port migration is triggered for QUIC clients.
-   * This defaults to 4. If set to 0, port migration will not occur on path degrading.
-   * Timeout here refers to QUIC internal path degrading timeout mechanism, such as PTO.
-   * This has no effect on server sessions.
-   *
    * @generated from field: google.protobuf.UInt32Value num_timeouts_to_trigger_port_migration = 4;
    */
   numTimeoutsToTriggerPortMigration?: number | undefined;
 
   /**
-   * Probes the peer at the configured interval to solicit traffic, i.e. ACK or PATH_RESPONSE, from the peer to push back connection idle timeout.
-   * If absent, use the default keepalive behavior of which a client connection sends PINGs every 15s, and a server connection doesn't do anything.
-   *
    * @generated from field: envoy.config.core.v3.QuicKeepAliveSettings connection_keepalive = 5;
    */
   connectionKeepalive?: QuicKeepAliveSettings | undefined;
 
   /**
-   * A comma-separated list of strings representing QUIC connection options defined in
-   * `QUICHE <https://github.com/google/quiche/blob/main/quiche/quic/core/crypto/crypto_protocol.h>`_ and to be sent by upstream connections.
-   *
    * @generated from field: string connection_options = 6;
    */
   connectionOptions: string;
 
   /**
-   * A comma-separated list of strings representing QUIC client connection options defined in
-   * `QUICHE <https://github.com/google/quiche/blob/main/quiche/quic/core/crypto/crypto_protocol.h>`_ and to be sent by upstream connections.
-   *
    * @generated from field: string client_connection_options = 7;
    */
   clientConnectionOptions: string;
 
   /**
-   * The duration that a QUIC connection stays idle before it closes itself. If this field is not present, QUICHE
-   * default 600s will be applied.
-   * For internal corporate network, a long timeout is often fine.
-   * But for client facing network, 30s is usually a good choice.
-   *
    * @generated from field: google.protobuf.Duration idle_network_timeout = 8;
    */
   idleNetworkTimeout?: Duration | undefined;
 
   /**
-   * Maximum packet length for QUIC connections. It refers to the largest size of a QUIC packet that can be transmitted over the connection.
-   * If not specified, one of the `default values in QUICHE <https://github.com/google/quiche/blob/main/quiche/quic/core/quic_constants.h>`_ is used.
-   *
    * @generated from field: google.protobuf.UInt64Value max_packet_length = 9;
    */
   maxPacketLength?: bigint | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig client_packet_writer = 10;
+   */
+  clientPacketWriter?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings connection_migration = 11;
+   */
+  connectionMigration?: QuicProtocolOptions_ConnectionMigrationSettings | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration memory_reduction_timeout = 12;
+   */
+  memoryReductionTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_scone = 13;
+   */
+  enableScone?: boolean | undefined;
 };
 
 /**
@@ -169,47 +124,57 @@ export declare type QuicProtocolOptions = Message<"envoy.config.core.v3.QuicProt
 export declare const QuicProtocolOptionsSchema: GenMessage<QuicProtocolOptions>;
 
 /**
+ * @generated from message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings
+ */
+export declare type QuicProtocolOptions_ConnectionMigrationSettings = Message<"envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings migrate_idle_connections = 1;
+   */
+  migrateIdleConnections?: QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration max_time_on_non_default_network = 2;
+   */
+  maxTimeOnNonDefaultNetwork?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.
+ * Use `create(QuicProtocolOptions_ConnectionMigrationSettingsSchema)` to create a new message.
+ */
+export declare const QuicProtocolOptions_ConnectionMigrationSettingsSchema: GenMessage<QuicProtocolOptions_ConnectionMigrationSettings>;
+
+/**
+ * @generated from message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings
+ */
+export declare type QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings = Message<"envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings"> & {
+  /**
+   * @generated from field: google.protobuf.Duration max_idle_time_before_migration = 1;
+   */
+  maxIdleTimeBeforeMigration?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings.
+ * Use `create(QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettingsSchema)` to create a new message.
+ */
+export declare const QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettingsSchema: GenMessage<QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings>;
+
+/**
  * @generated from message envoy.config.core.v3.UpstreamHttpProtocolOptions
  */
 export declare type UpstreamHttpProtocolOptions = Message<"envoy.config.core.v3.UpstreamHttpProtocolOptions"> & {
   /**
-   * Set transport socket `SNI <https://en.wikipedia.org/wiki/Server_Name_Indication>`_ for new
-   * upstream connections based on the downstream HTTP host/authority header or any other arbitrary
-   * header when :ref:`override_auto_sni_header <envoy_v3_api_field_config.core.v3.UpstreamHttpProtocolOptions.override_auto_sni_header>`
-   * is set, as seen by the :ref:`router filter <config_http_filters_router>`.
-   * Does nothing if a filter before the http router filter sets the corresponding metadata.
-   *
-   * See :ref:`SNI configuration <start_quick_start_securing_sni_client>` for details on how this
-   * interacts with other validation options.
-   *
    * @generated from field: bool auto_sni = 1;
    */
   autoSni: boolean;
 
   /**
-   * Automatic validate upstream presented certificate for new upstream connections based on the
-   * downstream HTTP host/authority header or any other arbitrary header when :ref:`override_auto_sni_header <envoy_v3_api_field_config.core.v3.UpstreamHttpProtocolOptions.override_auto_sni_header>`
-   * is set, as seen by the :ref:`router filter <config_http_filters_router>`.
-   * This field is intended to be set with ``auto_sni`` field.
-   * Does nothing if a filter before the http router filter sets the corresponding metadata.
-   *
-   * See :ref:`validation configuration <start_quick_start_securing_validation>` for how this interacts with
-   * other validation options.
-   *
    * @generated from field: bool auto_san_validation = 2;
    */
   autoSanValidation: boolean;
 
   /**
-   * An optional alternative to the host/authority header to be used for setting the SNI value.
-   * It should be a valid downstream HTTP header, as seen by the
-   * :ref:`router filter <config_http_filters_router>`.
-   * If unset, host/authority header will be used for populating the SNI. If the specified header
-   * is not found or the value is empty, host/authority header will be used instead.
-   * This field is intended to be set with ``auto_sni`` and/or ``auto_san_validation`` fields.
-   * If none of these fields are set then setting this would be a no-op.
-   * Does nothing if a filter before the http router filter sets the corresponding metadata.
-   *
    * @generated from field: string override_auto_sni_header = 3;
    */
   overrideAutoSniHeader: string;
@@ -222,68 +187,30 @@ export declare type UpstreamHttpProtocolOptions = Message<"envoy.config.core.v3.
 export declare const UpstreamHttpProtocolOptionsSchema: GenMessage<UpstreamHttpProtocolOptions>;
 
 /**
- * Configures the alternate protocols cache which tracks alternate protocols that can be used to
- * make an HTTP connection to an origin server. See https://tools.ietf.org/html/rfc7838 for
- * HTTP Alternative Services and https://datatracker.ietf.org/doc/html/draft-ietf-dnsop-svcb-https-04
- * for the "HTTPS" DNS resource record.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.core.v3.AlternateProtocolsCacheOptions
  */
 export declare type AlternateProtocolsCacheOptions = Message<"envoy.config.core.v3.AlternateProtocolsCacheOptions"> & {
   /**
-   * The name of the cache. Multiple named caches allow independent alternate protocols cache
-   * configurations to operate within a single Envoy process using different configurations. All
-   * alternate protocols cache options with the same name *must* be equal in all fields when
-   * referenced from different configuration components. Configuration will fail to load if this is
-   * not the case.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The maximum number of entries that the cache will hold. If not specified defaults to 1024.
-   *
-   * .. note:
-   *
-   *   The implementation is approximate and enforced independently on each worker thread, thus
-   *   it is possible for the maximum entries in the cache to go slightly above the configured
-   *   value depending on timing. This is similar to how other circuit breakers work.
-   *
    * @generated from field: google.protobuf.UInt32Value max_entries = 2;
    */
   maxEntries?: number | undefined;
 
   /**
-   * Allows configuring a persistent
-   * :ref:`key value store <envoy_v3_api_msg_config.common.key_value.v3.KeyValueStoreConfig>` to flush
-   * alternate protocols entries to disk.
-   * This function is currently only supported if concurrency is 1
-   * Cached entries will take precedence over pre-populated entries below.
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig key_value_store_config = 3;
    */
   keyValueStoreConfig?: TypedExtensionConfig | undefined;
 
   /**
-   * Allows pre-populating the cache with entries, as described above.
-   *
    * @generated from field: repeated envoy.config.core.v3.AlternateProtocolsCacheOptions.AlternateProtocolsCacheEntry prepopulated_entries = 4;
    */
   prepopulatedEntries: AlternateProtocolsCacheOptions_AlternateProtocolsCacheEntry[];
 
   /**
-   * Optional list of hostnames suffixes for which Alt-Svc entries can be shared. For example, if
-   * this list contained the value ``.c.example.com``, then an Alt-Svc entry for ``foo.c.example.com``
-   * could be shared with ``bar.c.example.com`` but would not be shared with ``baz.example.com``. On
-   * the other hand, if the list contained the value ``.example.com`` then all three hosts could share
-   * Alt-Svc entries. Each entry must start with ``.``. If a hostname matches multiple suffixes, the
-   * first listed suffix will be used.
-   *
-   * Since lookup in this list is O(n), it is recommended that the number of suffixes be limited.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: repeated string canonical_suffixes = 5;
    */
   canonicalSuffixes: string[];
@@ -296,29 +223,15 @@ export declare type AlternateProtocolsCacheOptions = Message<"envoy.config.core.
 export declare const AlternateProtocolsCacheOptionsSchema: GenMessage<AlternateProtocolsCacheOptions>;
 
 /**
- * Allows pre-populating the cache with HTTP/3 alternate protocols entries with a 7 day lifetime.
- * This will cause Envoy to attempt HTTP/3 to those upstreams, even if the upstreams have not
- * advertised HTTP/3 support. These entries will be overwritten by alt-svc
- * response headers or cached values.
- * As with regular cached entries, if the origin response would result in clearing an existing
- * alternate protocol cache entry, pre-populated entries will also be cleared.
- * Adding a cache entry with hostname=foo.com port=123 is the equivalent of getting
- * response headers
- * alt-svc: h3=:"123"; ma=86400" in a response to a request to foo.com:123
- *
  * @generated from message envoy.config.core.v3.AlternateProtocolsCacheOptions.AlternateProtocolsCacheEntry
  */
 export declare type AlternateProtocolsCacheOptions_AlternateProtocolsCacheEntry = Message<"envoy.config.core.v3.AlternateProtocolsCacheOptions.AlternateProtocolsCacheEntry"> & {
   /**
-   * The host name for the alternate protocol entry.
-   *
    * @generated from field: string hostname = 1;
    */
   hostname: string;
 
   /**
-   * The port for the alternate protocol entry.
-   *
    * @generated from field: uint32 port = 2;
    */
   port: number;
@@ -331,101 +244,45 @@ export declare type AlternateProtocolsCacheOptions_AlternateProtocolsCacheEntry 
 export declare const AlternateProtocolsCacheOptions_AlternateProtocolsCacheEntrySchema: GenMessage<AlternateProtocolsCacheOptions_AlternateProtocolsCacheEntry>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.core.v3.HttpProtocolOptions
  */
 export declare type HttpProtocolOptions = Message<"envoy.config.core.v3.HttpProtocolOptions"> & {
   /**
-   * The idle timeout for connections. The idle timeout is defined as the
-   * period in which there are no active requests. When the
-   * idle timeout is reached the connection will be closed. If the connection is an HTTP/2
-   * downstream connection a drain sequence will occur prior to closing the connection, see
-   * :ref:`drain_timeout
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.drain_timeout>`.
-   * Note that request based timeouts mean that HTTP/2 PINGs will not keep the connection alive.
-   * If not specified, this defaults to 1 hour. To disable idle timeouts explicitly set this to 0.
-   *
-   * .. warning::
-   *   Disabling this timeout has a highly likelihood of yielding connection leaks due to lost TCP
-   *   FIN packets, etc.
-   *
-   * If the :ref:`overload action <config_overload_manager_overload_actions>` "envoy.overload_actions.reduce_timeouts"
-   * is configured, this timeout is scaled for downstream connections according to the value for
-   * :ref:`HTTP_DOWNSTREAM_CONNECTION_IDLE <envoy_v3_api_enum_value_config.overload.v3.ScaleTimersOverloadActionConfig.TimerType.HTTP_DOWNSTREAM_CONNECTION_IDLE>`.
-   *
    * @generated from field: google.protobuf.Duration idle_timeout = 1;
    */
   idleTimeout?: Duration | undefined;
 
   /**
-   * The maximum duration of a connection. The duration is defined as a period since a connection
-   * was established. If not set, there is no max duration. When max_connection_duration is reached,
-   * the drain sequence will kick-in. The connection will be closed after the drain timeout period
-   * if there are no active streams. See :ref:`drain_timeout
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.drain_timeout>`.
-   *
    * @generated from field: google.protobuf.Duration max_connection_duration = 3;
    */
   maxConnectionDuration?: Duration | undefined;
 
   /**
-   * The maximum number of headers (request headers if configured on HttpConnectionManager,
-   * response headers when configured on a cluster).
-   * If unconfigured, the default maximum number of headers allowed is 100.
-   * The default value for requests can be overridden by setting runtime key ``envoy.reloadable_features.max_request_headers_count``.
-   * The default value for responses can be overridden by setting runtime key ``envoy.reloadable_features.max_response_headers_count``.
-   * Downstream requests that exceed this limit will receive a 431 response for HTTP/1.x and cause a stream
-   * reset for HTTP/2.
-   * Upstream responses that exceed this limit will result in a 503 response.
-   *
+   * @generated from field: envoy.type.v3.Percent max_connection_duration_jitter = 8;
+   */
+  maxConnectionDurationJitter?: Percent | undefined;
+
+  /**
    * @generated from field: google.protobuf.UInt32Value max_headers_count = 2;
    */
   maxHeadersCount?: number | undefined;
 
   /**
-   * The maximum size of response headers.
-   * If unconfigured, the default is 60 KiB, except for HTTP/1 response headers which have a default
-   * of 80KiB.
-   * The default value can be overridden by setting runtime key ``envoy.reloadable_features.max_response_headers_size_kb``.
-   * Responses that exceed this limit will result in a 503 response.
-   * In Envoy, this setting is only valid when configured on an upstream cluster, not on the
-   * :ref:`HTTP Connection Manager
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.common_http_protocol_options>`.
-   *
-   * Note: currently some protocol codecs impose limits on the maximum size of a single header:
-   *   HTTP/2 (when using nghttp2) limits a single header to around 100kb.
-   *   HTTP/3 limits a single header to around 1024kb.
-   *
    * @generated from field: google.protobuf.UInt32Value max_response_headers_kb = 7;
    */
   maxResponseHeadersKb?: number | undefined;
 
   /**
-   * Total duration to keep alive an HTTP request/response stream. If the time limit is reached the stream will be
-   * reset independent of any other timeouts. If not specified, this value is not set.
-   *
    * @generated from field: google.protobuf.Duration max_stream_duration = 4;
    */
   maxStreamDuration?: Duration | undefined;
 
   /**
-   * Action to take when a client request with a header name containing underscore characters is received.
-   * If this setting is not specified, the value defaults to ALLOW.
-   * Note: upstream responses are not affected by this setting.
-   * Note: this only affects client headers. It does not affect headers added
-   * by Envoy filters and does not have any impact if added to cluster config.
-   *
    * @generated from field: envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction headers_with_underscores_action = 5;
    */
   headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction;
 
   /**
-   * Optional maximum requests for both upstream and downstream connections.
-   * If not specified, there is no limit.
-   * Setting this parameter to 1 will effectively disable keep alive.
-   * For HTTP/2 and HTTP/3, due to concurrent stream processing, the limit is approximate.
-   *
    * @generated from field: google.protobuf.UInt32Value max_requests_per_connection = 6;
    */
   maxRequestsPerConnection?: number | undefined;
@@ -438,36 +295,20 @@ export declare type HttpProtocolOptions = Message<"envoy.config.core.v3.HttpProt
 export declare const HttpProtocolOptionsSchema: GenMessage<HttpProtocolOptions>;
 
 /**
- * Action to take when Envoy receives client request with header names containing underscore
- * characters.
- * Underscore character is allowed in header names by the RFC-7230 and this behavior is implemented
- * as a security measure due to systems that treat '_' and '-' as interchangeable. Envoy by default allows client request headers with underscore
- * characters.
- *
  * @generated from enum envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction
  */
 export enum HttpProtocolOptions_HeadersWithUnderscoresAction {
   /**
-   * Allow headers with underscores. This is the default behavior.
-   *
    * @generated from enum value: ALLOW = 0;
    */
   ALLOW = 0,
 
   /**
-   * Reject client request. HTTP/1 requests are rejected with the 400 status. HTTP/2 requests
-   * end with the stream reset. The "httpN.requests_rejected_with_underscores_in_headers" counter
-   * is incremented for each rejected request.
-   *
    * @generated from enum value: REJECT_REQUEST = 1;
    */
   REJECT_REQUEST = 1,
 
   /**
-   * Drop the client header with name containing underscores. The header is dropped before the filter chain is
-   * invoked and as such filters will not see dropped headers. The
-   * "httpN.dropped_headers_with_underscores" is incremented for each dropped header.
-   *
    * @generated from enum value: DROP_HEADER = 2;
    */
   DROP_HEADER = 2,
@@ -479,139 +320,61 @@ export enum HttpProtocolOptions_HeadersWithUnderscoresAction {
 export declare const HttpProtocolOptions_HeadersWithUnderscoresActionSchema: GenEnum<HttpProtocolOptions_HeadersWithUnderscoresAction>;
 
 /**
- * [#next-free-field: 12]
- *
  * @generated from message envoy.config.core.v3.Http1ProtocolOptions
  */
 export declare type Http1ProtocolOptions = Message<"envoy.config.core.v3.Http1ProtocolOptions"> & {
   /**
-   * Handle HTTP requests with absolute URLs in the requests. These requests
-   * are generally sent by clients to forward/explicit proxies. This allows clients to configure
-   * envoy as their HTTP proxy. In Unix, for example, this is typically done by setting the
-   * ``http_proxy`` environment variable.
-   *
    * @generated from field: google.protobuf.BoolValue allow_absolute_url = 1;
    */
   allowAbsoluteUrl?: boolean | undefined;
 
   /**
-   * Handle incoming HTTP/1.0 and HTTP 0.9 requests.
-   * This is off by default, and not fully standards compliant. There is support for pre-HTTP/1.1
-   * style connect logic, dechunking, and handling lack of client host iff
-   * ``default_host_for_http_10`` is configured.
-   *
    * @generated from field: bool accept_http_10 = 2;
    */
   acceptHttp10: boolean;
 
   /**
-   * A default host for HTTP/1.0 requests. This is highly suggested if ``accept_http_10`` is true as
-   * Envoy does not otherwise support HTTP/1.0 without a Host header.
-   * This is a no-op if ``accept_http_10`` is not true.
-   *
    * @generated from field: string default_host_for_http_10 = 3;
    */
   defaultHostForHttp10: string;
 
   /**
-   * Describes how the keys for response headers should be formatted. By default, all header keys
-   * are lower cased.
-   *
    * @generated from field: envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat header_key_format = 4;
    */
   headerKeyFormat?: Http1ProtocolOptions_HeaderKeyFormat | undefined;
 
   /**
-   * Enables trailers for HTTP/1. By default the HTTP/1 codec drops proxied trailers.
-   *
-   * .. attention::
-   *
-   *   Note that this only happens when Envoy is chunk encoding which occurs when:
-   *   - The request is HTTP/1.1.
-   *   - Is neither a HEAD only request nor a HTTP Upgrade.
-   *   - Not a response to a HEAD request.
-   *   - The content length header is not present.
-   *
    * @generated from field: bool enable_trailers = 5;
    */
   enableTrailers: boolean;
 
   /**
-   * Allows Envoy to process requests/responses with both ``Content-Length`` and ``Transfer-Encoding``
-   * headers set. By default such messages are rejected, but if option is enabled - Envoy will
-   * remove Content-Length header and process message.
-   * See `RFC7230, sec. 3.3.3 <https://tools.ietf.org/html/rfc7230#section-3.3.3>`_ for details.
-   *
-   * .. attention::
-   *   Enabling this option might lead to request smuggling vulnerability, especially if traffic
-   *   is proxied via multiple layers of proxies.
-   * [#comment:TODO: This field is ignored when the
-   * :ref:`header validation configuration <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.typed_header_validation_config>`
-   * is present.]
-   *
    * @generated from field: bool allow_chunked_length = 6;
    */
   allowChunkedLength: boolean;
 
   /**
-   * Allows invalid HTTP messaging. When this option is false, then Envoy will terminate
-   * HTTP/1.1 connections upon receiving an invalid HTTP message. However,
-   * when this option is true, then Envoy will leave the HTTP/1.1 connection
-   * open where possible.
-   * If set, this overrides any HCM :ref:`stream_error_on_invalid_http_messaging
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.stream_error_on_invalid_http_message>`.
-   *
    * @generated from field: google.protobuf.BoolValue override_stream_error_on_invalid_http_message = 7;
    */
   overrideStreamErrorOnInvalidHttpMessage?: boolean | undefined;
 
   /**
-   * Allows sending fully qualified URLs when proxying the first line of the
-   * response. By default, Envoy will only send the path components in the first line.
-   * If this is true, Envoy will create a fully qualified URI composing scheme
-   * (inferred if not present), host (from the host/:authority header) and path
-   * (from first line or :path header).
-   *
    * @generated from field: bool send_fully_qualified_url = 8;
    */
   sendFullyQualifiedUrl: boolean;
 
   /**
-   * [#not-implemented-hide:] Hiding so that field can be removed after BalsaParser is rolled out.
-   * If set, force HTTP/1 parser: BalsaParser if true, http-parser if false.
-   * If unset, HTTP/1 parser is selected based on
-   * envoy.reloadable_features.http1_use_balsa_parser.
-   * See issue #21245.
-   *
-   * @generated from field: google.protobuf.BoolValue use_balsa_parser = 9;
+   * @generated from field: google.protobuf.BoolValue use_balsa_parser = 9 [deprecated = true];
+   * @deprecated
    */
   useBalsaParser?: boolean | undefined;
 
   /**
-   * [#not-implemented-hide:] Hiding so that field can be removed.
-   * If true, and BalsaParser is used (either `use_balsa_parser` above is true,
-   * or `envoy.reloadable_features.http1_use_balsa_parser` is true and
-   * `use_balsa_parser` is unset), then every non-empty method with only valid
-   * characters is accepted. Otherwise, methods not on the hard-coded list are
-   * rejected.
-   * Once UHV is enabled, this field should be removed, and BalsaParser should
-   * allow any method. UHV validates the method, rejecting empty string or
-   * invalid characters, and provides :ref:`restrict_http_methods
-   * <envoy_v3_api_field_extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.restrict_http_methods>`
-   * to reject custom methods.
-   *
    * @generated from field: bool allow_custom_methods = 10;
    */
   allowCustomMethods: boolean;
 
   /**
-   * Ignore HTTP/1.1 upgrade values matching any of the supplied matchers.
-   *
-   * .. note::
-   *
-   *   ``h2c`` upgrades are always removed for backwards compatibility, regardless of the
-   *   value in this setting.
-   *
    * @generated from field: repeated envoy.type.matcher.v3.StringMatcher ignore_http_11_upgrade = 11;
    */
   ignoreHttp11Upgrade: StringMatcher[];
@@ -624,8 +387,6 @@ export declare type Http1ProtocolOptions = Message<"envoy.config.core.v3.Http1Pr
 export declare const Http1ProtocolOptionsSchema: GenMessage<Http1ProtocolOptions>;
 
 /**
- * [#next-free-field: 9]
- *
  * @generated from message envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat
  */
 export declare type Http1ProtocolOptions_HeaderKeyFormat = Message<"envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat"> & {
@@ -634,22 +395,12 @@ export declare type Http1ProtocolOptions_HeaderKeyFormat = Message<"envoy.config
    */
   headerFormat: {
     /**
-     * Formats the header by proper casing words: the first character and any character following
-     * a special character will be capitalized if it's an alpha character. For example,
-     * "content-type" becomes "Content-Type", and "foo$b#$are" becomes "Foo$B#$Are".
-     * Note that while this results in most headers following conventional casing, certain headers
-     * are not covered. For example, the "TE" header will be formatted as "Te".
-     *
      * @generated from field: envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords proper_case_words = 1;
      */
     value: Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWords;
     case: "properCaseWords";
   } | {
     /**
-     * Configuration for stateful formatter extensions that allow using received headers to
-     * affect the output of encoding headers. E.g., preserving case during proxying.
-     * [#extension-category: envoy.http.stateful_header_formatters]
-     *
      * @generated from field: envoy.config.core.v3.TypedExtensionConfig stateful_formatter = 8;
      */
     value: TypedExtensionConfig;
@@ -680,41 +431,21 @@ export declare const Http1ProtocolOptions_HeaderKeyFormat_ProperCaseWordsSchema:
  */
 export declare type KeepaliveSettings = Message<"envoy.config.core.v3.KeepaliveSettings"> & {
   /**
-   * Send HTTP/2 PING frames at this period, in order to test that the connection is still alive.
-   * If this is zero, interval PINGs will not be sent.
-   *
    * @generated from field: google.protobuf.Duration interval = 1;
    */
   interval?: Duration | undefined;
 
   /**
-   * How long to wait for a response to a keepalive PING. If a response is not received within this
-   * time period, the connection will be aborted. Note that in order to prevent the influence of
-   * Head-of-line (HOL) blocking the timeout period is extended when *any* frame is received on
-   * the connection, under the assumption that if a frame is received the connection is healthy.
-   *
    * @generated from field: google.protobuf.Duration timeout = 2;
    */
   timeout?: Duration | undefined;
 
   /**
-   * A random jitter amount as a percentage of interval that will be added to each interval.
-   * A value of zero means there will be no jitter.
-   * The default value is 15%.
-   *
    * @generated from field: envoy.type.v3.Percent interval_jitter = 3;
    */
   intervalJitter?: Percent | undefined;
 
   /**
-   * If the connection has been idle for this duration, send a HTTP/2 ping ahead
-   * of new stream creation, to quickly detect dead connections.
-   * If this is zero, this type of PING will not be sent.
-   * If an interval ping is outstanding, a second ping will not be sent as the
-   * interval ping will determine if the connection is dead.
-   *
-   * The same feature for HTTP/3 is given by inheritance from QUICHE which uses :ref:`connection idle_timeout <envoy_v3_api_field_config.listener.v3.QuicProtocolOptions.idle_timeout>` and the current PTO of the connection to decide whether to probe before sending a new request.
-   *
    * @generated from field: google.protobuf.Duration connection_idle_interval = 4;
    */
   connectionIdleInterval?: Duration | undefined;
@@ -727,240 +458,119 @@ export declare type KeepaliveSettings = Message<"envoy.config.core.v3.KeepaliveS
 export declare const KeepaliveSettingsSchema: GenMessage<KeepaliveSettings>;
 
 /**
- * [#next-free-field: 18]
- *
  * @generated from message envoy.config.core.v3.Http2ProtocolOptions
  */
 export declare type Http2ProtocolOptions = Message<"envoy.config.core.v3.Http2ProtocolOptions"> & {
   /**
-   * `Maximum table size <https://httpwg.org/specs/rfc7541.html#rfc.section.4.2>`_
-   * (in octets) that the encoder is permitted to use for the dynamic HPACK table. Valid values
-   * range from 0 to 4294967295 (2^32 - 1) and defaults to 4096. 0 effectively disables header
-   * compression.
-   *
    * @generated from field: google.protobuf.UInt32Value hpack_table_size = 1;
    */
   hpackTableSize?: number | undefined;
 
   /**
-   * `Maximum concurrent streams <https://httpwg.org/specs/rfc7540.html#rfc.section.5.1.2>`_
-   * allowed for peer on one HTTP/2 connection. Valid values range from 1 to 2147483647 (2^31 - 1)
-   * and defaults to 2147483647.
-   *
-   * For upstream connections, this also limits how many streams Envoy will initiate concurrently
-   * on a single connection. If the limit is reached, Envoy may queue requests or establish
-   * additional connections (as allowed per circuit breaker limits).
-   *
-   * This acts as an upper bound: Envoy will lower the max concurrent streams allowed on a given
-   * connection based on upstream settings. Config dumps will reflect the configured upper bound,
-   * not the per-connection negotiated limits.
-   *
    * @generated from field: google.protobuf.UInt32Value max_concurrent_streams = 2;
    */
   maxConcurrentStreams?: number | undefined;
 
   /**
-   * `Initial stream-level flow-control window
-   * <https://httpwg.org/specs/rfc7540.html#rfc.section.6.9.2>`_ size. Valid values range from 65535
-   * (2^16 - 1, HTTP/2 default) to 2147483647 (2^31 - 1, HTTP/2 maximum) and defaults to 268435456
-   * (256 * 1024 * 1024).
-   *
-   * NOTE: 65535 is the initial window size from HTTP/2 spec. We only support increasing the default
-   * window size now, so it's also the minimum.
-   *
-   * This field also acts as a soft limit on the number of bytes Envoy will buffer per-stream in the
-   * HTTP/2 codec buffers. Once the buffer reaches this pointer, watermark callbacks will fire to
-   * stop the flow of data to the codec buffers.
-   *
    * @generated from field: google.protobuf.UInt32Value initial_stream_window_size = 3;
    */
   initialStreamWindowSize?: number | undefined;
 
   /**
-   * Similar to ``initial_stream_window_size``, but for connection-level flow-control
-   * window. Currently, this has the same minimum/maximum/default as ``initial_stream_window_size``.
-   *
    * @generated from field: google.protobuf.UInt32Value initial_connection_window_size = 4;
    */
   initialConnectionWindowSize?: number | undefined;
 
   /**
-   * Allows proxying Websocket and other upgrades over H2 connect.
-   *
    * @generated from field: bool allow_connect = 5;
    */
   allowConnect: boolean;
 
   /**
-   * [#not-implemented-hide:] Hiding until Envoy has full metadata support.
-   * Still under implementation. DO NOT USE.
-   *
-   * Allows sending and receiving HTTP/2 METADATA frames. See [metadata
-   * docs](https://github.com/envoyproxy/envoy/blob/main/source/docs/h2_metadata.md) for more
-   * information.
-   *
    * @generated from field: bool allow_metadata = 6;
    */
   allowMetadata: boolean;
 
   /**
-   * Limit the number of pending outbound downstream frames of all types (frames that are waiting to
-   * be written into the socket). Exceeding this limit triggers flood mitigation and connection is
-   * terminated. The ``http2.outbound_flood`` stat tracks the number of terminated connections due
-   * to flood mitigation. The default limit is 10000.
-   *
    * @generated from field: google.protobuf.UInt32Value max_outbound_frames = 7;
    */
   maxOutboundFrames?: number | undefined;
 
   /**
-   * Limit the number of pending outbound downstream frames of types PING, SETTINGS and RST_STREAM,
-   * preventing high memory utilization when receiving continuous stream of these frames. Exceeding
-   * this limit triggers flood mitigation and connection is terminated. The
-   * ``http2.outbound_control_flood`` stat tracks the number of terminated connections due to flood
-   * mitigation. The default limit is 1000.
-   *
    * @generated from field: google.protobuf.UInt32Value max_outbound_control_frames = 8;
    */
   maxOutboundControlFrames?: number | undefined;
 
   /**
-   * Limit the number of consecutive inbound frames of types HEADERS, CONTINUATION and DATA with an
-   * empty payload and no end stream flag. Those frames have no legitimate use and are abusive, but
-   * might be a result of a broken HTTP/2 implementation. The `http2.inbound_empty_frames_flood``
-   * stat tracks the number of connections terminated due to flood mitigation.
-   * Setting this to 0 will terminate connection upon receiving first frame with an empty payload
-   * and no end stream flag. The default limit is 1.
-   *
    * @generated from field: google.protobuf.UInt32Value max_consecutive_inbound_frames_with_empty_payload = 9;
    */
   maxConsecutiveInboundFramesWithEmptyPayload?: number | undefined;
 
   /**
-   * Limit the number of inbound PRIORITY frames allowed per each opened stream. If the number
-   * of PRIORITY frames received over the lifetime of connection exceeds the value calculated
-   * using this formula::
-   *
-   *   ``max_inbound_priority_frames_per_stream`` * (1 + ``opened_streams``)
-   *
-   * the connection is terminated. For downstream connections the ``opened_streams`` is incremented when
-   * Envoy receives complete response headers from the upstream server. For upstream connection the
-   * ``opened_streams`` is incremented when Envoy send the HEADERS frame for a new stream. The
-   * ``http2.inbound_priority_frames_flood`` stat tracks
-   * the number of connections terminated due to flood mitigation. The default limit is 100.
-   *
    * @generated from field: google.protobuf.UInt32Value max_inbound_priority_frames_per_stream = 10;
    */
   maxInboundPriorityFramesPerStream?: number | undefined;
 
   /**
-   * Limit the number of inbound WINDOW_UPDATE frames allowed per DATA frame sent. If the number
-   * of WINDOW_UPDATE frames received over the lifetime of connection exceeds the value calculated
-   * using this formula::
-   *
-   *   5 + 2 * (``opened_streams`` +
-   *            ``max_inbound_window_update_frames_per_data_frame_sent`` * ``outbound_data_frames``)
-   *
-   * the connection is terminated. For downstream connections the ``opened_streams`` is incremented when
-   * Envoy receives complete response headers from the upstream server. For upstream connections the
-   * ``opened_streams`` is incremented when Envoy sends the HEADERS frame for a new stream. The
-   * ``http2.inbound_priority_frames_flood`` stat tracks the number of connections terminated due to
-   * flood mitigation. The default max_inbound_window_update_frames_per_data_frame_sent value is 10.
-   * Setting this to 1 should be enough to support HTTP/2 implementations with basic flow control,
-   * but more complex implementations that try to estimate available bandwidth require at least 2.
-   *
    * @generated from field: google.protobuf.UInt32Value max_inbound_window_update_frames_per_data_frame_sent = 11;
    */
   maxInboundWindowUpdateFramesPerDataFrameSent?: number | undefined;
 
   /**
-   * Allows invalid HTTP messaging and headers. When this option is disabled (default), then
-   * the whole HTTP/2 connection is terminated upon receiving invalid HEADERS frame. However,
-   * when this option is enabled, only the offending stream is terminated.
-   *
-   * This is overridden by HCM :ref:`stream_error_on_invalid_http_messaging
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.stream_error_on_invalid_http_message>`
-   * iff present.
-   *
-   * This is deprecated in favor of :ref:`override_stream_error_on_invalid_http_message
-   * <envoy_v3_api_field_config.core.v3.Http2ProtocolOptions.override_stream_error_on_invalid_http_message>`
-   *
-   * See `RFC7540, sec. 8.1 <https://tools.ietf.org/html/rfc7540#section-8.1>`_ for details.
-   *
    * @generated from field: bool stream_error_on_invalid_http_messaging = 12 [deprecated = true];
    * @deprecated
    */
   streamErrorOnInvalidHttpMessaging: boolean;
 
   /**
-   * Allows invalid HTTP messaging and headers. When this option is disabled (default), then
-   * the whole HTTP/2 connection is terminated upon receiving invalid HEADERS frame. However,
-   * when this option is enabled, only the offending stream is terminated.
-   *
-   * This overrides any HCM :ref:`stream_error_on_invalid_http_messaging
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.stream_error_on_invalid_http_message>`
-   *
-   * See `RFC7540, sec. 8.1 <https://tools.ietf.org/html/rfc7540#section-8.1>`_ for details.
-   *
    * @generated from field: google.protobuf.BoolValue override_stream_error_on_invalid_http_message = 14;
    */
   overrideStreamErrorOnInvalidHttpMessage?: boolean | undefined;
 
   /**
-   * [#not-implemented-hide:]
-   * Specifies SETTINGS frame parameters to be sent to the peer, with two exceptions:
-   *
-   * 1. SETTINGS_ENABLE_PUSH (0x2) is not configurable as HTTP/2 server push is not supported by
-   * Envoy.
-   *
-   * 2. SETTINGS_ENABLE_CONNECT_PROTOCOL (0x8) is only configurable through the named field
-   * 'allow_connect'.
-   *
-   * Note that custom parameters specified through this field can not also be set in the
-   * corresponding named parameters:
-   *
-   * .. code-block:: text
-   *
-   *   ID    Field Name
-   *   ----------------
-   *   0x1   hpack_table_size
-   *   0x3   max_concurrent_streams
-   *   0x4   initial_stream_window_size
-   *
-   * Collisions will trigger config validation failure on load/update. Likewise, inconsistencies
-   * between custom parameters with the same identifier will trigger a failure.
-   *
-   * See `IANA HTTP/2 Settings
-   * <https://www.iana.org/assignments/http2-parameters/http2-parameters.xhtml#settings>`_ for
-   * standardized identifiers.
-   *
    * @generated from field: repeated envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter custom_settings_parameters = 13;
    */
   customSettingsParameters: Http2ProtocolOptions_SettingsParameter[];
 
   /**
-   * Send HTTP/2 PING frames to verify that the connection is still healthy. If the remote peer
-   * does not respond within the configured timeout, the connection will be aborted.
-   *
    * @generated from field: envoy.config.core.v3.KeepaliveSettings connection_keepalive = 15;
    */
   connectionKeepalive?: KeepaliveSettings | undefined;
 
   /**
-   * [#not-implemented-hide:] Hiding so that the field can be removed after oghttp2 is rolled out.
-   * If set, force use of a particular HTTP/2 codec: oghttp2 if true, nghttp2 if false.
-   * If unset, HTTP/2 codec is selected based on envoy.reloadable_features.http2_use_oghttp2.
-   *
    * @generated from field: google.protobuf.BoolValue use_oghttp2_codec = 16;
    */
   useOghttp2Codec?: boolean | undefined;
 
   /**
-   * Configure the maximum amount of metadata than can be handled per stream. Defaults to 1 MB.
-   *
    * @generated from field: google.protobuf.UInt64Value max_metadata_size = 17;
    */
   maxMetadataSize?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_huffman_encoding = 18;
+   */
+  enableHuffmanEncoding?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_header_field_size_kb = 19;
+   */
+  maxHeaderFieldSizeKb?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue disallow_obs_text = 20;
+   */
+  disallowObsText?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value stream_reset_burst = 21;
+   */
+  streamResetBurst?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value stream_reset_rate = 22;
+   */
+  streamResetRate?: bigint | undefined;
 };
 
 /**
@@ -970,22 +580,15 @@ export declare type Http2ProtocolOptions = Message<"envoy.config.core.v3.Http2Pr
 export declare const Http2ProtocolOptionsSchema: GenMessage<Http2ProtocolOptions>;
 
 /**
- * Defines a parameter to be sent in the SETTINGS frame.
- * See `RFC7540, sec. 6.5.1 <https://tools.ietf.org/html/rfc7540#section-6.5.1>`_ for details.
- *
  * @generated from message envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter
  */
 export declare type Http2ProtocolOptions_SettingsParameter = Message<"envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter"> & {
   /**
-   * The 16 bit parameter identifier.
-   *
    * @generated from field: google.protobuf.UInt32Value identifier = 1;
    */
   identifier?: number | undefined;
 
   /**
-   * The 32 bit parameter value.
-   *
    * @generated from field: google.protobuf.UInt32Value value = 2;
    */
   value?: number | undefined;
@@ -998,8 +601,6 @@ export declare type Http2ProtocolOptions_SettingsParameter = Message<"envoy.conf
 export declare const Http2ProtocolOptions_SettingsParameterSchema: GenMessage<Http2ProtocolOptions_SettingsParameter>;
 
 /**
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.core.v3.GrpcProtocolOptions
  */
 export declare type GrpcProtocolOptions = Message<"envoy.config.core.v3.GrpcProtocolOptions"> & {
@@ -1016,9 +617,6 @@ export declare type GrpcProtocolOptions = Message<"envoy.config.core.v3.GrpcProt
 export declare const GrpcProtocolOptionsSchema: GenMessage<GrpcProtocolOptions>;
 
 /**
- * A message which allows using HTTP/3.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.core.v3.Http3ProtocolOptions
  */
 export declare type Http3ProtocolOptions = Message<"envoy.config.core.v3.Http3ProtocolOptions"> & {
@@ -1028,52 +626,34 @@ export declare type Http3ProtocolOptions = Message<"envoy.config.core.v3.Http3Pr
   quicProtocolOptions?: QuicProtocolOptions | undefined;
 
   /**
-   * Allows invalid HTTP messaging and headers. When this option is disabled (default), then
-   * the whole HTTP/3 connection is terminated upon receiving invalid HEADERS frame. However,
-   * when this option is enabled, only the offending stream is terminated.
-   *
-   * If set, this overrides any HCM :ref:`stream_error_on_invalid_http_messaging
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.stream_error_on_invalid_http_message>`.
-   *
    * @generated from field: google.protobuf.BoolValue override_stream_error_on_invalid_http_message = 2;
    */
   overrideStreamErrorOnInvalidHttpMessage?: boolean | undefined;
 
   /**
-   * Allows proxying Websocket and other upgrades over HTTP/3 CONNECT using
-   * the header mechanisms from the `HTTP/2 extended connect RFC
-   * <https://datatracker.ietf.org/doc/html/rfc8441>`_
-   * and settings `proposed for HTTP/3
-   * <https://datatracker.ietf.org/doc/draft-ietf-httpbis-h3-websockets/>`_
-   * Note that HTTP/3 CONNECT is not yet an RFC.
-   *
    * @generated from field: bool allow_extended_connect = 5;
    */
   allowExtendedConnect: boolean;
 
   /**
-   * [#not-implemented-hide:] Hiding until Envoy has full metadata support.
-   * Still under implementation. DO NOT USE.
-   *
-   * Allows sending and receiving HTTP/3 METADATA frames. See [metadata
-   * docs](https://github.com/envoyproxy/envoy/blob/main/source/docs/h2_metadata.md) for more
-   * information.
-   *
    * @generated from field: bool allow_metadata = 6;
    */
   allowMetadata: boolean;
 
   /**
-   * [#not-implemented-hide:] Hiding until Envoy has full HTTP/3 upstream support.
-   * Still under implementation. DO NOT USE.
-   *
-   * Disables QPACK compression related features for HTTP/3 including:
-   * No huffman encoding, zero dynamic table capacity and no cookie crumbing.
-   * This can be useful for trading off CPU vs bandwidth when an upstream HTTP/3 connection multiplexes multiple downstream connections.
-   *
    * @generated from field: bool disable_qpack = 7;
    */
   disableQpack: boolean;
+
+  /**
+   * @generated from field: bool disable_connection_flow_control_for_streams = 8;
+   */
+  disableConnectionFlowControlForStreams: boolean;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue disallow_obs_text = 9;
+   */
+  disallowObsText?: boolean | undefined;
 };
 
 /**
@@ -1083,8 +663,6 @@ export declare type Http3ProtocolOptions = Message<"envoy.config.core.v3.Http3Pr
 export declare const Http3ProtocolOptionsSchema: GenMessage<Http3ProtocolOptions>;
 
 /**
- * A message to control transformations to the :scheme header
- *
  * @generated from message envoy.config.core.v3.SchemeHeaderTransformation
  */
 export declare type SchemeHeaderTransformation = Message<"envoy.config.core.v3.SchemeHeaderTransformation"> & {
@@ -1093,9 +671,6 @@ export declare type SchemeHeaderTransformation = Message<"envoy.config.core.v3.S
    */
   transformation: {
     /**
-     * Overwrite any Scheme header with the contents of this string.
-     * If set, takes precedence over match_upstream.
-     *
      * @generated from field: string scheme_to_overwrite = 1;
      */
     value: string;
@@ -1103,11 +678,6 @@ export declare type SchemeHeaderTransformation = Message<"envoy.config.core.v3.S
   } | { case: undefined; value?: undefined };
 
   /**
-   * Set the Scheme header to match the upstream transport protocol. For example, should a
-   * request be sent to the upstream over TLS, the scheme header will be set to "https". Should the
-   * request be sent over plaintext, the scheme header will be set to "http".
-   * If scheme_to_overwrite is set, this field is not used.
-   *
    * @generated from field: bool match_upstream = 2;
    */
   matchUpstream: boolean;

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { SubstitutionFormatString } from "./substitution_format_string_pb.js";
 
 /**
  * Describes the file envoy/config/core/v3/proxy_protocol.proto.
@@ -15,18 +16,11 @@ export declare const file_envoy_config_core_v3_proxy_protocol: GenFile;
  */
 export declare type ProxyProtocolPassThroughTLVs = Message<"envoy.config.core.v3.ProxyProtocolPassThroughTLVs"> & {
   /**
-   * The strategy to pass through TLVs. Default is INCLUDE_ALL.
-   * If INCLUDE_ALL is set, all TLVs will be passed through no matter the tlv_type field.
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs.PassTLVsMatchType match_type = 1;
    */
   matchType: ProxyProtocolPassThroughTLVs_PassTLVsMatchType;
 
   /**
-   * The TLV types that are applied based on match_type.
-   * TLV type is defined as uint8_t in proxy protocol. See `the spec
-   * <https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt>`_ for details.
-   *
    * @generated from field: repeated uint32 tlv_type = 2;
    */
   tlvType: number[];
@@ -43,15 +37,11 @@ export declare const ProxyProtocolPassThroughTLVsSchema: GenMessage<ProxyProtoco
  */
 export enum ProxyProtocolPassThroughTLVs_PassTLVsMatchType {
   /**
-   * Pass all TLVs.
-   *
    * @generated from enum value: INCLUDE_ALL = 0;
    */
   INCLUDE_ALL = 0,
 
   /**
-   * Pass specific TLVs defined in tlv_type.
-   *
    * @generated from enum value: INCLUDE = 1;
    */
   INCLUDE = 1,
@@ -63,24 +53,23 @@ export enum ProxyProtocolPassThroughTLVs_PassTLVsMatchType {
 export declare const ProxyProtocolPassThroughTLVs_PassTLVsMatchTypeSchema: GenEnum<ProxyProtocolPassThroughTLVs_PassTLVsMatchType>;
 
 /**
- * Represents a single Type-Length-Value (TLV) entry.
- *
  * @generated from message envoy.config.core.v3.TlvEntry
  */
 export declare type TlvEntry = Message<"envoy.config.core.v3.TlvEntry"> & {
   /**
-   * The type of the TLV. Must be a uint8 (0-255) as per the Proxy Protocol v2 specification.
-   *
    * @generated from field: uint32 type = 1;
    */
   type: number;
 
   /**
-   * The value of the TLV. Must be at least one byte long.
-   *
    * @generated from field: bytes value = 2;
    */
   value: Uint8Array;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SubstitutionFormatString format_string = 3;
+   */
+  formatString?: SubstitutionFormatString | undefined;
 };
 
 /**
@@ -94,46 +83,16 @@ export declare const TlvEntrySchema: GenMessage<TlvEntry>;
  */
 export declare type ProxyProtocolConfig = Message<"envoy.config.core.v3.ProxyProtocolConfig"> & {
   /**
-   * The PROXY protocol version to use. See https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt for details
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolConfig.Version version = 1;
    */
   version: ProxyProtocolConfig_Version;
 
   /**
-   * This config controls which TLVs can be passed to upstream if it is Proxy Protocol
-   * V2 header. If there is no setting for this field, no TLVs will be passed through.
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs pass_through_tlvs = 2;
    */
   passThroughTlvs?: ProxyProtocolPassThroughTLVs | undefined;
 
   /**
-   * This config allows additional TLVs to be included in the upstream PROXY protocol
-   * V2 header. Unlike ``pass_through_tlvs``, which passes TLVs from the downstream request,
-   * ``added_tlvs`` provides an extension mechanism for defining new TLVs that are included
-   * with the upstream request. These TLVs may not be present in the downstream request and
-   * can be defined at either the transport socket level or the host level to provide more
-   * granular control over the TLVs that are included in the upstream request.
-   *
-   * Host-level TLVs are specified in the ``metadata.typed_filter_metadata`` field under the
-   * ``envoy.transport_sockets.proxy_protocol`` namespace.
-   *
-   * .. literalinclude:: /_configs/repo/proxy_protocol.yaml
-   *    :language: yaml
-   *    :lines: 49-57
-   *    :linenos:
-   *    :lineno-start: 49
-   *    :caption: :download:`proxy_protocol.yaml </_configs/repo/proxy_protocol.yaml>`
-   *
-   * **Precedence behavior**:
-   *
-   * - When a TLV is defined at both the host level and the transport socket level, the value
-   *   from the host level configuration takes precedence. This allows users to define default TLVs
-   *   at the transport socket level and override them at the host level.
-   * - Any TLV defined in the ``pass_through_tlvs`` field will be overridden by either the host-level
-   *   or transport socket-level TLV.
-   *
    * @generated from field: repeated envoy.config.core.v3.TlvEntry added_tlvs = 3;
    */
   addedTlvs: TlvEntry[];
@@ -150,15 +109,11 @@ export declare const ProxyProtocolConfigSchema: GenMessage<ProxyProtocolConfig>;
  */
 export enum ProxyProtocolConfig_Version {
   /**
-   * PROXY protocol version 1. Human readable format.
-   *
    * @generated from enum value: V1 = 0;
    */
   V1 = 0,
 
   /**
-   * PROXY protocol version 2. Binary format.
-   *
    * @generated from enum value: V2 = 1;
    */
   V2 = 1,
@@ -174,8 +129,6 @@ export declare const ProxyProtocolConfig_VersionSchema: GenEnum<ProxyProtocolCon
  */
 export declare type PerHostConfig = Message<"envoy.config.core.v3.PerHostConfig"> & {
   /**
-   * Enables per-host configuration for Proxy Protocol.
-   *
    * @generated from field: repeated envoy.config.core.v3.TlvEntry added_tlvs = 1;
    */
   addedTlvs: TlvEntry[];

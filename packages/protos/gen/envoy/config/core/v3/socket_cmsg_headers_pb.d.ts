@@ -11,29 +11,20 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_core_v3_socket_cmsg_headers: GenFile;
 
 /**
- * Configuration for socket cmsg headers.
- * See `:ref:CMSG <https://man7.org/linux/man-pages/man3/cmsg.3.html>`_ for further information.
- *
  * @generated from message envoy.config.core.v3.SocketCmsgHeaders
  */
 export declare type SocketCmsgHeaders = Message<"envoy.config.core.v3.SocketCmsgHeaders"> & {
   /**
-   * cmsg level. Default is unset.
-   *
    * @generated from field: google.protobuf.UInt32Value level = 1;
    */
   level?: number | undefined;
 
   /**
-   * cmsg type. Default is unset.
-   *
    * @generated from field: google.protobuf.UInt32Value type = 2;
    */
   type?: number | undefined;
 
   /**
-   * Expected size of cmsg value. Default is zero.
-   *
    * @generated from field: uint32 expected_size = 3;
    */
   expectedSize: number;

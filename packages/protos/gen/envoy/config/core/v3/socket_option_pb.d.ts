@@ -11,51 +11,20 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_core_v3_socket_option: GenFile;
 
 /**
- * Generic socket option message. This would be used to set socket options that
- * might not exist in upstream kernels or precompiled Envoy binaries.
- *
- * For example:
- *
- * .. code-block:: json
- *
- *  {
- *    "description": "support tcp keep alive",
- *    "state": 0,
- *    "level": 1,
- *    "name": 9,
- *    "int_value": 1,
- *  }
- *
- * 1 means SOL_SOCKET and 9 means SO_KEEPALIVE on Linux.
- * With the above configuration, `TCP Keep-Alives <https://www.freesoft.org/CIE/RFC/1122/114.htm>`_
- * can be enabled in socket with Linux, which can be used in
- * :ref:`listener's<envoy_v3_api_field_config.listener.v3.Listener.socket_options>` or
- * :ref:`admin's <envoy_v3_api_field_config.bootstrap.v3.Admin.socket_options>` socket_options etc.
- *
- * It should be noted that the name or level may have different values on different platforms.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.core.v3.SocketOption
  */
 export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> & {
   /**
-   * An optional name to give this socket option for debugging, etc.
-   * Uniqueness is not required and no special meaning is assumed.
-   *
    * @generated from field: string description = 1;
    */
   description: string;
 
   /**
-   * Corresponding to the level value passed to setsockopt, such as IPPROTO_TCP
-   *
    * @generated from field: int64 level = 2;
    */
   level: bigint;
 
   /**
-   * The numeric name as passed to setsockopt
-   *
    * @generated from field: int64 name = 3;
    */
   name: bigint;
@@ -65,16 +34,12 @@ export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> 
    */
   value: {
     /**
-     * Because many sockopts take an int value.
-     *
      * @generated from field: int64 int_value = 4;
      */
     value: bigint;
     case: "intValue";
   } | {
     /**
-     * Otherwise it's a byte buffer.
-     *
      * @generated from field: bytes buf_value = 5;
      */
     value: Uint8Array;
@@ -82,20 +47,19 @@ export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * The state in which the option will be applied. When used in BindConfig
-   * STATE_PREBIND is currently the only valid value.
-   *
    * @generated from field: envoy.config.core.v3.SocketOption.SocketState state = 6;
    */
   state: SocketOption_SocketState;
 
   /**
-   * Apply the socket option to the specified `socket type <https://linux.die.net/man/2/socket>`_.
-   * If not specified, the socket option will be applied to all socket types.
-   *
    * @generated from field: envoy.config.core.v3.SocketOption.SocketType type = 7;
    */
   type?: SocketOption_SocketType | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SocketOption.SocketIpVersion ip_version = 8;
+   */
+  ipVersion: SocketOption_SocketIpVersion;
 };
 
 /**
@@ -105,27 +69,15 @@ export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> 
 export declare const SocketOptionSchema: GenMessage<SocketOption>;
 
 /**
- * The `socket type <https://linux.die.net/man/2/socket>`_ to apply the socket option to.
- * Only one field should be set. If multiple fields are set, the precedence order will determine
- * the selected one. If none of the fields is set, the socket option will be applied to all socket types.
- *
- * For example:
- * If :ref:`stream <envoy_v3_api_field_config.core.v3.SocketOption.SocketType.stream>` is set,
- * it takes precedence over :ref:`datagram <envoy_v3_api_field_config.core.v3.SocketOption.SocketType.datagram>`.
- *
  * @generated from message envoy.config.core.v3.SocketOption.SocketType
  */
 export declare type SocketOption_SocketType = Message<"envoy.config.core.v3.SocketOption.SocketType"> & {
   /**
-   * Apply the socket option to the stream socket type.
-   *
    * @generated from field: envoy.config.core.v3.SocketOption.SocketType.Stream stream = 1;
    */
   stream?: SocketOption_SocketType_Stream | undefined;
 
   /**
-   * Apply the socket option to the datagram socket type.
-   *
    * @generated from field: envoy.config.core.v3.SocketOption.SocketType.Datagram datagram = 2;
    */
   datagram?: SocketOption_SocketType_Datagram | undefined;
@@ -138,8 +90,6 @@ export declare type SocketOption_SocketType = Message<"envoy.config.core.v3.Sock
 export declare const SocketOption_SocketTypeSchema: GenMessage<SocketOption_SocketType>;
 
 /**
- * The stream socket type.
- *
  * @generated from message envoy.config.core.v3.SocketOption.SocketType.Stream
  */
 export declare type SocketOption_SocketType_Stream = Message<"envoy.config.core.v3.SocketOption.SocketType.Stream"> & {
@@ -152,8 +102,6 @@ export declare type SocketOption_SocketType_Stream = Message<"envoy.config.core.
 export declare const SocketOption_SocketType_StreamSchema: GenMessage<SocketOption_SocketType_Stream>;
 
 /**
- * The datagram socket type.
- *
  * @generated from message envoy.config.core.v3.SocketOption.SocketType.Datagram
  */
 export declare type SocketOption_SocketType_Datagram = Message<"envoy.config.core.v3.SocketOption.SocketType.Datagram"> & {
@@ -170,22 +118,16 @@ export declare const SocketOption_SocketType_DatagramSchema: GenMessage<SocketOp
  */
 export enum SocketOption_SocketState {
   /**
-   * Socket options are applied after socket creation but before binding the socket to a port
-   *
    * @generated from enum value: STATE_PREBIND = 0;
    */
   STATE_PREBIND = 0,
 
   /**
-   * Socket options are applied after binding the socket to a port but before calling listen()
-   *
    * @generated from enum value: STATE_BOUND = 1;
    */
   STATE_BOUND = 1,
 
   /**
-   * Socket options are applied after calling listen()
-   *
    * @generated from enum value: STATE_LISTENING = 2;
    */
   STATE_LISTENING = 2,
@@ -195,6 +137,31 @@ export enum SocketOption_SocketState {
  * Describes the enum envoy.config.core.v3.SocketOption.SocketState.
  */
 export declare const SocketOption_SocketStateSchema: GenEnum<SocketOption_SocketState>;
+
+/**
+ * @generated from enum envoy.config.core.v3.SocketOption.SocketIpVersion
+ */
+export enum SocketOption_SocketIpVersion {
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_IPV4 = 1;
+   */
+  IPV4 = 1,
+
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_IPV6 = 2;
+   */
+  IPV6 = 2,
+}
+
+/**
+ * Describes the enum envoy.config.core.v3.SocketOption.SocketIpVersion.
+ */
+export declare const SocketOption_SocketIpVersionSchema: GenEnum<SocketOption_SocketIpVersion>;
 
 /**
  * @generated from message envoy.config.core.v3.SocketOptionsOverride

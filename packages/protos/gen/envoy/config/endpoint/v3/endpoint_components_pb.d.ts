@@ -16,59 +16,33 @@ import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 export declare const file_envoy_config_endpoint_v3_endpoint_components: GenFile;
 
 /**
- * Upstream host identifier.
- *
  * @generated from message envoy.config.endpoint.v3.Endpoint
  */
 export declare type Endpoint = Message<"envoy.config.endpoint.v3.Endpoint"> & {
   /**
-   * The upstream host address.
-   *
-   * .. attention::
-   *
-   *   The form of host address depends on the given cluster type. For STATIC or EDS,
-   *   it is expected to be a direct IP address (or something resolvable by the
-   *   specified :ref:`resolver <envoy_v3_api_field_config.core.v3.SocketAddress.resolver_name>`
-   *   in the Address). For LOGICAL or STRICT DNS, it is expected to be hostname,
-   *   and will be resolved via DNS.
-   *
    * @generated from field: envoy.config.core.v3.Address address = 1;
    */
   address?: Address | undefined;
 
   /**
-   * The optional health check configuration is used as configuration for the
-   * health checker to contact the health checked host.
-   *
-   * .. attention::
-   *
-   *   This takes into effect only for upstream clusters with
-   *   :ref:`active health checking <arch_overview_health_checking>` enabled.
-   *
    * @generated from field: envoy.config.endpoint.v3.Endpoint.HealthCheckConfig health_check_config = 2;
    */
   healthCheckConfig?: Endpoint_HealthCheckConfig | undefined;
 
   /**
-   * The hostname associated with this endpoint. This hostname is not used for routing or address
-   * resolution. If provided, it will be associated with the endpoint, and can be used for features
-   * that require a hostname, like
-   * :ref:`auto_host_rewrite <envoy_v3_api_field_config.route.v3.RouteAction.auto_host_rewrite>`.
-   *
    * @generated from field: string hostname = 3;
    */
   hostname: string;
 
   /**
-   * An ordered list of addresses that together with ``address`` comprise the
-   * list of addresses for an endpoint. The address given in the ``address`` is
-   * prepended to this list. It is assumed that the list must already be
-   * sorted by preference order of the addresses. This will only be supported
-   * for STATIC and EDS clusters.
-   *
    * @generated from field: repeated envoy.config.endpoint.v3.Endpoint.AdditionalAddress additional_addresses = 4;
    */
   additionalAddresses: Endpoint_AdditionalAddress[];
+
+  /**
+   * @generated from field: string observability_name = 5;
+   */
+  observabilityName: string;
 };
 
 /**
@@ -78,49 +52,25 @@ export declare type Endpoint = Message<"envoy.config.endpoint.v3.Endpoint"> & {
 export declare const EndpointSchema: GenMessage<Endpoint>;
 
 /**
- * The optional health check configuration.
- *
  * @generated from message envoy.config.endpoint.v3.Endpoint.HealthCheckConfig
  */
 export declare type Endpoint_HealthCheckConfig = Message<"envoy.config.endpoint.v3.Endpoint.HealthCheckConfig"> & {
   /**
-   * Optional alternative health check port value.
-   *
-   * By default the health check address port of an upstream host is the same
-   * as the host's serving address port. This provides an alternative health
-   * check port. Setting this with a non-zero value allows an upstream host
-   * to have different health check address port.
-   *
    * @generated from field: uint32 port_value = 1;
    */
   portValue: number;
 
   /**
-   * By default, the host header for L7 health checks is controlled by cluster level configuration
-   * (see: :ref:`host <envoy_v3_api_field_config.core.v3.HealthCheck.HttpHealthCheck.host>` and
-   * :ref:`authority <envoy_v3_api_field_config.core.v3.HealthCheck.GrpcHealthCheck.authority>`). Setting this
-   * to a non-empty value allows overriding the cluster level configuration for a specific
-   * endpoint.
-   *
    * @generated from field: string hostname = 2;
    */
   hostname: string;
 
   /**
-   * Optional alternative health check host address.
-   *
-   * .. attention::
-   *
-   *   The form of the health check host address is expected to be a direct IP address.
-   *
    * @generated from field: envoy.config.core.v3.Address address = 3;
    */
   address?: Address | undefined;
 
   /**
-   * Optional flag to control if perform active health check for this endpoint.
-   * Active health check is enabled by default if there is a health checker.
-   *
    * @generated from field: bool disable_active_health_check = 4;
    */
   disableActiveHealthCheck: boolean;
@@ -137,8 +87,6 @@ export declare const Endpoint_HealthCheckConfigSchema: GenMessage<Endpoint_Healt
  */
 export declare type Endpoint_AdditionalAddress = Message<"envoy.config.endpoint.v3.Endpoint.AdditionalAddress"> & {
   /**
-   * Additional address that is associated with the endpoint.
-   *
    * @generated from field: envoy.config.core.v3.Address address = 1;
    */
   address?: Address | undefined;
@@ -151,15 +99,10 @@ export declare type Endpoint_AdditionalAddress = Message<"envoy.config.endpoint.
 export declare const Endpoint_AdditionalAddressSchema: GenMessage<Endpoint_AdditionalAddress>;
 
 /**
- * An Endpoint that Envoy can route traffic to.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.endpoint.v3.LbEndpoint
  */
 export declare type LbEndpoint = Message<"envoy.config.endpoint.v3.LbEndpoint"> & {
   /**
-   * Upstream host identifier or a named reference.
-   *
    * @generated from oneof envoy.config.endpoint.v3.LbEndpoint.host_identifier
    */
   hostIdentifier: {
@@ -170,8 +113,6 @@ export declare type LbEndpoint = Message<"envoy.config.endpoint.v3.LbEndpoint"> 
     case: "endpoint";
   } | {
     /**
-     * [#not-implemented-hide:]
-     *
      * @generated from field: string endpoint_name = 5;
      */
     value: string;
@@ -179,36 +120,16 @@ export declare type LbEndpoint = Message<"envoy.config.endpoint.v3.LbEndpoint"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional health status when known and supplied by EDS server.
-   *
    * @generated from field: envoy.config.core.v3.HealthStatus health_status = 2;
    */
   healthStatus: HealthStatus;
 
   /**
-   * The endpoint metadata specifies values that may be used by the load
-   * balancer to select endpoints in a cluster for a given request. The filter
-   * name should be specified as ``envoy.lb``. An example boolean key-value pair
-   * is ``canary``, providing the optional canary status of the upstream host.
-   * This may be matched against in a route's
-   * :ref:`RouteAction <envoy_v3_api_msg_config.route.v3.RouteAction>` metadata_match field
-   * to subset the endpoints considered in cluster load balancing.
-   *
    * @generated from field: envoy.config.core.v3.Metadata metadata = 3;
    */
   metadata?: Metadata | undefined;
 
   /**
-   * The optional load balancing weight of the upstream host; at least 1.
-   * Envoy uses the load balancing weight in some of the built in load
-   * balancers. The load balancing weight for an endpoint is divided by the sum
-   * of the weights of all endpoints in the endpoint's locality to produce a
-   * percentage of traffic for the endpoint. This percentage is then further
-   * weighted by the endpoint's locality's load balancing weight from
-   * LocalityLbEndpoints. If unspecified, will be treated as 1. The sum
-   * of the weights of all endpoints in the endpoint's locality must not
-   * exceed uint32_t maximal value (4294967295).
-   *
    * @generated from field: google.protobuf.UInt32Value load_balancing_weight = 4;
    */
   loadBalancingWeight?: number | undefined;
@@ -221,16 +142,13 @@ export declare type LbEndpoint = Message<"envoy.config.endpoint.v3.LbEndpoint"> 
 export declare const LbEndpointSchema: GenMessage<LbEndpoint>;
 
 /**
- * LbEndpoint list collection. Entries are `LbEndpoint` resources or references.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.endpoint.v3.LbEndpointCollection
  */
 export declare type LbEndpointCollection = Message<"envoy.config.endpoint.v3.LbEndpointCollection"> & {
   /**
-   * @generated from field: xds.core.v3.CollectionEntry entries = 1;
+   * @generated from field: repeated xds.core.v3.CollectionEntry entries = 1;
    */
-  entries?: CollectionEntry | undefined;
+  entries: CollectionEntry[];
 };
 
 /**
@@ -240,27 +158,15 @@ export declare type LbEndpointCollection = Message<"envoy.config.endpoint.v3.LbE
 export declare const LbEndpointCollectionSchema: GenMessage<LbEndpointCollection>;
 
 /**
- * A configuration for an LEDS collection.
- *
  * @generated from message envoy.config.endpoint.v3.LedsClusterLocalityConfig
  */
 export declare type LedsClusterLocalityConfig = Message<"envoy.config.endpoint.v3.LedsClusterLocalityConfig"> & {
   /**
-   * Configuration for the source of LEDS updates for a Locality.
-   *
    * @generated from field: envoy.config.core.v3.ConfigSource leds_config = 1;
    */
   ledsConfig?: ConfigSource | undefined;
 
   /**
-   * The name of the LbEndpoint collection resource.
-   *
-   * If the name ends in ``/*``, it indicates an LbEndpoint glob collection,
-   * which is supported only in the xDS incremental protocol variants.
-   * Otherwise, it indicates an LbEndpointCollection list collection.
-   *
-   * Envoy currently supports only glob collections.
-   *
    * @generated from field: string leds_collection_name = 2;
    */
   ledsCollectionName: string;
@@ -273,33 +179,20 @@ export declare type LedsClusterLocalityConfig = Message<"envoy.config.endpoint.v
 export declare const LedsClusterLocalityConfigSchema: GenMessage<LedsClusterLocalityConfig>;
 
 /**
- * A group of endpoints belonging to a Locality.
- * One can have multiple LocalityLbEndpoints for a locality, but only if
- * they have different priorities.
- * [#next-free-field: 10]
- *
  * @generated from message envoy.config.endpoint.v3.LocalityLbEndpoints
  */
 export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.LocalityLbEndpoints"> & {
   /**
-   * Identifies location of where the upstream hosts run.
-   *
    * @generated from field: envoy.config.core.v3.Locality locality = 1;
    */
   locality?: Locality | undefined;
 
   /**
-   * Metadata to provide additional information about the locality endpoints in aggregate.
-   *
    * @generated from field: envoy.config.core.v3.Metadata metadata = 9;
    */
   metadata?: Metadata | undefined;
 
   /**
-   * The group of endpoints belonging to the locality specified.
-   * This is ignored if :ref:`leds_cluster_locality_config
-   * <envoy_v3_api_field_config.endpoint.v3.LocalityLbEndpoints.leds_cluster_locality_config>` is set.
-   *
    * @generated from field: repeated envoy.config.endpoint.v3.LbEndpoint lb_endpoints = 2;
    */
   lbEndpoints: LbEndpoint[];
@@ -309,9 +202,6 @@ export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.Loca
    */
   lbConfig: {
     /**
-     * [#not-implemented-hide:]
-     * Not implemented and deprecated.
-     *
      * @generated from field: envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList load_balancer_endpoints = 7 [deprecated = true];
      * @deprecated
      */
@@ -319,11 +209,6 @@ export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.Loca
     case: "loadBalancerEndpoints";
   } | {
     /**
-     * LEDS Configuration for the current locality.
-     * If this is set, the :ref:`lb_endpoints
-     * <envoy_v3_api_field_config.endpoint.v3.LocalityLbEndpoints.lb_endpoints>`
-     * field is ignored.
-     *
      * @generated from field: envoy.config.endpoint.v3.LedsClusterLocalityConfig leds_cluster_locality_config = 8;
      */
     value: LedsClusterLocalityConfig;
@@ -331,45 +216,16 @@ export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.Loca
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional: Per priority/region/zone/sub_zone weight; at least 1. The load
-   * balancing weight for a locality is divided by the sum of the weights of all
-   * localities  at the same priority level to produce the effective percentage
-   * of traffic for the locality. The sum of the weights of all localities at
-   * the same priority level must not exceed uint32_t maximal value (4294967295).
-   *
-   * Locality weights are only considered when :ref:`locality weighted load
-   * balancing <arch_overview_load_balancing_locality_weighted_lb>` is
-   * configured. These weights are ignored otherwise. If no weights are
-   * specified when locality weighted load balancing is enabled, the locality is
-   * assigned no load.
-   *
    * @generated from field: google.protobuf.UInt32Value load_balancing_weight = 3;
    */
   loadBalancingWeight?: number | undefined;
 
   /**
-   * Optional: the priority for this LocalityLbEndpoints. If unspecified this will
-   * default to the highest priority (0).
-   *
-   * Under usual circumstances, Envoy will only select endpoints for the highest
-   * priority (0). In the event that enough endpoints for a particular priority are
-   * unavailable/unhealthy, Envoy will fail over to selecting endpoints for the
-   * next highest priority group. Read more at :ref:`priority levels <arch_overview_load_balancing_priority_levels>`.
-   *
-   * Priorities should range from 0 (highest) to N (lowest) without skipping.
-   *
    * @generated from field: uint32 priority = 5;
    */
   priority: number;
 
   /**
-   * Optional: Per locality proximity value which indicates how close this
-   * locality is from the source locality. This value only provides ordering
-   * information (lower the value, closer it is to the source locality).
-   * This will be consumed by load balancing schemes that need proximity order
-   * to determine where to route the requests.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: google.protobuf.UInt32Value proximity = 6;
    */
   proximity?: number | undefined;
@@ -382,9 +238,6 @@ export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.Loca
 export declare const LocalityLbEndpointsSchema: GenMessage<LocalityLbEndpoints>;
 
 /**
- * [#not-implemented-hide:]
- * A list of endpoints of a specific locality.
- *
  * @generated from message envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList
  */
 export declare type LocalityLbEndpoints_LbEndpointList = Message<"envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList"> & {

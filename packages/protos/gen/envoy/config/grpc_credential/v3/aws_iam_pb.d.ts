@@ -15,24 +15,12 @@ export declare const file_envoy_config_grpc_credential_v3_aws_iam: GenFile;
  */
 export declare type AwsIamConfig = Message<"envoy.config.grpc_credential.v3.AwsIamConfig"> & {
   /**
-   * The `service namespace
-   * <https://docs.aws.amazon.com/general/latest/gr/aws-arns-and-namespaces.html#genref-aws-service-namespaces>`_
-   * of the Grpc endpoint.
-   *
-   * Example: appmesh
-   *
    * @generated from field: string service_name = 1 [deprecated = true];
    * @deprecated
    */
   serviceName: string;
 
   /**
-   * The `region <https://docs.aws.amazon.com/general/latest/gr/rande.html>`_ hosting the Grpc
-   * endpoint. If unspecified, the extension will use the value in the ``AWS_REGION`` environment
-   * variable.
-   *
-   * Example: us-west-2
-   *
    * @generated from field: string region = 2 [deprecated = true];
    * @deprecated
    */

@@ -4,17 +4,19 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Address } from "../../core/v3/address_pb.js";
+import type { Address, TcpKeepalive } from "../../core/v3/address_pb.js";
 import type { SocketOption, SocketOptionsOverride } from "../../core/v3/socket_option_pb.js";
 import type { CollectionEntry } from "../../../../xds/core/v3/collection_entry_pb.js";
+import type { StatsMatcher } from "../../metrics/v3/stats_pb.js";
 import type { FilterChain, ListenerFilter } from "./listener_components_pb.js";
 import type { Matcher } from "../../../../xds/type/matcher/v3/matcher_pb.js";
-import type { Metadata, TrafficDirection } from "../../core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Metadata, TrafficDirection } from "../../core/v3/base_pb.js";
 import type { UdpListenerConfig } from "./udp_listener_config_pb.js";
 import type { ApiListener } from "./api_listener_pb.js";
 import type { AccessLog } from "../../accesslog/v3/accesslog_pb.js";
 import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
+import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 
 /**
  * Describes the file envoy/config/listener/v3/listener.proto.
@@ -22,8 +24,6 @@ import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 export declare const file_envoy_config_listener_v3_listener: GenFile;
 
 /**
- * The additional address the listener is listening on.
- *
  * @generated from message envoy.config.listener.v3.AdditionalAddress
  */
 export declare type AdditionalAddress = Message<"envoy.config.listener.v3.AdditionalAddress"> & {
@@ -33,17 +33,14 @@ export declare type AdditionalAddress = Message<"envoy.config.listener.v3.Additi
   address?: Address | undefined;
 
   /**
-   * Additional socket options that may not be present in Envoy source code or
-   * precompiled binaries. If specified, this will override the
-   * :ref:`socket_options <envoy_v3_api_field_config.listener.v3.Listener.socket_options>`
-   * in the listener. If specified with no
-   * :ref:`socket_options <envoy_v3_api_field_config.core.v3.SocketOptionsOverride.socket_options>`
-   * or an empty list of :ref:`socket_options <envoy_v3_api_field_config.core.v3.SocketOptionsOverride.socket_options>`,
-   * it means no socket option will apply.
-   *
    * @generated from field: envoy.config.core.v3.SocketOptionsOverride socket_options = 2;
    */
   socketOptions?: SocketOptionsOverride | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TcpKeepalive tcp_keepalive = 3;
+   */
+  tcpKeepalive?: TcpKeepalive | undefined;
 };
 
 /**
@@ -53,9 +50,6 @@ export declare type AdditionalAddress = Message<"envoy.config.listener.v3.Additi
 export declare const AdditionalAddressSchema: GenMessage<AdditionalAddress>;
 
 /**
- * Listener list collections. Entries are ``Listener`` resources or references.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.listener.v3.ListenerCollection
  */
 export declare type ListenerCollection = Message<"envoy.config.listener.v3.ListenerCollection"> & {
@@ -72,391 +66,176 @@ export declare type ListenerCollection = Message<"envoy.config.listener.v3.Liste
 export declare const ListenerCollectionSchema: GenMessage<ListenerCollection>;
 
 /**
- * [#next-free-field: 36]
- *
  * @generated from message envoy.config.listener.v3.Listener
  */
 export declare type Listener = Message<"envoy.config.listener.v3.Listener"> & {
   /**
-   * The unique name by which this listener is known. If no name is provided,
-   * Envoy will allocate an internal UUID for the listener. If the listener is to be dynamically
-   * updated or removed via :ref:`LDS <config_listeners_lds>` a unique name must be provided.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The address that the listener should listen on. In general, the address must be unique, though
-   * that is governed by the bind rules of the OS. E.g., multiple listeners can listen on port 0 on
-   * Linux as the actual port will be allocated by the OS.
-   * Required unless ``api_listener`` or ``listener_specifier`` is populated.
-   *
    * @generated from field: envoy.config.core.v3.Address address = 2;
    */
   address?: Address | undefined;
 
   /**
-   * The additional addresses the listener should listen on. The addresses must be unique across all
-   * listeners. Multiple addresses with port 0 can be supplied. When using multiple addresses in a single listener,
-   * all addresses use the same protocol, and multiple internal addresses are not supported.
-   *
    * @generated from field: repeated envoy.config.listener.v3.AdditionalAddress additional_addresses = 33;
    */
   additionalAddresses: AdditionalAddress[];
 
   /**
-   * Optional prefix to use on listener stats. If empty, the stats will be rooted at
-   * ``listener.<address as string>.``. If non-empty, stats will be rooted at
-   * ``listener.<stat_prefix>.``.
-   *
    * @generated from field: string stat_prefix = 28;
    */
   statPrefix: string;
 
   /**
-   * A list of filter chains to consider for this listener. The
-   * :ref:`FilterChain <envoy_v3_api_msg_config.listener.v3.FilterChain>` with the most specific
-   * :ref:`FilterChainMatch <envoy_v3_api_msg_config.listener.v3.FilterChainMatch>` criteria is used on a
-   * connection.
-   *
-   * Example using SNI for filter chain selection can be found in the
-   * :ref:`FAQ entry <faq_how_to_setup_sni>`.
-   *
+   * @generated from field: envoy.config.metrics.v3.StatsMatcher stats_matcher = 39;
+   */
+  statsMatcher?: StatsMatcher | undefined;
+
+  /**
    * @generated from field: repeated envoy.config.listener.v3.FilterChain filter_chains = 3;
    */
   filterChains: FilterChain[];
 
   /**
-   * :ref:`Matcher API <arch_overview_matching_listener>` resolving the filter chain name from the
-   * network properties. This matcher is used as a replacement for the filter chain match condition
-   * :ref:`filter_chain_match
-   * <envoy_v3_api_field_config.listener.v3.FilterChain.filter_chain_match>`. If specified, all
-   * :ref:`filter_chains <envoy_v3_api_field_config.listener.v3.Listener.filter_chains>` must have a
-   * non-empty and unique :ref:`name <envoy_v3_api_field_config.listener.v3.FilterChain.name>` field
-   * and not specify :ref:`filter_chain_match
-   * <envoy_v3_api_field_config.listener.v3.FilterChain.filter_chain_match>` field.
-   *
-   * .. note::
-   *
-   *  Once matched, each connection is permanently bound to its filter chain.
-   *  If the matcher changes but the filter chain remains the same, the
-   *  connections bound to the filter chain are not drained. If, however, the
-   *  filter chain is removed or structurally modified, then the drain for its
-   *  connections is initiated.
-   *
+   * @generated from field: envoy.config.listener.v3.Listener.FcdsConfig fcds_config = 36;
+   */
+  fcdsConfig?: Listener_FcdsConfig | undefined;
+
+  /**
    * @generated from field: xds.type.matcher.v3.Matcher filter_chain_matcher = 32;
    */
   filterChainMatcher?: Matcher | undefined;
 
   /**
-   * If a connection is redirected using ``iptables``, the port on which the proxy
-   * receives it might be different from the original destination address. When this flag is set to
-   * true, the listener hands off redirected connections to the listener associated with the
-   * original destination address. If there is no listener associated with the original destination
-   * address, the connection is handled by the listener that receives it. Defaults to false.
-   *
    * @generated from field: google.protobuf.BoolValue use_original_dst = 4;
    */
   useOriginalDst?: boolean | undefined;
 
   /**
-   * The default filter chain if none of the filter chain matches. If no default filter chain is supplied,
-   * the connection will be closed. The filter chain match is ignored in this field.
-   *
    * @generated from field: envoy.config.listener.v3.FilterChain default_filter_chain = 25;
    */
   defaultFilterChain?: FilterChain | undefined;
 
   /**
-   * Soft limit on size of the listener’s new connection read and write buffers.
-   * If unspecified, an implementation defined default is applied (1MiB).
-   *
    * @generated from field: google.protobuf.UInt32Value per_connection_buffer_limit_bytes = 5;
    */
   perConnectionBufferLimitBytes?: number | undefined;
 
   /**
-   * Listener metadata.
-   *
+   * @generated from field: google.protobuf.Duration per_connection_buffer_high_watermark_timeout = 38;
+   */
+  perConnectionBufferHighWatermarkTimeout?: Duration | undefined;
+
+  /**
    * @generated from field: envoy.config.core.v3.Metadata metadata = 6;
    */
   metadata?: Metadata | undefined;
 
   /**
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.config.listener.v3.Listener.DeprecatedV1 deprecated_v1 = 7 [deprecated = true];
    * @deprecated
    */
   deprecatedV1?: Listener_DeprecatedV1 | undefined;
 
   /**
-   * The type of draining to perform at a listener-wide level.
-   *
    * @generated from field: envoy.config.listener.v3.Listener.DrainType drain_type = 8;
    */
   drainType: Listener_DrainType;
 
   /**
-   * Listener filters have the opportunity to manipulate and augment the connection metadata that
-   * is used in connection filter chain matching, for example. These filters are run before any in
-   * :ref:`filter_chains <envoy_v3_api_field_config.listener.v3.Listener.filter_chains>`. Order matters as the
-   * filters are processed sequentially right after a socket has been accepted by the listener, and
-   * before a connection is created.
-   * UDP Listener filters can be specified when the protocol in the listener socket address in
-   * :ref:`protocol <envoy_v3_api_field_config.core.v3.SocketAddress.protocol>` is :ref:`UDP
-   * <envoy_v3_api_enum_value_config.core.v3.SocketAddress.Protocol.UDP>` and no
-   * :ref:`quic_options <envoy_v3_api_field_config.listener.v3.UdpListenerConfig.quic_options>` is specified in :ref:`udp_listener_config <envoy_v3_api_field_config.listener.v3.Listener.udp_listener_config>`.
-   * QUIC listener filters can be specified when :ref:`quic_options
-   * <envoy_v3_api_field_config.listener.v3.UdpListenerConfig.quic_options>` is
-   * specified in :ref:`udp_listener_config <envoy_v3_api_field_config.listener.v3.Listener.udp_listener_config>`.
-   * They are processed sequentially right before connection creation. And like TCP Listener filters, they can be used to manipulate the connection metadata and socket. But the difference is that they can't be used to pause connection creation.
-   *
    * @generated from field: repeated envoy.config.listener.v3.ListenerFilter listener_filters = 9;
    */
   listenerFilters: ListenerFilter[];
 
   /**
-   * The timeout to wait for all listener filters to complete operation. If the timeout is reached,
-   * the accepted socket is closed without a connection being created unless
-   * ``continue_on_listener_filters_timeout`` is set to true. Specify 0 to disable the
-   * timeout. If not specified, a default timeout of 15s is used.
-   *
    * @generated from field: google.protobuf.Duration listener_filters_timeout = 15;
    */
   listenerFiltersTimeout?: Duration | undefined;
 
   /**
-   * Whether a connection should be created when listener filters timeout. Default is false.
-   *
-   * .. attention::
-   *
-   *   Some listener filters, such as :ref:`Proxy Protocol filter
-   *   <config_listener_filters_proxy_protocol>`, should not be used with this option. It will cause
-   *   unexpected behavior when a connection is created.
-   *
    * @generated from field: bool continue_on_listener_filters_timeout = 17;
    */
   continueOnListenerFiltersTimeout: boolean;
 
   /**
-   * Whether the listener should be set as a transparent socket.
-   * When this flag is set to true, connections can be redirected to the listener using an
-   * ``iptables`` ``TPROXY`` target, in which case the original source and destination addresses and
-   * ports are preserved on accepted connections. This flag should be used in combination with
-   * :ref:`an original_dst <config_listener_filters_original_dst>` :ref:`listener filter
-   * <envoy_v3_api_field_config.listener.v3.Listener.listener_filters>` to mark the connections' local addresses as
-   * "restored." This can be used to hand off each redirected connection to another listener
-   * associated with the connection's destination address. Direct connections to the socket without
-   * using ``TPROXY`` cannot be distinguished from connections redirected using ``TPROXY`` and are
-   * therefore treated as if they were redirected.
-   * When this flag is set to false, the listener's socket is explicitly reset as non-transparent.
-   * Setting this flag requires Envoy to run with the ``CAP_NET_ADMIN`` capability.
-   * When this flag is not set (default), the socket is not modified, i.e. the transparent option
-   * is neither set nor reset.
-   *
    * @generated from field: google.protobuf.BoolValue transparent = 10;
    */
   transparent?: boolean | undefined;
 
   /**
-   * Whether the listener should set the ``IP_FREEBIND`` socket option. When this
-   * flag is set to true, listeners can be bound to an IP address that is not
-   * configured on the system running Envoy. When this flag is set to false, the
-   * option ``IP_FREEBIND`` is disabled on the socket. When this flag is not set
-   * (default), the socket is not modified, i.e. the option is neither enabled
-   * nor disabled.
-   *
    * @generated from field: google.protobuf.BoolValue freebind = 11;
    */
   freebind?: boolean | undefined;
 
   /**
-   * Additional socket options that may not be present in Envoy source code or
-   * precompiled binaries.
-   * It is not allowed to update the socket options for any existing address if
-   * :ref:`enable_reuse_port <envoy_v3_api_field_config.listener.v3.Listener.enable_reuse_port>`
-   * is ``false`` to avoid the conflict when creating new sockets for the listener.
-   *
    * @generated from field: repeated envoy.config.core.v3.SocketOption socket_options = 13;
    */
   socketOptions: SocketOption[];
 
   /**
-   * Whether the listener should accept TCP Fast Open (TFO) connections.
-   * When this flag is set to a value greater than 0, the option TCP_FASTOPEN is enabled on
-   * the socket, with a queue length of the specified size
-   * (see `details in RFC7413 <https://tools.ietf.org/html/rfc7413#section-5.1>`_).
-   * When this flag is set to 0, the option TCP_FASTOPEN is disabled on the socket.
-   * When this flag is not set (default), the socket is not modified,
-   * i.e. the option is neither enabled nor disabled.
-   *
-   * On Linux, the net.ipv4.tcp_fastopen kernel parameter must include flag 0x2 to enable
-   * TCP_FASTOPEN.
-   * See `ip-sysctl.txt <https://www.kernel.org/doc/Documentation/networking/ip-sysctl.txt>`_.
-   *
-   * On macOS, only values of 0, 1, and unset are valid; other values may result in an error.
-   * To set the queue length on macOS, set the net.inet.tcp.fastopen_backlog kernel parameter.
-   *
    * @generated from field: google.protobuf.UInt32Value tcp_fast_open_queue_length = 12;
    */
   tcpFastOpenQueueLength?: number | undefined;
 
   /**
-   * Specifies the intended direction of the traffic relative to the local Envoy.
-   * This property is required on Windows for listeners using the original destination filter,
-   * see :ref:`Original Destination <config_listener_filters_original_dst>`.
-   *
    * @generated from field: envoy.config.core.v3.TrafficDirection traffic_direction = 16;
    */
   trafficDirection: TrafficDirection;
 
   /**
-   * If the protocol in the listener socket address in :ref:`protocol
-   * <envoy_v3_api_field_config.core.v3.SocketAddress.protocol>` is :ref:`UDP
-   * <envoy_v3_api_enum_value_config.core.v3.SocketAddress.Protocol.UDP>`, this field specifies UDP
-   * listener specific configuration.
-   *
    * @generated from field: envoy.config.listener.v3.UdpListenerConfig udp_listener_config = 18;
    */
   udpListenerConfig?: UdpListenerConfig | undefined;
 
   /**
-   * Used to represent an API listener, which is used in non-proxy clients. The type of API
-   * exposed to the non-proxy application depends on the type of API listener.
-   * When this field is set, no other field except for :ref:`name<envoy_v3_api_field_config.listener.v3.Listener.name>`
-   * should be set.
-   *
-   * .. note::
-   *
-   *  Currently only one ApiListener can be installed; and it can only be done via bootstrap config,
-   *  not LDS.
-   *
-   * [#next-major-version: In the v3 API, instead of this messy approach where the socket
-   * listener fields are directly in the top-level Listener message and the API listener types
-   * are in the ApiListener message, the socket listener messages should be in their own message,
-   * and the top-level Listener should essentially be a oneof that selects between the
-   * socket listener and the various types of API listener. That way, a given Listener message
-   * can structurally only contain the fields of the relevant type.]
-   *
    * @generated from field: envoy.config.listener.v3.ApiListener api_listener = 19;
    */
   apiListener?: ApiListener | undefined;
 
   /**
-   * The listener's connection balancer configuration, currently only applicable to TCP listeners.
-   * If no configuration is specified, Envoy will not attempt to balance active connections between
-   * worker threads.
-   *
-   * In the scenario that the listener X redirects all the connections to the listeners Y1 and Y2
-   * by setting :ref:`use_original_dst <envoy_v3_api_field_config.listener.v3.Listener.use_original_dst>` in X
-   * and :ref:`bind_to_port <envoy_v3_api_field_config.listener.v3.Listener.bind_to_port>` to false in Y1 and Y2,
-   * it is recommended to disable the balance config in listener X to avoid the cost of balancing, and
-   * enable the balance config in Y1 and Y2 to balance the connections among the workers.
-   *
    * @generated from field: envoy.config.listener.v3.Listener.ConnectionBalanceConfig connection_balance_config = 20;
    */
   connectionBalanceConfig?: Listener_ConnectionBalanceConfig | undefined;
 
   /**
-   * Deprecated. Use ``enable_reuse_port`` instead.
-   *
    * @generated from field: bool reuse_port = 21 [deprecated = true];
    * @deprecated
    */
   reusePort: boolean;
 
   /**
-   * When this flag is set to true, listeners set the ``SO_REUSEPORT`` socket option and
-   * create one socket for each worker thread. This makes inbound connections
-   * distribute among worker threads roughly evenly in cases where there are a high number
-   * of connections. When this flag is set to false, all worker threads share one socket. This field
-   * defaults to true. The change of field will be rejected during an listener update when the
-   * runtime flag ``envoy.reloadable_features.enable_update_listener_socket_options`` is enabled.
-   * Otherwise, the update of this field will be ignored quietly.
-   *
-   * .. attention::
-   *
-   *   Although this field defaults to true, it has different behavior on different platforms. See
-   *   the following text for more information.
-   *
-   * * On Linux, reuse_port is respected for both TCP and UDP listeners. It also works correctly
-   *   with hot restart.
-   * * On macOS, reuse_port for TCP does not do what it does on Linux. Instead of load balancing,
-   *   the last socket wins and receives all connections/packets. For TCP, reuse_port is force
-   *   disabled and the user is warned. For UDP, it is enabled, but only one worker will receive
-   *   packets. For QUIC/H3, SW routing will send packets to other workers. For "raw" UDP, only
-   *   a single worker will currently receive packets.
-   * * On Windows, reuse_port for TCP has undefined behavior. It is force disabled and the user
-   *   is warned similar to macOS. It is left enabled for UDP with undefined behavior currently.
-   *
    * @generated from field: google.protobuf.BoolValue enable_reuse_port = 29;
    */
   enableReusePort?: boolean | undefined;
 
   /**
-   * Configuration for :ref:`access logs <arch_overview_access_logs>`
-   * emitted by this listener.
-   *
    * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 22;
    */
   accessLog: AccessLog[];
 
   /**
-   * The maximum length a tcp listener's pending connections queue can grow to. If no value is
-   * provided net.core.somaxconn will be used on Linux and 128 otherwise.
-   *
    * @generated from field: google.protobuf.UInt32Value tcp_backlog_size = 24;
    */
   tcpBacklogSize?: number | undefined;
 
   /**
-   * The maximum number of connections to accept from the kernel per socket
-   * event. Envoy may decide to close these connections after accepting them
-   * from the kernel e.g. due to load shedding, or other policies.
-   * If there are more than max_connections_to_accept_per_socket_event
-   * connections pending accept, connections over this threshold will be
-   * accepted in later event loop iterations.
-   * If no value is provided Envoy will accept all connections pending accept
-   * from the kernel.
-   *
    * @generated from field: google.protobuf.UInt32Value max_connections_to_accept_per_socket_event = 34;
    */
   maxConnectionsToAcceptPerSocketEvent?: number | undefined;
 
   /**
-   * Whether the listener should bind to the port. A listener that doesn't
-   * bind can only receive connections redirected from other listeners that set
-   * :ref:`use_original_dst <envoy_v3_api_field_config.listener.v3.Listener.use_original_dst>`
-   * to true. Default is true.
-   *
    * @generated from field: google.protobuf.BoolValue bind_to_port = 26;
    */
   bindToPort?: boolean | undefined;
 
   /**
-   * The exclusive listener type and the corresponding config.
-   *
    * @generated from oneof envoy.config.listener.v3.Listener.listener_specifier
    */
   listenerSpecifier: {
     /**
-     * Used to represent an internal listener which does not listen on OSI L4 address but can be used by the
-     * :ref:`envoy cluster <envoy_v3_api_msg_config.cluster.v3.Cluster>` to create a user space connection to.
-     * The internal listener acts as a TCP listener. It supports listener filters and network filter chains.
-     * Upstream clusters refer to the internal listeners by their :ref:`name
-     * <envoy_v3_api_field_config.listener.v3.Listener.name>`. :ref:`Address
-     * <envoy_v3_api_field_config.listener.v3.Listener.address>` must not be set on the internal listeners.
-     *
-     * There are some limitations that are derived from the implementation. The known limitations include:
-     *
-     * * :ref:`ConnectionBalanceConfig <envoy_v3_api_msg_config.listener.v3.Listener.ConnectionBalanceConfig>` is not
-     *   allowed because both the cluster connection and the listener connection must be owned by the same dispatcher.
-     * * :ref:`tcp_backlog_size <envoy_v3_api_field_config.listener.v3.Listener.tcp_backlog_size>`
-     * * :ref:`freebind <envoy_v3_api_field_config.listener.v3.Listener.freebind>`
-     * * :ref:`transparent <envoy_v3_api_field_config.listener.v3.Listener.transparent>`
-     *
      * @generated from field: envoy.config.listener.v3.Listener.InternalListenerConfig internal_listener = 27;
      */
     value: Listener_InternalListenerConfig;
@@ -464,27 +243,24 @@ export declare type Listener = Message<"envoy.config.listener.v3.Listener"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Enable MPTCP (multi-path TCP) on this listener. Clients will be allowed to establish
-   * MPTCP connections. Non-MPTCP clients will fall back to regular TCP.
-   *
    * @generated from field: bool enable_mptcp = 30;
    */
   enableMptcp: boolean;
 
   /**
-   * Whether the listener should limit connections based upon the value of
-   * :ref:`global_downstream_max_connections <config_overload_manager_limiting_connections>`.
-   *
    * @generated from field: bool ignore_global_conn_limit = 31;
    */
   ignoreGlobalConnLimit: boolean;
 
   /**
-   * Whether the listener bypasses configured overload manager actions.
-   *
    * @generated from field: bool bypass_overload_manager = 35;
    */
   bypassOverloadManager: boolean;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TcpKeepalive tcp_keepalive = 37;
+   */
+  tcpKeepalive?: TcpKeepalive | undefined;
 };
 
 /**
@@ -494,19 +270,10 @@ export declare type Listener = Message<"envoy.config.listener.v3.Listener"> & {
 export declare const ListenerSchema: GenMessage<Listener>;
 
 /**
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.listener.v3.Listener.DeprecatedV1
  */
 export declare type Listener_DeprecatedV1 = Message<"envoy.config.listener.v3.Listener.DeprecatedV1"> & {
   /**
-   * Whether the listener should bind to the port. A listener that doesn't
-   * bind can only receive connections redirected from other listeners that
-   * set use_original_dst parameter to true. Default is true.
-   *
-   * This is deprecated. Use :ref:`Listener.bind_to_port
-   * <envoy_v3_api_field_config.listener.v3.Listener.bind_to_port>`
-   *
    * @generated from field: google.protobuf.BoolValue bind_to_port = 1;
    */
   bindToPort?: boolean | undefined;
@@ -519,8 +286,6 @@ export declare type Listener_DeprecatedV1 = Message<"envoy.config.listener.v3.Li
 export declare const Listener_DeprecatedV1Schema: GenMessage<Listener_DeprecatedV1>;
 
 /**
- * Configuration for listener connection balancing.
- *
  * @generated from message envoy.config.listener.v3.Listener.ConnectionBalanceConfig
  */
 export declare type Listener_ConnectionBalanceConfig = Message<"envoy.config.listener.v3.Listener.ConnectionBalanceConfig"> & {
@@ -529,22 +294,22 @@ export declare type Listener_ConnectionBalanceConfig = Message<"envoy.config.lis
    */
   balanceType: {
     /**
-     * If specified, the listener will use the exact connection balancer.
-     *
      * @generated from field: envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance exact_balance = 1;
      */
     value: Listener_ConnectionBalanceConfig_ExactBalance;
     case: "exactBalance";
   } | {
     /**
-     * The listener will use the connection balancer according to ``type_url``. If ``type_url`` is invalid,
-     * Envoy will not attempt to balance active connections between worker threads.
-     * [#extension-category: envoy.network.connection_balance]
-     *
      * @generated from field: envoy.config.core.v3.TypedExtensionConfig extend_balance = 2;
      */
     value: TypedExtensionConfig;
     case: "extendBalance";
+  } | {
+    /**
+     * @generated from field: envoy.config.listener.v3.Listener.ConnectionBalanceConfig.CpuLocalityBalance cpu_locality_balance = 3;
+     */
+    value: Listener_ConnectionBalanceConfig_CpuLocalityBalance;
+    case: "cpuLocalityBalance";
   } | { case: undefined; value?: undefined };
 };
 
@@ -555,13 +320,6 @@ export declare type Listener_ConnectionBalanceConfig = Message<"envoy.config.lis
 export declare const Listener_ConnectionBalanceConfigSchema: GenMessage<Listener_ConnectionBalanceConfig>;
 
 /**
- * A connection balancer implementation that does exact balancing. This means that a lock is
- * held during balancing so that connection counts are nearly exactly balanced between worker
- * threads. This is "nearly" exact in the sense that a connection might close in parallel thus
- * making the counts incorrect, but this should be rectified on the next accept. This balancer
- * sacrifices accept throughput for accuracy and should be used when there are a small number of
- * connections that rarely cycle (e.g., service mesh gRPC egress).
- *
  * @generated from message envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance
  */
 export declare type Listener_ConnectionBalanceConfig_ExactBalance = Message<"envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance"> & {
@@ -574,8 +332,18 @@ export declare type Listener_ConnectionBalanceConfig_ExactBalance = Message<"env
 export declare const Listener_ConnectionBalanceConfig_ExactBalanceSchema: GenMessage<Listener_ConnectionBalanceConfig_ExactBalance>;
 
 /**
- * Configuration for envoy internal listener. All the future internal listener features should be added here.
- *
+ * @generated from message envoy.config.listener.v3.Listener.ConnectionBalanceConfig.CpuLocalityBalance
+ */
+export declare type Listener_ConnectionBalanceConfig_CpuLocalityBalance = Message<"envoy.config.listener.v3.Listener.ConnectionBalanceConfig.CpuLocalityBalance"> & {
+};
+
+/**
+ * Describes the message envoy.config.listener.v3.Listener.ConnectionBalanceConfig.CpuLocalityBalance.
+ * Use `create(Listener_ConnectionBalanceConfig_CpuLocalityBalanceSchema)` to create a new message.
+ */
+export declare const Listener_ConnectionBalanceConfig_CpuLocalityBalanceSchema: GenMessage<Listener_ConnectionBalanceConfig_CpuLocalityBalance>;
+
+/**
  * @generated from message envoy.config.listener.v3.Listener.InternalListenerConfig
  */
 export declare type Listener_InternalListenerConfig = Message<"envoy.config.listener.v3.Listener.InternalListenerConfig"> & {
@@ -588,22 +356,36 @@ export declare type Listener_InternalListenerConfig = Message<"envoy.config.list
 export declare const Listener_InternalListenerConfigSchema: GenMessage<Listener_InternalListenerConfig>;
 
 /**
+ * @generated from message envoy.config.listener.v3.Listener.FcdsConfig
+ */
+export declare type Listener_FcdsConfig = Message<"envoy.config.listener.v3.Listener.FcdsConfig"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: envoy.config.core.v3.ConfigSource config_source = 2;
+   */
+  configSource?: ConfigSource | undefined;
+};
+
+/**
+ * Describes the message envoy.config.listener.v3.Listener.FcdsConfig.
+ * Use `create(Listener_FcdsConfigSchema)` to create a new message.
+ */
+export declare const Listener_FcdsConfigSchema: GenMessage<Listener_FcdsConfig>;
+
+/**
  * @generated from enum envoy.config.listener.v3.Listener.DrainType
  */
 export enum Listener_DrainType {
   /**
-   * Drain in response to calling /healthcheck/fail admin endpoint (along with the health check
-   * filter), listener removal/modification, and hot restart.
-   *
    * @generated from enum value: DEFAULT = 0;
    */
   DEFAULT = 0,
 
   /**
-   * Drain in response to listener removal/modification and hot restart. This setting does not
-   * include /healthcheck/fail. This setting may be desirable if Envoy is hosting both ingress
-   * and egress listeners.
-   *
    * @generated from enum value: MODIFY_ONLY = 1;
    */
   MODIFY_ONLY = 1,
@@ -613,52 +395,4 @@ export enum Listener_DrainType {
  * Describes the enum envoy.config.listener.v3.Listener.DrainType.
  */
 export declare const Listener_DrainTypeSchema: GenEnum<Listener_DrainType>;
-
-/**
- * A placeholder proto so that users can explicitly configure the standard
- * Listener Manager via the bootstrap's :ref:`listener_manager <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.listener_manager>`.
- * [#not-implemented-hide:]
- *
- * @generated from message envoy.config.listener.v3.ListenerManager
- */
-export declare type ListenerManager = Message<"envoy.config.listener.v3.ListenerManager"> & {
-};
-
-/**
- * Describes the message envoy.config.listener.v3.ListenerManager.
- * Use `create(ListenerManagerSchema)` to create a new message.
- */
-export declare const ListenerManagerSchema: GenMessage<ListenerManager>;
-
-/**
- * A placeholder proto so that users can explicitly configure the standard
- * Validation Listener Manager via the bootstrap's :ref:`listener_manager <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.listener_manager>`.
- * [#not-implemented-hide:]
- *
- * @generated from message envoy.config.listener.v3.ValidationListenerManager
- */
-export declare type ValidationListenerManager = Message<"envoy.config.listener.v3.ValidationListenerManager"> & {
-};
-
-/**
- * Describes the message envoy.config.listener.v3.ValidationListenerManager.
- * Use `create(ValidationListenerManagerSchema)` to create a new message.
- */
-export declare const ValidationListenerManagerSchema: GenMessage<ValidationListenerManager>;
-
-/**
- * A placeholder proto so that users can explicitly configure the API
- * Listener Manager via the bootstrap's :ref:`listener_manager <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.listener_manager>`.
- * [#not-implemented-hide:]
- *
- * @generated from message envoy.config.listener.v3.ApiListenerManager
- */
-export declare type ApiListenerManager = Message<"envoy.config.listener.v3.ApiListenerManager"> & {
-};
-
-/**
- * Describes the message envoy.config.listener.v3.ApiListenerManager.
- * Use `create(ApiListenerManagerSchema)` to create a new message.
- */
-export declare const ApiListenerManagerSchema: GenMessage<ApiListenerManager>;
 

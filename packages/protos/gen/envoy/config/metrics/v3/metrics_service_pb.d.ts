@@ -13,65 +13,38 @@ import type { ApiVersion } from "../../core/v3/config_source_pb.js";
 export declare const file_envoy_config_metrics_v3_metrics_service: GenFile;
 
 /**
- * Metrics Service is configured as a built-in ``envoy.stat_sinks.metrics_service`` :ref:`StatsSink
- * <envoy_v3_api_msg_config.metrics.v3.StatsSink>`. This opaque configuration will be used to create
- * Metrics Service.
- *
- * Example:
- *
- * .. code-block:: yaml
- *
- *     stats_sinks:
- *       - name: envoy.stat_sinks.metrics_service
- *         typed_config:
- *           "@type": type.googleapis.com/envoy.config.metrics.v3.MetricsServiceConfig
- *
- * [#extension: envoy.stat_sinks.metrics_service]
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.metrics.v3.MetricsServiceConfig
  */
 export declare type MetricsServiceConfig = Message<"envoy.config.metrics.v3.MetricsServiceConfig"> & {
   /**
-   * The upstream gRPC cluster that hosts the metrics service.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * API version for metric service transport protocol. This describes the metric service gRPC
-   * endpoint and version of messages used on the wire.
-   *
-   * @generated from field: envoy.config.core.v3.ApiVersion transport_api_version = 3;
+   * @generated from field: envoy.config.core.v3.ApiVersion transport_api_version = 3 [json_name = ""];
    */
   transportApiVersion: ApiVersion;
 
   /**
-   * If true, counters are reported as the delta between flushing intervals. Otherwise, the current
-   * counter value is reported. Defaults to false.
-   * Eventually (https://github.com/envoyproxy/envoy/issues/10968) if this value is not set, the
-   * sink will take updates from the :ref:`MetricsResponse <envoy_v3_api_msg_service.metrics.v3.StreamMetricsResponse>`.
-   *
-   * @generated from field: google.protobuf.BoolValue report_counters_as_deltas = 2;
+   * @generated from field: google.protobuf.BoolValue report_counters_as_deltas = 2 [json_name = ""];
    */
   reportCountersAsDeltas?: boolean | undefined;
 
   /**
-   * If true, metrics will have their tags emitted as labels on the metrics objects sent to the MetricsService,
-   * and the tag extracted name will be used instead of the full name, which may contain values used by the tag
-   * extractor or additional tags added during stats creation.
-   *
-   * @generated from field: bool emit_tags_as_labels = 4;
+   * @generated from field: bool emit_tags_as_labels = 4 [json_name = ""];
    */
   emitTagsAsLabels: boolean;
 
   /**
-   * Specify which metrics types to emit for histograms. Defaults to SUMMARY_AND_HISTOGRAM.
-   *
-   * @generated from field: envoy.config.metrics.v3.HistogramEmitMode histogram_emit_mode = 5;
+   * @generated from field: envoy.config.metrics.v3.HistogramEmitMode histogram_emit_mode = 5 [json_name = ""];
    */
   histogramEmitMode: HistogramEmitMode;
+
+  /**
+   * @generated from field: uint32 batch_size = 6 [json_name = ""];
+   */
+  batchSize: number;
 };
 
 /**
@@ -81,28 +54,20 @@ export declare type MetricsServiceConfig = Message<"envoy.config.metrics.v3.Metr
 export declare const MetricsServiceConfigSchema: GenMessage<MetricsServiceConfig>;
 
 /**
- * HistogramEmitMode is used to configure which metric types should be emitted for histograms.
- *
  * @generated from enum envoy.config.metrics.v3.HistogramEmitMode
  */
 export enum HistogramEmitMode {
   /**
-   * Emit Histogram and Summary metric types.
-   *
    * @generated from enum value: SUMMARY_AND_HISTOGRAM = 0;
    */
   SUMMARY_AND_HISTOGRAM = 0,
 
   /**
-   * Emit only Summary metric types.
-   *
    * @generated from enum value: SUMMARY = 1;
    */
   SUMMARY = 1,
 
   /**
-   * Emit only Histogram metric types.
-   *
    * @generated from enum value: HISTOGRAM = 2;
    */
   HISTOGRAM = 2,

@@ -11,28 +11,17 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_trace_v3_dynamic_ot: GenFile;
 
 /**
- * DynamicOtConfig was used to dynamically load a tracer from a shared library
- * that implements the `OpenTracing dynamic loading API
- * <https://github.com/opentracing/opentracing-cpp>`_.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.trace.v3.DynamicOtConfig
  */
 export declare type DynamicOtConfig = Message<"envoy.config.trace.v3.DynamicOtConfig"> & {
   /**
-   * Dynamic library implementing the `OpenTracing API
-   * <https://github.com/opentracing/opentracing-cpp>`_.
-   *
-   * @generated from field: string library = 1 [deprecated = true];
+   * @generated from field: string library = 1 [json_name = "", deprecated = true];
    * @deprecated
    */
   library: string;
 
   /**
-   * The configuration to use when creating a tracer from the given dynamic
-   * library.
-   *
-   * @generated from field: google.protobuf.Struct config = 2 [deprecated = true];
+   * @generated from field: google.protobuf.Struct config = 2 [json_name = "", deprecated = true];
    * @deprecated
    */
   config?: JsonObject | undefined;

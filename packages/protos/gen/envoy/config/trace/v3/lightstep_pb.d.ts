@@ -12,40 +12,27 @@ import type { DataSource } from "../../core/v3/base_pb.js";
 export declare const file_envoy_config_trace_v3_lightstep: GenFile;
 
 /**
- * Configuration for the LightStep tracer.
- * [#extension: envoy.tracers.lightstep]
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.config.trace.v3.LightstepConfig
  */
 export declare type LightstepConfig = Message<"envoy.config.trace.v3.LightstepConfig"> & {
   /**
-   * The cluster manager cluster that hosts the LightStep collectors.
-   *
-   * @generated from field: string collector_cluster = 1;
+   * @generated from field: string collector_cluster = 1 [json_name = ""];
    */
   collectorCluster: string;
 
   /**
-   * File containing the access token to the `LightStep
-   * <https://lightstep.com/>`_ API.
-   *
-   * @generated from field: string access_token_file = 2 [deprecated = true];
+   * @generated from field: string access_token_file = 2 [json_name = "", deprecated = true];
    * @deprecated
    */
   accessTokenFile: string;
 
   /**
-   * Access token to the `LightStep <https://lightstep.com/>`_ API.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource access_token = 4;
+   * @generated from field: envoy.config.core.v3.DataSource access_token = 4 [json_name = ""];
    */
   accessToken?: DataSource | undefined;
 
   /**
-   * Propagation modes to use by LightStep's tracer.
-   *
-   * @generated from field: repeated envoy.config.trace.v3.LightstepConfig.PropagationMode propagation_modes = 3;
+   * @generated from field: repeated envoy.config.trace.v3.LightstepConfig.PropagationMode propagation_modes = 3 [json_name = ""];
    */
   propagationModes: LightstepConfig_PropagationMode[];
 };
@@ -57,35 +44,25 @@ export declare type LightstepConfig = Message<"envoy.config.trace.v3.LightstepCo
 export declare const LightstepConfigSchema: GenMessage<LightstepConfig>;
 
 /**
- * Available propagation modes
- *
  * @generated from enum envoy.config.trace.v3.LightstepConfig.PropagationMode
  */
 export enum LightstepConfig_PropagationMode {
   /**
-   * Propagate trace context in the single header x-ot-span-context.
-   *
    * @generated from enum value: ENVOY = 0;
    */
   ENVOY = 0,
 
   /**
-   * Propagate trace context using LightStep's native format.
-   *
    * @generated from enum value: LIGHTSTEP = 1;
    */
   LIGHTSTEP = 1,
 
   /**
-   * Propagate trace context using the b3 format.
-   *
    * @generated from enum value: B3 = 2;
    */
   B3 = 2,
 
   /**
-   * Propagation trace context using the w3 trace-context standard.
-   *
    * @generated from enum value: TRACE_CONTEXT = 3;
    */
   TRACE_CONTEXT = 3,

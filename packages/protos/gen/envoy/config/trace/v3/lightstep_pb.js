@@ -30,8 +30,6 @@ export const LightstepConfig_PropagationModeSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_trace_v3_lightstep, 0, 0);
 
 /**
- * Available propagation modes
- *
  * @generated from enum envoy.config.trace.v3.LightstepConfig.PropagationMode
  */
 export const LightstepConfig_PropagationMode = /*@__PURE__*/

@@ -14,67 +14,58 @@ import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 export declare const file_envoy_config_trace_v3_opentelemetry: GenFile;
 
 /**
- * Configuration for the OpenTelemetry tracer.
- *  [#extension: envoy.tracers.opentelemetry]
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.trace.v3.OpenTelemetryConfig
  */
 export declare type OpenTelemetryConfig = Message<"envoy.config.trace.v3.OpenTelemetryConfig"> & {
   /**
-   * The upstream gRPC cluster that will receive OTLP traces.
-   * Note that the tracer drops traces if the server does not read data fast enough.
-   * This field can be left empty to disable reporting traces to the gRPC service.
-   * Only one of ``grpc_service``, ``http_service`` may be used.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * The upstream HTTP cluster that will receive OTLP traces.
-   * This field can be left empty to disable reporting traces to the HTTP service.
-   * Only one of ``grpc_service``, ``http_service`` may be used.
-   *
-   * .. note::
-   *
-   *   Note: The ``request_headers_to_add`` property in the OTLP HTTP exporter service
-   *   does not support the :ref:`format specifier <config_access_log_format>` as used for
-   *   :ref:`HTTP access logging <config_access_log>`.
-   *   The values configured are added as HTTP headers on the OTLP export request
-   *   without any formatting applied.
-   *
-   * @generated from field: envoy.config.core.v3.HttpService http_service = 3;
+   * @generated from field: envoy.config.core.v3.HttpService http_service = 3 [json_name = ""];
    */
   httpService?: HttpService | undefined;
 
   /**
-   * The name for the service. This will be populated in the ResourceSpan Resource attributes.
-   * If it is not provided, it will default to "unknown_service:envoy".
-   *
-   * @generated from field: string service_name = 2;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig exporter = 10 [json_name = ""];
+   */
+  exporter?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: string service_name = 2 [json_name = ""];
    */
   serviceName: string;
 
   /**
-   * An ordered list of resource detectors
-   * [#extension-category: envoy.tracers.opentelemetry.resource_detectors]
-   *
-   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig resource_detectors = 4;
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig resource_detectors = 4 [json_name = ""];
    */
   resourceDetectors: TypedExtensionConfig[];
 
   /**
-   * Specifies the sampler to be used by the OpenTelemetry tracer.
-   * The configured sampler implements the Sampler interface defined by the OpenTelemetry specification.
-   * This field can be left empty. In this case, the default Envoy sampling decision is used.
-   *
-   * See: `OpenTelemetry sampler specification <https://opentelemetry.io/docs/specs/otel/trace/sdk/#sampler>`_
-   * [#extension-category: envoy.tracers.opentelemetry.samplers]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig sampler = 5;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig sampler = 5 [json_name = ""];
    */
   sampler?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_cache_size = 6 [json_name = ""];
+   */
+  maxCacheSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_telemetry_sdk_resource_attributes = 7 [json_name = ""];
+   */
+  setTelemetrySdkResourceAttributes?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_service_name_resource_attribute = 8 [json_name = ""];
+   */
+  setServiceNameResourceAttribute?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_instrumentation_scope = 9 [json_name = ""];
+   */
+  setInstrumentationScope?: boolean | undefined;
 };
 
 /**

@@ -12,15 +12,11 @@ import type { GrpcService } from "../../core/v3/grpc_service_pb.js";
 export declare const file_envoy_config_trace_v3_service: GenFile;
 
 /**
- * Configuration structure.
- *
  * @generated from message envoy.config.trace.v3.TraceServiceConfig
  */
 export declare type TraceServiceConfig = Message<"envoy.config.trace.v3.TraceServiceConfig"> & {
   /**
-   * The upstream gRPC cluster that hosts the metrics service.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 };

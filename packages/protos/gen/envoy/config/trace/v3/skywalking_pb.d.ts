@@ -12,25 +12,16 @@ import type { GrpcService } from "../../core/v3/grpc_service_pb.js";
 export declare const file_envoy_config_trace_v3_skywalking: GenFile;
 
 /**
- * Configuration for the SkyWalking tracer. Please note that if SkyWalking tracer is used as the
- * provider of tracing, then
- * :ref:`spawn_upstream_span <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.spawn_upstream_span>`
- * in the tracing config must be set to true to get the correct topology and tracing data. Moreover, SkyWalking
- * Tracer does not support SkyWalking extension header (``sw8-x``) temporarily.
- * [#extension: envoy.tracers.skywalking]
- *
  * @generated from message envoy.config.trace.v3.SkyWalkingConfig
  */
 export declare type SkyWalkingConfig = Message<"envoy.config.trace.v3.SkyWalkingConfig"> & {
   /**
-   * SkyWalking collector service.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * @generated from field: envoy.config.trace.v3.ClientConfig client_config = 2;
+   * @generated from field: envoy.config.trace.v3.ClientConfig client_config = 2 [json_name = ""];
    */
   clientConfig?: ClientConfig | undefined;
 };
@@ -42,57 +33,32 @@ export declare type SkyWalkingConfig = Message<"envoy.config.trace.v3.SkyWalking
 export declare const SkyWalkingConfigSchema: GenMessage<SkyWalkingConfig>;
 
 /**
- * Client config for SkyWalking tracer.
- *
  * @generated from message envoy.config.trace.v3.ClientConfig
  */
 export declare type ClientConfig = Message<"envoy.config.trace.v3.ClientConfig"> & {
   /**
-   * Service name for SkyWalking tracer. If this field is empty, then local service cluster name
-   * that configured by :ref:`Bootstrap node <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.node>`
-   * message's :ref:`cluster <envoy_v3_api_field_config.core.v3.Node.cluster>` field or command line
-   * option :option:`--service-cluster` will be used. If both this field and local service cluster
-   * name are empty, ``EnvoyProxy`` is used as the service name by default.
-   *
-   * @generated from field: string service_name = 1;
+   * @generated from field: string service_name = 1 [json_name = ""];
    */
   serviceName: string;
 
   /**
-   * Service instance name for SkyWalking tracer. If this field is empty, then local service node
-   * that configured by :ref:`Bootstrap node <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.node>`
-   * message's :ref:`id <envoy_v3_api_field_config.core.v3.Node.id>` field or command line  option
-   * :option:`--service-node` will be used. If both this field and local service node are empty,
-   * ``EnvoyProxy`` is used as the instance name by default.
-   *
-   * @generated from field: string instance_name = 2;
+   * @generated from field: string instance_name = 2 [json_name = ""];
    */
   instanceName: string;
 
   /**
-   * Authentication token config for SkyWalking. SkyWalking can use token authentication to secure
-   * that monitoring application data can be trusted. In current version, Token is considered as a
-   * simple string.
-   * [#comment:TODO(wbpcode): Get backend token through the SDS API.]
-   *
    * @generated from oneof envoy.config.trace.v3.ClientConfig.backend_token_specifier
    */
   backendTokenSpecifier: {
     /**
-     * Inline authentication token string.
-     *
-     * @generated from field: string backend_token = 3;
+     * @generated from field: string backend_token = 3 [json_name = ""];
      */
     value: string;
     case: "backendToken";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Envoy caches the segment in memory when the SkyWalking backend service is temporarily unavailable.
-   * This field specifies the maximum number of segments that can be cached. If not specified, the
-   * default is 1024.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_cache_size = 4;
+   * @generated from field: google.protobuf.UInt32Value max_cache_size = 4 [json_name = ""];
    */
   maxCacheSize?: number | undefined;
 };

@@ -13,42 +13,26 @@ import type { DataSource } from "../../core/v3/base_pb.js";
 export declare const file_envoy_config_trace_v3_xray: GenFile;
 
 /**
- * [#extension: envoy.tracers.xray]
- *
  * @generated from message envoy.config.trace.v3.XRayConfig
  */
 export declare type XRayConfig = Message<"envoy.config.trace.v3.XRayConfig"> & {
   /**
-   * The UDP endpoint of the X-Ray Daemon where the spans will be sent.
-   * If this value is not set, the default value of 127.0.0.1:2000 will be used.
-   *
-   * @generated from field: envoy.config.core.v3.SocketAddress daemon_endpoint = 1;
+   * @generated from field: envoy.config.core.v3.SocketAddress daemon_endpoint = 1 [json_name = ""];
    */
   daemonEndpoint?: SocketAddress | undefined;
 
   /**
-   * The name of the X-Ray segment.
-   *
-   * @generated from field: string segment_name = 2;
+   * @generated from field: string segment_name = 2 [json_name = ""];
    */
   segmentName: string;
 
   /**
-   * The location of a local custom sampling rules JSON file.
-   * For an example of the sampling rules see:
-   * `X-Ray SDK documentation
-   * <https://docs.aws.amazon.com/xray/latest/devguide/xray-sdk-go-configuration.html#xray-sdk-go-configuration-sampling>`_
-   *
-   * @generated from field: envoy.config.core.v3.DataSource sampling_rule_manifest = 3;
+   * @generated from field: envoy.config.core.v3.DataSource sampling_rule_manifest = 3 [json_name = ""];
    */
   samplingRuleManifest?: DataSource | undefined;
 
   /**
-   * Optional custom fields to be added to each trace segment.
-   * see: `X-Ray Segment Document documentation
-   * <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>`__
-   *
-   * @generated from field: envoy.config.trace.v3.XRayConfig.SegmentFields segment_fields = 4;
+   * @generated from field: envoy.config.trace.v3.XRayConfig.SegmentFields segment_fields = 4 [json_name = ""];
    */
   segmentFields?: XRayConfig_SegmentFields | undefined;
 };
@@ -64,17 +48,12 @@ export declare const XRayConfigSchema: GenMessage<XRayConfig>;
  */
 export declare type XRayConfig_SegmentFields = Message<"envoy.config.trace.v3.XRayConfig.SegmentFields"> & {
   /**
-   * The type of AWS resource, e.g. "AWS::AppMesh::Proxy".
-   *
-   * @generated from field: string origin = 1;
+   * @generated from field: string origin = 1 [json_name = ""];
    */
   origin: string;
 
   /**
-   * AWS resource metadata dictionary.
-   * See: `X-Ray Segment Document documentation <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-aws>`__
-   *
-   * @generated from field: google.protobuf.Struct aws = 2;
+   * @generated from field: google.protobuf.Struct aws = 2 [json_name = ""];
    */
   aws?: JsonObject | undefined;
 };

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { HttpService } from "../../core/v3/http_service_pb.js";
 
 /**
  * Describes the file envoy/config/trace/v3/zipkin.proto.
@@ -11,82 +12,59 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_trace_v3_zipkin: GenFile;
 
 /**
- * Configuration for the Zipkin tracer.
- * [#extension: envoy.tracers.zipkin]
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.trace.v3.ZipkinConfig
  */
 export declare type ZipkinConfig = Message<"envoy.config.trace.v3.ZipkinConfig"> & {
   /**
-   * The cluster manager cluster that hosts the Zipkin collectors.
-   *
-   * @generated from field: string collector_cluster = 1;
+   * @generated from field: string collector_cluster = 1 [json_name = ""];
    */
   collectorCluster: string;
 
   /**
-   * The API endpoint of the Zipkin service where the spans will be sent. When
-   * using a standard Zipkin installation.
-   *
-   * @generated from field: string collector_endpoint = 2;
+   * @generated from field: string collector_endpoint = 2 [json_name = ""];
    */
   collectorEndpoint: string;
 
   /**
-   * Determines whether a 128bit trace id will be used when creating a new
-   * trace instance. The default value is false, which will result in a 64 bit trace id being used.
-   *
-   * @generated from field: bool trace_id_128bit = 3;
+   * @generated from field: bool trace_id_128bit = 3 [json_name = ""];
    */
   traceId128bit: boolean;
 
   /**
-   * Determines whether client and server spans will share the same span context.
-   * The default value is true.
-   *
-   * @generated from field: google.protobuf.BoolValue shared_span_context = 4;
+   * @generated from field: google.protobuf.BoolValue shared_span_context = 4 [json_name = ""];
    */
   sharedSpanContext?: boolean | undefined;
 
   /**
-   * Determines the selected collector endpoint version.
-   *
-   * @generated from field: envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion collector_endpoint_version = 5;
+   * @generated from field: envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion collector_endpoint_version = 5 [json_name = ""];
    */
   collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion;
 
   /**
-   * Optional hostname to use when sending spans to the collector_cluster. Useful for collectors
-   * that require a specific hostname. Defaults to :ref:`collector_cluster <envoy_v3_api_field_config.trace.v3.ZipkinConfig.collector_cluster>` above.
-   *
-   * @generated from field: string collector_hostname = 6;
+   * @generated from field: string collector_hostname = 6 [json_name = ""];
    */
   collectorHostname: string;
 
   /**
-   * If this is set to true, then Envoy will be treated as an independent hop in trace chain. A complete span pair will be created for a single
-   * request. Server span will be created for the downstream request and client span will be created for the related upstream request.
-   * This should be set to true in the following cases:
-   *
-   * * The Envoy Proxy is used as gateway or ingress.
-   * * The Envoy Proxy is used as sidecar but inbound traffic capturing or outbound traffic capturing is disabled.
-   * * Any case that the :ref:`start_child_span of router <envoy_v3_api_field_extensions.filters.http.router.v3.Router.start_child_span>` is set to true.
-   *
-   * .. attention::
-   *
-   *   If this is set to true, then the
-   *   :ref:`start_child_span of router <envoy_v3_api_field_extensions.filters.http.router.v3.Router.start_child_span>`
-   *   SHOULD be set to true also to ensure the correctness of trace chain.
-   *
-   *   Both this field and ``start_child_span`` are deprecated by the
-   *   :ref:`spawn_upstream_span <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.spawn_upstream_span>`.
-   *   Please use that ``spawn_upstream_span`` field to control the span creation.
-   *
-   * @generated from field: bool split_spans_for_request = 7 [deprecated = true];
+   * @generated from field: bool split_spans_for_request = 7 [json_name = "", deprecated = true];
    * @deprecated
    */
   splitSpansForRequest: boolean;
+
+  /**
+   * @generated from field: envoy.config.trace.v3.ZipkinConfig.TraceContextOption trace_context_option = 8 [json_name = ""];
+   */
+  traceContextOption: ZipkinConfig_TraceContextOption;
+
+  /**
+   * @generated from field: envoy.config.core.v3.HttpService collector_service = 9 [json_name = ""];
+   */
+  collectorService?: HttpService | undefined;
+
+  /**
+   * @generated from field: bool timestamp_trace_ids = 10 [json_name = ""];
+   */
+  timestampTraceIds: boolean;
 };
 
 /**
@@ -96,42 +74,46 @@ export declare type ZipkinConfig = Message<"envoy.config.trace.v3.ZipkinConfig">
 export declare const ZipkinConfigSchema: GenMessage<ZipkinConfig>;
 
 /**
- * Available Zipkin collector endpoint versions.
- *
+ * @generated from enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption
+ */
+export enum ZipkinConfig_TraceContextOption {
+  /**
+   * @generated from enum value: USE_B3 = 0;
+   */
+  USE_B3 = 0,
+
+  /**
+   * @generated from enum value: USE_B3_WITH_W3C_PROPAGATION = 1;
+   */
+  USE_B3_WITH_W3C_PROPAGATION = 1,
+}
+
+/**
+ * Describes the enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption.
+ */
+export declare const ZipkinConfig_TraceContextOptionSchema: GenEnum<ZipkinConfig_TraceContextOption>;
+
+/**
  * @generated from enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion
  */
 export enum ZipkinConfig_CollectorEndpointVersion {
   /**
-   * Zipkin API v1, JSON over HTTP.
-   * [#comment: The default implementation of Zipkin client before this field is added was only v1
-   * and the way user configure this was by not explicitly specifying the version. Consequently,
-   * before this is added, the corresponding Zipkin collector expected to receive v1 payload.
-   * Hence the motivation of adding HTTP_JSON_V1 as the default is to avoid a breaking change when
-   * user upgrading Envoy with this change. Furthermore, we also immediately deprecate this field,
-   * since in Zipkin realm this v1 version is considered to be not preferable anymore.]
-   *
    * @generated from enum value: DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE = 0 [deprecated = true];
    * @deprecated
    */
   DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE = 0,
 
   /**
-   * Zipkin API v2, JSON over HTTP.
-   *
    * @generated from enum value: HTTP_JSON = 1;
    */
   HTTP_JSON = 1,
 
   /**
-   * Zipkin API v2, protobuf over HTTP.
-   *
    * @generated from enum value: HTTP_PROTO = 2;
    */
   HTTP_PROTO = 2,
 
   /**
-   * [#not-implemented-hide:]
-   *
    * @generated from enum value: GRPC = 3;
    */
   GRPC = 3,

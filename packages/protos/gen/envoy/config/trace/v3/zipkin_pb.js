@@ -3,18 +3,18 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_http_service } from "../../core/v3/http_service_pb.js";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { file_envoy_annotations_deprecation } from "../../../annotations/deprecation_pb.js";
 import { file_udpa_annotations_migrate } from "../../../../udpa/annotations/migrate_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";
 import { file_udpa_annotations_versioning } from "../../../../udpa/annotations/versioning_pb.js";
-import { file_validate_validate } from "../../../../validate/validate_pb.js";
 
 /**
  * Describes the file envoy/config/trace/v3/zipkin.proto.
  */
 export const file_envoy_config_trace_v3_zipkin = /*@__PURE__*/
-  fileDesc("CiJlbnZveS9jb25maWcvdHJhY2UvdjMvemlwa2luLnByb3RvEhVlbnZveS5jb25maWcudHJhY2UudjMi+gMKDFppcGtpbkNvbmZpZxIiChFjb2xsZWN0b3JfY2x1c3RlchgBIAEoCUIH+kIEcgIQARIjChJjb2xsZWN0b3JfZW5kcG9pbnQYAiABKAlCB/pCBHICEAESFwoPdHJhY2VfaWRfMTI4Yml0GAMgASgIEjcKE3NoYXJlZF9zcGFuX2NvbnRleHQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEmAKGmNvbGxlY3Rvcl9lbmRwb2ludF92ZXJzaW9uGAUgASgOMjwuZW52b3kuY29uZmlnLnRyYWNlLnYzLlppcGtpbkNvbmZpZy5Db2xsZWN0b3JFbmRwb2ludFZlcnNpb24SGgoSY29sbGVjdG9yX2hvc3RuYW1lGAYgASgJEiwKF3NwbGl0X3NwYW5zX2Zvcl9yZXF1ZXN0GAcgASgIQgsYAZLHhtgEAzMuMCJ4ChhDb2xsZWN0b3JFbmRwb2ludFZlcnNpb24SMwolREVQUkVDQVRFRF9BTkRfVU5BVkFJTEFCTEVfRE9fTk9UX1VTRRAAGggIAaj3tIsCARINCglIVFRQX0pTT04QARIOCgpIVFRQX1BST1RPEAISCAoER1JQQxADOimaxYgeJAoiZW52b3kuY29uZmlnLnRyYWNlLnYyLlppcGtpbkNvbmZpZ0KxAQojaW8uZW52b3lwcm94eS5lbnZveS5jb25maWcudHJhY2UudjNCC1ppcGtpblByb3RvUAFaRGdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2NvbmZpZy90cmFjZS92Mzt0cmFjZXYz8pj+jwUpEidlbnZveS5leHRlbnNpb25zLnRyYWNlcnMuemlwa2luLnY0YWxwaGG6gMjRBgIQAmIGcHJvdG8z", [file_google_protobuf_wrappers, file_envoy_annotations_deprecation, file_udpa_annotations_migrate, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CiJlbnZveS9jb25maWcvdHJhY2UvdjMvemlwa2luLnByb3RvEhVlbnZveS5jb25maWcudHJhY2UudjMi3AUKDFppcGtpbkNvbmZpZxIZChFjb2xsZWN0b3JfY2x1c3RlchgBIAEoCRIaChJjb2xsZWN0b3JfZW5kcG9pbnQYAiABKAkSFwoPdHJhY2VfaWRfMTI4Yml0GAMgASgIEjcKE3NoYXJlZF9zcGFuX2NvbnRleHQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlEmAKGmNvbGxlY3Rvcl9lbmRwb2ludF92ZXJzaW9uGAUgASgOMjwuZW52b3kuY29uZmlnLnRyYWNlLnYzLlppcGtpbkNvbmZpZy5Db2xsZWN0b3JFbmRwb2ludFZlcnNpb24SGgoSY29sbGVjdG9yX2hvc3RuYW1lGAYgASgJEiwKF3NwbGl0X3NwYW5zX2Zvcl9yZXF1ZXN0GAcgASgIQgsYAZLHhtgEAzMuMBJUChR0cmFjZV9jb250ZXh0X29wdGlvbhgIIAEoDjI2LmVudm95LmNvbmZpZy50cmFjZS52My5aaXBraW5Db25maWcuVHJhY2VDb250ZXh0T3B0aW9uEjwKEWNvbGxlY3Rvcl9zZXJ2aWNlGAkgASgLMiEuZW52b3kuY29uZmlnLmNvcmUudjMuSHR0cFNlcnZpY2USGwoTdGltZXN0YW1wX3RyYWNlX2lkcxgKIAEoCCJBChJUcmFjZUNvbnRleHRPcHRpb24SCgoGVVNFX0IzEAASHwobVVNFX0IzX1dJVEhfVzNDX1BST1BBR0FUSU9OEAEieAoYQ29sbGVjdG9yRW5kcG9pbnRWZXJzaW9uEjMKJURFUFJFQ0FURURfQU5EX1VOQVZBSUxBQkxFX0RPX05PVF9VU0UQABoICAGo97SLAgESDQoJSFRUUF9KU09OEAESDgoKSFRUUF9QUk9UTxACEggKBEdSUEMQAzopmsWIHiQKImVudm95LmNvbmZpZy50cmFjZS52Mi5aaXBraW5Db25maWdCsQEKI2lvLmVudm95cHJveHkuZW52b3kuY29uZmlnLnRyYWNlLnYzQgtaaXBraW5Qcm90b1ABWkRnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9jb25maWcvdHJhY2UvdjM7dHJhY2V2M/KY/o8FKRInZW52b3kuZXh0ZW5zaW9ucy50cmFjZXJzLnppcGtpbi52NGFscGhhuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_http_service, file_google_protobuf_wrappers, file_envoy_annotations_deprecation, file_udpa_annotations_migrate, file_udpa_annotations_status, file_udpa_annotations_versioning]);
 
 /**
  * Describes the message envoy.config.trace.v3.ZipkinConfig.
@@ -24,14 +24,24 @@ export const ZipkinConfigSchema = /*@__PURE__*/
   messageDesc(file_envoy_config_trace_v3_zipkin, 0);
 
 /**
- * Describes the enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion.
+ * Describes the enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption.
  */
-export const ZipkinConfig_CollectorEndpointVersionSchema = /*@__PURE__*/
+export const ZipkinConfig_TraceContextOptionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_trace_v3_zipkin, 0, 0);
 
 /**
- * Available Zipkin collector endpoint versions.
- *
+ * @generated from enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption
+ */
+export const ZipkinConfig_TraceContextOption = /*@__PURE__*/
+  tsEnum(ZipkinConfig_TraceContextOptionSchema);
+
+/**
+ * Describes the enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion.
+ */
+export const ZipkinConfig_CollectorEndpointVersionSchema = /*@__PURE__*/
+  enumDesc(file_envoy_config_trace_v3_zipkin, 0, 1);
+
+/**
  * @generated from enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion
  */
 export const ZipkinConfig_CollectorEndpointVersion = /*@__PURE__*/

@@ -18,15 +18,11 @@ export declare const file_envoy_data_accesslog_v3_accesslog: GenFile;
  */
 export declare type TCPAccessLogEntry = Message<"envoy.data.accesslog.v3.TCPAccessLogEntry"> & {
   /**
-   * Common properties shared by all Envoy access logs.
-   *
    * @generated from field: envoy.data.accesslog.v3.AccessLogCommon common_properties = 1;
    */
   commonProperties?: AccessLogCommon | undefined;
 
   /**
-   * Properties of the TCP connection.
-   *
    * @generated from field: envoy.data.accesslog.v3.ConnectionProperties connection_properties = 2;
    */
   connectionProperties?: ConnectionProperties | undefined;
@@ -43,8 +39,6 @@ export declare const TCPAccessLogEntrySchema: GenMessage<TCPAccessLogEntry>;
  */
 export declare type HTTPAccessLogEntry = Message<"envoy.data.accesslog.v3.HTTPAccessLogEntry"> & {
   /**
-   * Common properties shared by all Envoy access logs.
-   *
    * @generated from field: envoy.data.accesslog.v3.AccessLogCommon common_properties = 1;
    */
   commonProperties?: AccessLogCommon | undefined;
@@ -55,15 +49,11 @@ export declare type HTTPAccessLogEntry = Message<"envoy.data.accesslog.v3.HTTPAc
   protocolVersion: HTTPAccessLogEntry_HTTPVersion;
 
   /**
-   * Description of the incoming HTTP request.
-   *
    * @generated from field: envoy.data.accesslog.v3.HTTPRequestProperties request = 3;
    */
   request?: HTTPRequestProperties | undefined;
 
   /**
-   * Description of the outgoing HTTP response.
-   *
    * @generated from field: envoy.data.accesslog.v3.HTTPResponseProperties response = 4;
    */
   response?: HTTPResponseProperties | undefined;
@@ -76,8 +66,6 @@ export declare type HTTPAccessLogEntry = Message<"envoy.data.accesslog.v3.HTTPAc
 export declare const HTTPAccessLogEntrySchema: GenMessage<HTTPAccessLogEntry>;
 
 /**
- * HTTP version
- *
  * @generated from enum envoy.data.accesslog.v3.HTTPAccessLogEntry.HTTPVersion
  */
 export enum HTTPAccessLogEntry_HTTPVersion {
@@ -113,21 +101,15 @@ export enum HTTPAccessLogEntry_HTTPVersion {
 export declare const HTTPAccessLogEntry_HTTPVersionSchema: GenEnum<HTTPAccessLogEntry_HTTPVersion>;
 
 /**
- * Defines fields for a connection
- *
  * @generated from message envoy.data.accesslog.v3.ConnectionProperties
  */
 export declare type ConnectionProperties = Message<"envoy.data.accesslog.v3.ConnectionProperties"> & {
   /**
-   * Number of bytes received from downstream.
-   *
    * @generated from field: uint64 received_bytes = 1;
    */
   receivedBytes: bigint;
 
   /**
-   * Number of bytes sent to downstream.
-   *
    * @generated from field: uint64 sent_bytes = 2;
    */
   sentBytes: bigint;
@@ -140,309 +122,171 @@ export declare type ConnectionProperties = Message<"envoy.data.accesslog.v3.Conn
 export declare const ConnectionPropertiesSchema: GenMessage<ConnectionProperties>;
 
 /**
- * Defines fields that are shared by all Envoy access logs.
- * [#next-free-field: 34]
- *
  * @generated from message envoy.data.accesslog.v3.AccessLogCommon
  */
 export declare type AccessLogCommon = Message<"envoy.data.accesslog.v3.AccessLogCommon"> & {
   /**
-   * [#not-implemented-hide:]
-   * This field indicates the rate at which this log entry was sampled.
-   * Valid range is (0.0, 1.0].
-   *
    * @generated from field: double sample_rate = 1;
    */
   sampleRate: number;
 
   /**
-   * This field is the remote/origin address on which the request from the user was received.
-   *
-   * .. note::
-   *   This may not be the actual peer address. For example, it might be derived from headers like ``x-forwarded-for``,
-   *   the proxy protocol, or similar sources.
-   *
    * @generated from field: envoy.config.core.v3.Address downstream_remote_address = 2;
    */
   downstreamRemoteAddress?: Address | undefined;
 
   /**
-   * This field is the local/destination address on which the request from the user was received.
-   *
    * @generated from field: envoy.config.core.v3.Address downstream_local_address = 3;
    */
   downstreamLocalAddress?: Address | undefined;
 
   /**
-   * If the connection is secure, this field will contain TLS properties.
-   *
    * @generated from field: envoy.data.accesslog.v3.TLSProperties tls_properties = 4;
    */
   tlsProperties?: TLSProperties | undefined;
 
   /**
-   * The time that Envoy started servicing this request. This is effectively the time that the first
-   * downstream byte is received.
-   *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Interval between the first downstream byte received and the last
-   * downstream byte received (i.e. time it takes to receive a request).
-   *
    * @generated from field: google.protobuf.Duration time_to_last_rx_byte = 6;
    */
   timeToLastRxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the first upstream byte sent. There may
-   * be considerable delta between ``time_to_last_rx_byte`` and this value due to filters.
-   * Additionally, the same caveats apply as documented in ``time_to_last_downstream_tx_byte`` about
-   * not accounting for kernel socket buffer time, etc.
-   *
    * @generated from field: google.protobuf.Duration time_to_first_upstream_tx_byte = 7;
    */
   timeToFirstUpstreamTxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the last upstream byte sent. There may
-   * by considerable delta between ``time_to_last_rx_byte`` and this value due to filters.
-   * Additionally, the same caveats apply as documented in ``time_to_last_downstream_tx_byte`` about
-   * not accounting for kernel socket buffer time, etc.
-   *
    * @generated from field: google.protobuf.Duration time_to_last_upstream_tx_byte = 8;
    */
   timeToLastUpstreamTxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the first upstream
-   * byte received (i.e. time it takes to start receiving a response).
-   *
    * @generated from field: google.protobuf.Duration time_to_first_upstream_rx_byte = 9;
    */
   timeToFirstUpstreamRxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the last upstream
-   * byte received (i.e. time it takes to receive a complete response).
-   *
    * @generated from field: google.protobuf.Duration time_to_last_upstream_rx_byte = 10;
    */
   timeToLastUpstreamRxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the first downstream byte sent.
-   * There may be a considerable delta between the ``time_to_first_upstream_rx_byte`` and this field
-   * due to filters. Additionally, the same caveats apply as documented in
-   * ``time_to_last_downstream_tx_byte`` about not accounting for kernel socket buffer time, etc.
-   *
    * @generated from field: google.protobuf.Duration time_to_first_downstream_tx_byte = 11;
    */
   timeToFirstDownstreamTxByte?: Duration | undefined;
 
   /**
-   * Interval between the first downstream byte received and the last downstream byte sent.
-   * Depending on protocol, buffering, windowing, filters, etc. there may be a considerable delta
-   * between ``time_to_last_upstream_rx_byte`` and this field. Note also that this is an approximate
-   * time. In the current implementation it does not include kernel socket buffer time. In the
-   * current implementation it also does not include send window buffering inside the HTTP/2 codec.
-   * In the future it is likely that work will be done to make this duration more accurate.
-   *
    * @generated from field: google.protobuf.Duration time_to_last_downstream_tx_byte = 12;
    */
   timeToLastDownstreamTxByte?: Duration | undefined;
 
   /**
-   * The upstream remote/destination address that handles this exchange. This does not include
-   * retries.
-   *
    * @generated from field: envoy.config.core.v3.Address upstream_remote_address = 13;
    */
   upstreamRemoteAddress?: Address | undefined;
 
   /**
-   * The upstream local/origin address that handles this exchange. This does not include retries.
-   *
    * @generated from field: envoy.config.core.v3.Address upstream_local_address = 14;
    */
   upstreamLocalAddress?: Address | undefined;
 
   /**
-   * The upstream cluster that ``upstream_remote_address`` belongs to.
-   *
    * @generated from field: string upstream_cluster = 15;
    */
   upstreamCluster: string;
 
   /**
-   * Flags indicating occurrences during request/response processing.
-   *
    * @generated from field: envoy.data.accesslog.v3.ResponseFlags response_flags = 16;
    */
   responseFlags?: ResponseFlags | undefined;
 
   /**
-   * All metadata encountered during request processing, including endpoint
-   * selection.
-   *
-   * This can be used to associate IDs attached to the various configurations
-   * used to process this request with the access log entry. For example, a
-   * route created from a higher level forwarding rule with some ID can place
-   * that ID in this field and cross reference later. It can also be used to
-   * determine if a canary endpoint was used or not.
-   *
    * @generated from field: envoy.config.core.v3.Metadata metadata = 17;
    */
   metadata?: Metadata | undefined;
 
   /**
-   * If upstream connection failed due to transport socket (e.g. TLS handshake), provides the
-   * failure reason from the transport socket. The format of this field depends on the configured
-   * upstream transport socket. Common TLS failures are in
-   * :ref:`TLS troubleshooting <arch_overview_ssl_trouble_shooting>`.
-   *
    * @generated from field: string upstream_transport_failure_reason = 18;
    */
   upstreamTransportFailureReason: string;
 
   /**
-   * The name of the route
-   *
    * @generated from field: string route_name = 19;
    */
   routeName: string;
 
   /**
-   * This field is the downstream direct remote address on which the request from the user was
-   * received. Note: This is always the physical peer, even if the remote address is inferred from
-   * for example the x-forwarder-for header, proxy protocol, etc.
-   *
    * @generated from field: envoy.config.core.v3.Address downstream_direct_remote_address = 20;
    */
   downstreamDirectRemoteAddress?: Address | undefined;
 
   /**
-   * Map of filter state in stream info that have been configured to be logged. If the filter
-   * state serialized to any message other than ``google.protobuf.Any`` it will be packed into
-   * ``google.protobuf.Any``.
-   *
    * @generated from field: map<string, google.protobuf.Any> filter_state_objects = 21;
    */
   filterStateObjects: { [key: string]: Any };
 
   /**
-   * A list of custom tags, which annotate logs with additional information.
-   * To configure this value, see the documentation for
-   * :ref:`custom_tags <envoy_v3_api_field_extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig.custom_tags>`.
-   *
    * @generated from field: map<string, string> custom_tags = 22;
    */
   customTags: { [key: string]: string };
 
   /**
-   * For HTTP: Total duration in milliseconds of the request from the start time to the last byte out.
-   * For TCP: Total duration in milliseconds of the downstream connection.
-   * This is the total duration of the request (i.e., when the request's ActiveStream is destroyed)
-   * and may be longer than ``time_to_last_downstream_tx_byte``.
-   *
    * @generated from field: google.protobuf.Duration duration = 23;
    */
   duration?: Duration | undefined;
 
   /**
-   * For HTTP: Number of times the request is attempted upstream. Note that the field is omitted when the request was never attempted upstream.
-   * For TCP: Number of times the connection request is attempted upstream. Note that the field is omitted when the connect request was never attempted upstream.
-   *
    * @generated from field: uint32 upstream_request_attempt_count = 24;
    */
   upstreamRequestAttemptCount: number;
 
   /**
-   * Connection termination details may provide additional information about why the connection was terminated by Envoy for L4 reasons.
-   *
    * @generated from field: string connection_termination_details = 25;
    */
   connectionTerminationDetails: string;
 
   /**
-   * Optional unique id of stream (TCP connection, long-live HTTP2 stream, HTTP request) for logging and tracing.
-   * This could be any format string that could be used to identify one stream.
-   *
    * @generated from field: string stream_id = 26;
    */
   streamId: string;
 
   /**
-   * Indicates whether this log entry is the final entry (flushed after the stream completed) or an intermediate entry
-   * (flushed periodically during the stream).
-   *
-   * For long-lived streams (e.g., TCP connections or long-lived HTTP/2 streams), there may be multiple intermediate
-   * entries and only one final entry.
-   *
-   * If needed, a unique identifier (see :ref:`stream_id <envoy_v3_api_field_data.accesslog.v3.AccessLogCommon.stream_id>`)
-   * can be used to correlate all intermediate and final log entries for the same stream.
-   *
-   * .. attention::
-   *
-   *   This field is deprecated in favor of ``access_log_type``, which provides a clearer indication of the log entry
-   *   type.
-   *
    * @generated from field: bool intermediate_log_entry = 27 [deprecated = true];
    * @deprecated
    */
   intermediateLogEntry: boolean;
 
   /**
-   * If downstream connection in listener failed due to transport socket (e.g. TLS handshake), provides the
-   * failure reason from the transport socket. The format of this field depends on the configured downstream
-   * transport socket. Common TLS failures are in :ref:`TLS troubleshooting <arch_overview_ssl_trouble_shooting>`.
-   *
    * @generated from field: string downstream_transport_failure_reason = 28;
    */
   downstreamTransportFailureReason: string;
 
   /**
-   * For HTTP: Total number of bytes sent to the downstream by the http stream.
-   * For TCP: Total number of bytes sent to the downstream by the :ref:`TCP Proxy <config_network_filters_tcp_proxy>`.
-   *
    * @generated from field: uint64 downstream_wire_bytes_sent = 29;
    */
   downstreamWireBytesSent: bigint;
 
   /**
-   * For HTTP: Total number of bytes received from the downstream by the http stream. Envoy over counts sizes of received HTTP/1.1 pipelined requests by adding up bytes of requests in the pipeline to the one currently being processed.
-   * For TCP: Total number of bytes received from the downstream by the :ref:`TCP Proxy <config_network_filters_tcp_proxy>`.
-   *
    * @generated from field: uint64 downstream_wire_bytes_received = 30;
    */
   downstreamWireBytesReceived: bigint;
 
   /**
-   * For HTTP: Total number of bytes sent to the upstream by the http stream. This value accumulates during upstream retries.
-   * For TCP: Total number of bytes sent to the upstream by the :ref:`TCP Proxy <config_network_filters_tcp_proxy>`.
-   *
    * @generated from field: uint64 upstream_wire_bytes_sent = 31;
    */
   upstreamWireBytesSent: bigint;
 
   /**
-   * For HTTP: Total number of bytes received from the upstream by the http stream.
-   * For TCP: Total number of bytes sent to the upstream by the :ref:`TCP Proxy <config_network_filters_tcp_proxy>`.
-   *
    * @generated from field: uint64 upstream_wire_bytes_received = 32;
    */
   upstreamWireBytesReceived: bigint;
 
   /**
-   * The type of the access log, which indicates when the log was recorded.
-   * See :ref:`ACCESS_LOG_TYPE <config_access_log_format_access_log_type>` for the available values.
-   * In case the access log was recorded by a flow which does not correspond to one of the supported
-   * values, then the default value will be ``NotSet``.
-   * For more information about how access log behaves and when it is being recorded,
-   * please refer to :ref:`access logging <arch_overview_access_logs>`.
-   *
    * @generated from field: envoy.data.accesslog.v3.AccessLogType access_log_type = 33;
    */
   accessLogType: AccessLogType;
@@ -455,205 +299,145 @@ export declare type AccessLogCommon = Message<"envoy.data.accesslog.v3.AccessLog
 export declare const AccessLogCommonSchema: GenMessage<AccessLogCommon>;
 
 /**
- * Flags indicating occurrences during request/response processing.
- * [#next-free-field: 29]
- *
  * @generated from message envoy.data.accesslog.v3.ResponseFlags
  */
 export declare type ResponseFlags = Message<"envoy.data.accesslog.v3.ResponseFlags"> & {
   /**
-   * Indicates local server healthcheck failed.
-   *
    * @generated from field: bool failed_local_healthcheck = 1;
    */
   failedLocalHealthcheck: boolean;
 
   /**
-   * Indicates there was no healthy upstream.
-   *
    * @generated from field: bool no_healthy_upstream = 2;
    */
   noHealthyUpstream: boolean;
 
   /**
-   * Indicates there was an upstream request timeout.
-   *
    * @generated from field: bool upstream_request_timeout = 3;
    */
   upstreamRequestTimeout: boolean;
 
   /**
-   * Indicates local codec level reset was sent on the stream.
-   *
    * @generated from field: bool local_reset = 4;
    */
   localReset: boolean;
 
   /**
-   * Indicates remote codec level reset was received on the stream.
-   *
    * @generated from field: bool upstream_remote_reset = 5;
    */
   upstreamRemoteReset: boolean;
 
   /**
-   * Indicates there was a local reset by a connection pool due to an initial connection failure.
-   *
    * @generated from field: bool upstream_connection_failure = 6;
    */
   upstreamConnectionFailure: boolean;
 
   /**
-   * Indicates the stream was reset due to an upstream connection termination.
-   *
    * @generated from field: bool upstream_connection_termination = 7;
    */
   upstreamConnectionTermination: boolean;
 
   /**
-   * Indicates the stream was reset because of a resource overflow.
-   *
    * @generated from field: bool upstream_overflow = 8;
    */
   upstreamOverflow: boolean;
 
   /**
-   * Indicates no route was found for the request.
-   *
    * @generated from field: bool no_route_found = 9;
    */
   noRouteFound: boolean;
 
   /**
-   * Indicates that the request was delayed before proxying.
-   *
    * @generated from field: bool delay_injected = 10;
    */
   delayInjected: boolean;
 
   /**
-   * Indicates that the request was aborted with an injected error code.
-   *
    * @generated from field: bool fault_injected = 11;
    */
   faultInjected: boolean;
 
   /**
-   * Indicates that the request was rate-limited locally.
-   *
    * @generated from field: bool rate_limited = 12;
    */
   rateLimited: boolean;
 
   /**
-   * Indicates if the request was deemed unauthorized and the reason for it.
-   *
    * @generated from field: envoy.data.accesslog.v3.ResponseFlags.Unauthorized unauthorized_details = 13;
    */
   unauthorizedDetails?: ResponseFlags_Unauthorized | undefined;
 
   /**
-   * Indicates that the request was rejected because there was an error in rate limit service.
-   *
    * @generated from field: bool rate_limit_service_error = 14;
    */
   rateLimitServiceError: boolean;
 
   /**
-   * Indicates the stream was reset due to a downstream connection termination.
-   *
    * @generated from field: bool downstream_connection_termination = 15;
    */
   downstreamConnectionTermination: boolean;
 
   /**
-   * Indicates that the upstream retry limit was exceeded, resulting in a downstream error.
-   *
    * @generated from field: bool upstream_retry_limit_exceeded = 16;
    */
   upstreamRetryLimitExceeded: boolean;
 
   /**
-   * Indicates that the stream idle timeout was hit, resulting in a downstream 408.
-   *
    * @generated from field: bool stream_idle_timeout = 17;
    */
   streamIdleTimeout: boolean;
 
   /**
-   * Indicates that the request was rejected because an envoy request header failed strict
-   * validation.
-   *
    * @generated from field: bool invalid_envoy_request_headers = 18;
    */
   invalidEnvoyRequestHeaders: boolean;
 
   /**
-   * Indicates there was an HTTP protocol error on the downstream request.
-   *
    * @generated from field: bool downstream_protocol_error = 19;
    */
   downstreamProtocolError: boolean;
 
   /**
-   * Indicates there was a max stream duration reached on the upstream request.
-   *
    * @generated from field: bool upstream_max_stream_duration_reached = 20;
    */
   upstreamMaxStreamDurationReached: boolean;
 
   /**
-   * Indicates the response was served from a cache filter.
-   *
    * @generated from field: bool response_from_cache_filter = 21;
    */
   responseFromCacheFilter: boolean;
 
   /**
-   * Indicates that a filter configuration is not available.
-   *
    * @generated from field: bool no_filter_config_found = 22;
    */
   noFilterConfigFound: boolean;
 
   /**
-   * Indicates that the request or connection exceeded the downstream connection duration.
-   *
    * @generated from field: bool duration_timeout = 23;
    */
   durationTimeout: boolean;
 
   /**
-   * Indicates there was an HTTP protocol error in the upstream response.
-   *
    * @generated from field: bool upstream_protocol_error = 24;
    */
   upstreamProtocolError: boolean;
 
   /**
-   * Indicates no cluster was found for the request.
-   *
    * @generated from field: bool no_cluster_found = 25;
    */
   noClusterFound: boolean;
 
   /**
-   * Indicates overload manager terminated the request.
-   *
    * @generated from field: bool overload_manager = 26;
    */
   overloadManager: boolean;
 
   /**
-   * Indicates a DNS resolution failed.
-   *
    * @generated from field: bool dns_resolution_failure = 27;
    */
   dnsResolutionFailure: boolean;
 
   /**
-   * Indicates a downstream remote codec level reset was received on the stream
-   *
    * @generated from field: bool downstream_remote_reset = 28;
    */
   downstreamRemoteReset: boolean;
@@ -682,8 +466,6 @@ export declare type ResponseFlags_Unauthorized = Message<"envoy.data.accesslog.v
 export declare const ResponseFlags_UnauthorizedSchema: GenMessage<ResponseFlags_Unauthorized>;
 
 /**
- * Reasons why the request was unauthorized
- *
  * @generated from enum envoy.data.accesslog.v3.ResponseFlags.Unauthorized.Reason
  */
 export enum ResponseFlags_Unauthorized_Reason {
@@ -693,8 +475,6 @@ export enum ResponseFlags_Unauthorized_Reason {
   REASON_UNSPECIFIED = 0,
 
   /**
-   * The request was denied by the external authorization service.
-   *
    * @generated from enum value: EXTERNAL_SERVICE = 1;
    */
   EXTERNAL_SERVICE = 1,
@@ -706,61 +486,40 @@ export enum ResponseFlags_Unauthorized_Reason {
 export declare const ResponseFlags_Unauthorized_ReasonSchema: GenEnum<ResponseFlags_Unauthorized_Reason>;
 
 /**
- * Properties of a negotiated TLS connection.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.data.accesslog.v3.TLSProperties
  */
 export declare type TLSProperties = Message<"envoy.data.accesslog.v3.TLSProperties"> & {
   /**
-   * Version of TLS that was negotiated.
-   *
    * @generated from field: envoy.data.accesslog.v3.TLSProperties.TLSVersion tls_version = 1;
    */
   tlsVersion: TLSProperties_TLSVersion;
 
   /**
-   * TLS cipher suite negotiated during handshake. The value is a
-   * four-digit hex code defined by the IANA TLS Cipher Suite Registry
-   * (e.g. ``009C`` for ``TLS_RSA_WITH_AES_128_GCM_SHA256``).
-   *
-   * Here it is expressed as an integer.
-   *
    * @generated from field: google.protobuf.UInt32Value tls_cipher_suite = 2;
    */
   tlsCipherSuite?: number | undefined;
 
   /**
-   * SNI hostname from handshake.
-   *
    * @generated from field: string tls_sni_hostname = 3;
    */
   tlsSniHostname: string;
 
   /**
-   * Properties of the local certificate used to negotiate TLS.
-   *
    * @generated from field: envoy.data.accesslog.v3.TLSProperties.CertificateProperties local_certificate_properties = 4;
    */
   localCertificateProperties?: TLSProperties_CertificateProperties | undefined;
 
   /**
-   * Properties of the peer certificate used to negotiate TLS.
-   *
    * @generated from field: envoy.data.accesslog.v3.TLSProperties.CertificateProperties peer_certificate_properties = 5;
    */
   peerCertificateProperties?: TLSProperties_CertificateProperties | undefined;
 
   /**
-   * The TLS session ID.
-   *
    * @generated from field: string tls_session_id = 6;
    */
   tlsSessionId: string;
 
   /**
-   * The ``JA3`` fingerprint when ``JA3`` fingerprinting is enabled.
-   *
    * @generated from field: string ja3_fingerprint = 7;
    */
   ja3Fingerprint: string;
@@ -777,22 +536,16 @@ export declare const TLSPropertiesSchema: GenMessage<TLSProperties>;
  */
 export declare type TLSProperties_CertificateProperties = Message<"envoy.data.accesslog.v3.TLSProperties.CertificateProperties"> & {
   /**
-   * SANs present in the certificate.
-   *
    * @generated from field: repeated envoy.data.accesslog.v3.TLSProperties.CertificateProperties.SubjectAltName subject_alt_name = 1;
    */
   subjectAltName: TLSProperties_CertificateProperties_SubjectAltName[];
 
   /**
-   * The subject field of the certificate.
-   *
    * @generated from field: string subject = 2;
    */
   subject: string;
 
   /**
-   * The issuer field of the certificate.
-   *
    * @generated from field: string issuer = 3;
    */
   issuer: string;
@@ -819,8 +572,6 @@ export declare type TLSProperties_CertificateProperties_SubjectAltName = Message
     case: "uri";
   } | {
     /**
-     * [#not-implemented-hide:]
-     *
      * @generated from field: string dns = 2;
      */
     value: string;
@@ -870,125 +621,80 @@ export enum TLSProperties_TLSVersion {
 export declare const TLSProperties_TLSVersionSchema: GenEnum<TLSProperties_TLSVersion>;
 
 /**
- * [#next-free-field: 16]
- *
  * @generated from message envoy.data.accesslog.v3.HTTPRequestProperties
  */
 export declare type HTTPRequestProperties = Message<"envoy.data.accesslog.v3.HTTPRequestProperties"> & {
   /**
-   * The request method (RFC 7231/2616).
-   *
    * @generated from field: envoy.config.core.v3.RequestMethod request_method = 1;
    */
   requestMethod: RequestMethod;
 
   /**
-   * The scheme portion of the incoming request URI.
-   *
    * @generated from field: string scheme = 2;
    */
   scheme: string;
 
   /**
-   * HTTP/2 ``:authority`` or HTTP/1.1 ``Host`` header value.
-   *
    * @generated from field: string authority = 3;
    */
   authority: string;
 
   /**
-   * The port of the incoming request URI
-   * (unused currently, as port is composed onto authority).
-   *
    * @generated from field: google.protobuf.UInt32Value port = 4;
    */
   port?: number | undefined;
 
   /**
-   * The path portion from the incoming request URI.
-   *
    * @generated from field: string path = 5;
    */
   path: string;
 
   /**
-   * Value of the ``User-Agent`` request header.
-   *
    * @generated from field: string user_agent = 6;
    */
   userAgent: string;
 
   /**
-   * Value of the ``Referer`` request header.
-   *
    * @generated from field: string referer = 7;
    */
   referer: string;
 
   /**
-   * Value of the ``X-Forwarded-For`` request header.
-   *
    * @generated from field: string forwarded_for = 8;
    */
   forwardedFor: string;
 
   /**
-   * Value of the ``X-Request-Id`` request header
-   *
-   * This header is used by Envoy to uniquely identify a request.
-   * It will be generated for all external requests and internal requests that
-   * do not already have a request ID.
-   *
    * @generated from field: string request_id = 9;
    */
   requestId: string;
 
   /**
-   * Value of the ``x-envoy-original-path`` request header.
-   *
    * @generated from field: string original_path = 10;
    */
   originalPath: string;
 
   /**
-   * Size of the HTTP request headers in bytes.
-   *
-   * This value is captured from the OSI layer 7 perspective, i.e. it does not
-   * include overhead from framing or encoding at other networking layers.
-   *
    * @generated from field: uint64 request_headers_bytes = 11;
    */
   requestHeadersBytes: bigint;
 
   /**
-   * Size of the HTTP request body in bytes.
-   *
-   * This value is captured from the OSI layer 7 perspective, i.e. it does not
-   * include overhead from framing or encoding at other networking layers.
-   *
    * @generated from field: uint64 request_body_bytes = 12;
    */
   requestBodyBytes: bigint;
 
   /**
-   * Map of additional headers that have been configured to be logged.
-   *
    * @generated from field: map<string, string> request_headers = 13;
    */
   requestHeaders: { [key: string]: string };
 
   /**
-   * Number of header bytes sent to the upstream by the http stream, including protocol overhead.
-   *
-   * This value accumulates during upstream retries.
-   *
    * @generated from field: uint64 upstream_header_bytes_sent = 14;
    */
   upstreamHeaderBytesSent: bigint;
 
   /**
-   * Number of header bytes received from the downstream by the http stream, including protocol overhead.
-   *
    * @generated from field: uint64 downstream_header_bytes_received = 15;
    */
   downstreamHeaderBytesReceived: bigint;
@@ -1001,69 +707,45 @@ export declare type HTTPRequestProperties = Message<"envoy.data.accesslog.v3.HTT
 export declare const HTTPRequestPropertiesSchema: GenMessage<HTTPRequestProperties>;
 
 /**
- * [#next-free-field: 9]
- *
  * @generated from message envoy.data.accesslog.v3.HTTPResponseProperties
  */
 export declare type HTTPResponseProperties = Message<"envoy.data.accesslog.v3.HTTPResponseProperties"> & {
   /**
-   * The HTTP response code returned by Envoy.
-   *
    * @generated from field: google.protobuf.UInt32Value response_code = 1;
    */
   responseCode?: number | undefined;
 
   /**
-   * Size of the HTTP response headers in bytes.
-   *
-   * This value is captured from the OSI layer 7 perspective, i.e. it does not
-   * include protocol overhead or overhead from framing or encoding at other networking layers.
-   *
    * @generated from field: uint64 response_headers_bytes = 2;
    */
   responseHeadersBytes: bigint;
 
   /**
-   * Size of the HTTP response body in bytes.
-   *
-   * This value is captured from the OSI layer 7 perspective, i.e. it does not
-   * include overhead from framing or encoding at other networking layers.
-   *
    * @generated from field: uint64 response_body_bytes = 3;
    */
   responseBodyBytes: bigint;
 
   /**
-   * Map of additional headers configured to be logged.
-   *
    * @generated from field: map<string, string> response_headers = 4;
    */
   responseHeaders: { [key: string]: string };
 
   /**
-   * Map of trailers configured to be logged.
-   *
    * @generated from field: map<string, string> response_trailers = 5;
    */
   responseTrailers: { [key: string]: string };
 
   /**
-   * The HTTP response code details.
-   *
    * @generated from field: string response_code_details = 6;
    */
   responseCodeDetails: string;
 
   /**
-   * Number of header bytes received from the upstream by the http stream, including protocol overhead.
-   *
    * @generated from field: uint64 upstream_header_bytes_received = 7;
    */
   upstreamHeaderBytesReceived: bigint;
 
   /**
-   * Number of header bytes sent to the downstream by the http stream, including protocol overhead.
-   *
    * @generated from field: uint64 downstream_header_bytes_sent = 8;
    */
   downstreamHeaderBytesSent: bigint;
@@ -1093,6 +775,11 @@ export enum AccessLogType {
    * @generated from enum value: TcpPeriodic = 2;
    */
   TcpPeriodic = 2,
+
+  /**
+   * @generated from enum value: TcpConnectionStart = 14;
+   */
+  TcpConnectionStart = 14,
 
   /**
    * @generated from enum value: TcpConnectionEnd = 3;

@@ -14,23 +14,21 @@ import type { Locality, Metadata } from "../../../config/core/v3/base_pb.js";
 export declare const file_envoy_data_core_v3_health_check_event: GenFile;
 
 /**
- * [#next-free-field: 13]
- *
  * @generated from message envoy.data.core.v3.HealthCheckEvent
  */
 export declare type HealthCheckEvent = Message<"envoy.data.core.v3.HealthCheckEvent"> & {
   /**
-   * @generated from field: envoy.data.core.v3.HealthCheckerType health_checker_type = 1;
+   * @generated from field: envoy.data.core.v3.HealthCheckerType health_checker_type = 1 [json_name = ""];
    */
   healthCheckerType: HealthCheckerType;
 
   /**
-   * @generated from field: envoy.config.core.v3.Address host = 2;
+   * @generated from field: envoy.config.core.v3.Address host = 2 [json_name = ""];
    */
   host?: Address | undefined;
 
   /**
-   * @generated from field: string cluster_name = 3;
+   * @generated from field: string cluster_name = 3 [json_name = ""];
    */
   clusterName: string;
 
@@ -39,75 +37,54 @@ export declare type HealthCheckEvent = Message<"envoy.data.core.v3.HealthCheckEv
    */
   event: {
     /**
-     * Host ejection.
-     *
-     * @generated from field: envoy.data.core.v3.HealthCheckEjectUnhealthy eject_unhealthy_event = 4;
+     * @generated from field: envoy.data.core.v3.HealthCheckEjectUnhealthy eject_unhealthy_event = 4 [json_name = ""];
      */
     value: HealthCheckEjectUnhealthy;
     case: "ejectUnhealthyEvent";
   } | {
     /**
-     * Host addition.
-     *
-     * @generated from field: envoy.data.core.v3.HealthCheckAddHealthy add_healthy_event = 5;
+     * @generated from field: envoy.data.core.v3.HealthCheckAddHealthy add_healthy_event = 5 [json_name = ""];
      */
     value: HealthCheckAddHealthy;
     case: "addHealthyEvent";
   } | {
     /**
-     * A health check was successful. Note: a host will be considered healthy either if it is
-     * the first ever health check, or if the healthy threshold is reached. This kind of event
-     * indicate that a health check was successful, but does not indicates that the host is
-     * considered healthy. A host is considered healthy if HealthCheckAddHealthy kind of event is sent.
-     *
-     * @generated from field: envoy.data.core.v3.HealthCheckSuccessful successful_health_check_event = 12;
+     * @generated from field: envoy.data.core.v3.HealthCheckSuccessful successful_health_check_event = 12 [json_name = ""];
      */
     value: HealthCheckSuccessful;
     case: "successfulHealthCheckEvent";
   } | {
     /**
-     * Host failure.
-     *
-     * @generated from field: envoy.data.core.v3.HealthCheckFailure health_check_failure_event = 7;
+     * @generated from field: envoy.data.core.v3.HealthCheckFailure health_check_failure_event = 7 [json_name = ""];
      */
     value: HealthCheckFailure;
     case: "healthCheckFailureEvent";
   } | {
     /**
-     * Healthy host became degraded.
-     *
-     * @generated from field: envoy.data.core.v3.DegradedHealthyHost degraded_healthy_host = 8;
+     * @generated from field: envoy.data.core.v3.DegradedHealthyHost degraded_healthy_host = 8 [json_name = ""];
      */
     value: DegradedHealthyHost;
     case: "degradedHealthyHost";
   } | {
     /**
-     * A degraded host returned to being healthy.
-     *
-     * @generated from field: envoy.data.core.v3.NoLongerDegradedHost no_longer_degraded_host = 9;
+     * @generated from field: envoy.data.core.v3.NoLongerDegradedHost no_longer_degraded_host = 9 [json_name = ""];
      */
     value: NoLongerDegradedHost;
     case: "noLongerDegradedHost";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Timestamp for event.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 6;
+   * @generated from field: google.protobuf.Timestamp timestamp = 6 [json_name = ""];
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Host metadata
-   *
-   * @generated from field: envoy.config.core.v3.Metadata metadata = 10;
+   * @generated from field: envoy.config.core.v3.Metadata metadata = 10 [json_name = ""];
    */
   metadata?: Metadata | undefined;
 
   /**
-   * Host locality
-   *
-   * @generated from field: envoy.config.core.v3.Locality locality = 11;
+   * @generated from field: envoy.config.core.v3.Locality locality = 11 [json_name = ""];
    */
   locality?: Locality | undefined;
 };
@@ -123,11 +100,14 @@ export declare const HealthCheckEventSchema: GenMessage<HealthCheckEvent>;
  */
 export declare type HealthCheckEjectUnhealthy = Message<"envoy.data.core.v3.HealthCheckEjectUnhealthy"> & {
   /**
-   * The type of failure that caused this ejection.
-   *
-   * @generated from field: envoy.data.core.v3.HealthCheckFailureType failure_type = 1;
+   * @generated from field: envoy.data.core.v3.HealthCheckFailureType failure_type = 1 [json_name = ""];
    */
   failureType: HealthCheckFailureType;
+
+  /**
+   * @generated from field: uint32 http_status_code = 2 [json_name = ""];
+   */
+  httpStatusCode: number;
 };
 
 /**
@@ -141,11 +121,7 @@ export declare const HealthCheckEjectUnhealthySchema: GenMessage<HealthCheckEjec
  */
 export declare type HealthCheckAddHealthy = Message<"envoy.data.core.v3.HealthCheckAddHealthy"> & {
   /**
-   * Whether this addition is the result of the first ever health check on a host, in which case
-   * the configured :ref:`healthy threshold <envoy_v3_api_field_config.core.v3.HealthCheck.healthy_threshold>`
-   * is bypassed and the host is immediately added.
-   *
-   * @generated from field: bool first_check = 1;
+   * @generated from field: bool first_check = 1 [json_name = ""];
    */
   firstCheck: boolean;
 };
@@ -173,18 +149,19 @@ export declare const HealthCheckSuccessfulSchema: GenMessage<HealthCheckSuccessf
  */
 export declare type HealthCheckFailure = Message<"envoy.data.core.v3.HealthCheckFailure"> & {
   /**
-   * The type of failure that caused this event.
-   *
-   * @generated from field: envoy.data.core.v3.HealthCheckFailureType failure_type = 1;
+   * @generated from field: envoy.data.core.v3.HealthCheckFailureType failure_type = 1 [json_name = ""];
    */
   failureType: HealthCheckFailureType;
 
   /**
-   * Whether this event is the result of the first ever health check on a host.
-   *
-   * @generated from field: bool first_check = 2;
+   * @generated from field: bool first_check = 2 [json_name = ""];
    */
   firstCheck: boolean;
+
+  /**
+   * @generated from field: uint32 http_status_code = 3 [json_name = ""];
+   */
+  httpStatusCode: number;
 };
 
 /**
@@ -275,6 +252,16 @@ export enum HealthCheckerType {
    * @generated from enum value: THRIFT = 4;
    */
   THRIFT = 4,
+
+  /**
+   * @generated from enum value: DYNAMIC_MODULE = 5;
+   */
+  DYNAMIC_MODULE = 5,
+
+  /**
+   * @generated from enum value: UDP = 6;
+   */
+  UDP = 6,
 }
 
 /**

@@ -3,14 +3,14 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_base } from "../../../config/core/v3/base_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";
-import { file_validate_validate } from "../../../../validate/validate_pb.js";
 
 /**
  * Describes the file envoy/extensions/dynamic_modules/v3/dynamic_modules.proto.
  */
 export const file_envoy_extensions_dynamic_modules_v3_dynamic_modules = /*@__PURE__*/
-  fileDesc("CjllbnZveS9leHRlbnNpb25zL2R5bmFtaWNfbW9kdWxlcy92My9keW5hbWljX21vZHVsZXMucHJvdG8SI2Vudm95LmV4dGVuc2lvbnMuZHluYW1pY19tb2R1bGVzLnYzIkIKE0R5bmFtaWNNb2R1bGVDb25maWcSFQoEbmFtZRgBIAEoCUIH+kIEcgIQARIUCgxkb19ub3RfY2xvc2UYAyABKAhCsAEKMWlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5keW5hbWljX21vZHVsZXMudjNCE0R5bmFtaWNNb2R1bGVzUHJvdG9QAVpcZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9keW5hbWljX21vZHVsZXMvdjM7ZHluYW1pY19tb2R1bGVzdjO6gMjRBgIQAmIGcHJvdG8z", [file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CjllbnZveS9leHRlbnNpb25zL2R5bmFtaWNfbW9kdWxlcy92My9keW5hbWljX21vZHVsZXMucHJvdG8SI2Vudm95LmV4dGVuc2lvbnMuZHluYW1pY19tb2R1bGVzLnYzIr4BChNEeW5hbWljTW9kdWxlQ29uZmlnEgwKBG5hbWUYASABKAkSFAoMZG9fbm90X2Nsb3NlGAMgASgIEhUKDWxvYWRfZ2xvYmFsbHkYBCABKAgSGQoRbWV0cmljc19uYW1lc3BhY2UYBSABKAkSNQoGbW9kdWxlGAYgASgLMiUuZW52b3kuY29uZmlnLmNvcmUudjMuQXN5bmNEYXRhU291cmNlEhoKEm5hY2tfb25fY2FjaGVfbWlzcxgHIAEoCEKwAQoxaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmR5bmFtaWNfbW9kdWxlcy52M0ITRHluYW1pY01vZHVsZXNQcm90b1ABWlxnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2R5bmFtaWNfbW9kdWxlcy92MztkeW5hbWljX21vZHVsZXN2M7qAyNEGAhACYgZwcm90bzM", [file_envoy_config_core_v3_base, file_udpa_annotations_status]);
 
 /**
  * Describes the message envoy.extensions.dynamic_modules.v3.DynamicModuleConfig.

@@ -13,8 +13,6 @@ import type { HTTPAccessLogEntry, TCPAccessLogEntry } from "../../../data/access
 export declare const file_envoy_service_accesslog_v3_als: GenFile;
 
 /**
- * Empty response for the StreamAccessLogs API. Will never be sent. See below.
- *
  * @generated from message envoy.service.accesslog.v3.StreamAccessLogsResponse
  */
 export declare type StreamAccessLogsResponse = Message<"envoy.service.accesslog.v3.StreamAccessLogsResponse"> & {
@@ -27,35 +25,26 @@ export declare type StreamAccessLogsResponse = Message<"envoy.service.accesslog.
 export declare const StreamAccessLogsResponseSchema: GenMessage<StreamAccessLogsResponse>;
 
 /**
- * Stream message for the StreamAccessLogs API. Envoy will open a stream to the server and stream
- * access logs without ever expecting a response.
- *
  * @generated from message envoy.service.accesslog.v3.StreamAccessLogsMessage
  */
 export declare type StreamAccessLogsMessage = Message<"envoy.service.accesslog.v3.StreamAccessLogsMessage"> & {
   /**
-   * Identifier data that will only be sent in the first message on the stream. This is effectively
-   * structured metadata and is a performance optimization.
-   *
-   * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier identifier = 1;
+   * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier identifier = 1 [json_name = ""];
    */
   identifier?: StreamAccessLogsMessage_Identifier | undefined;
 
   /**
-   * Batches of log entries of a single type. Generally speaking, a given stream should only
-   * ever include one type of log entry.
-   *
    * @generated from oneof envoy.service.accesslog.v3.StreamAccessLogsMessage.log_entries
    */
   logEntries: {
     /**
-     * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries http_logs = 2;
+     * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries http_logs = 2 [json_name = ""];
      */
     value: StreamAccessLogsMessage_HTTPAccessLogEntries;
     case: "httpLogs";
   } | {
     /**
-     * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.TCPAccessLogEntries tcp_logs = 3;
+     * @generated from field: envoy.service.accesslog.v3.StreamAccessLogsMessage.TCPAccessLogEntries tcp_logs = 3 [json_name = ""];
      */
     value: StreamAccessLogsMessage_TCPAccessLogEntries;
     case: "tcpLogs";
@@ -73,17 +62,12 @@ export declare const StreamAccessLogsMessageSchema: GenMessage<StreamAccessLogsM
  */
 export declare type StreamAccessLogsMessage_Identifier = Message<"envoy.service.accesslog.v3.StreamAccessLogsMessage.Identifier"> & {
   /**
-   * The node sending the access log messages over the stream.
-   *
-   * @generated from field: envoy.config.core.v3.Node node = 1;
+   * @generated from field: envoy.config.core.v3.Node node = 1 [json_name = ""];
    */
   node?: Node | undefined;
 
   /**
-   * The friendly name of the log configured in :ref:`CommonGrpcAccessLogConfig
-   * <envoy_v3_api_msg_extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig>`.
-   *
-   * @generated from field: string log_name = 2;
+   * @generated from field: string log_name = 2 [json_name = ""];
    */
   logName: string;
 };
@@ -95,13 +79,11 @@ export declare type StreamAccessLogsMessage_Identifier = Message<"envoy.service.
 export declare const StreamAccessLogsMessage_IdentifierSchema: GenMessage<StreamAccessLogsMessage_Identifier>;
 
 /**
- * Wrapper for batches of HTTP access log entries.
- *
  * @generated from message envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries
  */
 export declare type StreamAccessLogsMessage_HTTPAccessLogEntries = Message<"envoy.service.accesslog.v3.StreamAccessLogsMessage.HTTPAccessLogEntries"> & {
   /**
-   * @generated from field: repeated envoy.data.accesslog.v3.HTTPAccessLogEntry log_entry = 1;
+   * @generated from field: repeated envoy.data.accesslog.v3.HTTPAccessLogEntry log_entry = 1 [json_name = ""];
    */
   logEntry: HTTPAccessLogEntry[];
 };
@@ -113,13 +95,11 @@ export declare type StreamAccessLogsMessage_HTTPAccessLogEntries = Message<"envo
 export declare const StreamAccessLogsMessage_HTTPAccessLogEntriesSchema: GenMessage<StreamAccessLogsMessage_HTTPAccessLogEntries>;
 
 /**
- * Wrapper for batches of TCP access log entries.
- *
  * @generated from message envoy.service.accesslog.v3.StreamAccessLogsMessage.TCPAccessLogEntries
  */
 export declare type StreamAccessLogsMessage_TCPAccessLogEntries = Message<"envoy.service.accesslog.v3.StreamAccessLogsMessage.TCPAccessLogEntries"> & {
   /**
-   * @generated from field: repeated envoy.data.accesslog.v3.TCPAccessLogEntry log_entry = 1;
+   * @generated from field: repeated envoy.data.accesslog.v3.TCPAccessLogEntry log_entry = 1 [json_name = ""];
    */
   logEntry: TCPAccessLogEntry[];
 };
@@ -131,19 +111,10 @@ export declare type StreamAccessLogsMessage_TCPAccessLogEntries = Message<"envoy
 export declare const StreamAccessLogsMessage_TCPAccessLogEntriesSchema: GenMessage<StreamAccessLogsMessage_TCPAccessLogEntries>;
 
 /**
- * Service for streaming access logs from Envoy to an access log server.
- *
  * @generated from service envoy.service.accesslog.v3.AccessLogService
  */
 export declare const AccessLogService: GenService<{
   /**
-   * Envoy will connect and send StreamAccessLogsMessage messages forever. It does not expect any
-   * response to be sent as nothing would be done in the case of failure. The server should
-   * disconnect if it expects Envoy to reconnect. In the future we may decide to add a different
-   * API for "critical" access logs in which Envoy will buffer access logs for some period of time
-   * until it gets an ACK so it could then retry. This API is designed for high throughput with the
-   * expectation that it might be lossy.
-   *
    * @generated from rpc envoy.service.accesslog.v3.AccessLogService.StreamAccessLogs
    */
   streamAccessLogs: {

@@ -51,8 +51,6 @@ export const StreamAccessLogsMessage_TCPAccessLogEntriesSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_accesslog_v3_als, 1, 2);
 
 /**
- * Service for streaming access logs from Envoy to an access log server.
- *
  * @generated from service envoy.service.accesslog.v3.AccessLogService
  */
 export const AccessLogService = /*@__PURE__*/

@@ -23,8 +23,6 @@ export const CdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_cluster_v3_cds, 0);
 
 /**
- * Return list of all clusters this proxy will load balance to.
- *
  * @generated from service envoy.service.cluster.v3.ClusterDiscoveryService
  */
 export const ClusterDiscoveryService = /*@__PURE__*/

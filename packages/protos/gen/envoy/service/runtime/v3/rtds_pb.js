@@ -32,8 +32,6 @@ export const RuntimeSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_runtime_v3_rtds, 1);
 
 /**
- * Discovery service for Runtime resources.
- *
  * @generated from service envoy.service.runtime.v3.RuntimeDiscoveryService
  */
 export const RuntimeDiscoveryService = /*@__PURE__*/

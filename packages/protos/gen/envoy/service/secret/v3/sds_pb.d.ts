@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_secret_v3_sds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221
- *
  * @generated from message envoy.service.secret.v3.SdsDummy
  */
 export declare type SdsDummy = Message<"envoy.service.secret.v3.SdsDummy"> & {

@@ -60,8 +60,6 @@ export const ConfigStatusSchema = /*@__PURE__*/
   enumDesc(file_envoy_service_status_v3_csds, 0);
 
 /**
- * Status of a config from a management server view.
- *
  * @generated from enum envoy.service.status.v3.ConfigStatus
  */
 export const ConfigStatus = /*@__PURE__*/
@@ -74,18 +72,12 @@ export const ClientConfigStatusSchema = /*@__PURE__*/
   enumDesc(file_envoy_service_status_v3_csds, 1);
 
 /**
- * Config status from a client-side view.
- *
  * @generated from enum envoy.service.status.v3.ClientConfigStatus
  */
 export const ClientConfigStatus = /*@__PURE__*/
   tsEnum(ClientConfigStatusSchema);
 
 /**
- * CSDS is Client Status Discovery Service. It can be used to get the status of
- * an xDS-compliant client from the management server's point of view. It can
- * also be used to get the current xDS states directly from the client.
- *
  * @generated from service envoy.service.status.v3.ClientStatusDiscoveryService
  */
 export const ClientStatusDiscoveryService = /*@__PURE__*/

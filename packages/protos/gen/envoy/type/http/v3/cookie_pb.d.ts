@@ -12,34 +12,28 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_type_http_v3_cookie: GenFile;
 
 /**
- * Cookie defines an API for obtaining or generating HTTP cookie.
- *
  * @generated from message envoy.type.http.v3.Cookie
  */
 export declare type Cookie = Message<"envoy.type.http.v3.Cookie"> & {
   /**
-   * The name that will be used to obtain cookie value from downstream HTTP request or generate
-   * new cookie for downstream.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Duration of cookie. This will be used to set the expiry time of a new cookie when it is
-   * generated. Set this to 0s to use a session cookie and disable cookie expiration.
-   *
    * @generated from field: google.protobuf.Duration ttl = 2;
    */
   ttl?: Duration | undefined;
 
   /**
-   * Path of cookie. This will be used to set the path of a new cookie when it is generated.
-   * If no path is specified here, no path will be set for the cookie.
-   *
    * @generated from field: string path = 3;
    */
   path: string;
+
+  /**
+   * @generated from field: repeated envoy.type.http.v3.CookieAttribute attributes = 4;
+   */
+  attributes: CookieAttribute[];
 };
 
 /**
@@ -47,4 +41,25 @@ export declare type Cookie = Message<"envoy.type.http.v3.Cookie"> & {
  * Use `create(CookieSchema)` to create a new message.
  */
 export declare const CookieSchema: GenMessage<Cookie>;
+
+/**
+ * @generated from message envoy.type.http.v3.CookieAttribute
+ */
+export declare type CookieAttribute = Message<"envoy.type.http.v3.CookieAttribute"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.type.http.v3.CookieAttribute.
+ * Use `create(CookieAttributeSchema)` to create a new message.
+ */
+export declare const CookieAttributeSchema: GenMessage<CookieAttribute>;
 

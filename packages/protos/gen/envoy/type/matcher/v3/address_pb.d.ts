@@ -12,10 +12,6 @@ import type { CidrRange } from "../../../../xds/core/v3/cidr_pb.js";
 export declare const file_envoy_type_matcher_v3_address: GenFile;
 
 /**
- * Match an IP against a repeated CIDR range. This matcher is intended to be
- * used in other matchers, for example in the filter state matcher to match a
- * filter state object as an IP.
- *
  * @generated from message envoy.type.matcher.v3.AddressMatcher
  */
 export declare type AddressMatcher = Message<"envoy.type.matcher.v3.AddressMatcher"> & {
@@ -23,6 +19,11 @@ export declare type AddressMatcher = Message<"envoy.type.matcher.v3.AddressMatch
    * @generated from field: repeated xds.core.v3.CidrRange ranges = 1;
    */
   ranges: CidrRange[];
+
+  /**
+   * @generated from field: bool invert_match = 2;
+   */
+  invertMatch: boolean;
 };
 
 /**

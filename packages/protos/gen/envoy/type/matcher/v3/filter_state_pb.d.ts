@@ -13,14 +13,10 @@ import type { AddressMatcher } from "./address_pb.js";
 export declare const file_envoy_type_matcher_v3_filter_state: GenFile;
 
 /**
- * FilterStateMatcher provides a general interface for matching the filter state objects.
- *
  * @generated from message envoy.type.matcher.v3.FilterStateMatcher
  */
 export declare type FilterStateMatcher = Message<"envoy.type.matcher.v3.FilterStateMatcher"> & {
   /**
-   * The filter state key to retrieve the object.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
@@ -30,16 +26,12 @@ export declare type FilterStateMatcher = Message<"envoy.type.matcher.v3.FilterSt
    */
   matcher: {
     /**
-     * Matches the filter state object as a string value.
-     *
      * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2;
      */
     value: StringMatcher;
     case: "stringMatch";
   } | {
     /**
-     * Matches the filter state object as a ip Instance.
-     *
      * @generated from field: envoy.type.matcher.v3.AddressMatcher address_match = 3;
      */
     value: AddressMatcher;

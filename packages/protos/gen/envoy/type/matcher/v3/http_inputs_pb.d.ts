@@ -11,20 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_matcher_v3_http_inputs: GenFile;
 
 /**
- * Match input indicates that matching should be done on a specific request header.
- * The resulting input string will be all headers for the given key joined by a comma,
- * e.g. if the request contains two 'foo' headers with value 'bar' and 'baz', the input
- * string will be 'bar,baz'.
- * [#comment:TODO(snowp): Link to unified matching docs.]
- * [#extension: envoy.matching.inputs.request_headers]
- *
  * @generated from message envoy.type.matcher.v3.HttpRequestHeaderMatchInput
  */
 export declare type HttpRequestHeaderMatchInput = Message<"envoy.type.matcher.v3.HttpRequestHeaderMatchInput"> & {
   /**
-   * The request header to match on.
-   *
-   * @generated from field: string header_name = 1;
+   * @generated from field: string header_name = 1 [json_name = ""];
    */
   headerName: string;
 };
@@ -36,20 +27,11 @@ export declare type HttpRequestHeaderMatchInput = Message<"envoy.type.matcher.v3
 export declare const HttpRequestHeaderMatchInputSchema: GenMessage<HttpRequestHeaderMatchInput>;
 
 /**
- * Match input indicates that matching should be done on a specific request trailer.
- * The resulting input string will be all headers for the given key joined by a comma,
- * e.g. if the request contains two 'foo' headers with value 'bar' and 'baz', the input
- * string will be 'bar,baz'.
- * [#comment:TODO(snowp): Link to unified matching docs.]
- * [#extension: envoy.matching.inputs.request_trailers]
- *
  * @generated from message envoy.type.matcher.v3.HttpRequestTrailerMatchInput
  */
 export declare type HttpRequestTrailerMatchInput = Message<"envoy.type.matcher.v3.HttpRequestTrailerMatchInput"> & {
   /**
-   * The request trailer to match on.
-   *
-   * @generated from field: string header_name = 1;
+   * @generated from field: string header_name = 1 [json_name = ""];
    */
   headerName: string;
 };
@@ -61,20 +43,11 @@ export declare type HttpRequestTrailerMatchInput = Message<"envoy.type.matcher.v
 export declare const HttpRequestTrailerMatchInputSchema: GenMessage<HttpRequestTrailerMatchInput>;
 
 /**
- * Match input indicating that matching should be done on a specific response header.
- * The resulting input string will be all headers for the given key joined by a comma,
- * e.g. if the response contains two 'foo' headers with value 'bar' and 'baz', the input
- * string will be 'bar,baz'.
- * [#comment:TODO(snowp): Link to unified matching docs.]
- * [#extension: envoy.matching.inputs.response_headers]
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseHeaderMatchInput
  */
 export declare type HttpResponseHeaderMatchInput = Message<"envoy.type.matcher.v3.HttpResponseHeaderMatchInput"> & {
   /**
-   * The response header to match on.
-   *
-   * @generated from field: string header_name = 1;
+   * @generated from field: string header_name = 1 [json_name = ""];
    */
   headerName: string;
 };
@@ -86,20 +59,11 @@ export declare type HttpResponseHeaderMatchInput = Message<"envoy.type.matcher.v
 export declare const HttpResponseHeaderMatchInputSchema: GenMessage<HttpResponseHeaderMatchInput>;
 
 /**
- * Match input indicates that matching should be done on a specific response trailer.
- * The resulting input string will be all headers for the given key joined by a comma,
- * e.g. if the request contains two 'foo' headers with value 'bar' and 'baz', the input
- * string will be 'bar,baz'.
- * [#comment:TODO(snowp): Link to unified matching docs.]
- * [#extension: envoy.matching.inputs.response_trailers]
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseTrailerMatchInput
  */
 export declare type HttpResponseTrailerMatchInput = Message<"envoy.type.matcher.v3.HttpResponseTrailerMatchInput"> & {
   /**
-   * The response trailer to match on.
-   *
-   * @generated from field: string header_name = 1;
+   * @generated from field: string header_name = 1 [json_name = ""];
    */
   headerName: string;
 };
@@ -111,18 +75,11 @@ export declare type HttpResponseTrailerMatchInput = Message<"envoy.type.matcher.
 export declare const HttpResponseTrailerMatchInputSchema: GenMessage<HttpResponseTrailerMatchInput>;
 
 /**
- * Match input indicates that matching should be done on a specific query parameter.
- * The resulting input string will be the first query parameter for the value
- * 'query_param'.
- * [#extension: envoy.matching.inputs.query_params]
- *
  * @generated from message envoy.type.matcher.v3.HttpRequestQueryParamMatchInput
  */
 export declare type HttpRequestQueryParamMatchInput = Message<"envoy.type.matcher.v3.HttpRequestQueryParamMatchInput"> & {
   /**
-   * The query parameter to match on.
-   *
-   * @generated from field: string query_param = 1;
+   * @generated from field: string query_param = 1 [json_name = ""];
    */
   queryParam: string;
 };

@@ -12,35 +12,25 @@ import type { ValueMatcher } from "./value_pb.js";
 export declare const file_envoy_type_matcher_v3_metadata: GenFile;
 
 /**
- * [#next-major-version: MetadataMatcher should use StructMatcher]
- *
  * @generated from message envoy.type.matcher.v3.MetadataMatcher
  */
 export declare type MetadataMatcher = Message<"envoy.type.matcher.v3.MetadataMatcher"> & {
   /**
-   * The filter name to retrieve the Struct from the Metadata.
-   *
    * @generated from field: string filter = 1;
    */
   filter: string;
 
   /**
-   * The path to retrieve the Value from the Struct.
-   *
    * @generated from field: repeated envoy.type.matcher.v3.MetadataMatcher.PathSegment path = 2;
    */
   path: MetadataMatcher_PathSegment[];
 
   /**
-   * The MetadataMatcher is matched if the value retrieved by path is matched to this value.
-   *
    * @generated from field: envoy.type.matcher.v3.ValueMatcher value = 3;
    */
   value?: ValueMatcher | undefined;
 
   /**
-   * If true, the match result will be inverted.
-   *
    * @generated from field: bool invert = 4;
    */
   invert: boolean;
@@ -53,10 +43,6 @@ export declare type MetadataMatcher = Message<"envoy.type.matcher.v3.MetadataMat
 export declare const MetadataMatcherSchema: GenMessage<MetadataMatcher>;
 
 /**
- * Specifies the segment in a path to retrieve value from Metadata.
- * Note: Currently it's not supported to retrieve a value from a list in Metadata. This means that
- * if the segment key refers to a list, it has to be the last segment in a path.
- *
  * @generated from message envoy.type.matcher.v3.MetadataMatcher.PathSegment
  */
 export declare type MetadataMatcher_PathSegment = Message<"envoy.type.matcher.v3.MetadataMatcher.PathSegment"> & {
@@ -65,8 +51,6 @@ export declare type MetadataMatcher_PathSegment = Message<"envoy.type.matcher.v3
    */
   segment: {
     /**
-     * If specified, use the key to retrieve the value in a Struct.
-     *
      * @generated from field: string key = 1;
      */
     value: string;

@@ -13,23 +13,16 @@ import type { StructMatcher } from "./struct_pb.js";
 export declare const file_envoy_type_matcher_v3_node: GenFile;
 
 /**
- * Specifies the way to match a Node.
- * The match follows AND semantics.
- *
  * @generated from message envoy.type.matcher.v3.NodeMatcher
  */
 export declare type NodeMatcher = Message<"envoy.type.matcher.v3.NodeMatcher"> & {
   /**
-   * Specifies match criteria on the node id.
-   *
-   * @generated from field: envoy.type.matcher.v3.StringMatcher node_id = 1;
+   * @generated from field: envoy.type.matcher.v3.StringMatcher node_id = 1 [json_name = ""];
    */
   nodeId?: StringMatcher | undefined;
 
   /**
-   * Specifies match criteria on the node metadata.
-   *
-   * @generated from field: repeated envoy.type.matcher.v3.StructMatcher node_metadatas = 2;
+   * @generated from field: repeated envoy.type.matcher.v3.StructMatcher node_metadatas = 2 [json_name = ""];
    */
   nodeMetadatas: StructMatcher[];
 };

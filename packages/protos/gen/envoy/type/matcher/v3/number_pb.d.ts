@@ -12,8 +12,6 @@ import type { DoubleRange } from "../../v3/range_pb.js";
 export declare const file_envoy_type_matcher_v3_number: GenFile;
 
 /**
- * Specifies the way to match a double value.
- *
  * @generated from message envoy.type.matcher.v3.DoubleMatcher
  */
 export declare type DoubleMatcher = Message<"envoy.type.matcher.v3.DoubleMatcher"> & {
@@ -22,17 +20,12 @@ export declare type DoubleMatcher = Message<"envoy.type.matcher.v3.DoubleMatcher
    */
   matchPattern: {
     /**
-     * If specified, the input double value must be in the range specified here.
-     * Note: The range is using half-open interval semantics [start, end).
-     *
      * @generated from field: envoy.type.v3.DoubleRange range = 1;
      */
     value: DoubleRange;
     case: "range";
   } | {
     /**
-     * If specified, the input double value must be equal to the value specified here.
-     *
      * @generated from field: double exact = 2;
      */
     value: number;

@@ -12,8 +12,6 @@ import type { StringMatcher } from "./string_pb.js";
 export declare const file_envoy_type_matcher_v3_path: GenFile;
 
 /**
- * Specifies the way to match a path on HTTP request.
- *
  * @generated from message envoy.type.matcher.v3.PathMatcher
  */
 export declare type PathMatcher = Message<"envoy.type.matcher.v3.PathMatcher"> & {
@@ -22,10 +20,6 @@ export declare type PathMatcher = Message<"envoy.type.matcher.v3.PathMatcher"> &
    */
   rule: {
     /**
-     * The ``path`` must match the URL path portion of the :path header. The query and fragment
-     * string (if present) are removed in the URL path portion.
-     * For example, the path ``/data`` will match the ``:path`` header ``/data#fragment?param=value``.
-     *
      * @generated from field: envoy.type.matcher.v3.StringMatcher path = 1;
      */
     value: StringMatcher;

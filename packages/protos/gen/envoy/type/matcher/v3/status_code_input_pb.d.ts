@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_matcher_v3_status_code_input: GenFile;
 
 /**
- * Match input indicates that matching should be done on the response status
- * code.
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput
  */
 export declare type HttpResponseStatusCodeMatchInput = Message<"envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"> & {
@@ -26,9 +23,6 @@ export declare type HttpResponseStatusCodeMatchInput = Message<"envoy.type.match
 export declare const HttpResponseStatusCodeMatchInputSchema: GenMessage<HttpResponseStatusCodeMatchInput>;
 
 /**
- * Match input indicates that the matching should be done on the class of the
- * response status code. For eg: 1xx, 2xx, 3xx, 4xx or 5xx.
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput
  */
 export declare type HttpResponseStatusCodeClassMatchInput = Message<"envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"> & {
@@ -39,4 +33,16 @@ export declare type HttpResponseStatusCodeClassMatchInput = Message<"envoy.type.
  * Use `create(HttpResponseStatusCodeClassMatchInputSchema)` to create a new message.
  */
 export declare const HttpResponseStatusCodeClassMatchInputSchema: GenMessage<HttpResponseStatusCodeClassMatchInput>;
+
+/**
+ * @generated from message envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput
+ */
+export declare type HttpResponseLocalReplyMatchInput = Message<"envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput"> & {
+};
+
+/**
+ * Describes the message envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput.
+ * Use `create(HttpResponseLocalReplyMatchInputSchema)` to create a new message.
+ */
+export declare const HttpResponseLocalReplyMatchInputSchema: GenMessage<HttpResponseLocalReplyMatchInput>;
 

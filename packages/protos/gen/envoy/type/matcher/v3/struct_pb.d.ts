@@ -12,72 +12,16 @@ import type { ValueMatcher } from "./value_pb.js";
 export declare const file_envoy_type_matcher_v3_struct: GenFile;
 
 /**
- * StructMatcher provides a general interface to check if a given value is matched in
- * google.protobuf.Struct. It uses ``path`` to retrieve the value
- * from the struct and then check if it's matched to the specified value.
- *
- * For example, for the following Struct:
- *
- * .. code-block:: yaml
- *
- *        fields:
- *          a:
- *            struct_value:
- *              fields:
- *                b:
- *                  struct_value:
- *                    fields:
- *                      c:
- *                        string_value: pro
- *                t:
- *                  list_value:
- *                    values:
- *                      - string_value: m
- *                      - string_value: n
- *
- * The following MetadataMatcher is matched as the path [a, b, c] will retrieve a string value "pro"
- * from the Metadata which is matched to the specified prefix match.
- *
- * .. code-block:: yaml
- *
- *    path:
- *    - key: a
- *    - key: b
- *    - key: c
- *    value:
- *      string_match:
- *        prefix: pr
- *
- * The following StructMatcher is matched as the code will match one of the string values in the
- * list at the path [a, t].
- *
- * .. code-block:: yaml
- *
- *    path:
- *    - key: a
- *    - key: t
- *    value:
- *      list_match:
- *        one_of:
- *          string_match:
- *            exact: m
- *
- * An example use of StructMatcher is to match metadata in envoy.v*.core.Node.
- *
  * @generated from message envoy.type.matcher.v3.StructMatcher
  */
 export declare type StructMatcher = Message<"envoy.type.matcher.v3.StructMatcher"> & {
   /**
-   * The path to retrieve the Value from the Struct.
-   *
-   * @generated from field: repeated envoy.type.matcher.v3.StructMatcher.PathSegment path = 2;
+   * @generated from field: repeated envoy.type.matcher.v3.StructMatcher.PathSegment path = 2 [json_name = ""];
    */
   path: StructMatcher_PathSegment[];
 
   /**
-   * The StructMatcher is matched if the value retrieved by path is matched to this value.
-   *
-   * @generated from field: envoy.type.matcher.v3.ValueMatcher value = 3;
+   * @generated from field: envoy.type.matcher.v3.ValueMatcher value = 3 [json_name = ""];
    */
   value?: ValueMatcher | undefined;
 };
@@ -89,8 +33,6 @@ export declare type StructMatcher = Message<"envoy.type.matcher.v3.StructMatcher
 export declare const StructMatcherSchema: GenMessage<StructMatcher>;
 
 /**
- * Specifies the segment in a path to retrieve value from Struct.
- *
  * @generated from message envoy.type.matcher.v3.StructMatcher.PathSegment
  */
 export declare type StructMatcher_PathSegment = Message<"envoy.type.matcher.v3.StructMatcher.PathSegment"> & {
@@ -99,9 +41,7 @@ export declare type StructMatcher_PathSegment = Message<"envoy.type.matcher.v3.S
    */
   segment: {
     /**
-     * If specified, use the key to retrieve the value in a Struct.
-     *
-     * @generated from field: string key = 1;
+     * @generated from field: string key = 1 [json_name = ""];
      */
     value: string;
     case: "key";

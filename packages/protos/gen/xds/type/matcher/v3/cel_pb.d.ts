@@ -12,37 +12,16 @@ import type { CelExpression } from "../../v3/cel_pb.js";
 export declare const file_xds_type_matcher_v3_cel: GenFile;
 
 /**
- * Performs a match by evaluating a `Common Expression Language
- * <https://github.com/google/cel-spec>`_ (CEL) expression against the standardized set of
- * :ref:`HTTP attributes <arch_overview_attributes>` specified via ``HttpAttributesCelMatchInput``.
- *
- * .. attention::
- *
- *   The match is ``true``, iff the result of the evaluation is a bool AND true.
- *   In all other cases, the match is ``false``, including but not limited to: non-bool types,
- *   ``false``, ``null``,`` int(1)``, etc.
- *   In case CEL expression raises an error, the result of the evaluation is interpreted "no match".
- *
- * Refer to :ref:`Unified Matcher API <envoy_v3_api_msg_.xds.type.matcher.v3.Matcher>` documentation
- * for usage details.
- *
- * [#comment: envoy.matching.matchers.cel_matcher]
- *
  * @generated from message xds.type.matcher.v3.CelMatcher
  */
 export declare type CelMatcher = Message<"xds.type.matcher.v3.CelMatcher"> & {
   /**
-   * Either parsed or checked representation of the CEL program.
-   *
-   * @generated from field: xds.type.v3.CelExpression expr_match = 1;
+   * @generated from field: xds.type.v3.CelExpression expr_match = 1 [json_name = ""];
    */
   exprMatch?: CelExpression | undefined;
 
   /**
-   * Free-form description of the CEL AST, e.g. the original expression text, to be
-   * used for debugging assistance.
-   *
-   * @generated from field: string description = 2;
+   * @generated from field: string description = 2 [json_name = ""];
    */
   description: string;
 };

@@ -13,12 +13,6 @@ import type { StringMatcher } from "./string_pb.js";
 export declare const file_xds_type_matcher_v3_matcher: GenFile;
 
 /**
- * A matcher, which may traverse a matching tree in order to result in a match action.
- * During matching, the tree will be traversed until a match is found, or if no match
- * is found the action specified by the most specific on_no_match will be evaluated.
- * As an on_no_match might result in another matching tree being evaluated, this process
- * might repeat several times until the final OnMatch (or no match) is decided.
- *
  * @generated from message xds.type.matcher.v3.Matcher
  */
 export declare type Matcher = Message<"xds.type.matcher.v3.Matcher"> & {
@@ -27,16 +21,12 @@ export declare type Matcher = Message<"xds.type.matcher.v3.Matcher"> & {
    */
   matcherType: {
     /**
-     * A linear list of matchers to evaluate.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherList matcher_list = 1;
      */
     value: Matcher_MatcherList;
     case: "matcherList";
   } | {
     /**
-     * A match tree to evaluate.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherTree matcher_tree = 2;
      */
     value: Matcher_MatcherTree;
@@ -44,10 +34,6 @@ export declare type Matcher = Message<"xds.type.matcher.v3.Matcher"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional OnMatch to use if no matcher above matched (e.g., if there are no matchers specified
-   * above, or if none of the matches specified above succeeded).
-   * If no matcher above matched and this field is not populated, the match will be considered unsuccessful.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_no_match = 3;
    */
   onNoMatch?: Matcher_OnMatch | undefined;
@@ -60,8 +46,6 @@ export declare type Matcher = Message<"xds.type.matcher.v3.Matcher"> & {
 export declare const MatcherSchema: GenMessage<Matcher>;
 
 /**
- * What to do if a match is successful.
- *
  * @generated from message xds.type.matcher.v3.Matcher.OnMatch
  */
 export declare type Matcher_OnMatch = Message<"xds.type.matcher.v3.Matcher.OnMatch"> & {
@@ -70,25 +54,22 @@ export declare type Matcher_OnMatch = Message<"xds.type.matcher.v3.Matcher.OnMat
    */
   onMatch: {
     /**
-     * Nested matcher to evaluate.
-     * If the nested matcher does not match and does not specify
-     * on_no_match, then this matcher is considered not to have
-     * matched, even if a predicate at this level or above returned
-     * true.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher matcher = 1;
      */
     value: Matcher;
     case: "matcher";
   } | {
     /**
-     * Protocol-specific action to take.
-     *
      * @generated from field: xds.core.v3.TypedExtensionConfig action = 2;
      */
     value: TypedExtensionConfig;
     case: "action";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: bool keep_matching = 3;
+   */
+  keepMatching: boolean;
 };
 
 /**
@@ -98,16 +79,10 @@ export declare type Matcher_OnMatch = Message<"xds.type.matcher.v3.Matcher.OnMat
 export declare const Matcher_OnMatchSchema: GenMessage<Matcher_OnMatch>;
 
 /**
- * A linear list of field matchers.
- * The field matchers are evaluated in order, and the first match
- * wins.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherList
  */
 export declare type Matcher_MatcherList = Message<"xds.type.matcher.v3.Matcher.MatcherList"> & {
   /**
-   * A list of matchers. First match wins.
-   *
    * @generated from field: repeated xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher matchers = 1;
    */
   matchers: Matcher_MatcherList_FieldMatcher[];
@@ -120,8 +95,6 @@ export declare type Matcher_MatcherList = Message<"xds.type.matcher.v3.Matcher.M
 export declare const Matcher_MatcherListSchema: GenMessage<Matcher_MatcherList>;
 
 /**
- * Predicate to determine if a match is successful.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherList.Predicate
  */
 export declare type Matcher_MatcherList_Predicate = Message<"xds.type.matcher.v3.Matcher.MatcherList.Predicate"> & {
@@ -130,32 +103,24 @@ export declare type Matcher_MatcherList_Predicate = Message<"xds.type.matcher.v3
    */
   matchType: {
     /**
-     * A single predicate to evaluate.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate single_predicate = 1;
      */
     value: Matcher_MatcherList_Predicate_SinglePredicate;
     case: "singlePredicate";
   } | {
     /**
-     * A list of predicates to be OR-ed together.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList or_matcher = 2;
      */
     value: Matcher_MatcherList_Predicate_PredicateList;
     case: "orMatcher";
   } | {
     /**
-     * A list of predicates to be AND-ed together.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList and_matcher = 3;
      */
     value: Matcher_MatcherList_Predicate_PredicateList;
     case: "andMatcher";
   } | {
     /**
-     * The invert of a predicate
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherList.Predicate not_matcher = 4;
      */
     value: Matcher_MatcherList_Predicate;
@@ -170,15 +135,10 @@ export declare type Matcher_MatcherList_Predicate = Message<"xds.type.matcher.v3
 export declare const Matcher_MatcherList_PredicateSchema: GenMessage<Matcher_MatcherList_Predicate>;
 
 /**
- * Predicate for a single input field.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate
  */
 export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate"> & {
   /**
-   * Protocol-specific specification of input field to match on.
-   * [#extension-category: envoy.matching.common_inputs]
-   *
    * @generated from field: xds.core.v3.TypedExtensionConfig input = 1;
    */
   input?: TypedExtensionConfig | undefined;
@@ -188,17 +148,12 @@ export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"xds
    */
   matcher: {
     /**
-     * Built-in string matcher.
-     *
      * @generated from field: xds.type.matcher.v3.StringMatcher value_match = 2;
      */
     value: StringMatcher;
     case: "valueMatch";
   } | {
     /**
-     * Extension for custom matching logic.
-     * [#extension-category: envoy.matching.input_matchers]
-     *
      * @generated from field: xds.core.v3.TypedExtensionConfig custom_match = 3;
      */
     value: TypedExtensionConfig;
@@ -213,8 +168,6 @@ export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"xds
 export declare const Matcher_MatcherList_Predicate_SinglePredicateSchema: GenMessage<Matcher_MatcherList_Predicate_SinglePredicate>;
 
 /**
- * A list of two or more matchers. Used to allow using a list within a oneof.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList
  */
 export declare type Matcher_MatcherList_Predicate_PredicateList = Message<"xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList"> & {
@@ -231,21 +184,15 @@ export declare type Matcher_MatcherList_Predicate_PredicateList = Message<"xds.t
 export declare const Matcher_MatcherList_Predicate_PredicateListSchema: GenMessage<Matcher_MatcherList_Predicate_PredicateList>;
 
 /**
- * An individual matcher.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher
  */
 export declare type Matcher_MatcherList_FieldMatcher = Message<"xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher"> & {
   /**
-   * Determines if the match succeeds.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.MatcherList.Predicate predicate = 1;
    */
   predicate?: Matcher_MatcherList_Predicate | undefined;
 
   /**
-   * What to do if the match succeeds.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;
@@ -262,17 +209,11 @@ export declare const Matcher_MatcherList_FieldMatcherSchema: GenMessage<Matcher_
  */
 export declare type Matcher_MatcherTree = Message<"xds.type.matcher.v3.Matcher.MatcherTree"> & {
   /**
-   * Protocol-specific specification of input field to match on.
-   *
    * @generated from field: xds.core.v3.TypedExtensionConfig input = 1;
    */
   input?: TypedExtensionConfig | undefined;
 
   /**
-   * Exact or prefix match maps in which to look up the input value.
-   * If the lookup succeeds, the match is considered successful, and
-   * the corresponding OnMatch is used.
-   *
    * @generated from oneof xds.type.matcher.v3.Matcher.MatcherTree.tree_type
    */
   treeType: {
@@ -283,16 +224,12 @@ export declare type Matcher_MatcherTree = Message<"xds.type.matcher.v3.Matcher.M
     case: "exactMatchMap";
   } | {
     /**
-     * Longest matching prefix wins.
-     *
      * @generated from field: xds.type.matcher.v3.Matcher.MatcherTree.MatchMap prefix_match_map = 3;
      */
     value: Matcher_MatcherTree_MatchMap;
     case: "prefixMatchMap";
   } | {
     /**
-     * Extension for custom matching logic.
-     *
      * @generated from field: xds.core.v3.TypedExtensionConfig custom_match = 4;
      */
     value: TypedExtensionConfig;
@@ -307,8 +244,6 @@ export declare type Matcher_MatcherTree = Message<"xds.type.matcher.v3.Matcher.M
 export declare const Matcher_MatcherTreeSchema: GenMessage<Matcher_MatcherTree>;
 
 /**
- * A map of configured matchers. Used to allow using a map within a oneof.
- *
  * @generated from message xds.type.matcher.v3.Matcher.MatcherTree.MatchMap
  */
 export declare type Matcher_MatcherTree_MatchMap = Message<"xds.type.matcher.v3.Matcher.MatcherTree.MatchMap"> & {

@@ -12,15 +12,11 @@ import type { TypedExtensionConfig } from "../../../core/v3/extension_pb.js";
 export declare const file_envoy_config_common_key_value_v3_config: GenFile;
 
 /**
- * This shared configuration for Envoy key value stores.
- *
  * @generated from message envoy.config.common.key_value.v3.KeyValueStoreConfig
  */
 export declare type KeyValueStoreConfig = Message<"envoy.config.common.key_value.v3.KeyValueStoreConfig"> & {
   /**
-   * [#extension-category: envoy.common.key_value]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig config = 1;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig config = 1 [json_name = ""];
    */
   config?: TypedExtensionConfig | undefined;
 };

@@ -14,15 +14,6 @@ import type { HeaderMatcher } from "../../../route/v3/route_components_pb.js";
 export declare const file_envoy_config_common_matcher_v3_matcher: GenFile;
 
 /**
- * A matcher, which may traverse a matching tree in order to result in a match action.
- * During matching, the tree will be traversed until a match is found, or if no match
- * is found the action specified by the most specific on_no_match will be evaluated.
- * As an on_no_match might result in another matching tree being evaluated, this process
- * might repeat several times until the final OnMatch (or no match) is decided.
- *
- * .. note::
- *   Please use the syntactically equivalent :ref:`matching API <envoy_v3_api_msg_.xds.type.matcher.v3.Matcher>`
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher
  */
 export declare type Matcher = Message<"envoy.config.common.matcher.v3.Matcher"> & {
@@ -31,16 +22,12 @@ export declare type Matcher = Message<"envoy.config.common.matcher.v3.Matcher"> 
    */
   matcherType: {
     /**
-     * A linear list of matchers to evaluate.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList matcher_list = 1;
      */
     value: Matcher_MatcherList;
     case: "matcherList";
   } | {
     /**
-     * A match tree to evaluate.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherTree matcher_tree = 2;
      */
     value: Matcher_MatcherTree;
@@ -48,11 +35,6 @@ export declare type Matcher = Message<"envoy.config.common.matcher.v3.Matcher"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional OnMatch to use if the matcher failed.
-   * If specified, the OnMatch is used, and the matcher is considered
-   * to have matched.
-   * If not specified, the matcher is considered not to have matched.
-   *
    * @generated from field: envoy.config.common.matcher.v3.Matcher.OnMatch on_no_match = 3;
    */
   onNoMatch?: Matcher_OnMatch | undefined;
@@ -65,8 +47,6 @@ export declare type Matcher = Message<"envoy.config.common.matcher.v3.Matcher"> 
 export declare const MatcherSchema: GenMessage<Matcher>;
 
 /**
- * What to do if a match is successful.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.OnMatch
  */
 export declare type Matcher_OnMatch = Message<"envoy.config.common.matcher.v3.Matcher.OnMatch"> & {
@@ -75,25 +55,22 @@ export declare type Matcher_OnMatch = Message<"envoy.config.common.matcher.v3.Ma
    */
   onMatch: {
     /**
-     * Nested matcher to evaluate.
-     * If the nested matcher does not match and does not specify
-     * on_no_match, then this matcher is considered not to have
-     * matched, even if a predicate at this level or above returned
-     * true.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher matcher = 1;
      */
     value: Matcher;
     case: "matcher";
   } | {
     /**
-     * Protocol-specific action to take.
-     *
      * @generated from field: envoy.config.core.v3.TypedExtensionConfig action = 2;
      */
     value: TypedExtensionConfig;
     case: "action";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: bool keep_matching = 3;
+   */
+  keepMatching: boolean;
 };
 
 /**
@@ -103,16 +80,10 @@ export declare type Matcher_OnMatch = Message<"envoy.config.common.matcher.v3.Ma
 export declare const Matcher_OnMatchSchema: GenMessage<Matcher_OnMatch>;
 
 /**
- * A linear list of field matchers.
- * The field matchers are evaluated in order, and the first match
- * wins.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherList
  */
 export declare type Matcher_MatcherList = Message<"envoy.config.common.matcher.v3.Matcher.MatcherList"> & {
   /**
-   * A list of matchers. First match wins.
-   *
    * @generated from field: repeated envoy.config.common.matcher.v3.Matcher.MatcherList.FieldMatcher matchers = 1;
    */
   matchers: Matcher_MatcherList_FieldMatcher[];
@@ -125,8 +96,6 @@ export declare type Matcher_MatcherList = Message<"envoy.config.common.matcher.v
 export declare const Matcher_MatcherListSchema: GenMessage<Matcher_MatcherList>;
 
 /**
- * Predicate to determine if a match is successful.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate
  */
 export declare type Matcher_MatcherList_Predicate = Message<"envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate"> & {
@@ -135,32 +104,24 @@ export declare type Matcher_MatcherList_Predicate = Message<"envoy.config.common
    */
   matchType: {
     /**
-     * A single predicate to evaluate.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate single_predicate = 1;
      */
     value: Matcher_MatcherList_Predicate_SinglePredicate;
     case: "singlePredicate";
   } | {
     /**
-     * A list of predicates to be OR-ed together.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.PredicateList or_matcher = 2;
      */
     value: Matcher_MatcherList_Predicate_PredicateList;
     case: "orMatcher";
   } | {
     /**
-     * A list of predicates to be AND-ed together.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.PredicateList and_matcher = 3;
      */
     value: Matcher_MatcherList_Predicate_PredicateList;
     case: "andMatcher";
   } | {
     /**
-     * The invert of a predicate
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate not_matcher = 4;
      */
     value: Matcher_MatcherList_Predicate;
@@ -175,15 +136,10 @@ export declare type Matcher_MatcherList_Predicate = Message<"envoy.config.common
 export declare const Matcher_MatcherList_PredicateSchema: GenMessage<Matcher_MatcherList_Predicate>;
 
 /**
- * Predicate for a single input field.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate
  */
 export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate"> & {
   /**
-   * Protocol-specific specification of input field to match on.
-   * [#extension-category: envoy.matching.common_inputs]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig input = 1;
    */
   input?: TypedExtensionConfig | undefined;
@@ -193,17 +149,12 @@ export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"env
    */
   matcher: {
     /**
-     * Built-in string matcher.
-     *
      * @generated from field: envoy.type.matcher.v3.StringMatcher value_match = 2;
      */
     value: StringMatcher;
     case: "valueMatch";
   } | {
     /**
-     * Extension for custom matching logic.
-     * [#extension-category: envoy.matching.input_matchers]
-     *
      * @generated from field: envoy.config.core.v3.TypedExtensionConfig custom_match = 3;
      */
     value: TypedExtensionConfig;
@@ -218,8 +169,6 @@ export declare type Matcher_MatcherList_Predicate_SinglePredicate = Message<"env
 export declare const Matcher_MatcherList_Predicate_SinglePredicateSchema: GenMessage<Matcher_MatcherList_Predicate_SinglePredicate>;
 
 /**
- * A list of two or more matchers. Used to allow using a list within a oneof.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.PredicateList
  */
 export declare type Matcher_MatcherList_Predicate_PredicateList = Message<"envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate.PredicateList"> & {
@@ -236,21 +185,15 @@ export declare type Matcher_MatcherList_Predicate_PredicateList = Message<"envoy
 export declare const Matcher_MatcherList_Predicate_PredicateListSchema: GenMessage<Matcher_MatcherList_Predicate_PredicateList>;
 
 /**
- * An individual matcher.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherList.FieldMatcher
  */
 export declare type Matcher_MatcherList_FieldMatcher = Message<"envoy.config.common.matcher.v3.Matcher.MatcherList.FieldMatcher"> & {
   /**
-   * Determines if the match succeeds.
-   *
    * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherList.Predicate predicate = 1;
    */
   predicate?: Matcher_MatcherList_Predicate | undefined;
 
   /**
-   * What to do if the match succeeds.
-   *
    * @generated from field: envoy.config.common.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;
@@ -267,17 +210,11 @@ export declare const Matcher_MatcherList_FieldMatcherSchema: GenMessage<Matcher_
  */
 export declare type Matcher_MatcherTree = Message<"envoy.config.common.matcher.v3.Matcher.MatcherTree"> & {
   /**
-   * Protocol-specific specification of input field to match on.
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig input = 1;
    */
   input?: TypedExtensionConfig | undefined;
 
   /**
-   * Exact or prefix match maps in which to look up the input value.
-   * If the lookup succeeds, the match is considered successful, and
-   * the corresponding OnMatch is used.
-   *
    * @generated from oneof envoy.config.common.matcher.v3.Matcher.MatcherTree.tree_type
    */
   treeType: {
@@ -288,16 +225,12 @@ export declare type Matcher_MatcherTree = Message<"envoy.config.common.matcher.v
     case: "exactMatchMap";
   } | {
     /**
-     * Longest matching prefix wins.
-     *
      * @generated from field: envoy.config.common.matcher.v3.Matcher.MatcherTree.MatchMap prefix_match_map = 3;
      */
     value: Matcher_MatcherTree_MatchMap;
     case: "prefixMatchMap";
   } | {
     /**
-     * Extension for custom matching logic.
-     *
      * @generated from field: envoy.config.core.v3.TypedExtensionConfig custom_match = 4;
      */
     value: TypedExtensionConfig;
@@ -312,8 +245,6 @@ export declare type Matcher_MatcherTree = Message<"envoy.config.common.matcher.v
 export declare const Matcher_MatcherTreeSchema: GenMessage<Matcher_MatcherTree>;
 
 /**
- * A map of configured matchers. Used to allow using a map within a oneof.
- *
  * @generated from message envoy.config.common.matcher.v3.Matcher.MatcherTree.MatchMap
  */
 export declare type Matcher_MatcherTree_MatchMap = Message<"envoy.config.common.matcher.v3.Matcher.MatcherTree.MatchMap"> & {
@@ -330,10 +261,6 @@ export declare type Matcher_MatcherTree_MatchMap = Message<"envoy.config.common.
 export declare const Matcher_MatcherTree_MatchMapSchema: GenMessage<Matcher_MatcherTree_MatchMap>;
 
 /**
- * Match configuration. This is a recursive structure which allows complex nested match
- * configurations to be built using various logical operators.
- * [#next-free-field: 11]
- *
  * @generated from message envoy.config.common.matcher.v3.MatchPredicate
  */
 export declare type MatchPredicate = Message<"envoy.config.common.matcher.v3.MatchPredicate"> & {
@@ -342,82 +269,60 @@ export declare type MatchPredicate = Message<"envoy.config.common.matcher.v3.Mat
    */
   rule: {
     /**
-     * A set that describes a logical OR. If any member of the set matches, the match configuration
-     * matches.
-     *
      * @generated from field: envoy.config.common.matcher.v3.MatchPredicate.MatchSet or_match = 1;
      */
     value: MatchPredicate_MatchSet;
     case: "orMatch";
   } | {
     /**
-     * A set that describes a logical AND. If all members of the set match, the match configuration
-     * matches.
-     *
      * @generated from field: envoy.config.common.matcher.v3.MatchPredicate.MatchSet and_match = 2;
      */
     value: MatchPredicate_MatchSet;
     case: "andMatch";
   } | {
     /**
-     * A negation match. The match configuration will match if the negated match condition matches.
-     *
      * @generated from field: envoy.config.common.matcher.v3.MatchPredicate not_match = 3;
      */
     value: MatchPredicate;
     case: "notMatch";
   } | {
     /**
-     * The match configuration will always match.
-     *
      * @generated from field: bool any_match = 4;
      */
     value: boolean;
     case: "anyMatch";
   } | {
     /**
-     * HTTP request headers match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpHeadersMatch http_request_headers_match = 5;
      */
     value: HttpHeadersMatch;
     case: "httpRequestHeadersMatch";
   } | {
     /**
-     * HTTP request trailers match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpHeadersMatch http_request_trailers_match = 6;
      */
     value: HttpHeadersMatch;
     case: "httpRequestTrailersMatch";
   } | {
     /**
-     * HTTP response headers match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpHeadersMatch http_response_headers_match = 7;
      */
     value: HttpHeadersMatch;
     case: "httpResponseHeadersMatch";
   } | {
     /**
-     * HTTP response trailers match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpHeadersMatch http_response_trailers_match = 8;
      */
     value: HttpHeadersMatch;
     case: "httpResponseTrailersMatch";
   } | {
     /**
-     * HTTP request generic body match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpGenericBodyMatch http_request_generic_body_match = 9;
      */
     value: HttpGenericBodyMatch;
     case: "httpRequestGenericBodyMatch";
   } | {
     /**
-     * HTTP response generic body match configuration.
-     *
      * @generated from field: envoy.config.common.matcher.v3.HttpGenericBodyMatch http_response_generic_body_match = 10;
      */
     value: HttpGenericBodyMatch;
@@ -432,14 +337,10 @@ export declare type MatchPredicate = Message<"envoy.config.common.matcher.v3.Mat
 export declare const MatchPredicateSchema: GenMessage<MatchPredicate>;
 
 /**
- * A set of match configurations used for logical operations.
- *
  * @generated from message envoy.config.common.matcher.v3.MatchPredicate.MatchSet
  */
 export declare type MatchPredicate_MatchSet = Message<"envoy.config.common.matcher.v3.MatchPredicate.MatchSet"> & {
   /**
-   * The list of rules that make up the set.
-   *
    * @generated from field: repeated envoy.config.common.matcher.v3.MatchPredicate rules = 1;
    */
   rules: MatchPredicate[];
@@ -452,14 +353,10 @@ export declare type MatchPredicate_MatchSet = Message<"envoy.config.common.match
 export declare const MatchPredicate_MatchSetSchema: GenMessage<MatchPredicate_MatchSet>;
 
 /**
- * HTTP headers match configuration.
- *
  * @generated from message envoy.config.common.matcher.v3.HttpHeadersMatch
  */
 export declare type HttpHeadersMatch = Message<"envoy.config.common.matcher.v3.HttpHeadersMatch"> & {
   /**
-   * HTTP headers to match.
-   *
    * @generated from field: repeated envoy.config.route.v3.HeaderMatcher headers = 1;
    */
   headers: HeaderMatcher[];
@@ -472,30 +369,15 @@ export declare type HttpHeadersMatch = Message<"envoy.config.common.matcher.v3.H
 export declare const HttpHeadersMatchSchema: GenMessage<HttpHeadersMatch>;
 
 /**
- * HTTP generic body match configuration.
- * List of text strings and hex strings to be located in HTTP body.
- * All specified strings must be found in the HTTP body for positive match.
- * The search may be limited to specified number of bytes from the body start.
- *
- * .. attention::
- *
- *   Searching for patterns in HTTP body is potentially cpu intensive. For each specified pattern, http body is scanned byte by byte to find a match.
- *   If multiple patterns are specified, the process is repeated for each pattern. If location of a pattern is known, ``bytes_limit`` should be specified
- *   to scan only part of the http body.
- *
  * @generated from message envoy.config.common.matcher.v3.HttpGenericBodyMatch
  */
 export declare type HttpGenericBodyMatch = Message<"envoy.config.common.matcher.v3.HttpGenericBodyMatch"> & {
   /**
-   * Limits search to specified number of bytes - default zero (no limit - match entire captured buffer).
-   *
    * @generated from field: uint32 bytes_limit = 1;
    */
   bytesLimit: number;
 
   /**
-   * List of patterns to match.
-   *
    * @generated from field: repeated envoy.config.common.matcher.v3.HttpGenericBodyMatch.GenericTextMatch patterns = 2;
    */
   patterns: HttpGenericBodyMatch_GenericTextMatch[];
@@ -516,16 +398,12 @@ export declare type HttpGenericBodyMatch_GenericTextMatch = Message<"envoy.confi
    */
   rule: {
     /**
-     * Text string to be located in HTTP body.
-     *
      * @generated from field: string string_match = 1;
      */
     value: string;
     case: "stringMatch";
   } | {
     /**
-     * Sequence of bytes to be located in HTTP body.
-     *
      * @generated from field: bytes binary_match = 2;
      */
     value: Uint8Array;

@@ -5,8 +5,12 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { CommonGrpcAccessLogConfig } from "../../grpc/v3/als_pb.js";
+import type { HttpService } from "../../../../config/core/v3/http_service_pb.js";
+import type { GrpcService } from "../../../../config/core/v3/grpc_service_pb.js";
 import type { AnyValue, KeyValueList } from "../../../../../opentelemetry/proto/common/v1/common_pb.js";
 import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { CustomTag } from "../../../../type/tracing/v3/custom_tag_pb.js";
 
 /**
  * Describes the file envoy/extensions/access_loggers/open_telemetry/v3/logs_service.proto.
@@ -14,76 +18,84 @@ import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_
 export declare const file_envoy_extensions_access_loggers_open_telemetry_v3_logs_service: GenFile;
 
 /**
- * Configuration for the built-in ``envoy.access_loggers.open_telemetry``
- * :ref:`AccessLog <envoy_v3_api_msg_config.accesslog.v3.AccessLog>`. This configuration will
- * populate `opentelemetry.proto.collector.v1.logs.ExportLogsServiceRequest.resource_logs <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/collector/logs/v1/logs_service.proto>`_.
- * In addition, the request start time is set in the dedicated field.
- * [#extension: envoy.access_loggers.open_telemetry]
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig
  */
 export declare type OpenTelemetryAccessLogConfig = Message<"envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig"> & {
   /**
-   * [#comment:TODO(itamarkam): add 'filter_state_objects_to_log' to logs.]
-   *
-   * @generated from field: envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig common_config = 1;
+   * @generated from field: envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig common_config = 1 [json_name = "", deprecated = true];
+   * @deprecated
    */
   commonConfig?: CommonGrpcAccessLogConfig | undefined;
 
   /**
-   * If specified, Envoy will not generate built-in resource labels
-   * like ``log_name``, ``zone_name``, ``cluster_name``, ``node_name``.
-   *
-   * @generated from field: bool disable_builtin_labels = 5;
+   * @generated from field: envoy.config.core.v3.HttpService http_service = 8 [json_name = ""];
+   */
+  httpService?: HttpService | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 9 [json_name = ""];
+   */
+  grpcService?: GrpcService | undefined;
+
+  /**
+   * @generated from field: bool disable_builtin_labels = 5 [json_name = ""];
    */
   disableBuiltinLabels: boolean;
 
   /**
-   * OpenTelemetry `Resource <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/logs/v1/logs.proto#L51>`_
-   * attributes are filled with Envoy node info.
-   * Example: ``resource_attributes { values { key: "region" value { string_value: "cn-north-7" } } }``.
-   *
-   * @generated from field: opentelemetry.proto.common.v1.KeyValueList resource_attributes = 4;
+   * @generated from field: opentelemetry.proto.common.v1.KeyValueList resource_attributes = 4 [json_name = ""];
    */
   resourceAttributes?: KeyValueList | undefined;
 
   /**
-   * OpenTelemetry `LogResource <https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/logs/v1/logs.proto>`_
-   * fields, following `Envoy access logging formatting <https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage>`_.
-   *
-   * See 'body' in the LogResource proto for more details.
-   * Example: ``body { string_value: "%PROTOCOL%" }``.
-   *
-   * @generated from field: opentelemetry.proto.common.v1.AnyValue body = 2;
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig resource_detectors = 15 [json_name = ""];
+   */
+  resourceDetectors: TypedExtensionConfig[];
+
+  /**
+   * @generated from field: opentelemetry.proto.common.v1.AnyValue body = 2 [json_name = ""];
    */
   body?: AnyValue | undefined;
 
   /**
-   * See 'attributes' in the LogResource proto for more details.
-   * Example: ``attributes { values { key: "user_agent" value { string_value: "%REQ(USER-AGENT)%" } } }``.
-   *
-   * @generated from field: opentelemetry.proto.common.v1.KeyValueList attributes = 3;
+   * @generated from field: opentelemetry.proto.common.v1.KeyValueList attributes = 3 [json_name = ""];
    */
   attributes?: KeyValueList | undefined;
 
   /**
-   * Optional. Additional prefix to use on OpenTelemetry access logger stats. If empty, the stats will be rooted at
-   * ``access_logs.open_telemetry_access_log.``. If non-empty, stats will be rooted at
-   * ``access_logs.open_telemetry_access_log.<stat_prefix>.``.
-   *
-   * @generated from field: string stat_prefix = 6;
+   * @generated from field: string stat_prefix = 6 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * Specifies a collection of Formatter plugins that can be called from the access log configuration.
-   * See the formatters extensions documentation for details.
-   * [#extension-category: envoy.formatter]
-   *
-   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 7;
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 7 [json_name = ""];
    */
   formatters: TypedExtensionConfig[];
+
+  /**
+   * @generated from field: string log_name = 10 [json_name = ""];
+   */
+  logName: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration buffer_flush_interval = 11 [json_name = ""];
+   */
+  bufferFlushInterval?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value buffer_size_bytes = 12 [json_name = ""];
+   */
+  bufferSizeBytes?: number | undefined;
+
+  /**
+   * @generated from field: repeated string filter_state_objects_to_log = 13 [json_name = ""];
+   */
+  filterStateObjectsToLog: string[];
+
+  /**
+   * @generated from field: repeated envoy.type.tracing.v3.CustomTag custom_tags = 14 [json_name = ""];
+   */
+  customTags: CustomTag[];
 };
 
 /**

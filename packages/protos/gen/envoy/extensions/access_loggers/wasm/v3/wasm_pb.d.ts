@@ -12,15 +12,11 @@ import type { PluginConfig } from "../../../wasm/v3/wasm_pb.js";
 export declare const file_envoy_extensions_access_loggers_wasm_v3_wasm: GenFile;
 
 /**
- * Custom configuration for an :ref:`AccessLog <envoy_v3_api_msg_config.accesslog.v3.AccessLog>`
- * that calls into a WASM VM. Configures the built-in ``envoy.access_loggers.wasm``
- * AccessLog.
- *
  * @generated from message envoy.extensions.access_loggers.wasm.v3.WasmAccessLog
  */
 export declare type WasmAccessLog = Message<"envoy.extensions.access_loggers.wasm.v3.WasmAccessLog"> & {
   /**
-   * @generated from field: envoy.extensions.wasm.v3.PluginConfig config = 1;
+   * @generated from field: envoy.extensions.wasm.v3.PluginConfig config = 1 [json_name = ""];
    */
   config?: PluginConfig | undefined;
 };

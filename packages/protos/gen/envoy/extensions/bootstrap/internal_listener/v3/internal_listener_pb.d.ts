@@ -11,18 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_bootstrap_internal_listener_v3_internal_listener: GenFile;
 
 /**
- * Configuration for internal listener.
- *
  * @generated from message envoy.extensions.bootstrap.internal_listener.v3.InternalListener
  */
 export declare type InternalListener = Message<"envoy.extensions.bootstrap.internal_listener.v3.InternalListener"> & {
   /**
-   * The internal listener client connection buffer size in KiB.
-   * For example, if ``buffer_size_kb`` is set to 5, then the actual buffer size is
-   * 5 KiB = 5 * 1024 bytes.
-   * If the ``buffer_size_kb`` is not specified, the buffer size is set to 1024 KiB.
-   *
-   * @generated from field: google.protobuf.UInt32Value buffer_size_kb = 1;
+   * @generated from field: google.protobuf.UInt32Value buffer_size_kb = 1 [json_name = ""];
    */
   bufferSizeKb?: number | undefined;
 };

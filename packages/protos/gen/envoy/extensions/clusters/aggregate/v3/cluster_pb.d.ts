@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { ConfigSource } from "../../../../config/core/v3/config_source_pb.js";
 
 /**
  * Describes the file envoy/extensions/clusters/aggregate/v3/cluster.proto.
@@ -11,17 +12,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_clusters_aggregate_v3_cluster: GenFile;
 
 /**
- * Configuration for the aggregate cluster. See the :ref:`architecture overview
- * <arch_overview_aggregate_cluster>` for more information.
- * [#extension: envoy.clusters.aggregate]
- *
  * @generated from message envoy.extensions.clusters.aggregate.v3.ClusterConfig
  */
 export declare type ClusterConfig = Message<"envoy.extensions.clusters.aggregate.v3.ClusterConfig"> & {
   /**
-   * Load balancing clusters in aggregate cluster. Clusters are prioritized based on the order they
-   * appear in this list.
-   *
    * @generated from field: repeated string clusters = 1;
    */
   clusters: string[];
@@ -32,4 +26,25 @@ export declare type ClusterConfig = Message<"envoy.extensions.clusters.aggregate
  * Use `create(ClusterConfigSchema)` to create a new message.
  */
 export declare const ClusterConfigSchema: GenMessage<ClusterConfig>;
+
+/**
+ * @generated from message envoy.extensions.clusters.aggregate.v3.AggregateClusterResource
+ */
+export declare type AggregateClusterResource = Message<"envoy.extensions.clusters.aggregate.v3.AggregateClusterResource"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1;
+   */
+  configSource?: ConfigSource | undefined;
+
+  /**
+   * @generated from field: string resource_name = 2;
+   */
+  resourceName: string;
+};
+
+/**
+ * Describes the message envoy.extensions.clusters.aggregate.v3.AggregateClusterResource.
+ * Use `create(AggregateClusterResourceSchema)` to create a new message.
+ */
+export declare const AggregateClusterResourceSchema: GenMessage<AggregateClusterResource>;
 

@@ -12,59 +12,43 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_clusters_redis_v3_redis_cluster: GenFile;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.clusters.redis.v3.RedisClusterConfig
  */
 export declare type RedisClusterConfig = Message<"envoy.extensions.clusters.redis.v3.RedisClusterConfig"> & {
   /**
-   * Interval between successive topology refresh requests. If not set, this defaults to 5s.
-   *
-   * @generated from field: google.protobuf.Duration cluster_refresh_rate = 1;
+   * @generated from field: google.protobuf.Duration cluster_refresh_rate = 1 [json_name = ""];
    */
   clusterRefreshRate?: Duration | undefined;
 
   /**
-   * Timeout for topology refresh request. If not set, this defaults to 3s.
-   *
-   * @generated from field: google.protobuf.Duration cluster_refresh_timeout = 2;
+   * @generated from field: google.protobuf.Duration cluster_refresh_timeout = 2 [json_name = ""];
    */
   clusterRefreshTimeout?: Duration | undefined;
 
   /**
-   * The minimum interval that must pass after triggering a topology refresh request before a new
-   * request can possibly be triggered again. Any errors received during one of these
-   * time intervals are ignored. If not set, this defaults to 5s.
-   *
-   * @generated from field: google.protobuf.Duration redirect_refresh_interval = 3;
+   * @generated from field: google.protobuf.Duration redirect_refresh_interval = 3 [json_name = ""];
    */
   redirectRefreshInterval?: Duration | undefined;
 
   /**
-   * The number of redirection errors that must be received before
-   * triggering a topology refresh request. If not set, this defaults to 5.
-   * If this is set to 0, topology refresh after redirect is disabled.
-   *
-   * @generated from field: google.protobuf.UInt32Value redirect_refresh_threshold = 4;
+   * @generated from field: google.protobuf.UInt32Value redirect_refresh_threshold = 4 [json_name = ""];
    */
   redirectRefreshThreshold?: number | undefined;
 
   /**
-   * The number of failures that must be received before triggering a topology refresh request.
-   * If not set, this defaults to 0, which disables the topology refresh due to failure.
-   *
-   * @generated from field: uint32 failure_refresh_threshold = 5;
+   * @generated from field: uint32 failure_refresh_threshold = 5 [json_name = ""];
    */
   failureRefreshThreshold: number;
 
   /**
-   * The number of hosts became degraded or unhealthy before triggering a topology refresh request.
-   * If not set, this defaults to 0, which disables the topology refresh due to degraded or
-   * unhealthy host.
-   *
-   * @generated from field: uint32 host_degraded_refresh_threshold = 6;
+   * @generated from field: uint32 host_degraded_refresh_threshold = 6 [json_name = ""];
    */
   hostDegradedRefreshThreshold: number;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_zone_discovery = 7 [json_name = ""];
+   */
+  enableZoneDiscovery?: boolean | undefined;
 };
 
 /**

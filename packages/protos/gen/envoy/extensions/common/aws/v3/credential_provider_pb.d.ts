@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { DataSource } from "../../../../config/core/v3/base_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/common/aws/v3/credential_provider.proto.
@@ -12,45 +13,58 @@ import type { DataSource } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_common_aws_v3_credential_provider: GenFile;
 
 /**
- * Configuration for AWS credential provider. This is optional and the credentials are normally
- * retrieved from the environment or AWS configuration files by following the default credential
- * provider chain. However, this configuration can be used to override the default behavior.
- *
  * @generated from message envoy.extensions.common.aws.v3.AwsCredentialProvider
  */
 export declare type AwsCredentialProvider = Message<"envoy.extensions.common.aws.v3.AwsCredentialProvider"> & {
   /**
-   * The option to use `AssumeRoleWithWebIdentity <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>`_.
-   *
-   * @generated from field: envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider assume_role_with_web_identity_provider = 1;
+   * @generated from field: envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider assume_role_with_web_identity_provider = 1 [json_name = ""];
    */
   assumeRoleWithWebIdentityProvider?: AssumeRoleWithWebIdentityCredentialProvider | undefined;
 
   /**
-   * The option to use an inline credential. If inline credential is provided, no chain will be created and only the inline credential will be used.
-   *
-   * @generated from field: envoy.extensions.common.aws.v3.InlineCredentialProvider inline_credential = 2;
+   * @generated from field: envoy.extensions.common.aws.v3.InlineCredentialProvider inline_credential = 2 [json_name = ""];
    */
   inlineCredential?: InlineCredentialProvider | undefined;
 
   /**
-   * The option to specify parameters for credential retrieval from an envoy data source, such as a file in AWS credential format.
-   *
-   * @generated from field: envoy.extensions.common.aws.v3.CredentialsFileCredentialProvider credentials_file_provider = 3;
+   * @generated from field: envoy.extensions.common.aws.v3.CredentialsFileCredentialProvider credentials_file_provider = 3 [json_name = ""];
    */
   credentialsFileProvider?: CredentialsFileCredentialProvider | undefined;
 
   /**
-   * Create a custom credential provider chain instead of the default credential provider chain.
-   * If set to TRUE, the credential provider chain that is created contains only those set in this credential provider message.
-   * If set to FALSE, the settings provided here will act as modifiers to the default credential provider chain.
-   * Defaults to FALSE.
-   *
-   * This has no effect if inline_credential is provided.
-   *
-   * @generated from field: bool custom_credential_provider_chain = 4;
+   * @generated from field: bool custom_credential_provider_chain = 4 [json_name = ""];
    */
   customCredentialProviderChain: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider iam_roles_anywhere_credential_provider = 5 [json_name = ""];
+   */
+  iamRolesAnywhereCredentialProvider?: IAMRolesAnywhereCredentialProvider | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.ConfigCredentialProvider config_credential_provider = 6 [json_name = ""];
+   */
+  configCredentialProvider?: ConfigCredentialProvider | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.ContainerCredentialProvider container_credential_provider = 7 [json_name = ""];
+   */
+  containerCredentialProvider?: ContainerCredentialProvider | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.EnvironmentCredentialProvider environment_credential_provider = 8 [json_name = ""];
+   */
+  environmentCredentialProvider?: EnvironmentCredentialProvider | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.InstanceProfileCredentialProvider instance_profile_credential_provider = 9 [json_name = ""];
+   */
+  instanceProfileCredentialProvider?: InstanceProfileCredentialProvider | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.AssumeRoleCredentialProvider assume_role_credential_provider = 10 [json_name = ""];
+   */
+  assumeRoleCredentialProvider?: AssumeRoleCredentialProvider | undefined;
 };
 
 /**
@@ -60,30 +74,21 @@ export declare type AwsCredentialProvider = Message<"envoy.extensions.common.aws
 export declare const AwsCredentialProviderSchema: GenMessage<AwsCredentialProvider>;
 
 /**
- * Configuration to use an inline AWS credential. This is an equivalent to setting the well-known
- * environment variables ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, and the optional ``AWS_SESSION_TOKEN``.
- *
  * @generated from message envoy.extensions.common.aws.v3.InlineCredentialProvider
  */
 export declare type InlineCredentialProvider = Message<"envoy.extensions.common.aws.v3.InlineCredentialProvider"> & {
   /**
-   * The AWS access key ID.
-   *
-   * @generated from field: string access_key_id = 1;
+   * @generated from field: string access_key_id = 1 [json_name = ""];
    */
   accessKeyId: string;
 
   /**
-   * The AWS secret access key.
-   *
-   * @generated from field: string secret_access_key = 2;
+   * @generated from field: string secret_access_key = 2 [json_name = ""];
    */
   secretAccessKey: string;
 
   /**
-   * The AWS session token. This is optional.
-   *
-   * @generated from field: string session_token = 3;
+   * @generated from field: string session_token = 3 [json_name = ""];
    */
   sessionToken: string;
 };
@@ -95,32 +100,21 @@ export declare type InlineCredentialProvider = Message<"envoy.extensions.common.
 export declare const InlineCredentialProviderSchema: GenMessage<InlineCredentialProvider>;
 
 /**
- * Configuration to use `AssumeRoleWithWebIdentity <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>`_
- * to retrieve AWS credentials.
- *
  * @generated from message envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider
  */
 export declare type AssumeRoleWithWebIdentityCredentialProvider = Message<"envoy.extensions.common.aws.v3.AssumeRoleWithWebIdentityCredentialProvider"> & {
   /**
-   * Data source for a web identity token that is provided by the identity provider to assume the role.
-   * When using this data source, even if a ``watched_directory`` is provided, the token file will only be re-read when the credentials
-   * returned from AssumeRoleWithWebIdentity expire.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource web_identity_token_data_source = 1;
+   * @generated from field: envoy.config.core.v3.DataSource web_identity_token_data_source = 1 [json_name = ""];
    */
   webIdentityTokenDataSource?: DataSource | undefined;
 
   /**
-   * The ARN of the role to assume.
-   *
-   * @generated from field: string role_arn = 2;
+   * @generated from field: string role_arn = 2 [json_name = ""];
    */
   roleArn: string;
 
   /**
-   * Optional role session name to use in AssumeRoleWithWebIdentity API call.
-   *
-   * @generated from field: string role_session_name = 3;
+   * @generated from field: string role_session_name = 3 [json_name = ""];
    */
   roleSessionName: string;
 };
@@ -136,18 +130,12 @@ export declare const AssumeRoleWithWebIdentityCredentialProviderSchema: GenMessa
  */
 export declare type CredentialsFileCredentialProvider = Message<"envoy.extensions.common.aws.v3.CredentialsFileCredentialProvider"> & {
   /**
-   * Data source from which to retrieve AWS credentials
-   * When using this data source, if a ``watched_directory`` is provided, the credential file will be re-read when a file move is detected.
-   * See :ref:`watched_directory <envoy_v3_api_msg_config.core.v3.DataSource>` for more information about the ``watched_directory`` field.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource credentials_data_source = 1;
+   * @generated from field: envoy.config.core.v3.DataSource credentials_data_source = 1 [json_name = ""];
    */
   credentialsDataSource?: DataSource | undefined;
 
   /**
-   * The profile within the credentials_file data source. If not provided, the default profile will be used.
-   *
-   * @generated from field: string profile = 2;
+   * @generated from field: string profile = 2 [json_name = ""];
    */
   profile: string;
 };
@@ -157,4 +145,139 @@ export declare type CredentialsFileCredentialProvider = Message<"envoy.extension
  * Use `create(CredentialsFileCredentialProviderSchema)` to create a new message.
  */
 export declare const CredentialsFileCredentialProviderSchema: GenMessage<CredentialsFileCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider
+ */
+export declare type IAMRolesAnywhereCredentialProvider = Message<"envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider"> & {
+  /**
+   * @generated from field: string role_arn = 1 [json_name = ""];
+   */
+  roleArn: string;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource certificate = 2 [json_name = ""];
+   */
+  certificate?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource certificate_chain = 3 [json_name = ""];
+   */
+  certificateChain?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource private_key = 4 [json_name = ""];
+   */
+  privateKey?: DataSource | undefined;
+
+  /**
+   * @generated from field: string trust_anchor_arn = 5 [json_name = ""];
+   */
+  trustAnchorArn: string;
+
+  /**
+   * @generated from field: string profile_arn = 6 [json_name = ""];
+   */
+  profileArn: string;
+
+  /**
+   * @generated from field: string role_session_name = 7 [json_name = ""];
+   */
+  roleSessionName: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration session_duration = 8 [json_name = ""];
+   */
+  sessionDuration?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.IAMRolesAnywhereCredentialProvider.
+ * Use `create(IAMRolesAnywhereCredentialProviderSchema)` to create a new message.
+ */
+export declare const IAMRolesAnywhereCredentialProviderSchema: GenMessage<IAMRolesAnywhereCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.ConfigCredentialProvider
+ */
+export declare type ConfigCredentialProvider = Message<"envoy.extensions.common.aws.v3.ConfigCredentialProvider"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.ConfigCredentialProvider.
+ * Use `create(ConfigCredentialProviderSchema)` to create a new message.
+ */
+export declare const ConfigCredentialProviderSchema: GenMessage<ConfigCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.ContainerCredentialProvider
+ */
+export declare type ContainerCredentialProvider = Message<"envoy.extensions.common.aws.v3.ContainerCredentialProvider"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.ContainerCredentialProvider.
+ * Use `create(ContainerCredentialProviderSchema)` to create a new message.
+ */
+export declare const ContainerCredentialProviderSchema: GenMessage<ContainerCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.EnvironmentCredentialProvider
+ */
+export declare type EnvironmentCredentialProvider = Message<"envoy.extensions.common.aws.v3.EnvironmentCredentialProvider"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.EnvironmentCredentialProvider.
+ * Use `create(EnvironmentCredentialProviderSchema)` to create a new message.
+ */
+export declare const EnvironmentCredentialProviderSchema: GenMessage<EnvironmentCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.InstanceProfileCredentialProvider
+ */
+export declare type InstanceProfileCredentialProvider = Message<"envoy.extensions.common.aws.v3.InstanceProfileCredentialProvider"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.InstanceProfileCredentialProvider.
+ * Use `create(InstanceProfileCredentialProviderSchema)` to create a new message.
+ */
+export declare const InstanceProfileCredentialProviderSchema: GenMessage<InstanceProfileCredentialProvider>;
+
+/**
+ * @generated from message envoy.extensions.common.aws.v3.AssumeRoleCredentialProvider
+ */
+export declare type AssumeRoleCredentialProvider = Message<"envoy.extensions.common.aws.v3.AssumeRoleCredentialProvider"> & {
+  /**
+   * @generated from field: string role_arn = 1 [json_name = ""];
+   */
+  roleArn: string;
+
+  /**
+   * @generated from field: string role_session_name = 2 [json_name = ""];
+   */
+  roleSessionName: string;
+
+  /**
+   * @generated from field: string external_id = 3 [json_name = ""];
+   */
+  externalId: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration session_duration = 4 [json_name = ""];
+   */
+  sessionDuration?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.AwsCredentialProvider credential_provider = 5 [json_name = ""];
+   */
+  credentialProvider?: AwsCredentialProvider | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.common.aws.v3.AssumeRoleCredentialProvider.
+ * Use `create(AssumeRoleCredentialProviderSchema)` to create a new message.
+ */
+export declare const AssumeRoleCredentialProviderSchema: GenMessage<AssumeRoleCredentialProvider>;
 

@@ -14,31 +14,21 @@ import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_
 export declare const file_envoy_extensions_common_matching_v3_extension_matcher: GenFile;
 
 /**
- * Wrapper around an existing extension that provides an associated matcher. This allows
- * decorating an existing extension with a matcher, which can be used to match against
- * relevant protocol data.
- *
  * @generated from message envoy.extensions.common.matching.v3.ExtensionWithMatcher
  */
 export declare type ExtensionWithMatcher = Message<"envoy.extensions.common.matching.v3.ExtensionWithMatcher"> & {
   /**
-   * The associated matcher. This is deprecated in favor of xds_matcher.
-   *
    * @generated from field: envoy.config.common.matcher.v3.Matcher matcher = 1 [deprecated = true];
    * @deprecated
    */
   matcher?: Matcher | undefined;
 
   /**
-   * The associated matcher.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher xds_matcher = 3;
    */
   xdsMatcher?: Matcher$1 | undefined;
 
   /**
-   * The underlying extension config.
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig extension_config = 2;
    */
   extensionConfig?: TypedExtensionConfig | undefined;
@@ -51,14 +41,10 @@ export declare type ExtensionWithMatcher = Message<"envoy.extensions.common.matc
 export declare const ExtensionWithMatcherSchema: GenMessage<ExtensionWithMatcher>;
 
 /**
- * Extra settings on a per virtualhost/route/weighted-cluster level.
- *
  * @generated from message envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute
  */
 export declare type ExtensionWithMatcherPerRoute = Message<"envoy.extensions.common.matching.v3.ExtensionWithMatcherPerRoute"> & {
   /**
-   * Matcher override.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher xds_matcher = 1;
    */
   xdsMatcher?: Matcher$1 | undefined;

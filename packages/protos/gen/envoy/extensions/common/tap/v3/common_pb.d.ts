@@ -12,8 +12,6 @@ import type { TapConfig } from "../../../../config/tap/v3/common_pb.js";
 export declare const file_envoy_extensions_common_tap_v3_common: GenFile;
 
 /**
- * Common configuration for all tap extensions.
- *
  * @generated from message envoy.extensions.common.tap.v3.CommonExtensionConfig
  */
 export declare type CommonExtensionConfig = Message<"envoy.extensions.common.tap.v3.CommonExtensionConfig"> & {
@@ -22,18 +20,13 @@ export declare type CommonExtensionConfig = Message<"envoy.extensions.common.tap
    */
   configType: {
     /**
-     * If specified, the tap filter will be configured via an admin handler.
-     *
-     * @generated from field: envoy.extensions.common.tap.v3.AdminConfig admin_config = 1;
+     * @generated from field: envoy.extensions.common.tap.v3.AdminConfig admin_config = 1 [json_name = ""];
      */
     value: AdminConfig;
     case: "adminConfig";
   } | {
     /**
-     * If specified, the tap filter will be configured via a static configuration that cannot be
-     * changed.
-     *
-     * @generated from field: envoy.config.tap.v3.TapConfig static_config = 2;
+     * @generated from field: envoy.config.tap.v3.TapConfig static_config = 2 [json_name = ""];
      */
     value: TapConfig;
     case: "staticConfig";
@@ -47,17 +40,11 @@ export declare type CommonExtensionConfig = Message<"envoy.extensions.common.tap
 export declare const CommonExtensionConfigSchema: GenMessage<CommonExtensionConfig>;
 
 /**
- * Configuration for the admin handler. See :ref:`here <config_http_filters_tap_admin_handler>` for
- * more information.
- *
  * @generated from message envoy.extensions.common.tap.v3.AdminConfig
  */
 export declare type AdminConfig = Message<"envoy.extensions.common.tap.v3.AdminConfig"> & {
   /**
-   * Opaque configuration ID. When requests are made to the admin handler, the passed opaque ID is
-   * matched to the configured filter opaque ID to determine which filter to configure.
-   *
-   * @generated from field: string config_id = 1;
+   * @generated from field: string config_id = 1 [json_name = ""];
    */
   configId: string;
 };

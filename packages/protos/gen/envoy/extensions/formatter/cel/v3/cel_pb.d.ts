@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CelExpressionConfig } from "../../../../config/core/v3/cel_pb.js";
 
 /**
  * Describes the file envoy/extensions/formatter/cel/v3/cel.proto.
@@ -11,15 +12,13 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_formatter_cel_v3_cel: GenFile;
 
 /**
- * Configuration for the CEL formatter.
- *
- * .. warning::
- *   This extension is treated as built-in extension and will be enabled by default now.
- *   It is unnecessary to configure this extension.
- *
  * @generated from message envoy.extensions.formatter.cel.v3.Cel
  */
 export declare type Cel = Message<"envoy.extensions.formatter.cel.v3.Cel"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.CelExpressionConfig cel_config = 1 [json_name = ""];
+   */
+  celConfig?: CelExpressionConfig | undefined;
 };
 
 /**

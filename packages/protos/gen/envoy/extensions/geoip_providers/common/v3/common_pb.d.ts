@@ -15,11 +15,15 @@ export declare const file_envoy_extensions_geoip_providers_common_v3_common: Gen
  */
 export declare type CommonGeoipProviderConfig = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig"> & {
   /**
-   * Configuration for geolocation headers to add to request.
-   *
-   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd geo_headers_to_add = 1;
+   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd geo_headers_to_add = 1 [json_name = "", deprecated = true];
+   * @deprecated
    */
   geoHeadersToAdd?: CommonGeoipProviderConfig_GeolocationHeadersToAdd | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys geo_field_keys = 3 [json_name = ""];
+   */
+  geoFieldKeys?: CommonGeoipProviderConfig_GeolocationFieldKeys | undefined;
 };
 
 /**
@@ -29,102 +33,72 @@ export declare type CommonGeoipProviderConfig = Message<"envoy.extensions.geoip_
 export declare const CommonGeoipProviderConfigSchema: GenMessage<CommonGeoipProviderConfig>;
 
 /**
- * The set of geolocation headers to add to request. If any of the configured headers is present
- * in the incoming request, it will be overridden by the :ref:`Geoip filter <config_http_filters_geoip>`.
- * [#next-free-field: 13]
- *
  * @generated from message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd
  */
 export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd"> & {
   /**
-   * If set, the header will be used to populate the country ISO code associated with the IP address.
-   *
-   * @generated from field: string country = 1;
+   * @generated from field: string country = 1 [json_name = ""];
    */
   country: string;
 
   /**
-   * If set, the header will be used to populate the city associated with the IP address.
-   *
-   * @generated from field: string city = 2;
+   * @generated from field: string city = 2 [json_name = ""];
    */
   city: string;
 
   /**
-   * If set, the header will be used to populate the region ISO code associated with the IP address.
-   * The least specific subdivision will be selected as region value.
-   *
-   * @generated from field: string region = 3;
+   * @generated from field: string region = 3 [json_name = ""];
    */
   region: string;
 
   /**
-   * If set, the header will be used to populate the ASN associated with the IP address.
-   *
-   * @generated from field: string asn = 4;
+   * @generated from field: string asn = 4 [json_name = ""];
    */
   asn: string;
 
   /**
-   * This field is being deprecated, use ``anon`` instead.
-   *
-   * @generated from field: string is_anon = 5 [deprecated = true];
+   * @generated from field: string asn_org = 13 [json_name = ""];
+   */
+  asnOrg: string;
+
+  /**
+   * @generated from field: string is_anon = 5 [json_name = "", deprecated = true];
    * @deprecated
    */
   isAnon: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to any type of anonymization network (e.g. VPN, public proxy etc)
-   * and header will be populated with the check result. Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string anon = 12;
+   * @generated from field: string anon = 12 [json_name = ""];
    */
   anon: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a VPN and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string anon_vpn = 6;
+   * @generated from field: string anon_vpn = 6 [json_name = ""];
    */
   anonVpn: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a hosting provider and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string anon_hosting = 7;
+   * @generated from field: string anon_hosting = 7 [json_name = ""];
    */
   anonHosting: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a TOR exit node and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string anon_tor = 8;
+   * @generated from field: string anon_tor = 8 [json_name = ""];
    */
   anonTor: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a public proxy and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string anon_proxy = 9;
+   * @generated from field: string anon_proxy = 9 [json_name = ""];
    */
   anonProxy: string;
 
   /**
-   * If set, the header will be used to populate the ISP associated with the IP address.
-   *
-   * @generated from field: string isp = 10;
+   * @generated from field: string isp = 10 [json_name = ""];
    */
   isp: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to the ISP named iCloud Private Relay and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
-   * @generated from field: string apple_private_relay = 11;
+   * @generated from field: string apple_private_relay = 11 [json_name = ""];
    */
   applePrivateRelay: string;
 };
@@ -134,4 +108,75 @@ export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<
  * Use `create(CommonGeoipProviderConfig_GeolocationHeadersToAddSchema)` to create a new message.
  */
 export declare const CommonGeoipProviderConfig_GeolocationHeadersToAddSchema: GenMessage<CommonGeoipProviderConfig_GeolocationHeadersToAdd>;
+
+/**
+ * @generated from message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys
+ */
+export declare type CommonGeoipProviderConfig_GeolocationFieldKeys = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys"> & {
+  /**
+   * @generated from field: string country = 1 [json_name = ""];
+   */
+  country: string;
+
+  /**
+   * @generated from field: string city = 2 [json_name = ""];
+   */
+  city: string;
+
+  /**
+   * @generated from field: string region = 3 [json_name = ""];
+   */
+  region: string;
+
+  /**
+   * @generated from field: string asn = 4 [json_name = ""];
+   */
+  asn: string;
+
+  /**
+   * @generated from field: string asn_org = 12 [json_name = ""];
+   */
+  asnOrg: string;
+
+  /**
+   * @generated from field: string anon = 5 [json_name = ""];
+   */
+  anon: string;
+
+  /**
+   * @generated from field: string anon_vpn = 6 [json_name = ""];
+   */
+  anonVpn: string;
+
+  /**
+   * @generated from field: string anon_hosting = 7 [json_name = ""];
+   */
+  anonHosting: string;
+
+  /**
+   * @generated from field: string anon_tor = 8 [json_name = ""];
+   */
+  anonTor: string;
+
+  /**
+   * @generated from field: string anon_proxy = 9 [json_name = ""];
+   */
+  anonProxy: string;
+
+  /**
+   * @generated from field: string isp = 10 [json_name = ""];
+   */
+  isp: string;
+
+  /**
+   * @generated from field: string apple_private_relay = 11 [json_name = ""];
+   */
+  applePrivateRelay: string;
+};
+
+/**
+ * Describes the message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys.
+ * Use `create(CommonGeoipProviderConfig_GeolocationFieldKeysSchema)` to create a new message.
+ */
+export declare const CommonGeoipProviderConfig_GeolocationFieldKeysSchema: GenMessage<CommonGeoipProviderConfig_GeolocationFieldKeys>;
 

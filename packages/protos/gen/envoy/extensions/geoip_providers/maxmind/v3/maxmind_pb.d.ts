@@ -12,47 +12,36 @@ import type { CommonGeoipProviderConfig } from "../../common/v3/common_pb.js";
 export declare const file_envoy_extensions_geoip_providers_maxmind_v3_maxmind: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig
  */
 export declare type MaxMindConfig = Message<"envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig"> & {
   /**
-   * Full file path to the Maxmind city database, e.g. /etc/GeoLite2-City.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
-   * @generated from field: string city_db_path = 1;
+   * @generated from field: string city_db_path = 1 [json_name = ""];
    */
   cityDbPath: string;
 
   /**
-   * Full file path to the Maxmind ASN database, e.g. /etc/GeoLite2-ASN.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
-   * @generated from field: string asn_db_path = 2;
+   * @generated from field: string asn_db_path = 2 [json_name = ""];
    */
   asnDbPath: string;
 
   /**
-   * Full file path to the Maxmind anonymous IP database, e.g. /etc/GeoIP2-Anonymous-IP.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
-   * @generated from field: string anon_db_path = 3;
+   * @generated from field: string anon_db_path = 3 [json_name = ""];
    */
   anonDbPath: string;
 
   /**
-   * Full file path to the Maxmind ISP database, e.g. /etc/GeoLite2-ISP.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
-   * @generated from field: string isp_db_path = 5;
+   * @generated from field: string isp_db_path = 5 [json_name = ""];
    */
   ispDbPath: string;
 
   /**
-   * Common provider configuration that specifies which geolocation headers will be populated with geolocation data.
-   *
-   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig common_provider_config = 4;
+   * @generated from field: string country_db_path = 6 [json_name = ""];
+   */
+  countryDbPath: string;
+
+  /**
+   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig common_provider_config = 4 [json_name = ""];
    */
   commonProviderConfig?: CommonGeoipProviderConfig | undefined;
 };

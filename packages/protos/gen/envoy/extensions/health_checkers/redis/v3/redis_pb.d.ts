@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { AwsIam } from "../../../filters/network/redis_proxy/v3/redis_proxy_pb.js";
 
 /**
  * Describes the file envoy/extensions/health_checkers/redis/v3/redis.proto.
@@ -15,14 +16,14 @@ export declare const file_envoy_extensions_health_checkers_redis_v3_redis: GenFi
  */
 export declare type Redis = Message<"envoy.extensions.health_checkers.redis.v3.Redis"> & {
   /**
-   * If set, optionally perform ``EXISTS <key>`` instead of ``PING``. A return value
-   * from Redis of 0 (does not exist) is considered a passing healthcheck. A return value other
-   * than 0 is considered a failure. This allows the user to mark a Redis instance for maintenance
-   * by setting the specified key to any value and waiting for traffic to drain.
-   *
-   * @generated from field: string key = 1;
+   * @generated from field: string key = 1 [json_name = ""];
    */
   key: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.AwsIam aws_iam = 2 [json_name = ""];
+   */
+  awsIam?: AwsIam | undefined;
 };
 
 /**

@@ -16,33 +16,17 @@ export declare const file_envoy_extensions_health_checkers_thrift_v3_thrift: Gen
  */
 export declare type Thrift = Message<"envoy.extensions.health_checkers.thrift.v3.Thrift"> & {
   /**
-   * Specifies the method name that will be set on each health check request dispatched to an upstream host.
-   * Note that method name is case sensitive.
-   *
-   * @generated from field: string method_name = 1;
+   * @generated from field: string method_name = 1 [json_name = ""];
    */
   methodName: string;
 
   /**
-   * Configures the transport type to be used with the health checks. Note that
-   * :ref:`AUTO_TRANSPORT<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.TransportType.AUTO_TRANSPORT>`
-   * is not supported, and we don't honor :ref:`ThriftProtocolOptions<envoy_v3_api_msg_extensions.filters.network.thrift_proxy.v3.ThriftProtocolOptions>`
-   * since it's possible to set to :ref:`AUTO_TRANSPORT<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.TransportType.AUTO_TRANSPORT>`.
-   * [#extension-category: envoy.filters.network]
-   *
-   * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.TransportType transport = 2;
+   * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.TransportType transport = 2 [json_name = ""];
    */
   transport: TransportType;
 
   /**
-   * Configures the protocol type to be used with the health checks. Note that
-   * :ref:`AUTO_PROTOCOL<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.AUTO_PROTOCOL>`
-   * and :ref:`TWITTER<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.TWITTER>`
-   * are not supported, and we don't honor :ref:`ThriftProtocolOptions<envoy_v3_api_msg_extensions.filters.network.thrift_proxy.v3.ThriftProtocolOptions>`
-   * since it's possible to set to :ref:`AUTO_PROTOCOL<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.AUTO_PROTOCOL>`
-   * or :ref:`TWITTER<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.TWITTER>`.
-   *
-   * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType protocol = 3;
+   * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType protocol = 3 [json_name = ""];
    */
   protocol: ProtocolType;
 };

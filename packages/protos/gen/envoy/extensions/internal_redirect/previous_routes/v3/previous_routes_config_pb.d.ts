@@ -11,10 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_internal_redirect_previous_routes_v3_previous_routes_config: GenFile;
 
 /**
- * An internal redirect predicate that rejects redirect targets that are pointing
- * to a route that has been followed by a previous redirect from the current route.
- * [#extension: envoy.internal_redirect_predicates.previous_routes]
- *
  * @generated from message envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig
  */
 export declare type PreviousRoutesConfig = Message<"envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig"> & {

@@ -11,13 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_internal_redirect_safe_cross_scheme_v3_safe_cross_scheme_config: GenFile;
 
 /**
- * An internal redirect predicate that checks the scheme between the
- * downstream url and the redirect target url and allows a) same scheme
- * redirect and b) safe cross scheme redirect, which means if the downstream
- * scheme is HTTPS, both HTTPS and HTTP redirect targets are allowed, but if the
- * downstream scheme is HTTP, only HTTP redirect targets are allowed.
- * [#extension: envoy.internal_redirect_predicates.safe_cross_scheme]
- *
  * @generated from message envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig
  */
 export declare type SafeCrossSchemeConfig = Message<"envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig"> & {

@@ -36,8 +36,6 @@ export const Subset_LbSubsetSelector_LbSubsetSelectorFallbackPolicySchema = /*@_
   enumDesc(file_envoy_extensions_load_balancing_policies_subset_v3_subset, 0, 0, 0);
 
 /**
- * Allows to override top level fallback policy per selector.
- *
  * @generated from enum envoy.extensions.load_balancing_policies.subset.v3.Subset.LbSubsetSelector.LbSubsetSelectorFallbackPolicy
  */
 export const Subset_LbSubsetSelector_LbSubsetSelectorFallbackPolicy = /*@__PURE__*/
@@ -50,12 +48,6 @@ export const Subset_LbSubsetFallbackPolicySchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_load_balancing_policies_subset_v3_subset, 0, 0);
 
 /**
- * If NO_FALLBACK is selected, a result
- * equivalent to no healthy hosts is reported. If ANY_ENDPOINT is selected,
- * any cluster endpoint may be returned (subject to policy, health checks,
- * etc). If DEFAULT_SUBSET is selected, load balancing is performed over the
- * endpoints matching the values from the default_subset field.
- *
  * @generated from enum envoy.extensions.load_balancing_policies.subset.v3.Subset.LbSubsetFallbackPolicy
  */
 export const Subset_LbSubsetFallbackPolicy = /*@__PURE__*/

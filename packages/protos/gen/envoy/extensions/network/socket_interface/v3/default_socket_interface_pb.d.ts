@@ -11,18 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_network_socket_interface_v3_default_socket_interface: GenFile;
 
 /**
- * Configuration for default socket interface that relies on OS dependent syscall to create
- * sockets.
- *
  * @generated from message envoy.extensions.network.socket_interface.v3.DefaultSocketInterface
  */
 export declare type DefaultSocketInterface = Message<"envoy.extensions.network.socket_interface.v3.DefaultSocketInterface"> & {
   /**
-   * io_uring options. io_uring is only valid in Linux with at least kernel version 5.11. Otherwise,
-   * Envoy will fall back to use the default socket API. If not set then io_uring will not be
-   * enabled.
-   *
-   * @generated from field: envoy.extensions.network.socket_interface.v3.IoUringOptions io_uring_options = 1;
+   * @generated from field: envoy.extensions.network.socket_interface.v3.IoUringOptions io_uring_options = 1 [json_name = ""];
    */
   ioUringOptions?: IoUringOptions | undefined;
 };
@@ -38,40 +31,39 @@ export declare const DefaultSocketInterfaceSchema: GenMessage<DefaultSocketInter
  */
 export declare type IoUringOptions = Message<"envoy.extensions.network.socket_interface.v3.IoUringOptions"> & {
   /**
-   * The size for io_uring submission queues (SQ). io_uring is built with a fixed size in each
-   * thread during configuration, and each io_uring operation creates a submission queue
-   * entry (SQE). The default is 1000.
-   *
-   * @generated from field: google.protobuf.UInt32Value io_uring_size = 1;
+   * @generated from field: google.protobuf.UInt32Value io_uring_size = 1 [json_name = ""];
    */
   ioUringSize?: number | undefined;
 
   /**
-   * Enable io_uring submission queue polling (SQPOLL). io_uring SQPOLL mode polls all SQEs in the
-   * SQ in the kernel thread. io_uring SQPOLL mode may reduce latency and increase CPU usage as a
-   * cost. The default is false.
-   *
-   * @generated from field: bool enable_submission_queue_polling = 2;
+   * @generated from field: bool enable_submission_queue_polling = 2 [json_name = ""];
    */
   enableSubmissionQueuePolling: boolean;
 
   /**
-   * The size of an io_uring socket's read buffer. Each io_uring read operation will allocate a
-   * buffer of the given size. If the given buffer is too small, the socket will have read multiple
-   * times for all the data. The default is 8192.
-   *
-   * @generated from field: google.protobuf.UInt32Value read_buffer_size = 3;
+   * @generated from field: google.protobuf.UInt32Value read_buffer_size = 3 [json_name = ""];
    */
   readBufferSize?: number | undefined;
 
   /**
-   * The write timeout of an io_uring socket on closing in ms. io_uring writes and closes
-   * asynchronously. If the remote stops reading, the io_uring write operation may never complete.
-   * The operation is canceled and the socket is closed after the timeout. The default is 1000.
-   *
-   * @generated from field: google.protobuf.UInt32Value write_timeout_ms = 4;
+   * @generated from field: google.protobuf.UInt32Value write_timeout_ms = 4 [json_name = ""];
    */
   writeTimeoutMs?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value write_high_watermark_bytes = 5 [json_name = ""];
+   */
+  writeHighWatermarkBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value write_low_watermark_bytes = 6 [json_name = ""];
+   */
+  writeLowWatermarkBytes?: number | undefined;
+
+  /**
+   * @generated from field: bool enable_multishot_receive = 7 [json_name = ""];
+   */
+  enableMultishotReceive: boolean;
 };
 
 /**

@@ -12,38 +12,25 @@ import type { ErrorBuckets } from "../../common/v3/error_types_pb.js";
 export declare const file_envoy_extensions_outlier_detection_monitors_consecutive_errors_v3_consecutive_errors: GenFile;
 
 /**
- * Monitor which counts consecutive errors.
- * If number of consecutive errors exceeds the threshold, monitor will report that the host
- * is unhealthy.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.outlier_detection_monitors.consecutive_errors.v3.ConsecutiveErrors
  */
 export declare type ConsecutiveErrors = Message<"envoy.extensions.outlier_detection_monitors.consecutive_errors.v3.ConsecutiveErrors"> & {
   /**
-   * Monitor name.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The number of consecutive errors before ejection occurs.
-   *
    * @generated from field: google.protobuf.UInt32Value threshold = 2;
    */
   threshold?: number | undefined;
 
   /**
-   * The % chance that a host is actually ejected. Defaults to 100.
-   *
    * @generated from field: google.protobuf.UInt32Value enforcing = 3;
    */
   enforcing?: number | undefined;
 
   /**
-   * Error buckets.
-   *
    * @generated from field: envoy.extensions.outlier_detection_monitors.common.v3.ErrorBuckets error_buckets = 4;
    */
   errorBuckets?: ErrorBuckets | undefined;

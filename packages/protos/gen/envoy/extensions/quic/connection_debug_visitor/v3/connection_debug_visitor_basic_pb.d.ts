@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_quic_connection_debug_visitor_v3_connection_debug_visitor_basic: GenFile;
 
 /**
- * Configuration for a basic QUIC connection debug visitor.
- *
  * @generated from message envoy.extensions.quic.connection_debug_visitor.v3.BasicConfig
  */
 export declare type BasicConfig = Message<"envoy.extensions.quic.connection_debug_visitor.v3.BasicConfig"> & {

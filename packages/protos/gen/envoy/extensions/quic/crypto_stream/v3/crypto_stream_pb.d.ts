@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_quic_crypto_stream_v3_crypto_stream: GenFile;
 
 /**
- * Configuration for the default QUIC server crypto stream provided by QUICHE.
- *
  * @generated from message envoy.extensions.quic.crypto_stream.v3.CryptoServerStreamConfig
  */
 export declare type CryptoServerStreamConfig = Message<"envoy.extensions.quic.crypto_stream.v3.CryptoServerStreamConfig"> & {

@@ -12,22 +12,16 @@ import type { DataSource } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_quic_server_preferred_address_v3_datasource: GenFile;
 
 /**
- * Configuration for DataSourceServerPreferredAddressConfig.
- *
  * @generated from message envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig
  */
 export declare type DataSourceServerPreferredAddressConfig = Message<"envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig"> & {
   /**
-   * The IPv4 address to advertise to clients for Server Preferred Address.
-   *
-   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig ipv4_config = 1;
+   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig ipv4_config = 1 [json_name = ""];
    */
   ipv4Config?: DataSourceServerPreferredAddressConfig_AddressFamilyConfig | undefined;
 
   /**
-   * The IPv6 address to advertise to clients for Server Preferred Address.
-   *
-   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig ipv6_config = 2;
+   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig ipv6_config = 2 [json_name = ""];
    */
   ipv6Config?: DataSourceServerPreferredAddressConfig_AddressFamilyConfig | undefined;
 };
@@ -39,38 +33,21 @@ export declare type DataSourceServerPreferredAddressConfig = Message<"envoy.exte
 export declare const DataSourceServerPreferredAddressConfigSchema: GenMessage<DataSourceServerPreferredAddressConfig>;
 
 /**
- * Addresses for server preferred address for a single address family (IPv4 or IPv6).
- *
  * @generated from message envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig
  */
 export declare type DataSourceServerPreferredAddressConfig_AddressFamilyConfig = Message<"envoy.extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig"> & {
   /**
-   * The server preferred address sent to clients. The data must contain an IP address string.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource address = 1;
+   * @generated from field: envoy.config.core.v3.DataSource address = 1 [json_name = ""];
    */
   address?: DataSource | undefined;
 
   /**
-   * The server preferred address port sent to clients. The data must contain a integer port value.
-   *
-   * If this is not specified, the listener's port is used.
-   *
-   * Note: Envoy currently must receive all packets for a QUIC connection on the same port, so unless
-   * :ref:`dnat_address <envoy_v3_api_field_extensions.quic.server_preferred_address.v3.DataSourceServerPreferredAddressConfig.AddressFamilyConfig.dnat_address>`
-   * is configured, this must be left unset.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource port = 2;
+   * @generated from field: envoy.config.core.v3.DataSource port = 2 [json_name = ""];
    */
   port?: DataSource | undefined;
 
   /**
-   * If there is a DNAT between the client and Envoy, the address that Envoy will observe
-   * server preferred address packets being sent to. If this is not specified, it is assumed
-   * there is no DNAT and the server preferred address packets will be sent to the address advertised
-   * to clients for server preferred address.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource dnat_address = 3;
+   * @generated from field: envoy.config.core.v3.DataSource dnat_address = 3 [json_name = ""];
    */
   dnatAddress?: DataSource | undefined;
 };

@@ -12,42 +12,26 @@ import type { SocketAddress } from "../../../../config/core/v3/address_pb.js";
 export declare const file_envoy_extensions_quic_server_preferred_address_v3_fixed_server_preferred_address_config: GenFile;
 
 /**
- * Configuration for FixedServerPreferredAddressConfig.
- *
  * @generated from message envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig
  */
 export declare type FixedServerPreferredAddressConfig = Message<"envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig"> & {
   /**
-   * String representation of IPv4 address, i.e. "127.0.0.2".
-   * If not specified, none will be configured.
-   *
-   * @generated from field: string ipv4_address = 1;
+   * @generated from field: string ipv4_address = 1 [json_name = ""];
    */
   ipv4Address: string;
 
   /**
-   * The IPv4 address to advertise to clients for Server Preferred Address.
-   * This field takes precedence over
-   * :ref:`ipv4_address <envoy_v3_api_field_extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.ipv4_address>`.
-   *
-   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig ipv4_config = 3;
+   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig ipv4_config = 3 [json_name = ""];
    */
   ipv4Config?: FixedServerPreferredAddressConfig_AddressFamilyConfig | undefined;
 
   /**
-   * String representation of IPv6 address, i.e. "::1".
-   * If not specified, none will be configured.
-   *
-   * @generated from field: string ipv6_address = 2;
+   * @generated from field: string ipv6_address = 2 [json_name = ""];
    */
   ipv6Address: string;
 
   /**
-   * The IPv6 address to advertise to clients for Server Preferred Address.
-   * This field takes precedence over
-   * :ref:`ipv6_address <envoy_v3_api_field_extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.ipv6_address>`.
-   *
-   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig ipv6_config = 4;
+   * @generated from field: envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig ipv6_config = 4 [json_name = ""];
    */
   ipv6Config?: FixedServerPreferredAddressConfig_AddressFamilyConfig | undefined;
 };
@@ -59,33 +43,16 @@ export declare type FixedServerPreferredAddressConfig = Message<"envoy.extension
 export declare const FixedServerPreferredAddressConfigSchema: GenMessage<FixedServerPreferredAddressConfig>;
 
 /**
- * Addresses for server preferred address for a single address family (IPv4 or IPv6).
- *
  * @generated from message envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig
  */
 export declare type FixedServerPreferredAddressConfig_AddressFamilyConfig = Message<"envoy.extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig"> & {
   /**
-   * The server preferred address sent to clients.
-   *
-   * Note: Envoy currently must receive all packets for a QUIC connection on the same port, so unless
-   * :ref:`dnat_address <envoy_v3_api_field_extensions.quic.server_preferred_address.v3.FixedServerPreferredAddressConfig.AddressFamilyConfig.dnat_address>`
-   * is configured, the port for this address must be zero, and the listener's
-   * port will be used instead.
-   *
-   * @generated from field: envoy.config.core.v3.SocketAddress address = 1;
+   * @generated from field: envoy.config.core.v3.SocketAddress address = 1 [json_name = ""];
    */
   address?: SocketAddress | undefined;
 
   /**
-   * If there is a DNAT between the client and Envoy, the address that Envoy will observe
-   * server preferred address packets being sent to. If this is not specified, it is assumed
-   * there is no DNAT and the server preferred address packets will be sent to the address advertised
-   * to clients for server preferred address.
-   *
-   * Note: Envoy currently must receive all packets for a QUIC connection on the same port, so the
-   * port for this address must be zero, and the listener's port will be used instead.
-   *
-   * @generated from field: envoy.config.core.v3.SocketAddress dnat_address = 2;
+   * @generated from field: envoy.config.core.v3.SocketAddress dnat_address = 2 [json_name = ""];
    */
   dnatAddress?: SocketAddress | undefined;
 };

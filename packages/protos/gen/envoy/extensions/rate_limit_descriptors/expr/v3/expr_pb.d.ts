@@ -12,30 +12,16 @@ import type { Expr } from "../../../../../google/api/expr/v1alpha1/syntax_pb.js"
 export declare const file_envoy_extensions_rate_limit_descriptors_expr_v3_expr: GenFile;
 
 /**
- * The following descriptor entry is appended with a value computed
- * from a symbolic Common Expression Language expression.
- * See :ref:`attributes <arch_overview_attributes>` for the set of
- * available attributes.
- *
- * .. code-block:: cpp
- *
- *   ("<descriptor_key>", "<expression_value>")
- *
  * @generated from message envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor
  */
 export declare type Descriptor = Message<"envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"> & {
   /**
-   * The key to use in the descriptor entry.
-   *
-   * @generated from field: string descriptor_key = 1;
+   * @generated from field: string descriptor_key = 1 [json_name = ""];
    */
   descriptorKey: string;
 
   /**
-   * If set to true, Envoy skips the descriptor if the expression evaluates to an error.
-   * By default, the rate limit is not applied when an expression produces an error.
-   *
-   * @generated from field: bool skip_if_error = 2;
+   * @generated from field: bool skip_if_error = 2 [json_name = ""];
    */
   skipIfError: boolean;
 
@@ -44,17 +30,13 @@ export declare type Descriptor = Message<"envoy.extensions.rate_limit_descriptor
    */
   exprSpecifier: {
     /**
-     * Expression in a text form, e.g. "connection.requested_server_name".
-     *
-     * @generated from field: string text = 3;
+     * @generated from field: string text = 3 [json_name = ""];
      */
     value: string;
     case: "text";
   } | {
     /**
-     * Parsed expression in AST form.
-     *
-     * @generated from field: google.api.expr.v1alpha1.Expr parsed = 4;
+     * @generated from field: google.api.expr.v1alpha1.Expr parsed = 4 [json_name = ""];
      */
     value: Expr;
     case: "parsed";

@@ -11,13 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_resource_monitors_cpu_utilization_v3_cpu_utilization: GenFile;
 
 /**
- * The CPU utilization resource monitor reports the Envoy process the CPU Utilization across different platforms.
- *
  * @generated from message envoy.extensions.resource_monitors.cpu_utilization.v3.CpuUtilizationConfig
  */
 export declare type CpuUtilizationConfig = Message<"envoy.extensions.resource_monitors.cpu_utilization.v3.CpuUtilizationConfig"> & {
   /**
-   * @generated from field: envoy.extensions.resource_monitors.cpu_utilization.v3.CpuUtilizationConfig.UtilizationComputeStrategy mode = 1;
+   * @generated from field: envoy.extensions.resource_monitors.cpu_utilization.v3.CpuUtilizationConfig.UtilizationComputeStrategy mode = 1 [json_name = ""];
    */
   mode: CpuUtilizationConfig_UtilizationComputeStrategy;
 };
@@ -33,15 +31,11 @@ export declare const CpuUtilizationConfigSchema: GenMessage<CpuUtilizationConfig
  */
 export enum CpuUtilizationConfig_UtilizationComputeStrategy {
   /**
-   * Reports CPU Utilization of the entire Linux Host machine
-   *
    * @generated from enum value: HOST = 0;
    */
   HOST = 0,
 
   /**
-   * Reports CPU Utilization of Envoy Container using CGROUP stats in Linux K8s environment
-   *
    * @generated from enum value: CONTAINER = 1;
    */
   CONTAINER = 1,

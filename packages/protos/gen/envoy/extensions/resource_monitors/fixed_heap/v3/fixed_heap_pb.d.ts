@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { RuntimeUInt64 } from "../../../../config/core/v3/base_pb.js";
 
 /**
  * Describes the file envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto.
@@ -11,17 +12,18 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_resource_monitors_fixed_heap_v3_fixed_heap: GenFile;
 
 /**
- * The fixed heap resource monitor reports the Envoy process memory pressure, computed as a
- * fraction of currently reserved heap memory divided by a statically configured maximum
- * specified in the FixedHeapConfig.
- *
  * @generated from message envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig
  */
 export declare type FixedHeapConfig = Message<"envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"> & {
   /**
-   * @generated from field: uint64 max_heap_size_bytes = 1;
+   * @generated from field: uint64 max_heap_size_bytes = 1 [json_name = ""];
    */
   maxHeapSizeBytes: bigint;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RuntimeUInt64 max_heap_size_bytes_runtime = 2 [json_name = ""];
+   */
+  maxHeapSizeBytesRuntime?: RuntimeUInt64 | undefined;
 };
 
 /**

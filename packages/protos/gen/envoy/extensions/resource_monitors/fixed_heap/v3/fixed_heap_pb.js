@@ -3,15 +3,15 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_base } from "../../../../config/core/v3/base_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 import { file_udpa_annotations_versioning } from "../../../../../udpa/annotations/versioning_pb.js";
-import { file_validate_validate } from "../../../../../validate/validate_pb.js";
 
 /**
  * Describes the file envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto.
  */
 export const file_envoy_extensions_resource_monitors_fixed_heap_v3_fixed_heap = /*@__PURE__*/
-  fileDesc("CkFlbnZveS9leHRlbnNpb25zL3Jlc291cmNlX21vbml0b3JzL2ZpeGVkX2hlYXAvdjMvZml4ZWRfaGVhcC5wcm90bxIwZW52b3kuZXh0ZW5zaW9ucy5yZXNvdXJjZV9tb25pdG9ycy5maXhlZF9oZWFwLnYzIoABCg9GaXhlZEhlYXBDb25maWcSJAoTbWF4X2hlYXBfc2l6ZV9ieXRlcxgBIAEoBEIH+kIEMgIgADpHmsWIHkIKQGVudm95LmNvbmZpZy5yZXNvdXJjZV9tb25pdG9yLmZpeGVkX2hlYXAudjJhbHBoYS5GaXhlZEhlYXBDb25maWdCwAEKPmlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5yZXNvdXJjZV9tb25pdG9ycy5maXhlZF9oZWFwLnYzQg5GaXhlZEhlYXBQcm90b1ABWmRnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL3Jlc291cmNlX21vbml0b3JzL2ZpeGVkX2hlYXAvdjM7Zml4ZWRfaGVhcHYzuoDI0QYCEAJiBnByb3RvMw", [file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CkFlbnZveS9leHRlbnNpb25zL3Jlc291cmNlX21vbml0b3JzL2ZpeGVkX2hlYXAvdjMvZml4ZWRfaGVhcC5wcm90bxIwZW52b3kuZXh0ZW5zaW9ucy5yZXNvdXJjZV9tb25pdG9ycy5maXhlZF9oZWFwLnYzIsEBCg9GaXhlZEhlYXBDb25maWcSGwoTbWF4X2hlYXBfc2l6ZV9ieXRlcxgBIAEoBBJIChttYXhfaGVhcF9zaXplX2J5dGVzX3J1bnRpbWUYAiABKAsyIy5lbnZveS5jb25maWcuY29yZS52My5SdW50aW1lVUludDY0OkeaxYgeQgpAZW52b3kuY29uZmlnLnJlc291cmNlX21vbml0b3IuZml4ZWRfaGVhcC52MmFscGhhLkZpeGVkSGVhcENvbmZpZ0LAAQo+aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLnJlc291cmNlX21vbml0b3JzLmZpeGVkX2hlYXAudjNCDkZpeGVkSGVhcFByb3RvUAFaZGdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvcmVzb3VyY2VfbW9uaXRvcnMvZml4ZWRfaGVhcC92MztmaXhlZF9oZWFwdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_base, file_udpa_annotations_status, file_udpa_annotations_versioning]);
 
 /**
  * Describes the message envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig.

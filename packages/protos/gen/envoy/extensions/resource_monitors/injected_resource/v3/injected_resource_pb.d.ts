@@ -11,16 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_resource_monitors_injected_resource_v3_injected_resource: GenFile;
 
 /**
- * The injected resource monitor allows injecting a synthetic resource pressure into Envoy
- * via a text file, which must contain a floating-point number in the range [0..1] representing
- * the resource pressure and be updated atomically by a symbolic link swap.
- * This is intended primarily for integration tests to force Envoy into an overloaded state.
- *
  * @generated from message envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig
  */
 export declare type InjectedResourceConfig = Message<"envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig"> & {
   /**
-   * @generated from field: string filename = 1;
+   * @generated from field: string filename = 1 [json_name = ""];
    */
   filename: string;
 };

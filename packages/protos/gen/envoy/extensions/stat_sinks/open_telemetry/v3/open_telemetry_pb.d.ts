@@ -5,6 +5,10 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { GrpcService } from "../../../../config/core/v3/grpc_service_pb.js";
+import type { HttpService } from "../../../../config/core/v3/http_service_pb.js";
+import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
+import type { Matcher } from "../../../../../xds/type/matcher/v3/matcher_pb.js";
+import type { KeyValue } from "../../../../../opentelemetry/proto/common/v1/common_pb.js";
 
 /**
  * Describes the file envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry.proto.
@@ -12,8 +16,6 @@ import type { GrpcService } from "../../../../config/core/v3/grpc_service_pb.js"
 export declare const file_envoy_extensions_stat_sinks_open_telemetry_v3_open_telemetry: GenFile;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig
  */
 export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig"> & {
@@ -22,56 +24,57 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
    */
   protocolSpecifier: {
     /**
-     * The upstream gRPC cluster that implements the OTLP/gRPC collector.
-     *
-     * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+     * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
      */
     value: GrpcService;
     case: "grpcService";
+  } | {
+    /**
+     * @generated from field: envoy.config.core.v3.HttpService http_service = 9 [json_name = ""];
+     */
+    value: HttpService;
+    case: "httpService";
   } | { case: undefined; value?: undefined };
 
   /**
-   * If set to true, counters will be emitted as deltas, and the OTLP message will have
-   * ``AGGREGATION_TEMPORALITY_DELTA`` set as AggregationTemporality.
-   *
-   * @generated from field: bool report_counters_as_deltas = 2;
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig resource_detectors = 7 [json_name = ""];
+   */
+  resourceDetectors: TypedExtensionConfig[];
+
+  /**
+   * @generated from field: bool report_counters_as_deltas = 2 [json_name = ""];
    */
   reportCountersAsDeltas: boolean;
 
   /**
-   * If set to true, histograms will be emitted as deltas, and the OTLP message will have
-   * ``AGGREGATION_TEMPORALITY_DELTA`` set as AggregationTemporality.
-   *
-   * @generated from field: bool report_histograms_as_deltas = 3;
+   * @generated from field: bool report_histograms_as_deltas = 3 [json_name = ""];
    */
   reportHistogramsAsDeltas: boolean;
 
   /**
-   * If set to true, metrics will have their tags emitted as OTLP attributes, which may
-   * contain values used by the tag extractor or additional tags added during stats creation.
-   * Otherwise, no attributes will be associated with the export message. Default value is true.
-   *
-   * @generated from field: google.protobuf.BoolValue emit_tags_as_attributes = 4;
+   * @generated from field: google.protobuf.BoolValue emit_tags_as_attributes = 4 [json_name = ""];
    */
   emitTagsAsAttributes?: boolean | undefined;
 
   /**
-   * If set to true, metric names will be represented as the tag extracted name instead
-   * of the full metric name. Default value is true.
-   *
-   * @generated from field: google.protobuf.BoolValue use_tag_extracted_name = 5;
+   * @generated from field: google.protobuf.BoolValue use_tag_extracted_name = 5 [json_name = ""];
    */
   useTagExtractedName?: boolean | undefined;
 
   /**
-   * If set, emitted stats names will be prepended with a prefix, so full stat name will be
-   * <prefix>.<stats_name>. For example, if the stat name is "foo.bar" and prefix is
-   * "pre", the full stat name will be "pre.foo.bar". If this field is not set, there is no
-   * prefix added. According to the example, the full stat name will remain "foo.bar".
-   *
-   * @generated from field: string prefix = 6;
+   * @generated from field: string prefix = 6 [json_name = ""];
    */
   prefix: string;
+
+  /**
+   * @generated from field: xds.type.matcher.v3.Matcher custom_metric_conversions = 8 [json_name = ""];
+   */
+  customMetricConversions?: Matcher | undefined;
+
+  /**
+   * @generated from field: uint32 max_data_points_per_request = 10 [json_name = ""];
+   */
+  maxDataPointsPerRequest: number;
 };
 
 /**
@@ -79,4 +82,37 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
  * Use `create(SinkConfigSchema)` to create a new message.
  */
 export declare const SinkConfigSchema: GenMessage<SinkConfig>;
+
+/**
+ * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction
+ */
+export declare type SinkConfig_ConversionAction = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction"> & {
+  /**
+   * @generated from field: string metric_name = 2 [json_name = ""];
+   */
+  metricName: string;
+
+  /**
+   * @generated from field: repeated opentelemetry.proto.common.v1.KeyValue static_metric_labels = 3 [json_name = ""];
+   */
+  staticMetricLabels: KeyValue[];
+};
+
+/**
+ * Describes the message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction.
+ * Use `create(SinkConfig_ConversionActionSchema)` to create a new message.
+ */
+export declare const SinkConfig_ConversionActionSchema: GenMessage<SinkConfig_ConversionAction>;
+
+/**
+ * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction
+ */
+export declare type SinkConfig_DropAction = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction.
+ * Use `create(SinkConfig_DropActionSchema)` to create a new message.
+ */
+export declare const SinkConfig_DropActionSchema: GenMessage<SinkConfig_DropAction>;
 

@@ -16,9 +16,7 @@ export declare const file_envoy_extensions_stat_sinks_wasm_v3_wasm: GenFile;
  */
 export declare type Wasm = Message<"envoy.extensions.stat_sinks.wasm.v3.Wasm"> & {
   /**
-   * General Plugin configuration.
-   *
-   * @generated from field: envoy.extensions.wasm.v3.PluginConfig config = 1;
+   * @generated from field: envoy.extensions.wasm.v3.PluginConfig config = 1 [json_name = ""];
    */
   config?: PluginConfig | undefined;
 };

@@ -16,9 +16,7 @@ export declare const file_envoy_extensions_string_matcher_lua_v3_lua: GenFile;
  */
 export declare type Lua = Message<"envoy.extensions.string_matcher.lua.v3.Lua"> & {
   /**
-   * The Lua code that Envoy will execute
-   *
-   * @generated from field: envoy.config.core.v3.DataSource source_code = 1;
+   * @generated from field: envoy.config.core.v3.DataSource source_code = 1 [json_name = ""];
    */
   sourceCode?: DataSource | undefined;
 };

@@ -13,61 +13,36 @@ import type { RetryPolicy } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_tracers_fluentd_v3_fluentd: GenFile;
 
 /**
- * Configuration for the Fluentd tracer.
- * This tracer extension will send the emitted traces over a TCP connection to an upstream that is accepting
- * the Fluentd Forward Protocol as described in: `Fluentd Forward Protocol Specification
- * <https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1>`_.
- * [#extension: envoy.tracers.fluentd]
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.tracers.fluentd.v3.FluentdConfig
  */
 export declare type FluentdConfig = Message<"envoy.extensions.tracers.fluentd.v3.FluentdConfig"> & {
   /**
-   * The upstream cluster to connect to for streaming the Fluentd messages.
-   *
-   * @generated from field: string cluster = 1;
+   * @generated from field: string cluster = 1 [json_name = ""];
    */
   cluster: string;
 
   /**
-   * A tag is a string separated with ``.`` (e.g. ``log.type``) to categorize events.
-   * See: https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1#message-modes
-   *
-   * @generated from field: string tag = 2;
+   * @generated from field: string tag = 2 [json_name = ""];
    */
   tag: string;
 
   /**
-   * The prefix to use when emitting tracer stats.
-   *
-   * @generated from field: string stat_prefix = 3;
+   * @generated from field: string stat_prefix = 3 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * Interval for flushing traces to the TCP stream. Tracer will flush requests every time
-   * this interval is elapsed, or when batch size limit is hit, whichever comes first. Defaults to
-   * 1 second.
-   *
-   * @generated from field: google.protobuf.Duration buffer_flush_interval = 4;
+   * @generated from field: google.protobuf.Duration buffer_flush_interval = 4 [json_name = ""];
    */
   bufferFlushInterval?: Duration | undefined;
 
   /**
-   * Soft size limit in bytes for access log entries buffer. The logger will buffer requests until
-   * this limit it hit, or every time flush interval is elapsed, whichever comes first. When the buffer
-   * limit is hit, the logger will immediately flush the buffer contents. Setting it to zero effectively
-   * disables the batching. Defaults to 16384.
-   *
-   * @generated from field: google.protobuf.UInt32Value buffer_size_bytes = 5;
+   * @generated from field: google.protobuf.UInt32Value buffer_size_bytes = 5 [json_name = ""];
    */
   bufferSizeBytes?: number | undefined;
 
   /**
-   * Optional retry, in case upstream connection has failed. If this field is not set, the default values will be applied.
-   *
-   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 6;
+   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 6 [json_name = ""];
    */
   retryPolicy?: RetryPolicy | undefined;
 };

@@ -11,26 +11,16 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_transport_sockets_alts_v3_alts: GenFile;
 
 /**
- * Configuration for ALTS transport socket. This provides Google's ALTS protocol to Envoy.
- * Store the peer identity in dynamic metadata, namespace is "envoy.transport_socket.peer_information", key is "peer_identity".
- * https://cloud.google.com/security/encryption-in-transit/application-layer-transport-security/
- *
  * @generated from message envoy.extensions.transport_sockets.alts.v3.Alts
  */
 export declare type Alts = Message<"envoy.extensions.transport_sockets.alts.v3.Alts"> & {
   /**
-   * The location of a handshaker service, this is usually 169.254.169.254:8080
-   * on GCE.
-   *
-   * @generated from field: string handshaker_service = 1;
+   * @generated from field: string handshaker_service = 1 [json_name = ""];
    */
   handshakerService: string;
 
   /**
-   * The acceptable service accounts from peer, peers not in the list will be rejected in the
-   * handshake validation step. If empty, no validation will be performed.
-   *
-   * @generated from field: repeated string peer_service_accounts = 2;
+   * @generated from field: repeated string peer_service_accounts = 2 [json_name = ""];
    */
   peerServiceAccounts: string[];
 };

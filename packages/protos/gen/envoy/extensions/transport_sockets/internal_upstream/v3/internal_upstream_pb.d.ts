@@ -13,33 +13,16 @@ import type { MetadataKind } from "../../../../type/metadata/v3/metadata_pb.js";
 export declare const file_envoy_extensions_transport_sockets_internal_upstream_v3_internal_upstream: GenFile;
 
 /**
- * Configuration for the internal upstream address. An internal address defines
- * a loopback user space socket residing in the same proxy instance. This
- * extension allows passing additional structured state across the user space
- * socket in addition to the regular byte stream. The purpose is to facilitate
- * communication between filters on the downstream and the upstream internal
- * connections. All filter state objects that are shared with the upstream
- * connection are also shared with the downstream internal connection using
- * this transport socket.
- *
  * @generated from message envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport
  */
 export declare type InternalUpstreamTransport = Message<"envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"> & {
   /**
-   * Specifies the metadata namespaces and values to insert into the downstream
-   * internal connection dynamic metadata when an internal address is used as a
-   * host. If the destination name is repeated across two metadata source
-   * locations, and both locations contain the metadata with the given name,
-   * then the latter in the list overrides the former.
-   *
-   * @generated from field: repeated envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource passthrough_metadata = 1;
+   * @generated from field: repeated envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource passthrough_metadata = 1 [json_name = ""];
    */
   passthroughMetadata: InternalUpstreamTransport_MetadataValueSource[];
 
   /**
-   * The underlying transport socket being wrapped.
-   *
-   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 3;
+   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 3 [json_name = ""];
    */
   transportSocket?: TransportSocket | undefined;
 };
@@ -51,24 +34,16 @@ export declare type InternalUpstreamTransport = Message<"envoy.extensions.transp
 export declare const InternalUpstreamTransportSchema: GenMessage<InternalUpstreamTransport>;
 
 /**
- * Describes the location of the imported metadata value.
- * If the metadata with the given name is not present at the source location,
- * then no metadata is passed through for this particular instance.
- *
  * @generated from message envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource
  */
 export declare type InternalUpstreamTransport_MetadataValueSource = Message<"envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport.MetadataValueSource"> & {
   /**
-   * Specifies what kind of metadata.
-   *
-   * @generated from field: envoy.type.metadata.v3.MetadataKind kind = 1;
+   * @generated from field: envoy.type.metadata.v3.MetadataKind kind = 1 [json_name = ""];
    */
   kind?: MetadataKind | undefined;
 
   /**
-   * Name is the filter namespace used in the dynamic metadata.
-   *
-   * @generated from field: string name = 2;
+   * @generated from field: string name = 2 [json_name = ""];
    */
   name: string;
 };

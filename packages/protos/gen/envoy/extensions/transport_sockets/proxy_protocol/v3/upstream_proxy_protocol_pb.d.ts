@@ -13,39 +13,26 @@ import type { TransportSocket } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol: GenFile;
 
 /**
- * Configuration for PROXY protocol socket
- *
  * @generated from message envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
  */
 export declare type ProxyProtocolUpstreamTransport = Message<"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"> & {
   /**
-   * The PROXY protocol settings
-   *
-   * @generated from field: envoy.config.core.v3.ProxyProtocolConfig config = 1;
+   * @generated from field: envoy.config.core.v3.ProxyProtocolConfig config = 1 [json_name = ""];
    */
   config?: ProxyProtocolConfig | undefined;
 
   /**
-   * The underlying transport socket being wrapped.
-   *
-   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
+   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2 [json_name = ""];
    */
   transportSocket?: TransportSocket | undefined;
 
   /**
-   * If this is set to true, the null addresses are allowed in the PROXY protocol header.
-   * The proxy protocol header encodes the null addresses to AF_UNSPEC.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: bool allow_unspecified_address = 3;
+   * @generated from field: bool allow_unspecified_address = 3 [json_name = ""];
    */
   allowUnspecifiedAddress: boolean;
 
   /**
-   * If true, all the TLVs are encoded in the connection pool key.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: bool tlv_as_pool_key = 4;
+   * @generated from field: bool tlv_as_pool_key = 4 [json_name = ""];
    */
   tlvAsPoolKey: boolean;
 };

@@ -11,18 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_transport_sockets_s2a_v3_s2a: GenFile;
 
 /**
- * [#not-implemented-hide:]
- * Configuration for S2A transport socket. This allows Envoy clients to
- * configure how to offload mTLS handshakes to the S2A service.
- * https://github.com/google/s2a-go#readme
- *
  * @generated from message envoy.extensions.transport_sockets.s2a.v3.S2AConfiguration
  */
 export declare type S2AConfiguration = Message<"envoy.extensions.transport_sockets.s2a.v3.S2AConfiguration"> & {
   /**
-   * The address of the S2A. This can be an IP address or a hostname,
-   * followed by a port number.
-   *
    * @generated from field: string s2a_address = 1;
    */
   s2aAddress: string;

@@ -13,25 +13,16 @@ import type { DownstreamTlsContext, UpstreamTlsContext } from "../../tls/v3/tls_
 export declare const file_envoy_extensions_transport_sockets_starttls_v3_starttls: GenFile;
 
 /**
- * Configuration for a downstream StartTls transport socket.
- * StartTls transport socket wraps two sockets:
- * * raw_buffer socket which is used at the beginning of the session
- * * TLS socket used when a protocol negotiates a switch to encrypted traffic.
- *
  * @generated from message envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig
  */
 export declare type StartTlsConfig = Message<"envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig"> & {
   /**
-   * (optional) Configuration for clear-text socket used at the beginning of the session.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer cleartext_socket_config = 1;
+   * @generated from field: envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer cleartext_socket_config = 1 [json_name = ""];
    */
   cleartextSocketConfig?: RawBuffer | undefined;
 
   /**
-   * Configuration for a downstream TLS socket.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext tls_socket_config = 2;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext tls_socket_config = 2 [json_name = ""];
    */
   tlsSocketConfig?: DownstreamTlsContext | undefined;
 };
@@ -43,25 +34,16 @@ export declare type StartTlsConfig = Message<"envoy.extensions.transport_sockets
 export declare const StartTlsConfigSchema: GenMessage<StartTlsConfig>;
 
 /**
- * Configuration for an upstream StartTls transport socket.
- * StartTls transport socket wraps two sockets:
- * * raw_buffer socket which is used at the beginning of the session
- * * TLS socket used when a protocol negotiates a switch to encrypted traffic.
- *
  * @generated from message envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig
  */
 export declare type UpstreamStartTlsConfig = Message<"envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig"> & {
   /**
-   * (optional) Configuration for clear-text socket used at the beginning of the session.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer cleartext_socket_config = 1;
+   * @generated from field: envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer cleartext_socket_config = 1 [json_name = ""];
    */
   cleartextSocketConfig?: RawBuffer | undefined;
 
   /**
-   * Configuration for an upstream TLS socket.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext tls_socket_config = 2;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext tls_socket_config = 2 [json_name = ""];
    */
   tlsSocketConfig?: UpstreamTlsContext | undefined;
 };

@@ -13,30 +13,21 @@ import type { TransportSocket } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_transport_sockets_tap_v3_tap: GenFile;
 
 /**
- * Configuration for tap transport socket. This wraps another transport socket, providing the
- * ability to interpose and record in plain text any traffic that is surfaced to Envoy.
- *
  * @generated from message envoy.extensions.transport_sockets.tap.v3.Tap
  */
 export declare type Tap = Message<"envoy.extensions.transport_sockets.tap.v3.Tap"> & {
   /**
-   * Common configuration for the tap transport socket.
-   *
-   * @generated from field: envoy.extensions.common.tap.v3.CommonExtensionConfig common_config = 1;
+   * @generated from field: envoy.extensions.common.tap.v3.CommonExtensionConfig common_config = 1 [json_name = ""];
    */
   commonConfig?: CommonExtensionConfig | undefined;
 
   /**
-   * The underlying transport socket being wrapped.
-   *
-   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
+   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2 [json_name = ""];
    */
   transportSocket?: TransportSocket | undefined;
 
   /**
-   * Additional configurations for the transport socket tap
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tap.v3.SocketTapConfig socket_tap_config = 3;
+   * @generated from field: envoy.extensions.transport_sockets.tap.v3.SocketTapConfig socket_tap_config = 3 [json_name = ""];
    */
   socketTapConfig?: SocketTapConfig | undefined;
 };
@@ -48,18 +39,18 @@ export declare type Tap = Message<"envoy.extensions.transport_sockets.tap.v3.Tap
 export declare const TapSchema: GenMessage<Tap>;
 
 /**
- * Additional configurations for the transport socket tap
- *
  * @generated from message envoy.extensions.transport_sockets.tap.v3.SocketTapConfig
  */
 export declare type SocketTapConfig = Message<"envoy.extensions.transport_sockets.tap.v3.SocketTapConfig"> & {
   /**
-   * Indicates to whether output the connection information per event
-   * This is only applicable if the streamed trace is enabled
-   *
-   * @generated from field: bool set_connection_per_event = 1;
+   * @generated from field: bool set_connection_per_event = 1 [json_name = ""];
    */
   setConnectionPerEvent: boolean;
+
+  /**
+   * @generated from field: string stats_prefix = 2 [json_name = ""];
+   */
+  statsPrefix: string;
 };
 
 /**

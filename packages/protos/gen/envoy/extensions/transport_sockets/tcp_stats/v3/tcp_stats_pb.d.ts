@@ -13,29 +13,16 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_transport_sockets_tcp_stats_v3_tcp_stats: GenFile;
 
 /**
- * Configuration for the TCP Stats transport socket wrapper, which wraps another transport socket for
- * all communication, but emits stats about the underlying TCP connection.
- *
- * The stats are documented :ref:`here <config_listener_stats_tcp>` for listeners and
- * :ref:`here <config_cluster_manager_cluster_stats_tcp>` for clusters.
- *
- * This transport socket is currently only supported on Linux.
- *
  * @generated from message envoy.extensions.transport_sockets.tcp_stats.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.transport_sockets.tcp_stats.v3.Config"> & {
   /**
-   * The underlying transport socket being wrapped.
-   *
-   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 1;
+   * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 1 [json_name = ""];
    */
   transportSocket?: TransportSocket | undefined;
 
   /**
-   * Period to update stats while the connection is open. If unset, updates only happen when the
-   * connection is closed. Stats are always updated one final time when the connection is closed.
-   *
-   * @generated from field: google.protobuf.Duration update_period = 2;
+   * @generated from field: google.protobuf.Duration update_period = 2 [json_name = ""];
    */
   updatePeriod?: Duration | undefined;
 };

@@ -18,17 +18,11 @@ export declare const file_envoy_extensions_transport_sockets_tls_v3_secret: GenF
  */
 export declare type GenericSecret = Message<"envoy.extensions.transport_sockets.tls.v3.GenericSecret"> & {
   /**
-   * Secret of generic type and is available to filters. It is expected
-   * that only only one of secret and secrets is set.
-   *
    * @generated from field: envoy.config.core.v3.DataSource secret = 1;
    */
   secret?: DataSource | undefined;
 
   /**
-   * For cases where multiple associated secrets need to be distributed together. It is expected
-   * that only only one of secret and secrets is set.
-   *
    * @generated from field: map<string, envoy.config.core.v3.DataSource> secrets = 2;
    */
   secrets: { [key: string]: DataSource };
@@ -45,10 +39,6 @@ export declare const GenericSecretSchema: GenMessage<GenericSecret>;
  */
 export declare type SdsSecretConfig = Message<"envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"> & {
   /**
-   * Name by which the secret can be uniquely referred to. When both name and config are specified,
-   * then secret can be fetched and/or reloaded via SDS. When only name is specified, then secret
-   * will be loaded from static resources.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -66,14 +56,10 @@ export declare type SdsSecretConfig = Message<"envoy.extensions.transport_socket
 export declare const SdsSecretConfigSchema: GenMessage<SdsSecretConfig>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.Secret
  */
 export declare type Secret = Message<"envoy.extensions.transport_sockets.tls.v3.Secret"> & {
   /**
-   * Name (FQDN, UUID, SPKI, SHA256, etc.) by which the secret can be uniquely referred to.
-   *
    * @generated from field: string name = 1;
    */
   name: string;

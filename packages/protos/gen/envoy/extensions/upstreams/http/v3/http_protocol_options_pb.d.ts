@@ -7,6 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { AlternateProtocolsCacheOptions, Http1ProtocolOptions, Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions as HttpProtocolOptions$1, UpstreamHttpProtocolOptions } from "../../../../config/core/v3/protocol_pb.js";
 import type { HttpFilter } from "../../../filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
+import type { RetryPolicy, RouteAction_HashPolicy, RouteAction_RequestMirrorPolicy } from "../../../../config/route/v3/route_components_pb.js";
+import type { MatchPredicate } from "../../../../config/common/matcher/v3/matcher_pb.js";
 
 /**
  * Describes the file envoy/extensions/upstreams/http/v3/http_protocol_options.proto.
@@ -14,92 +16,36 @@ import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_
 export declare const file_envoy_extensions_upstreams_http_v3_http_protocol_options: GenFile;
 
 /**
- * HttpProtocolOptions specifies Http upstream protocol options. This object
- * is used in
- * :ref:`typed_extension_protocol_options<envoy_v3_api_field_config.cluster.v3.Cluster.typed_extension_protocol_options>`,
- * keyed by the name ``envoy.extensions.upstreams.http.v3.HttpProtocolOptions``.
- *
- * This controls what protocol(s) should be used for upstream and how said protocol(s) are configured.
- *
- * This replaces the prior pattern of explicit protocol configuration directly
- * in the cluster. So a configuration like this, explicitly configuring the use of HTTP/2 upstream:
- *
- * .. code::
- *
- *   clusters:
- *     - name: some_service
- *       connect_timeout: 5s
- *       upstream_http_protocol_options:
- *         auto_sni: true
- *       common_http_protocol_options:
- *         idle_timeout: 1s
- *       http2_protocol_options:
- *         max_concurrent_streams: 100
- *        .... [further cluster config]
- *
- * Would now look like this:
- *
- * .. code::
- *
- *   clusters:
- *     - name: some_service
- *       connect_timeout: 5s
- *       typed_extension_protocol_options:
- *         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
- *           "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
- *           upstream_http_protocol_options:
- *             auto_sni: true
- *           common_http_protocol_options:
- *             idle_timeout: 1s
- *           explicit_http_config:
- *             http2_protocol_options:
- *               max_concurrent_streams: 100
- *        .... [further cluster config]
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions
  */
 export declare type HttpProtocolOptions = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions"> & {
   /**
-   * This contains options common across HTTP/1 and HTTP/2
-   *
    * @generated from field: envoy.config.core.v3.HttpProtocolOptions common_http_protocol_options = 1;
    */
   commonHttpProtocolOptions?: HttpProtocolOptions$1 | undefined;
 
   /**
-   * This contains common protocol options which are only applied upstream.
-   *
    * @generated from field: envoy.config.core.v3.UpstreamHttpProtocolOptions upstream_http_protocol_options = 2;
    */
   upstreamHttpProtocolOptions?: UpstreamHttpProtocolOptions | undefined;
 
   /**
-   * This controls the actual protocol to be used upstream.
-   *
    * @generated from oneof envoy.extensions.upstreams.http.v3.HttpProtocolOptions.upstream_protocol_options
    */
   upstreamProtocolOptions: {
     /**
-     * To explicitly configure either HTTP/1 or HTTP/2 (but not both!) use ``explicit_http_config``.
-     *
      * @generated from field: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig explicit_http_config = 3;
      */
     value: HttpProtocolOptions_ExplicitHttpConfig;
     case: "explicitHttpConfig";
   } | {
     /**
-     * This allows switching on protocol based on what protocol the downstream
-     * connection used.
-     *
      * @generated from field: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig use_downstream_protocol_config = 4;
      */
     value: HttpProtocolOptions_UseDownstreamHttpConfig;
     case: "useDownstreamProtocolConfig";
   } | {
     /**
-     * This allows switching on protocol based on ALPN
-     *
      * @generated from field: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig auto_config = 5;
      */
     value: HttpProtocolOptions_AutoHttpConfig;
@@ -107,37 +53,34 @@ export declare type HttpProtocolOptions = Message<"envoy.extensions.upstreams.ht
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional HTTP filters for the upstream HTTP filter chain.
-   *
-   * .. note::
-   *   Upstream HTTP filters are currently in alpha.
-   *
-   *
-   * These filters will be applied for all HTTP streams which flow through this
-   * cluster. Unlike downstream HTTP filters, they will *not* be applied to terminated CONNECT requests.
-   *
-   * If using upstream HTTP filters, please be aware that local errors sent by
-   * upstream HTTP filters will not trigger retries, and local errors sent by
-   * upstream HTTP filters will count as a final response if hedging is configured.
-   * [#extension-category: envoy.filters.http.upstream]
-   *
    * @generated from field: repeated envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter http_filters = 6;
    */
   httpFilters: HttpFilter[];
 
   /**
-   * Configuration options for Unified Header Validation (UHV).
-   * UHV is an extensible mechanism for checking validity of HTTP responses.
-   *
-   * [#comment:TODO(yanavlasov): Make it a link to the default header validator doc when it becomes visible.]
-   * Leaving this field unspecified, selects the default header validator ``envoy.http.header_validators.envoy_default``.
-   *
-   * [#not-implemented-hide:]
-   * [#extension-category: envoy.http.header_validators]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig header_validation_config = 7;
    */
   headerValidationConfig?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection outlier_detection = 8;
+   */
+  outlierDetection?: HttpProtocolOptions_OutlierDetection | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RouteAction.RequestMirrorPolicy request_mirror_policies = 9;
+   */
+  requestMirrorPolicies: RouteAction_RequestMirrorPolicy[];
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RouteAction.HashPolicy hash_policy = 10;
+   */
+  hashPolicy: RouteAction_HashPolicy[];
+
+  /**
+   * @generated from field: envoy.config.route.v3.RetryPolicy retry_policy = 11;
+   */
+  retryPolicy?: RetryPolicy | undefined;
 };
 
 /**
@@ -147,9 +90,6 @@ export declare type HttpProtocolOptions = Message<"envoy.extensions.upstreams.ht
 export declare const HttpProtocolOptionsSchema: GenMessage<HttpProtocolOptions>;
 
 /**
- * If this is used, the cluster will only operate on one of the possible upstream protocols.
- * Note that HTTP/2 or above should generally be used for upstream gRPC clusters.
- *
  * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig
  */
 export declare type HttpProtocolOptions_ExplicitHttpConfig = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig"> & {
@@ -170,10 +110,6 @@ export declare type HttpProtocolOptions_ExplicitHttpConfig = Message<"envoy.exte
     case: "http2ProtocolOptions";
   } | {
     /**
-     * .. warning::
-     *   QUIC upstream support is currently not ready for internet use.
-     *   Please see :ref:`here <arch_overview_http3>` for details.
-     *
      * @generated from field: envoy.config.core.v3.Http3ProtocolOptions http3_protocol_options = 3;
      */
     value: Http3ProtocolOptions;
@@ -188,12 +124,6 @@ export declare type HttpProtocolOptions_ExplicitHttpConfig = Message<"envoy.exte
 export declare const HttpProtocolOptions_ExplicitHttpConfigSchema: GenMessage<HttpProtocolOptions_ExplicitHttpConfig>;
 
 /**
- * If this is used, the cluster can use either of the configured protocols, and
- * will use whichever protocol was used by the downstream connection.
- *
- * If HTTP/3 is configured for downstream and not configured for upstream,
- * HTTP/3 requests will fail over to HTTP/2.
- *
  * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig
  */
 export declare type HttpProtocolOptions_UseDownstreamHttpConfig = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig"> & {
@@ -208,10 +138,6 @@ export declare type HttpProtocolOptions_UseDownstreamHttpConfig = Message<"envoy
   http2ProtocolOptions?: Http2ProtocolOptions | undefined;
 
   /**
-   * .. warning::
-   *   QUIC upstream support is currently not ready for internet use.
-   *   Please see :ref:`here <arch_overview_http3>` for details.
-   *
    * @generated from field: envoy.config.core.v3.Http3ProtocolOptions http3_protocol_options = 3;
    */
   http3ProtocolOptions?: Http3ProtocolOptions | undefined;
@@ -224,16 +150,6 @@ export declare type HttpProtocolOptions_UseDownstreamHttpConfig = Message<"envoy
 export declare const HttpProtocolOptions_UseDownstreamHttpConfigSchema: GenMessage<HttpProtocolOptions_UseDownstreamHttpConfig>;
 
 /**
- * If this is used, the cluster can use either HTTP/1 or HTTP/2, and will use whichever
- * protocol is negotiated by ALPN with the upstream.
- * Clusters configured with ``AutoHttpConfig`` will use the highest available
- * protocol; HTTP/2 if supported, otherwise HTTP/1.
- * If the upstream does not support ALPN, ``AutoHttpConfig`` will fail over to HTTP/1.
- * This can only be used with transport sockets which support ALPN. Using a
- * transport socket which does not support ALPN will result in configuration
- * failure. The transport layer may be configured with custom ALPN, but the default ALPN
- * for the cluster (or if custom ALPN fails) will be "h2,http/1.1".
- *
  * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig
  */
 export declare type HttpProtocolOptions_AutoHttpConfig = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig"> & {
@@ -248,29 +164,11 @@ export declare type HttpProtocolOptions_AutoHttpConfig = Message<"envoy.extensio
   http2ProtocolOptions?: Http2ProtocolOptions | undefined;
 
   /**
-   * Unlike HTTP/1 and HTTP/2, HTTP/3 will not be configured unless it is
-   * present, and (soon) only if there is an indication of server side
-   * support.
-   * See :ref:`here <arch_overview_http3_upstream>` for more information on
-   * when HTTP/3 will be used, and when Envoy will fail over to TCP.
-   *
-   * .. warning::
-   *   QUIC upstream support is currently not ready for internet use.
-   *   Please see :ref:`here <arch_overview_http3>` for details.
-   *
    * @generated from field: envoy.config.core.v3.Http3ProtocolOptions http3_protocol_options = 3;
    */
   http3ProtocolOptions?: Http3ProtocolOptions | undefined;
 
   /**
-   * The presence of alternate protocols cache options causes the use of the
-   * alternate protocols cache, which is responsible for parsing and caching
-   * HTTP Alt-Svc headers. This enables the use of HTTP/3 for origins that
-   * advertise supporting it.
-   *
-   * .. note::
-   *   This is required when HTTP/3 is enabled.
-   *
    * @generated from field: envoy.config.core.v3.AlternateProtocolsCacheOptions alternate_protocols_cache_options = 4;
    */
   alternateProtocolsCacheOptions?: AlternateProtocolsCacheOptions | undefined;
@@ -281,4 +179,20 @@ export declare type HttpProtocolOptions_AutoHttpConfig = Message<"envoy.extensio
  * Use `create(HttpProtocolOptions_AutoHttpConfigSchema)` to create a new message.
  */
 export declare const HttpProtocolOptions_AutoHttpConfigSchema: GenMessage<HttpProtocolOptions_AutoHttpConfig>;
+
+/**
+ * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection
+ */
+export declare type HttpProtocolOptions_OutlierDetection = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection"> & {
+  /**
+   * @generated from field: envoy.config.common.matcher.v3.MatchPredicate error_matcher = 1;
+   */
+  errorMatcher?: MatchPredicate | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection.
+ * Use `create(HttpProtocolOptions_OutlierDetectionSchema)` to create a new message.
+ */
+export declare const HttpProtocolOptions_OutlierDetectionSchema: GenMessage<HttpProtocolOptions_OutlierDetection>;
 

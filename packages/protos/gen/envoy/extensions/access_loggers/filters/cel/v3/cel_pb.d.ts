@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CelExpressionConfig } from "../../../../../config/core/v3/cel_pb.js";
 
 /**
  * Describes the file envoy/extensions/access_loggers/filters/cel/v3/cel.proto.
@@ -11,25 +12,18 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_access_loggers_filters_cel_v3_cel: GenFile;
 
 /**
- * ExpressionFilter is an access logging filter that evaluates configured
- * symbolic Common Expression Language expressions to inform the decision
- * to generate an access log.
- *
  * @generated from message envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter
  */
 export declare type ExpressionFilter = Message<"envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"> & {
   /**
-   * Expression that, when evaluated, will be used to filter access logs.
-   * Expressions are based on the set of Envoy :ref:`attributes <arch_overview_attributes>`.
-   * The provided expression must evaluate to true for logging (expression errors are considered false).
-   * Examples:
-   *
-   * * ``response.code >= 400``
-   * * ``(connection.mtls && request.headers['x-log-mtls'] == 'true') || request.url_path.contains('v1beta3')``
-   *
-   * @generated from field: string expression = 1;
+   * @generated from field: string expression = 1 [json_name = ""];
    */
   expression: string;
+
+  /**
+   * @generated from field: envoy.config.core.v3.CelExpressionConfig cel_config = 2 [json_name = ""];
+   */
+  celConfig?: CelExpressionConfig | undefined;
 };
 
 /**

@@ -11,60 +11,36 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_compression_brotli_compressor_v3_brotli: GenFile;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.compression.brotli.compressor.v3.Brotli
  */
 export declare type Brotli = Message<"envoy.extensions.compression.brotli.compressor.v3.Brotli"> & {
   /**
-   * Value from 0 to 11 that controls the main compression speed-density lever.
-   * The higher quality, the slower compression. The default value is 3.
-   *
-   * @generated from field: google.protobuf.UInt32Value quality = 1;
+   * @generated from field: google.protobuf.UInt32Value quality = 1 [json_name = ""];
    */
   quality?: number | undefined;
 
   /**
-   * A value used to tune encoder for specific input. For more information about modes,
-   * please refer to brotli manual: https://brotli.org/encode.html#aa6f
-   * This field will be set to "DEFAULT" if not specified.
-   *
-   * @generated from field: envoy.extensions.compression.brotli.compressor.v3.Brotli.EncoderMode encoder_mode = 2;
+   * @generated from field: envoy.extensions.compression.brotli.compressor.v3.Brotli.EncoderMode encoder_mode = 2 [json_name = ""];
    */
   encoderMode: Brotli_EncoderMode;
 
   /**
-   * Value from 10 to 24 that represents the base two logarithmic of the compressor's window size.
-   * Larger window results in better compression at the expense of memory usage. The default is 18.
-   * For more details about this parameter, please refer to brotli manual:
-   * https://brotli.org/encode.html#a9a8
-   *
-   * @generated from field: google.protobuf.UInt32Value window_bits = 3;
+   * @generated from field: google.protobuf.UInt32Value window_bits = 3 [json_name = ""];
    */
   windowBits?: number | undefined;
 
   /**
-   * Value from 16 to 24 that represents the base two logarithmic of the compressor's input block
-   * size. Larger input block results in better compression at the expense of memory usage. The
-   * default is 24. For more details about this parameter, please refer to brotli manual:
-   * https://brotli.org/encode.html#a9a8
-   *
-   * @generated from field: google.protobuf.UInt32Value input_block_bits = 4;
+   * @generated from field: google.protobuf.UInt32Value input_block_bits = 4 [json_name = ""];
    */
   inputBlockBits?: number | undefined;
 
   /**
-   * Value for compressor's next output buffer. If not set, defaults to 4096.
-   *
-   * @generated from field: google.protobuf.UInt32Value chunk_size = 5;
+   * @generated from field: google.protobuf.UInt32Value chunk_size = 5 [json_name = ""];
    */
   chunkSize?: number | undefined;
 
   /**
-   * If true, disables "literal context modeling" format feature.
-   * This flag is a "decoding-speed vs compression ratio" trade-off.
-   *
-   * @generated from field: bool disable_literal_context_modeling = 6;
+   * @generated from field: bool disable_literal_context_modeling = 6 [json_name = ""];
    */
   disableLiteralContextModeling: boolean;
 };

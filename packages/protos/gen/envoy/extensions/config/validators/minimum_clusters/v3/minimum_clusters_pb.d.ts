@@ -11,18 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_config_validators_minimum_clusters_v3_minimum_clusters: GenFile;
 
 /**
- * Validates a CDS config, and ensures that the number of clusters is above the
- * set threshold.
- *
  * @generated from message envoy.extensions.config.validators.minimum_clusters.v3.MinimumClustersValidator
  */
 export declare type MinimumClustersValidator = Message<"envoy.extensions.config.validators.minimum_clusters.v3.MinimumClustersValidator"> & {
   /**
-   * The minimal clusters threshold. Any CDS config update leading to less than
-   * this number will be rejected.
-   * Default value is 0.
-   *
-   * @generated from field: uint32 min_clusters_num = 1;
+   * @generated from field: uint32 min_clusters_num = 1 [json_name = ""];
    */
   minClustersNum: number;
 };

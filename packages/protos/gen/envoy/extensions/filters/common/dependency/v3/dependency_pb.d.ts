@@ -11,22 +11,16 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_common_dependency_v3_dependency: GenFile;
 
 /**
- * Dependency specification and string identifier.
- *
  * @generated from message envoy.extensions.filters.common.dependency.v3.Dependency
  */
 export declare type Dependency = Message<"envoy.extensions.filters.common.dependency.v3.Dependency"> & {
   /**
-   * The kind of dependency.
-   *
-   * @generated from field: envoy.extensions.filters.common.dependency.v3.Dependency.DependencyType type = 1;
+   * @generated from field: envoy.extensions.filters.common.dependency.v3.Dependency.DependencyType type = 1 [json_name = ""];
    */
   type: Dependency_DependencyType;
 
   /**
-   * The string identifier for the dependency.
-   *
-   * @generated from field: string name = 2;
+   * @generated from field: string name = 2 [json_name = ""];
    */
   name: string;
 };
@@ -63,37 +57,26 @@ export enum Dependency_DependencyType {
 export declare const Dependency_DependencyTypeSchema: GenEnum<Dependency_DependencyType>;
 
 /**
- * Dependency specification for a filter. For a filter chain to be valid, any
- * dependency that is required must be provided by an earlier filter.
- *
  * @generated from message envoy.extensions.filters.common.dependency.v3.FilterDependencies
  */
 export declare type FilterDependencies = Message<"envoy.extensions.filters.common.dependency.v3.FilterDependencies"> & {
   /**
-   * A list of dependencies required on the decode path.
-   *
-   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency decode_required = 1;
+   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency decode_required = 1 [json_name = ""];
    */
   decodeRequired: Dependency[];
 
   /**
-   * A list of dependencies provided on the decode path.
-   *
-   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency decode_provided = 2;
+   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency decode_provided = 2 [json_name = ""];
    */
   decodeProvided: Dependency[];
 
   /**
-   * A list of dependencies required on the encode path.
-   *
-   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency encode_required = 3;
+   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency encode_required = 3 [json_name = ""];
    */
   encodeRequired: Dependency[];
 
   /**
-   * A list of dependencies provided on the encode path.
-   *
-   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency encode_provided = 4;
+   * @generated from field: repeated envoy.extensions.filters.common.dependency.v3.Dependency encode_provided = 4 [json_name = ""];
    */
   encodeProvided: Dependency[];
 };
@@ -105,18 +88,11 @@ export declare type FilterDependencies = Message<"envoy.extensions.filters.commo
 export declare const FilterDependenciesSchema: GenMessage<FilterDependencies>;
 
 /**
- * Matching requirements for a filter. For a match tree to be used with a filter, the match
- * requirements must be satisfied.
- *
- * This protobuf is provided by the filter implementation as a way to communicate the matching
- * requirements to the filter factories, allowing for config rejection if the requirements are
- * not satisfied.
- *
  * @generated from message envoy.extensions.filters.common.dependency.v3.MatchingRequirements
  */
 export declare type MatchingRequirements = Message<"envoy.extensions.filters.common.dependency.v3.MatchingRequirements"> & {
   /**
-   * @generated from field: envoy.extensions.filters.common.dependency.v3.MatchingRequirements.DataInputAllowList data_input_allow_list = 1;
+   * @generated from field: envoy.extensions.filters.common.dependency.v3.MatchingRequirements.DataInputAllowList data_input_allow_list = 1 [json_name = ""];
    */
   dataInputAllowList?: MatchingRequirements_DataInputAllowList | undefined;
 };
@@ -132,9 +108,7 @@ export declare const MatchingRequirementsSchema: GenMessage<MatchingRequirements
  */
 export declare type MatchingRequirements_DataInputAllowList = Message<"envoy.extensions.filters.common.dependency.v3.MatchingRequirements.DataInputAllowList"> & {
   /**
-   * An explicit list of data inputs that are allowed to be used with this filter.
-   *
-   * @generated from field: repeated string type_url = 1;
+   * @generated from field: repeated string type_url = 1 [json_name = ""];
    */
   typeUrl: string[];
 };

@@ -13,10 +13,6 @@ import type { FractionalPercent } from "../../../../../type/v3/percent_pb.js";
 export declare const file_envoy_extensions_filters_common_fault_v3_fault: GenFile;
 
 /**
- * Delay specification is used to inject latency into the
- * HTTP/Mongo operation.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.common.fault.v3.FaultDelay
  */
 export declare type FaultDelay = Message<"envoy.extensions.filters.common.fault.v3.FaultDelay"> & {
@@ -25,20 +21,12 @@ export declare type FaultDelay = Message<"envoy.extensions.filters.common.fault.
    */
   faultDelaySecifier: {
     /**
-     * Add a fixed delay before forwarding the operation upstream. See
-     * https://developers.google.com/protocol-buffers/docs/proto3#json for
-     * the JSON/YAML Duration mapping. For HTTP/Mongo, the specified
-     * delay will be injected before a new request/operation.
-     * This is required if type is FIXED.
-     *
      * @generated from field: google.protobuf.Duration fixed_delay = 3;
      */
     value: Duration;
     case: "fixedDelay";
   } | {
     /**
-     * Fault delays are controlled via an HTTP header (if applicable).
-     *
      * @generated from field: envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay header_delay = 5;
      */
     value: FaultDelay_HeaderDelay;
@@ -46,8 +34,6 @@ export declare type FaultDelay = Message<"envoy.extensions.filters.common.fault.
   } | { case: undefined; value?: undefined };
 
   /**
-   * The percentage of operations/connections/requests on which the delay will be injected.
-   *
    * @generated from field: envoy.type.v3.FractionalPercent percentage = 4;
    */
   percentage?: FractionalPercent | undefined;
@@ -60,10 +46,6 @@ export declare type FaultDelay = Message<"envoy.extensions.filters.common.fault.
 export declare const FaultDelaySchema: GenMessage<FaultDelay>;
 
 /**
- * Fault delays are controlled via an HTTP header (if applicable). See the
- * :ref:`HTTP fault filter <config_http_filters_fault_injection_http_header>` documentation for
- * more information.
- *
  * @generated from message envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay
  */
 export declare type FaultDelay_HeaderDelay = Message<"envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay"> & {
@@ -80,8 +62,6 @@ export declare const FaultDelay_HeaderDelaySchema: GenMessage<FaultDelay_HeaderD
  */
 export enum FaultDelay_FaultDelayType {
   /**
-   * Unused and deprecated.
-   *
    * @generated from enum value: FIXED = 0;
    */
   FIXED = 0,
@@ -93,8 +73,6 @@ export enum FaultDelay_FaultDelayType {
 export declare const FaultDelay_FaultDelayTypeSchema: GenEnum<FaultDelay_FaultDelayType>;
 
 /**
- * Describes a rate limit to be applied.
- *
  * @generated from message envoy.extensions.filters.common.fault.v3.FaultRateLimit
  */
 export declare type FaultRateLimit = Message<"envoy.extensions.filters.common.fault.v3.FaultRateLimit"> & {
@@ -103,16 +81,12 @@ export declare type FaultRateLimit = Message<"envoy.extensions.filters.common.fa
    */
   limitType: {
     /**
-     * A fixed rate limit.
-     *
      * @generated from field: envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit fixed_limit = 1;
      */
     value: FaultRateLimit_FixedLimit;
     case: "fixedLimit";
   } | {
     /**
-     * Rate limits are controlled via an HTTP header (if applicable).
-     *
      * @generated from field: envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit header_limit = 3;
      */
     value: FaultRateLimit_HeaderLimit;
@@ -120,8 +94,6 @@ export declare type FaultRateLimit = Message<"envoy.extensions.filters.common.fa
   } | { case: undefined; value?: undefined };
 
   /**
-   * The percentage of operations/connections/requests on which the rate limit will be injected.
-   *
    * @generated from field: envoy.type.v3.FractionalPercent percentage = 2;
    */
   percentage?: FractionalPercent | undefined;
@@ -134,14 +106,10 @@ export declare type FaultRateLimit = Message<"envoy.extensions.filters.common.fa
 export declare const FaultRateLimitSchema: GenMessage<FaultRateLimit>;
 
 /**
- * Describes a fixed/constant rate limit.
- *
  * @generated from message envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit
  */
 export declare type FaultRateLimit_FixedLimit = Message<"envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit"> & {
   /**
-   * The limit supplied in KiB/s.
-   *
    * @generated from field: uint64 limit_kbps = 1;
    */
   limitKbps: bigint;
@@ -154,10 +122,6 @@ export declare type FaultRateLimit_FixedLimit = Message<"envoy.extensions.filter
 export declare const FaultRateLimit_FixedLimitSchema: GenMessage<FaultRateLimit_FixedLimit>;
 
 /**
- * Rate limits are controlled via an HTTP header (if applicable). See the
- * :ref:`HTTP fault filter <config_http_filters_fault_injection_http_header>` documentation for
- * more information.
- *
  * @generated from message envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit
  */
 export declare type FaultRateLimit_HeaderLimit = Message<"envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit"> & {

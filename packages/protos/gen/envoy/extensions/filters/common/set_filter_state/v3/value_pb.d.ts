@@ -12,9 +12,6 @@ import type { SubstitutionFormatString } from "../../../../../config/core/v3/sub
 export declare const file_envoy_extensions_filters_common_set_filter_state_v3_value: GenFile;
 
 /**
- * A filter state key and value pair.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue
  */
 export declare type FilterStateValue = Message<"envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue"> & {
@@ -23,21 +20,14 @@ export declare type FilterStateValue = Message<"envoy.extensions.filters.common.
    */
   key: {
     /**
-     * Filter state object key. The key is used to lookup the object factory, unless :ref:`factory_key
-     * <envoy_v3_api_field_extensions.filters.common.set_filter_state.v3.FilterStateValue.factory_key>` is set. See
-     * :ref:`the well-known filter state keys <well_known_filter_state>` for a list of valid object keys.
-     *
-     * @generated from field: string object_key = 1;
+     * @generated from field: string object_key = 1 [json_name = ""];
      */
     value: string;
     case: "objectKey";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional filter object factory lookup key. See :ref:`the well-known filter state keys <well_known_filter_state>`
-   * for a list of valid factory keys.
-   *
-   * @generated from field: string factory_key = 6;
+   * @generated from field: string factory_key = 6 [json_name = ""];
    */
   factoryKey: string;
 
@@ -46,37 +36,25 @@ export declare type FilterStateValue = Message<"envoy.extensions.filters.common.
    */
   value: {
     /**
-     * Uses the :ref:`format string <config_access_log_format_strings>` to
-     * instantiate the filter state object value.
-     *
-     * @generated from field: envoy.config.core.v3.SubstitutionFormatString format_string = 2;
+     * @generated from field: envoy.config.core.v3.SubstitutionFormatString format_string = 2 [json_name = ""];
      */
     value: SubstitutionFormatString;
     case: "formatString";
   } | { case: undefined; value?: undefined };
 
   /**
-   * If marked as read-only, the filter state key value is locked, and cannot
-   * be overridden by any filter, including this filter.
-   *
-   * @generated from field: bool read_only = 3;
+   * @generated from field: bool read_only = 3 [json_name = "", deprecated = true];
+   * @deprecated
    */
   readOnly: boolean;
 
   /**
-   * Configures the object to be shared with the upstream internal connections. See :ref:`internal upstream
-   * transport <config_internal_upstream_transport>` for more details on the filter state sharing with
-   * the internal connections.
-   *
-   * @generated from field: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.SharedWithUpstream shared_with_upstream = 4;
+   * @generated from field: envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue.SharedWithUpstream shared_with_upstream = 4 [json_name = ""];
    */
   sharedWithUpstream: FilterStateValue_SharedWithUpstream;
 
   /**
-   * Skip the update if the value evaluates to an empty string.
-   * This option can be used to supply multiple alternatives for the same filter state object key.
-   *
-   * @generated from field: bool skip_if_empty = 5;
+   * @generated from field: bool skip_if_empty = 5 [json_name = ""];
    */
   skipIfEmpty: boolean;
 };
@@ -92,22 +70,16 @@ export declare const FilterStateValueSchema: GenMessage<FilterStateValue>;
  */
 export enum FilterStateValue_SharedWithUpstream {
   /**
-   * Object is not shared with the upstream internal connections.
-   *
    * @generated from enum value: NONE = 0;
    */
   NONE = 0,
 
   /**
-   * Object is shared with the upstream internal connection.
-   *
    * @generated from enum value: ONCE = 1;
    */
   ONCE = 1,
 
   /**
-   * Object is shared with the upstream internal connection and any internal connection upstream from it.
-   *
    * @generated from enum value: TRANSITIVE = 2;
    */
   TRANSITIVE = 2,

@@ -11,37 +11,23 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_api_key_auth_v3_api_key_auth: GenFile;
 
 /**
- * API Key HTTP authentication.
- *
- * For example, the following configuration configures the filter to authenticate the clients using
- * the API key from the header ``X-API-KEY``. And only the clients with the key ``real-key`` are
- * considered as authenticated.
- *
- * .. code-block:: yaml
- *
- *    credentials:
- *    - key: real-key
- *      client: user
- *    key_sources:
- *     - header: "X-API-KEY"
- *
- *
  * @generated from message envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth
  */
 export declare type ApiKeyAuth = Message<"envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth"> & {
   /**
-   * The credentials that are used to authenticate the clients.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.Credential credentials = 1;
+   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.Credential credentials = 1 [json_name = ""];
    */
   credentials: Credential[];
 
   /**
-   * The key sources to fetch the key from the coming request.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.KeySource key_sources = 2;
+   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.KeySource key_sources = 2 [json_name = ""];
    */
   keySources: KeySource[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.api_key_auth.v3.Forwarding forwarding = 3 [json_name = ""];
+   */
+  forwarding?: Forwarding | undefined;
 };
 
 /**
@@ -51,47 +37,28 @@ export declare type ApiKeyAuth = Message<"envoy.extensions.filters.http.api_key_
 export declare const ApiKeyAuthSchema: GenMessage<ApiKeyAuth>;
 
 /**
- * API key auth configuration of per route or per virtual host or per route configuration.
- *
  * @generated from message envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute
  */
 export declare type ApiKeyAuthPerRoute = Message<"envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuthPerRoute"> & {
   /**
-   * The credentials that are used to authenticate the clients. If this field is non-empty, then the
-   * credentials in the filter level configuration will be ignored and the credentials in this
-   * configuration will be used.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.Credential credentials = 1;
+   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.Credential credentials = 1 [json_name = ""];
    */
   credentials: Credential[];
 
   /**
-   * The key sources to fetch the key from the coming request. If this field is non-empty, then the
-   * key sources in the filter level configuration will be ignored and the key sources in this
-   * configuration will be used.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.KeySource key_sources = 2;
+   * @generated from field: repeated envoy.extensions.filters.http.api_key_auth.v3.KeySource key_sources = 2 [json_name = ""];
    */
   keySources: KeySource[];
 
   /**
-   * A list of clients that are allowed to access the route or vhost. The clients listed here
-   * should be subset of the clients listed in the ``credentials`` to provide authorization control
-   * after the authentication is successful. If the list is empty, then all authenticated clients
-   * are allowed. This provides very limited but simple authorization. If more complex authorization
-   * is required, then use the :ref:`HTTP RBAC filter <config_http_filters_rbac>` instead.
-   *
-   * .. note::
-   *   Setting this field and ``credentials`` at the same configuration entry is not an error but
-   *   also makes no much sense because they provide similar functionality. Please only use
-   *   one of them at same configuration entry except for the case that you want to share the same
-   *   credentials list across multiple routes but still use different allowed clients for each
-   *   route.
-   *
-   *
-   * @generated from field: repeated string allowed_clients = 3;
+   * @generated from field: repeated string allowed_clients = 3 [json_name = ""];
    */
   allowedClients: string[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.api_key_auth.v3.Forwarding forwarding = 4 [json_name = ""];
+   */
+  forwarding?: Forwarding | undefined;
 };
 
 /**
@@ -101,22 +68,16 @@ export declare type ApiKeyAuthPerRoute = Message<"envoy.extensions.filters.http.
 export declare const ApiKeyAuthPerRouteSchema: GenMessage<ApiKeyAuthPerRoute>;
 
 /**
- * Single credential entry that contains the API key and the related client id.
- *
  * @generated from message envoy.extensions.filters.http.api_key_auth.v3.Credential
  */
 export declare type Credential = Message<"envoy.extensions.filters.http.api_key_auth.v3.Credential"> & {
   /**
-   * The value of the unique API key.
-   *
-   * @generated from field: string key = 1;
+   * @generated from field: string key = 1 [json_name = ""];
    */
   key: string;
 
   /**
-   * The unique id or identity that used to identify the client or consumer.
-   *
-   * @generated from field: string client = 2;
+   * @generated from field: string client = 2 [json_name = ""];
    */
   client: string;
 };
@@ -132,32 +93,17 @@ export declare const CredentialSchema: GenMessage<Credential>;
  */
 export declare type KeySource = Message<"envoy.extensions.filters.http.api_key_auth.v3.KeySource"> & {
   /**
-   * The header name to fetch the key. If multiple header values are present, the first one will be
-   * used. If the header value starts with 'Bearer ', this prefix will be stripped to get the
-   * key value.
-   *
-   * If set, takes precedence over ``query`` and ``cookie``.
-   *
-   * @generated from field: string header = 1;
+   * @generated from field: string header = 1 [json_name = ""];
    */
   header: string;
 
   /**
-   * The query parameter name to fetch the key. If multiple query values are present, the first one
-   * will be used.
-   *
-   * The field will be used if ``header`` is not set. If set, takes precedence over ``cookie``.
-   *
-   * @generated from field: string query = 2;
+   * @generated from field: string query = 2 [json_name = ""];
    */
   query: string;
 
   /**
-   * The cookie name to fetch the key.
-   *
-   * The field will be used if the ``header`` and ``query`` are not set.
-   *
-   * @generated from field: string cookie = 3;
+   * @generated from field: string cookie = 3 [json_name = ""];
    */
   cookie: string;
 };
@@ -167,4 +113,25 @@ export declare type KeySource = Message<"envoy.extensions.filters.http.api_key_a
  * Use `create(KeySourceSchema)` to create a new message.
  */
 export declare const KeySourceSchema: GenMessage<KeySource>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.api_key_auth.v3.Forwarding
+ */
+export declare type Forwarding = Message<"envoy.extensions.filters.http.api_key_auth.v3.Forwarding"> & {
+  /**
+   * @generated from field: string header = 1 [json_name = ""];
+   */
+  header: string;
+
+  /**
+   * @generated from field: bool hide_credentials = 2 [json_name = ""];
+   */
+  hideCredentials: boolean;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.api_key_auth.v3.Forwarding.
+ * Use `create(ForwardingSchema)` to create a new message.
+ */
+export declare const ForwardingSchema: GenMessage<Forwarding>;
 

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/aws_lambda/v3/aws_lambda.proto.
@@ -11,77 +12,48 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_aws_lambda_v3_aws_lambda: GenFile;
 
 /**
- * AWS Lambda filter config
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.http.aws_lambda.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.filters.http.aws_lambda.v3.Config"> & {
   /**
-   * The ARN of the AWS Lambda to invoke when the filter is engaged
-   * Must be in the following format:
-   * arn:<partition>:lambda:<region>:<account-number>:function:<function-name>
-   *
-   * @generated from field: string arn = 1;
+   * @generated from field: string arn = 1 [json_name = ""];
    */
   arn: string;
 
   /**
-   * Whether to transform the request (headers and body) to a JSON payload or pass it as is.
-   *
-   * @generated from field: bool payload_passthrough = 2;
+   * @generated from field: bool payload_passthrough = 2 [json_name = ""];
    */
   payloadPassthrough: boolean;
 
   /**
-   * Determines the way to invoke the Lambda function.
-   *
-   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Config.InvocationMode invocation_mode = 3;
+   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Config.InvocationMode invocation_mode = 3 [json_name = ""];
    */
   invocationMode: Config_InvocationMode;
 
   /**
-   * Indicates that before signing headers, the host header will be swapped with
-   * this value. If not set or empty, the original host header value
-   * will be used and no rewrite will happen.
-   *
-   * Note: this rewrite affects both signing and host header forwarding. However, this
-   * option shouldn't be used with
-   * :ref:`HCM host rewrite <envoy_v3_api_field_config.route.v3.RouteAction.host_rewrite_literal>` given that the
-   * value set here would be used for signing whereas the value set in the HCM would be used
-   * for host header forwarding which is not the desired outcome.
-   * Changing the value of the host header can result in a different route to be selected
-   * if an HTTP filter after AWS lambda re-evaluates the route (clears route cache).
-   *
-   * @generated from field: string host_rewrite = 4;
+   * @generated from field: string host_rewrite = 4 [json_name = ""];
    */
   hostRewrite: string;
 
   /**
-   * Specifies the credentials profile to be used from the AWS credentials file.
-   * This parameter is optional. If set, it will override the value set in the AWS_PROFILE env variable and
-   * the provider chain is limited to the AWS credentials file Provider.
-   * If credentials configuration is provided, this configuration will be ignored.
-   * If this field is provided, then the default providers chain specified in the documentation will be ignored.
-   * (See :ref:`default credentials providers <config_http_filters_aws_lambda_credentials>`).
-   *
-   * @generated from field: string credentials_profile = 5;
+   * @generated from field: string credentials_profile = 5 [json_name = ""];
    */
   credentialsProfile: string;
 
   /**
-   * Specifies the credentials to be used. This parameter is optional and if it is set,
-   * it will override other providers and will take precedence over credentials_profile.
-   * The provider chain is limited to the configuration credentials provider.
-   * If this field is provided, then the default providers chain specified in the documentation will be ignored.
-   * (See :ref:`default credentials providers <config_http_filters_aws_lambda_credentials>`).
-   *
-   * .. warning::
-   *   Distributing the AWS credentials via this configuration should not be done in production.
-   *
-   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Credentials credentials = 6;
+   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Credentials credentials = 6 [json_name = ""];
    */
   credentials?: Credentials | undefined;
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_excluded_headers = 7 [json_name = ""];
+   */
+  matchExcludedHeaders: StringMatcher[];
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_included_headers = 8 [json_name = ""];
+   */
+  matchIncludedHeaders: StringMatcher[];
 };
 
 /**
@@ -95,18 +67,11 @@ export declare const ConfigSchema: GenMessage<Config>;
  */
 export enum Config_InvocationMode {
   /**
-   * This is the more common mode of invocation, in which Lambda responds after it has completed the function. In
-   * this mode the output of the Lambda function becomes the response of the HTTP request.
-   *
    * @generated from enum value: SYNCHRONOUS = 0;
    */
   SYNCHRONOUS = 0,
 
   /**
-   * In this mode Lambda responds immediately but continues to process the function asynchronously. This mode can be
-   * used to signal events for example. In this mode, Lambda responds with an acknowledgment that it received the
-   * call which is translated to an HTTP 200 OK by the filter.
-   *
    * @generated from enum value: ASYNCHRONOUS = 1;
    */
   ASYNCHRONOUS = 1,
@@ -118,31 +83,21 @@ export enum Config_InvocationMode {
 export declare const Config_InvocationModeSchema: GenEnum<Config_InvocationMode>;
 
 /**
- * AWS Lambda Credentials config.
- *
  * @generated from message envoy.extensions.filters.http.aws_lambda.v3.Credentials
  */
 export declare type Credentials = Message<"envoy.extensions.filters.http.aws_lambda.v3.Credentials"> & {
   /**
-   * AWS access key id.
-   *
-   * @generated from field: string access_key_id = 1;
+   * @generated from field: string access_key_id = 1 [json_name = ""];
    */
   accessKeyId: string;
 
   /**
-   * AWS secret access key.
-   *
-   * @generated from field: string secret_access_key = 2;
+   * @generated from field: string secret_access_key = 2 [json_name = ""];
    */
   secretAccessKey: string;
 
   /**
-   * AWS session token.
-   * This parameter is optional. If it is set to empty string it will not be consider in the request.
-   * It is required if temporary security credentials retrieved directly from AWS STS operations are used.
-   *
-   * @generated from field: string session_token = 3;
+   * @generated from field: string session_token = 3 [json_name = ""];
    */
   sessionToken: string;
 };
@@ -154,14 +109,11 @@ export declare type Credentials = Message<"envoy.extensions.filters.http.aws_lam
 export declare const CredentialsSchema: GenMessage<Credentials>;
 
 /**
- * Per-route configuration for AWS Lambda. This can be useful when invoking a different Lambda function or a different
- * version of the same Lambda depending on the route.
- *
  * @generated from message envoy.extensions.filters.http.aws_lambda.v3.PerRouteConfig
  */
 export declare type PerRouteConfig = Message<"envoy.extensions.filters.http.aws_lambda.v3.PerRouteConfig"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Config invoke_config = 1;
+   * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Config invoke_config = 1 [json_name = ""];
    */
   invokeConfig?: Config | undefined;
 };

@@ -12,48 +12,38 @@ import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_filters_http_basic_auth_v3_basic_auth: GenFile;
 
 /**
- * Basic HTTP authentication.
- *
- * Example:
- *
- * .. code-block:: yaml
- *
- *   users:
- *     inline_string: |-
- *       user1:{SHA}hashed_user1_password
- *       user2:{SHA}hashed_user2_password
- *
- *
  * @generated from message envoy.extensions.filters.http.basic_auth.v3.BasicAuth
  */
 export declare type BasicAuth = Message<"envoy.extensions.filters.http.basic_auth.v3.BasicAuth"> & {
   /**
-   * Username-password pairs used to verify user credentials in the "Authorization" header.
-   * The value needs to be the htpasswd format.
-   * Reference to https://httpd.apache.org/docs/2.4/programs/htpasswd.html
-   *
-   * @generated from field: envoy.config.core.v3.DataSource users = 1;
+   * @generated from field: envoy.config.core.v3.DataSource users = 1 [json_name = ""];
    */
   users?: DataSource | undefined;
 
   /**
-   * This field specifies the header name to forward a successfully authenticated user to
-   * the backend. The header will be added to the request with the username as the value.
-   *
-   * If it is not specified, the username will not be forwarded.
-   *
-   * @generated from field: string forward_username_header = 2;
+   * @generated from field: string forward_username_header = 2 [json_name = ""];
    */
   forwardUsernameHeader: string;
 
   /**
-   * This field specifies the request header to load the basic credential from.
-   *
-   * If it is not specified, the filter loads the credential from  the "Authorization" header.
-   *
-   * @generated from field: string authentication_header = 3;
+   * @generated from field: string authentication_header = 3 [json_name = ""];
    */
   authenticationHeader: string;
+
+  /**
+   * @generated from field: bool allow_missing = 4 [json_name = ""];
+   */
+  allowMissing: boolean;
+
+  /**
+   * @generated from field: bool emit_dynamic_metadata = 5 [json_name = ""];
+   */
+  emitDynamicMetadata: boolean;
+
+  /**
+   * @generated from field: string realm = 6 [json_name = ""];
+   */
+  realm: string;
 };
 
 /**
@@ -63,18 +53,18 @@ export declare type BasicAuth = Message<"envoy.extensions.filters.http.basic_aut
 export declare const BasicAuthSchema: GenMessage<BasicAuth>;
 
 /**
- * Extra settings that may be added to per-route configuration for
- * a virtual host or a cluster.
- *
  * @generated from message envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute
  */
 export declare type BasicAuthPerRoute = Message<"envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute"> & {
   /**
-   * Username-password pairs for this route.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource users = 1;
+   * @generated from field: envoy.config.core.v3.DataSource users = 1 [json_name = ""];
    */
   users?: DataSource | undefined;
+
+  /**
+   * @generated from field: string realm = 2 [json_name = ""];
+   */
+  realm: string;
 };
 
 /**

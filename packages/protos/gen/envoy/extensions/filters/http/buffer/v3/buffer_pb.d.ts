@@ -15,10 +15,7 @@ export declare const file_envoy_extensions_filters_http_buffer_v3_buffer: GenFil
  */
 export declare type Buffer = Message<"envoy.extensions.filters.http.buffer.v3.Buffer"> & {
   /**
-   * The maximum request size that the filter will buffer before the connection
-   * manager will stop buffering and return a 413 response.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_request_bytes = 1;
+   * @generated from field: google.protobuf.UInt32Value max_request_bytes = 1 [json_name = ""];
    */
   maxRequestBytes?: number | undefined;
 };
@@ -38,17 +35,13 @@ export declare type BufferPerRoute = Message<"envoy.extensions.filters.http.buff
    */
   override: {
     /**
-     * Disable the buffer filter for this particular vhost or route.
-     *
-     * @generated from field: bool disabled = 1;
+     * @generated from field: bool disabled = 1 [json_name = ""];
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Override the global configuration of the filter with this new config.
-     *
-     * @generated from field: envoy.extensions.filters.http.buffer.v3.Buffer buffer = 2;
+     * @generated from field: envoy.extensions.filters.http.buffer.v3.Buffer buffer = 2 [json_name = ""];
      */
     value: Buffer;
     case: "buffer";

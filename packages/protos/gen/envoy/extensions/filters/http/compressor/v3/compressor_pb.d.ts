@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RuntimeFeatureFlag } from "../../../../../config/core/v3/base_pb.js";
 import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/compressor/v3/compressor.proto.
@@ -13,104 +14,56 @@ import type { TypedExtensionConfig } from "../../../../../config/core/v3/extensi
 export declare const file_envoy_extensions_filters_http_compressor_v3_compressor: GenFile;
 
 /**
- * [#next-free-field: 10]
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor
  */
 export declare type Compressor = Message<"envoy.extensions.filters.http.compressor.v3.Compressor"> & {
   /**
-   * Minimum response length, in bytes, which will trigger compression. The default value is 30.
-   *
-   * @generated from field: google.protobuf.UInt32Value content_length = 1 [deprecated = true];
+   * @generated from field: google.protobuf.UInt32Value content_length = 1 [json_name = "", deprecated = true];
    * @deprecated
    */
   contentLength?: number | undefined;
 
   /**
-   * Set of strings that allows specifying which mime-types yield compression; e.g.,
-   * application/json, text/html, etc. When this field is not defined, compression will be applied
-   * to the following mime-types: "application/javascript", "application/json",
-   * "application/xhtml+xml", "image/svg+xml", "text/css", "text/html", "text/plain", "text/xml"
-   * and their synonyms.
-   *
-   * @generated from field: repeated string content_type = 2 [deprecated = true];
+   * @generated from field: repeated string content_type = 2 [json_name = "", deprecated = true];
    * @deprecated
    */
   contentType: string[];
 
   /**
-   * If true, disables compression when the response contains an etag header. When it is false, the
-   * filter will preserve weak etags and remove the ones that require strong validation.
-   *
-   * @generated from field: bool disable_on_etag_header = 3 [deprecated = true];
+   * @generated from field: bool disable_on_etag_header = 3 [json_name = "", deprecated = true];
    * @deprecated
    */
   disableOnEtagHeader: boolean;
 
   /**
-   * If true, removes accept-encoding from the request headers before dispatching it to the upstream
-   * so that responses do not get compressed before reaching the filter.
-   *
-   * .. attention::
-   *
-   *    To avoid interfering with other compression filters in the same chain use this option in
-   *    the filter closest to the upstream.
-   *
-   * @generated from field: bool remove_accept_encoding_header = 4 [deprecated = true];
+   * @generated from field: bool remove_accept_encoding_header = 4 [json_name = "", deprecated = true];
    * @deprecated
    */
   removeAcceptEncodingHeader: boolean;
 
   /**
-   * Runtime flag that controls whether the filter is enabled or not. If set to false, the
-   * filter will operate as a pass-through filter, unless overridden by
-   * CompressorPerRoute. If not specified, defaults to enabled.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag runtime_enabled = 5 [deprecated = true];
+   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag runtime_enabled = 5 [json_name = "", deprecated = true];
    * @deprecated
    */
   runtimeEnabled?: RuntimeFeatureFlag | undefined;
 
   /**
-   * A compressor library to use for compression. Currently only
-   * :ref:`envoy.compression.gzip.compressor<envoy_v3_api_msg_extensions.compression.gzip.compressor.v3.Gzip>`
-   * is included in Envoy.
-   * [#extension-category: envoy.compression.compressor]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig compressor_library = 6;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig compressor_library = 6 [json_name = ""];
    */
   compressorLibrary?: TypedExtensionConfig | undefined;
 
   /**
-   * Configuration for request compression. Compression is disabled by default if left empty.
-   *
-   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig request_direction_config = 7;
+   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig request_direction_config = 7 [json_name = ""];
    */
   requestDirectionConfig?: Compressor_RequestDirectionConfig | undefined;
 
   /**
-   * Configuration for response compression. Compression is enabled by default if left empty.
-   *
-   * .. attention::
-   *
-   *    If the field is not empty then the duplicate deprecated fields of the ``Compressor`` message,
-   *    such as ``content_length``, ``content_type``, ``disable_on_etag_header``,
-   *    ``remove_accept_encoding_header`` and ``runtime_enabled``, are ignored.
-   *
-   *    Also all the statistics related to response compression will be rooted in
-   *    ``<stat_prefix>.compressor.<compressor_library.name>.<compressor_library_stat_prefix>.response.*``
-   *    instead of
-   *    ``<stat_prefix>.compressor.<compressor_library.name>.<compressor_library_stat_prefix>.*``.
-   *
-   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig response_direction_config = 8;
+   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig response_direction_config = 8 [json_name = ""];
    */
   responseDirectionConfig?: Compressor_ResponseDirectionConfig | undefined;
 
   /**
-   * If true, chooses this compressor first to do compression when the q-values in ``Accept-Encoding`` are same.
-   * The last compressor which enables choose_first will be chosen if multiple compressor filters in the chain have choose_first as true.
-   *
-   * @generated from field: bool choose_first = 9;
+   * @generated from field: bool choose_first = 9 [json_name = ""];
    */
   chooseFirst: boolean;
 };
@@ -126,33 +79,25 @@ export declare const CompressorSchema: GenMessage<Compressor>;
  */
 export declare type Compressor_CommonDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig"> & {
   /**
-   * Runtime flag that controls whether compression is enabled or not for the direction this
-   * common config is put in. If set to false, the filter will operate as a pass-through filter
-   * in the chosen direction, unless overridden by CompressorPerRoute.
-   * If the field is omitted, the filter will be enabled.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag enabled = 1;
+   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag enabled = 1 [json_name = ""];
    */
   enabled?: RuntimeFeatureFlag | undefined;
 
   /**
-   * Minimum value of Content-Length header of request or response messages (depending on the direction
-   * this common config is put in), in bytes, which will trigger compression. The default value is 30.
-   *
-   * @generated from field: google.protobuf.UInt32Value min_content_length = 2;
+   * @generated from field: google.protobuf.UInt32Value min_content_length = 2 [json_name = ""];
    */
   minContentLength?: number | undefined;
 
   /**
-   * Set of strings that allows specifying which mime-types yield compression; e.g.,
-   * application/json, text/html, etc. When this field is not defined, compression will be applied
-   * to the following mime-types: "application/javascript", "application/json",
-   * "application/xhtml+xml", "image/svg+xml", "text/css", "text/html", "text/plain", "text/xml"
-   * and their synonyms.
-   *
-   * @generated from field: repeated string content_type = 3;
+   * @generated from field: repeated string content_type = 3 [json_name = "", deprecated = true];
+   * @deprecated
    */
   contentType: string[];
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher content_type_matcher = 4 [json_name = ""];
+   */
+  contentTypeMatcher: StringMatcher[];
 };
 
 /**
@@ -162,13 +107,11 @@ export declare type Compressor_CommonDirectionConfig = Message<"envoy.extensions
 export declare const Compressor_CommonDirectionConfigSchema: GenMessage<Compressor_CommonDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the request direction.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig
  */
 export declare type Compressor_RequestDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig common_config = 1;
+   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig common_config = 1 [json_name = ""];
    */
   commonConfig?: Compressor_CommonDirectionConfig | undefined;
 };
@@ -180,44 +123,38 @@ export declare type Compressor_RequestDirectionConfig = Message<"envoy.extension
 export declare const Compressor_RequestDirectionConfigSchema: GenMessage<Compressor_RequestDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the response direction.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig
  */
 export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig common_config = 1;
+   * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig common_config = 1 [json_name = ""];
    */
   commonConfig?: Compressor_CommonDirectionConfig | undefined;
 
   /**
-   * If true, disables compression when the response contains an etag header. When it is false, the
-   * filter will preserve weak etags and remove the ones that require strong validation.
-   *
-   * @generated from field: bool disable_on_etag_header = 2;
+   * @generated from field: bool disable_on_etag_header = 2 [json_name = ""];
    */
   disableOnEtagHeader: boolean;
 
   /**
-   * If true, removes accept-encoding from the request headers before dispatching it to the upstream
-   * so that responses do not get compressed before reaching the filter.
-   *
-   * .. attention::
-   *
-   *    To avoid interfering with other compression filters in the same chain use this option in
-   *    the filter closest to the upstream.
-   *
-   * @generated from field: bool remove_accept_encoding_header = 3;
+   * @generated from field: bool weaken_etag_on_compress = 6 [json_name = ""];
+   */
+  weakenEtagOnCompress: boolean;
+
+  /**
+   * @generated from field: bool remove_accept_encoding_header = 3 [json_name = ""];
    */
   removeAcceptEncodingHeader: boolean;
 
   /**
-   * Set of response codes for which compression is disabled, e.g. 206 Partial Content should not
-   * be compressed.
-   *
-   * @generated from field: repeated uint32 uncompressible_response_codes = 4;
+   * @generated from field: repeated uint32 uncompressible_response_codes = 4 [json_name = ""];
    */
   uncompressibleResponseCodes: number[];
+
+  /**
+   * @generated from field: bool status_header_enabled = 5 [json_name = ""];
+   */
+  statusHeaderEnabled: boolean;
 };
 
 /**
@@ -227,17 +164,11 @@ export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensio
 export declare const Compressor_ResponseDirectionConfigSchema: GenMessage<Compressor_ResponseDirectionConfig>;
 
 /**
- * Per-route overrides of ``ResponseDirectionConfig``. Anything added here should be optional,
- * to allow overriding arbitrary subsets of configuration. Omitted fields must have no effect.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides
  */
 export declare type ResponseDirectionOverrides = Message<"envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides"> & {
   /**
-   * If set, overrides the filter-level
-   * :ref:`remove_accept_encoding_header<envoy_v3_api_field_extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig.remove_accept_encoding_header>`.
-   *
-   * @generated from field: google.protobuf.BoolValue remove_accept_encoding_header = 1;
+   * @generated from field: google.protobuf.BoolValue remove_accept_encoding_header = 1 [json_name = ""];
    */
   removeAcceptEncodingHeader?: boolean | undefined;
 };
@@ -249,19 +180,18 @@ export declare type ResponseDirectionOverrides = Message<"envoy.extensions.filte
 export declare const ResponseDirectionOverridesSchema: GenMessage<ResponseDirectionOverrides>;
 
 /**
- * Per-route overrides. As per-route overrides are needed, they should be
- * added here, mirroring the structure of ``Compressor``. All fields should be
- * optional, to allow overriding arbitrary subsets of configuration.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.CompressorOverrides
  */
 export declare type CompressorOverrides = Message<"envoy.extensions.filters.http.compressor.v3.CompressorOverrides"> & {
   /**
-   * If present, response compression is enabled.
-   *
-   * @generated from field: envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides response_direction_config = 1;
+   * @generated from field: envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides response_direction_config = 1 [json_name = ""];
    */
   responseDirectionConfig?: ResponseDirectionOverrides | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig compressor_library = 2 [json_name = ""];
+   */
+  compressorLibrary?: TypedExtensionConfig | undefined;
 };
 
 /**
@@ -279,18 +209,13 @@ export declare type CompressorPerRoute = Message<"envoy.extensions.filters.http.
    */
   override: {
     /**
-     * If set, the filter will operate as a pass-through filter.
-     * Overrides Compressor.runtime_enabled and CommonDirectionConfig.enabled.
-     *
-     * @generated from field: bool disabled = 1;
+     * @generated from field: bool disabled = 1 [json_name = ""];
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Per-route overrides. Fields set here will override corresponding fields in ``Compressor``.
-     *
-     * @generated from field: envoy.extensions.filters.http.compressor.v3.CompressorOverrides overrides = 2;
+     * @generated from field: envoy.extensions.filters.http.compressor.v3.CompressorOverrides overrides = 2 [json_name = ""];
      */
     value: CompressorOverrides;
     case: "overrides";

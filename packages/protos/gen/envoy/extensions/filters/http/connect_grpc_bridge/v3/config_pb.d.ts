@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_connect_grpc_bridge_v3_config: GenFile;
 
 /**
- * Connect RPC to gRPC bridge filter configuration
- *
  * @generated from message envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig"> & {

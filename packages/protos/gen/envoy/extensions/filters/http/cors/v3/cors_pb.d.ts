@@ -13,13 +13,6 @@ import type { RuntimeFractionalPercent } from "../../../../../config/core/v3/bas
 export declare const file_envoy_extensions_filters_http_cors_v3_cors: GenFile;
 
 /**
- * Cors filter config. Set this in
- * :ref:`http_filters <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.http_filters>`
- * to enable the CORS filter.
- *
- * Please note that the :ref:`CorsPolicy <envoy_v3_api_msg_extensions.filters.http.cors.v3.CorsPolicy>`
- * must be configured in the ``RouteConfiguration`` as ``typed_per_filter_config`` at some level to make the filter work.
- *
  * @generated from message envoy.extensions.filters.http.cors.v3.Cors
  */
 export declare type Cors = Message<"envoy.extensions.filters.http.cors.v3.Cors"> & {
@@ -32,99 +25,56 @@ export declare type Cors = Message<"envoy.extensions.filters.http.cors.v3.Cors">
 export declare const CorsSchema: GenMessage<Cors>;
 
 /**
- * Per route configuration for the CORS filter. This configuration should be configured in the ``RouteConfiguration`` as ``typed_per_filter_config`` at some level to
- * make the filter work.
- * [#next-free-field: 11]
- *
  * @generated from message envoy.extensions.filters.http.cors.v3.CorsPolicy
  */
 export declare type CorsPolicy = Message<"envoy.extensions.filters.http.cors.v3.CorsPolicy"> & {
   /**
-   * Specifies string patterns that match allowed origins. An origin is allowed if any of the
-   * string matchers match.
-   *
-   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher allow_origin_string_match = 1;
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher allow_origin_string_match = 1 [json_name = ""];
    */
   allowOriginStringMatch: StringMatcher[];
 
   /**
-   * Specifies the content for the ``access-control-allow-methods`` header.
-   *
-   * @generated from field: string allow_methods = 2;
+   * @generated from field: string allow_methods = 2 [json_name = ""];
    */
   allowMethods: string;
 
   /**
-   * Specifies the content for the ``access-control-allow-headers`` header.
-   *
-   * @generated from field: string allow_headers = 3;
+   * @generated from field: string allow_headers = 3 [json_name = ""];
    */
   allowHeaders: string;
 
   /**
-   * Specifies the content for the ``access-control-expose-headers`` header.
-   *
-   * @generated from field: string expose_headers = 4;
+   * @generated from field: string expose_headers = 4 [json_name = ""];
    */
   exposeHeaders: string;
 
   /**
-   * Specifies the content for the ``access-control-max-age`` header.
-   *
-   * @generated from field: string max_age = 5;
+   * @generated from field: string max_age = 5 [json_name = ""];
    */
   maxAge: string;
 
   /**
-   * Specifies whether the resource allows credentials.
-   *
-   * @generated from field: google.protobuf.BoolValue allow_credentials = 6;
+   * @generated from field: google.protobuf.BoolValue allow_credentials = 6 [json_name = ""];
    */
   allowCredentials?: boolean | undefined;
 
   /**
-   * Specifies the % of requests for which the CORS filter is enabled.
-   *
-   * If neither ``filter_enabled``, nor ``shadow_enabled`` are specified, the CORS
-   * filter will be enabled for 100% of the requests.
-   *
-   * If :ref:`runtime_key <envoy_v3_api_field_config.core.v3.RuntimeFractionalPercent.runtime_key>` is
-   * specified, Envoy will lookup the runtime key to get the percentage of requests to filter.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent filter_enabled = 7;
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent filter_enabled = 7 [json_name = ""];
    */
   filterEnabled?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Specifies the % of requests for which the CORS policies will be evaluated and tracked, but not
-   * enforced.
-   *
-   * This field is intended to be used when ``filter_enabled`` is off. That field have to explicitly disable
-   * the filter in order for this setting to take effect.
-   *
-   * If :ref:`runtime_key <envoy_v3_api_field_config.core.v3.RuntimeFractionalPercent.runtime_key>` is specified,
-   * Envoy will lookup the runtime key to get the percentage of requests for which it will evaluate
-   * and track the request's ``Origin`` to determine if it's valid but will not enforce any policies.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent shadow_enabled = 8;
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent shadow_enabled = 8 [json_name = ""];
    */
   shadowEnabled?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Specify whether allow requests whose target server's IP address is more private than that from
-   * which the request initiator was fetched.
-   *
-   * More details refer to https://developer.chrome.com/blog/private-network-access-preflight.
-   *
-   * @generated from field: google.protobuf.BoolValue allow_private_network_access = 9;
+   * @generated from field: google.protobuf.BoolValue allow_private_network_access = 9 [json_name = ""];
    */
   allowPrivateNetworkAccess?: boolean | undefined;
 
   /**
-   * Specifies if preflight requests not matching the configured allowed origin should be forwarded
-   * to the upstream. Default is true.
-   *
-   * @generated from field: google.protobuf.BoolValue forward_not_matching_preflights = 10;
+   * @generated from field: google.protobuf.BoolValue forward_not_matching_preflights = 10 [json_name = ""];
    */
   forwardNotMatchingPreflights?: boolean | undefined;
 };

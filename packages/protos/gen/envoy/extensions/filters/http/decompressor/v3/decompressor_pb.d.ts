@@ -17,26 +17,17 @@ export declare const file_envoy_extensions_filters_http_decompressor_v3_decompre
  */
 export declare type Decompressor = Message<"envoy.extensions.filters.http.decompressor.v3.Decompressor"> & {
   /**
-   * A decompressor library to use for both request and response decompression. Currently only
-   * :ref:`envoy.compression.gzip.compressor<envoy_v3_api_msg_extensions.compression.gzip.decompressor.v3.Gzip>`
-   * is included in Envoy.
-   * [#extension-category: envoy.compression.decompressor]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig decompressor_library = 1;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig decompressor_library = 1 [json_name = ""];
    */
   decompressorLibrary?: TypedExtensionConfig | undefined;
 
   /**
-   * Configuration for request decompression. Decompression is enabled by default if left empty.
-   *
-   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.RequestDirectionConfig request_direction_config = 2;
+   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.RequestDirectionConfig request_direction_config = 2 [json_name = ""];
    */
   requestDirectionConfig?: Decompressor_RequestDirectionConfig | undefined;
 
   /**
-   * Configuration for response decompression. Decompression is enabled by default if left empty.
-   *
-   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.ResponseDirectionConfig response_direction_config = 3;
+   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.ResponseDirectionConfig response_direction_config = 3 [json_name = ""];
    */
   responseDirectionConfig?: Decompressor_ResponseDirectionConfig | undefined;
 };
@@ -48,23 +39,16 @@ export declare type Decompressor = Message<"envoy.extensions.filters.http.decomp
 export declare const DecompressorSchema: GenMessage<Decompressor>;
 
 /**
- * Common configuration for filter behavior on both the request and response direction.
- *
  * @generated from message envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig
  */
 export declare type Decompressor_CommonDirectionConfig = Message<"envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig"> & {
   /**
-   * Runtime flag that controls whether the filter is enabled for decompression or not. If set to false, the
-   * filter will operate as a pass-through filter. If the message is unspecified, the filter will be enabled.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag enabled = 1;
+   * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag enabled = 1 [json_name = ""];
    */
   enabled?: RuntimeFeatureFlag | undefined;
 
   /**
-   * If set to true, will decompress response even if a ``no-transform`` cache control header is set.
-   *
-   * @generated from field: bool ignore_no_transform_header = 2;
+   * @generated from field: bool ignore_no_transform_header = 2 [json_name = ""];
    */
   ignoreNoTransformHeader: boolean;
 };
@@ -76,21 +60,16 @@ export declare type Decompressor_CommonDirectionConfig = Message<"envoy.extensio
 export declare const Decompressor_CommonDirectionConfigSchema: GenMessage<Decompressor_CommonDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the request direction.
- *
  * @generated from message envoy.extensions.filters.http.decompressor.v3.Decompressor.RequestDirectionConfig
  */
 export declare type Decompressor_RequestDirectionConfig = Message<"envoy.extensions.filters.http.decompressor.v3.Decompressor.RequestDirectionConfig"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig common_config = 1;
+   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig common_config = 1 [json_name = ""];
    */
   commonConfig?: Decompressor_CommonDirectionConfig | undefined;
 
   /**
-   * If set to true, and response decompression is enabled, the filter modifies the Accept-Encoding
-   * request header by appending the decompressor_library's encoding. Defaults to true.
-   *
-   * @generated from field: google.protobuf.BoolValue advertise_accept_encoding = 2;
+   * @generated from field: google.protobuf.BoolValue advertise_accept_encoding = 2 [json_name = ""];
    */
   advertiseAcceptEncoding?: boolean | undefined;
 };
@@ -102,13 +81,11 @@ export declare type Decompressor_RequestDirectionConfig = Message<"envoy.extensi
 export declare const Decompressor_RequestDirectionConfigSchema: GenMessage<Decompressor_RequestDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the response direction.
- *
  * @generated from message envoy.extensions.filters.http.decompressor.v3.Decompressor.ResponseDirectionConfig
  */
 export declare type Decompressor_ResponseDirectionConfig = Message<"envoy.extensions.filters.http.decompressor.v3.Decompressor.ResponseDirectionConfig"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig common_config = 1;
+   * @generated from field: envoy.extensions.filters.http.decompressor.v3.Decompressor.CommonDirectionConfig common_config = 1 [json_name = ""];
    */
   commonConfig?: Decompressor_CommonDirectionConfig | undefined;
 };

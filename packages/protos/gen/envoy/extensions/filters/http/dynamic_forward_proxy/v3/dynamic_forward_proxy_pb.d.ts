@@ -13,10 +13,6 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_dynamic_forward_proxy_v3_dynamic_forward_proxy: GenFile;
 
 /**
- * Configuration for the dynamic forward proxy HTTP filter. See the :ref:`architecture overview
- * <arch_overview_http_dynamic_forward_proxy>` for more information.
- * [#extension: envoy.filters.http.dynamic_forward_proxy]
- *
  * @generated from message envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig"> & {
@@ -25,34 +21,27 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.http.dynami
    */
   implementationSpecifier: {
     /**
-     * The DNS cache configuration that the filter will attach to. Note this configuration must
-     * match that of associated :ref:`dynamic forward proxy cluster configuration
-     * <envoy_v3_api_field_extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig.dns_cache_config>`.
-     *
-     * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 1;
+     * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 1 [json_name = ""];
      */
     value: DnsCacheConfig;
     case: "dnsCacheConfig";
   } | {
     /**
-     * The configuration that the filter will use, when the related dynamic forward proxy cluster enabled
-     * sub clusters.
-     *
-     * @generated from field: envoy.extensions.filters.http.dynamic_forward_proxy.v3.SubClusterConfig sub_cluster_config = 3;
+     * @generated from field: envoy.extensions.filters.http.dynamic_forward_proxy.v3.SubClusterConfig sub_cluster_config = 3 [json_name = ""];
      */
     value: SubClusterConfig;
     case: "subClusterConfig";
   } | { case: undefined; value?: undefined };
 
   /**
-   * When this flag is set, the filter will add the resolved upstream address in the filter
-   * state. The state should be saved with key
-   * ``envoy.stream.upstream_address`` (See
-   * :repo:`upstream_address.h<source/common/stream_info/upstream_address.h>`).
-   *
-   * @generated from field: bool save_upstream_address = 2;
+   * @generated from field: bool save_upstream_address = 2 [json_name = ""];
    */
   saveUpstreamAddress: boolean;
+
+  /**
+   * @generated from field: bool allow_dynamic_host_from_filter_state = 4 [json_name = ""];
+   */
+  allowDynamicHostFromFilterState: boolean;
 };
 
 /**
@@ -62,8 +51,6 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.http.dynami
 export declare const FilterConfigSchema: GenMessage<FilterConfig>;
 
 /**
- * Per route Configuration for the dynamic forward proxy HTTP filter.
- *
  * @generated from message envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig
  */
 export declare type PerRouteConfig = Message<"envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig"> & {
@@ -72,37 +59,13 @@ export declare type PerRouteConfig = Message<"envoy.extensions.filters.http.dyna
    */
   hostRewriteSpecifier: {
     /**
-     * Indicates that before DNS lookup, the host header will be swapped with
-     * this value. If not set or empty, the original host header value
-     * will be used and no rewrite will happen.
-     *
-     * Note: this rewrite affects both DNS lookup and host header forwarding. However, this
-     * option shouldn't be used with
-     * :ref:`HCM host rewrite <envoy_v3_api_field_config.route.v3.RouteAction.host_rewrite_literal>` given that the
-     * value set here would be used for DNS lookups whereas the value set in the HCM would be used
-     * for host header forwarding which is not the desired outcome.
-     *
-     * @generated from field: string host_rewrite_literal = 1;
+     * @generated from field: string host_rewrite_literal = 1 [json_name = ""];
      */
     value: string;
     case: "hostRewriteLiteral";
   } | {
     /**
-     * Indicates that before DNS lookup, the host header will be swapped with
-     * the value of this header. If not set or empty, the original host header
-     * value will be used and no rewrite will happen.
-     *
-     * Note: this rewrite affects both DNS lookup and host header forwarding. However, this
-     * option shouldn't be used with
-     * :ref:`HCM host rewrite header <envoy_v3_api_field_config.route.v3.RouteAction.auto_host_rewrite>`
-     * given that the value set here would be used for DNS lookups whereas the value set in the HCM
-     * would be used for host header forwarding which is not the desired outcome.
-     *
-     * .. note::
-     *
-     *   If the header appears multiple times only the first value is used.
-     *
-     * @generated from field: string host_rewrite_header = 2;
+     * @generated from field: string host_rewrite_header = 2 [json_name = ""];
      */
     value: string;
     case: "hostRewriteHeader";
@@ -120,9 +83,7 @@ export declare const PerRouteConfigSchema: GenMessage<PerRouteConfig>;
  */
 export declare type SubClusterConfig = Message<"envoy.extensions.filters.http.dynamic_forward_proxy.v3.SubClusterConfig"> & {
   /**
-   * The timeout used for sub cluster initialization. Defaults to 5s if not set.
-   *
-   * @generated from field: google.protobuf.Duration cluster_init_timeout = 3;
+   * @generated from field: google.protobuf.Duration cluster_init_timeout = 3 [json_name = ""];
    */
   clusterInitTimeout?: Duration | undefined;
 };

@@ -9,6 +9,7 @@ import type { ProcessingMode } from "./processing_mode_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HeaderMutationRules } from "../../../../../config/common/mutation_rules/v3/mutation_rules_pb.js";
 import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { HttpStatus } from "../../../../../type/v3/http_status_pb.js";
 import type { HttpService } from "../../../../../config/core/v3/http_service_pb.js";
 import type { ListStringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 import type { HeaderValue } from "../../../../../config/core/v3/base_pb.js";
@@ -19,369 +20,138 @@ import type { HeaderValue } from "../../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_filters_http_ext_proc_v3_ext_proc: GenFile;
 
 /**
- * The filter communicates with an external gRPC service called an "external processor"
- * that can do a variety of things with the request and response:
- *
- * * Access and modify the HTTP headers on the request, response, or both
- * * Access and modify the HTTP request and response bodies
- * * Access and modify the dynamic stream metadata
- * * Immediately send an HTTP response downstream and terminate other processing
- *
- * The filter communicates with the server using a gRPC bidirectional stream. After the initial
- * request, the external server is in control over what additional data is sent to it
- * and how it should be processed.
- *
- * By implementing the protocol specified by the stream, the external server can choose:
- *
- * * Whether it receives the response message at all
- * * Whether it receives the message body at all, in separate chunks, or as a single buffer
- * * Whether subsequent HTTP requests are transmitted synchronously or whether they are
- *   sent asynchronously.
- * * To modify request or response trailers if they already exist
- *
- * The filter supports up to six different processing steps. Each is represented by
- * a gRPC stream message that is sent to the external processor. For each message, the
- * processor must send a matching response.
- *
- * * Request headers: Contains the headers from the original HTTP request.
- * * Request body: Delivered if they are present and sent in a single message if
- *   the BUFFERED or BUFFERED_PARTIAL mode is chosen, in multiple messages if the
- *   STREAMED mode is chosen, and not at all otherwise.
- * * Request trailers: Delivered if they are present and if the trailer mode is set
- *   to SEND.
- * * Response headers: Contains the headers from the HTTP response. Keep in mind
- *   that if the upstream system sends them before processing the request body that
- *   this message may arrive before the complete body.
- * * Response body: Sent according to the processing mode like the request body.
- * * Response trailers: Delivered according to the processing mode like the
- *   request trailers.
- *
- * By default, the processor sends only the request and response headers messages.
- * This may be changed to include any of the six steps by changing the processing_mode
- * setting of the filter configuration, or by setting the mode_override of any response
- * from the external processor. The latter is only enabled if allow_mode_override is
- * set to true. This way, a processor may, for example, use information
- * in the request header to determine whether the message body must be examined, or whether
- * the proxy should simply stream it straight through.
- *
- * All of this together allows a server to process the filter traffic in fairly
- * sophisticated ways. For example:
- *
- * * A server may choose to examine all or part of the HTTP message bodies depending
- *   on the content of the headers.
- * * A server may choose to immediately reject some messages based on their HTTP
- *   headers (or other dynamic metadata) and more carefully examine others.
- * * A server may asynchronously monitor traffic coming through the filter by inspecting
- *   headers, bodies, or both, and then decide to switch to a synchronous processing
- *   mode, either permanently or temporarily.
- *
- * The protocol itself is based on a bidirectional gRPC stream. Envoy will send the
- * server
- * :ref:`ProcessingRequest <envoy_v3_api_msg_service.ext_proc.v3.ProcessingRequest>`
- * messages, and the server must reply with
- * :ref:`ProcessingResponse <envoy_v3_api_msg_service.ext_proc.v3.ProcessingResponse>`.
- *
- * Stats about each gRPC call are recorded in a :ref:`dynamic filter state
- * <arch_overview_advanced_filter_state_sharing>` object in a namespace matching the filter
- * name.
- *
- * [#next-free-field: 24]
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
  */
 export declare type ExternalProcessor = Message<"envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"> & {
   /**
-   * Configuration for the gRPC service that the filter will communicate with.
-   * The filter supports both the "Envoy" and "Google" gRPC clients.
-   * Only one of ``grpc_service`` or ``http_service`` can be set.
-   * It is required that one of them must be set.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * Configuration for the HTTP service that the filter will communicate with.
-   * Only one of ``http_service`` or
-   * :ref:`grpc_service <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.grpc_service>`.
-   * can be set. It is required that one of them must be set.
-   *
-   * If ``http_service`` is set, the
-   * :ref:`processing_mode <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.processing_mode>`
-   * can not be configured to send any body or trailers. i.e, http_service only supports
-   * sending request or response headers to the side stream server.
-   *
-   * With this configuration, Envoy behavior:
-   *
-   * 1. The headers are first put in a proto message
-   * :ref:`ProcessingRequest <envoy_v3_api_msg_service.ext_proc.v3.ProcessingRequest>`.
-   *
-   * 2. This proto message is then transcoded into a JSON text.
-   *
-   * 3. Envoy then sends a HTTP POST message with content-type as "application/json",
-   * and this JSON text as body to the side stream server.
-   *
-   * After the side-stream receives this HTTP request message, it is expected to do as follows:
-   *
-   * 1. It converts the body, which is a JSON string, into a ``ProcessingRequest``
-   * proto message to examine and mutate the headers.
-   *
-   * 2. It then sets the mutated headers into a new proto message
-   * :ref:`ProcessingResponse <envoy_v3_api_msg_service.ext_proc.v3.ProcessingResponse>`.
-   *
-   * 3. It converts ``ProcessingResponse`` proto message into a JSON text.
-   *
-   * 4. It then sends a HTTP response back to Envoy with status code as "200",
-   * content-type as "application/json" and sets the JSON text as the body.
-   *
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService http_service = 20;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService http_service = 20 [json_name = ""];
    */
   httpService?: ExtProcHttpService | undefined;
 
   /**
-   * By default, if the gRPC stream cannot be established, or if it is closed
-   * prematurely with an error, the filter will fail. Specifically, if the
-   * response headers have not yet been delivered, then it will return a 500
-   * error downstream. If they have been delivered, then instead the HTTP stream to the
-   * downstream client will be reset.
-   * With this parameter set to true, however, then if the gRPC stream is prematurely closed
-   * or could not be opened, processing continues without error.
-   *
-   * @generated from field: bool failure_mode_allow = 2;
+   * @generated from field: bool failure_mode_allow = 2 [json_name = ""];
    */
   failureModeAllow: boolean;
 
   /**
-   * Specifies default options for how HTTP headers, trailers, and bodies are
-   * sent. See ProcessingMode for details.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode processing_mode = 3;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode processing_mode = 3 [json_name = ""];
    */
   processingMode?: ProcessingMode | undefined;
 
   /**
-   * Envoy provides a number of :ref:`attributes <arch_overview_attributes>`
-   * for expressive policies. Each attribute name provided in this field will be
-   * matched against that list and populated in the request_headers message.
-   * See the :ref:`attribute documentation <arch_overview_request_attributes>`
-   * for the list of supported attributes and their types.
-   *
-   * @generated from field: repeated string request_attributes = 5;
+   * @generated from field: repeated string request_attributes = 5 [json_name = ""];
    */
   requestAttributes: string[];
 
   /**
-   * Envoy provides a number of :ref:`attributes <arch_overview_attributes>`
-   * for expressive policies. Each attribute name provided in this field will be
-   * matched against that list and populated in the response_headers message.
-   * See the :ref:`attribute documentation <arch_overview_attributes>`
-   * for the list of supported attributes and their types.
-   *
-   * @generated from field: repeated string response_attributes = 6;
+   * @generated from field: repeated string response_attributes = 6 [json_name = ""];
    */
   responseAttributes: string[];
 
   /**
-   * Specifies the timeout for each individual message sent on the stream and
-   * when the filter is running in synchronous mode. Whenever the proxy sends
-   * a message on the stream that requires a response, it will reset this timer,
-   * and will stop processing and return an error (subject to the processing mode)
-   * if the timer expires before a matching response is received. There is no
-   * timeout when the filter is running in asynchronous mode. Zero is a valid
-   * config which means the timer will be triggered immediately. If not
-   * configured, default is 200 milliseconds.
-   *
-   * @generated from field: google.protobuf.Duration message_timeout = 7;
+   * @generated from field: google.protobuf.Duration message_timeout = 7 [json_name = ""];
    */
   messageTimeout?: Duration | undefined;
 
   /**
-   * Optional additional prefix to use when emitting statistics. This allows to distinguish
-   * emitted statistics between configured *ext_proc* filters in an HTTP filter chain.
-   *
-   * @generated from field: string stat_prefix = 8;
+   * @generated from field: string stat_prefix = 8 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * Rules that determine what modifications an external processing server may
-   * make to message headers. If not set, all headers may be modified except
-   * for "host", ":authority", ":scheme", ":method", and headers that start
-   * with the header prefix set via
-   * :ref:`header_prefix <envoy_v3_api_field_config.bootstrap.v3.Bootstrap.header_prefix>`
-   * (which is usually "x-envoy").
-   * Note that changing headers such as "host" or ":authority" may not in itself
-   * change Envoy's routing decision, as routes can be cached. To also force the
-   * route to be recomputed, set the
-   * :ref:`clear_route_cache <envoy_v3_api_field_service.ext_proc.v3.CommonResponse.clear_route_cache>`
-   * field to true in the same response.
-   *
-   * @generated from field: envoy.config.common.mutation_rules.v3.HeaderMutationRules mutation_rules = 9;
+   * @generated from field: envoy.config.common.mutation_rules.v3.HeaderMutationRules mutation_rules = 9 [json_name = ""];
    */
   mutationRules?: HeaderMutationRules | undefined;
 
   /**
-   * Specify the upper bound of
-   * :ref:`override_message_timeout <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.override_message_timeout>`
-   * If not specified, by default it is 0, which will effectively disable the ``override_message_timeout`` API.
-   *
-   * @generated from field: google.protobuf.Duration max_message_timeout = 10;
+   * @generated from field: google.protobuf.Duration max_message_timeout = 10 [json_name = ""];
    */
   maxMessageTimeout?: Duration | undefined;
 
   /**
-   * Allow headers matching the ``forward_rules`` to be forwarded to the external processing server.
-   * If not set, all headers are forwarded to the external processing server.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.HeaderForwardingRules forward_rules = 12;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.HeaderForwardingRules forward_rules = 12 [json_name = ""];
    */
   forwardRules?: HeaderForwardingRules | undefined;
 
   /**
-   * Additional metadata to be added to the filter state for logging purposes. The metadata
-   * will be added to StreamInfo's filter state under the namespace corresponding to the
-   * ext_proc filter name.
-   *
-   * @generated from field: google.protobuf.Struct filter_metadata = 13;
+   * @generated from field: google.protobuf.Struct filter_metadata = 13 [json_name = ""];
    */
   filterMetadata?: JsonObject | undefined;
 
   /**
-   * If ``allow_mode_override`` is set to true, the filter config :ref:`processing_mode
-   * <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.processing_mode>`
-   * can be overridden by the response message from the external processing server
-   * :ref:`mode_override <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.mode_override>`.
-   * If not set, ``mode_override`` API in the response message will be ignored.
-   *
-   * @generated from field: bool allow_mode_override = 14;
+   * @generated from field: bool allow_mode_override = 14 [json_name = ""];
    */
   allowModeOverride: boolean;
 
   /**
-   * If set to true, ignore the
-   * :ref:`immediate_response <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.immediate_response>`
-   * message in an external processor response. In such case, no local reply will be sent.
-   * Instead, the stream to the external processor will be closed. There will be no
-   * more external processing for this stream from now on.
-   *
-   * @generated from field: bool disable_immediate_response = 15;
+   * @generated from field: bool disable_immediate_response = 15 [json_name = ""];
    */
   disableImmediateResponse: boolean;
 
   /**
-   * Options related to the sending and receiving of dynamic metadata.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions metadata_options = 16;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions metadata_options = 16 [json_name = ""];
    */
   metadataOptions?: MetadataOptions | undefined;
 
   /**
-   * If true, send each part of the HTTP request or response specified by ProcessingMode
-   * without pausing on filter chain iteration. It is "Send and Go" mode that can be used
-   * by external processor to observe Envoy data and status. In this mode:
-   *
-   * 1. Only STREAMED body processing mode is supported and any other body processing modes will be
-   * ignored. NONE mode(i.e., skip body processing) will still work as expected.
-   *
-   * 2. External processor should not send back processing response, as any responses will be ignored.
-   * This also means that
-   * :ref:`message_timeout <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.message_timeout>`
-   * restriction doesn't apply to this mode.
-   *
-   * 3. External processor may still close the stream to indicate that no more messages are needed.
-   *
-   * .. warning::
-   *
-   *    Flow control is necessary mechanism to prevent the fast sender (either downstream client or upstream server)
-   *    from overwhelming the external processor when its processing speed is slower.
-   *    This protective measure is being explored and developed but has not been ready yet, so please use your own
-   *    discretion when enabling this feature.
-   *    This work is currently tracked under https://github.com/envoyproxy/envoy/issues/33319.
-   *
-   *
-   * @generated from field: bool observability_mode = 17;
+   * @generated from field: bool observability_mode = 17 [json_name = ""];
    */
   observabilityMode: boolean;
 
   /**
-   * Prevents clearing the route-cache when the
-   * :ref:`clear_route_cache <envoy_v3_api_field_service.ext_proc.v3.CommonResponse.clear_route_cache>`
-   * field is set in an external processor response.
-   * Only one of ``disable_clear_route_cache`` or ``route_cache_action`` can be set.
-   * It is recommended to set ``route_cache_action`` which supersedes ``disable_clear_route_cache``.
-   *
-   * @generated from field: bool disable_clear_route_cache = 11;
+   * @generated from field: bool disable_clear_route_cache = 11 [json_name = ""];
    */
   disableClearRouteCache: boolean;
 
   /**
-   * Specifies the action to be taken when an external processor response is
-   * received in response to request headers. It is recommended to set this field than set
-   * :ref:`disable_clear_route_cache <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.disable_clear_route_cache>`.
-   * Only one of ``disable_clear_route_cache`` or ``route_cache_action`` can be set.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor.RouteCacheAction route_cache_action = 18;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor.RouteCacheAction route_cache_action = 18 [json_name = ""];
    */
   routeCacheAction: ExternalProcessor_RouteCacheAction;
 
   /**
-   * Specifies the deferred closure timeout for gRPC stream that connects to external processor. Currently, the deferred stream closure
-   * is only used in :ref:`observability_mode <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.observability_mode>`.
-   * In observability mode, gRPC streams may be held open to the external processor longer than the lifetime of the regular client to
-   * backend stream lifetime. In this case, Envoy will eventually timeout the external processor stream according to this time limit.
-   * The default value is 5000 milliseconds (5 seconds) if not specified.
-   *
-   * @generated from field: google.protobuf.Duration deferred_close_timeout = 19;
+   * @generated from field: google.protobuf.Duration deferred_close_timeout = 19 [json_name = ""];
    */
   deferredCloseTimeout?: Duration | undefined;
 
   /**
-   * Send body to the side stream server once it arrives without waiting for the header response from that server.
-   * It only works for STREAMED body processing mode. For any other body processing modes, it is ignored.
-   * The server has two options upon receiving a header request:
-   *
-   * 1. Instant Response: send the header response as soon as the header request is received.
-   *
-   * 2. Delayed Response: wait for the body before sending any response.
-   *
-   * In all scenarios, the header-body ordering must always be maintained.
-   *
-   * If enabled Envoy will ignore the
-   * :ref:`mode_override <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.mode_override>`
-   * value that the server sends in the header response. This is because Envoy may have already
-   * sent the body to the server, prior to processing the header response.
-   *
-   * @generated from field: bool send_body_without_waiting_for_header_response = 21;
+   * @generated from field: bool send_body_without_waiting_for_header_response = 21 [json_name = ""];
    */
   sendBodyWithoutWaitingForHeaderResponse: boolean;
 
   /**
-   * When :ref:`allow_mode_override
-   * <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.allow_mode_override>` is enabled and
-   * ``allowed_override_modes`` is configured, the filter config :ref:`processing_mode
-   * <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.processing_mode>`
-   * can only be overridden by the response message from the external processing server iff the
-   * :ref:`mode_override <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.mode_override>` is allowed by
-   * the ``allowed_override_modes`` allow-list below.
-   * Since request_header_mode is not applicable in any way, it's ignored in comparison.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.ext_proc.v3.ProcessingMode allowed_override_modes = 22;
+   * @generated from field: repeated envoy.extensions.filters.http.ext_proc.v3.ProcessingMode allowed_override_modes = 22 [json_name = ""];
    */
   allowedOverrideModes: ProcessingMode[];
 
   /**
-   * Decorator to introduce custom logic that runs after a message received from
-   * the External Processor is processed, but before continuing filter chain iteration.
-   *
-   * .. note::
-   *   Response processors are currently in alpha.
-   *
-   * [#extension-category: envoy.http.ext_proc.response_processors]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig on_processing_response = 23;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig processing_request_modifier = 25 [json_name = ""];
+   */
+  processingRequestModifier?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig on_processing_response = 23 [json_name = ""];
    */
   onProcessingResponse?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.type.v3.HttpStatus status_on_error = 24 [json_name = ""];
+   */
+  statusOnError?: HttpStatus | undefined;
+
+  /**
+   * @generated from field: bool allow_content_length_header = 26 [json_name = ""];
+   */
+  allowContentLengthHeader: boolean;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 27 [json_name = ""];
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**
@@ -391,35 +161,20 @@ export declare type ExternalProcessor = Message<"envoy.extensions.filters.http.e
 export declare const ExternalProcessorSchema: GenMessage<ExternalProcessor>;
 
 /**
- * Describes the route cache action to be taken when an external processor response
- * is received in response to request headers.
- *
  * @generated from enum envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor.RouteCacheAction
  */
 export enum ExternalProcessor_RouteCacheAction {
   /**
-   * The default behavior is to clear the route cache only when the
-   * :ref:`clear_route_cache <envoy_v3_api_field_service.ext_proc.v3.CommonResponse.clear_route_cache>`
-   * field is set in an external processor response.
-   *
    * @generated from enum value: DEFAULT = 0;
    */
   DEFAULT = 0,
 
   /**
-   * Always clear the route cache irrespective of the clear_route_cache bit in
-   * the external processor response.
-   *
    * @generated from enum value: CLEAR = 1;
    */
   CLEAR = 1,
 
   /**
-   * Do not clear the route cache irrespective of the clear_route_cache bit in
-   * the external processor response. Setting to RETAIN is equivalent to set the
-   * :ref:`disable_clear_route_cache <envoy_v3_api_field_extensions.filters.http.ext_proc.v3.ExternalProcessor.disable_clear_route_cache>`
-   * to true.
-   *
    * @generated from enum value: RETAIN = 2;
    */
   RETAIN = 2,
@@ -431,15 +186,11 @@ export enum ExternalProcessor_RouteCacheAction {
 export declare const ExternalProcessor_RouteCacheActionSchema: GenEnum<ExternalProcessor_RouteCacheAction>;
 
 /**
- * ExtProcHttpService is used for HTTP communication between the filter and the external processing service.
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService
  */
 export declare type ExtProcHttpService = Message<"envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService"> & {
   /**
-   * Sets the HTTP service which the external processing requests must be sent to.
-   *
-   * @generated from field: envoy.config.core.v3.HttpService http_service = 1;
+   * @generated from field: envoy.config.core.v3.HttpService http_service = 1 [json_name = ""];
    */
   httpService?: HttpService | undefined;
 };
@@ -451,29 +202,23 @@ export declare type ExtProcHttpService = Message<"envoy.extensions.filters.http.
 export declare const ExtProcHttpServiceSchema: GenMessage<ExtProcHttpService>;
 
 /**
- * The MetadataOptions structure defines options for the sending and receiving of
- * dynamic metadata. Specifically, which namespaces to send to the server, whether
- * metadata returned by the server may be written, and how that metadata may be written.
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.MetadataOptions
  */
 export declare type MetadataOptions = Message<"envoy.extensions.filters.http.ext_proc.v3.MetadataOptions"> & {
   /**
-   * Describes which typed or untyped dynamic metadata namespaces to forward to
-   * the external processing server.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces forwarding_namespaces = 1;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces forwarding_namespaces = 1 [json_name = ""];
    */
   forwardingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
 
   /**
-   * Describes which typed or untyped dynamic metadata namespaces to accept from
-   * the external processing server. Set to empty or leave unset to disallow writing
-   * any received dynamic metadata. Receiving of typed metadata is not supported.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces receiving_namespaces = 2;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces receiving_namespaces = 2 [json_name = ""];
    */
   receivingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces cluster_metadata_forwarding_namespaces = 3 [json_name = ""];
+   */
+  clusterMetadataForwardingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
 };
 
 /**
@@ -487,20 +232,12 @@ export declare const MetadataOptionsSchema: GenMessage<MetadataOptions>;
  */
 export declare type MetadataOptions_MetadataNamespaces = Message<"envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces"> & {
   /**
-   * Specifies a list of metadata namespaces whose values, if present,
-   * will be passed to the ext_proc service as an opaque *protobuf::Struct*.
-   *
-   * @generated from field: repeated string untyped = 1;
+   * @generated from field: repeated string untyped = 1 [json_name = ""];
    */
   untyped: string[];
 
   /**
-   * Specifies a list of metadata namespaces whose values, if present,
-   * will be passed to the ext_proc service as a *protobuf::Any*. This allows
-   * envoy and the external processing server to share the protobuf message
-   * definition for safe parsing.
-   *
-   * @generated from field: repeated string typed = 2;
+   * @generated from field: repeated string typed = 2 [json_name = ""];
    */
   typed: string[];
 };
@@ -512,35 +249,16 @@ export declare type MetadataOptions_MetadataNamespaces = Message<"envoy.extensio
 export declare const MetadataOptions_MetadataNamespacesSchema: GenMessage<MetadataOptions_MetadataNamespaces>;
 
 /**
- * The HeaderForwardingRules structure specifies what headers are
- * allowed to be forwarded to the external processing server.
- *
- * This works as below:
- *
- *   1. If neither ``allowed_headers`` nor ``disallowed_headers`` is set, all headers are forwarded.
- *   2. If both ``allowed_headers`` and ``disallowed_headers`` are set, only headers in the
- *      ``allowed_headers`` but not in the ``disallowed_headers`` are forwarded.
- *   3. If ``allowed_headers`` is set, and ``disallowed_headers`` is not set, only headers in
- *      the ``allowed_headers`` are forwarded.
- *   4. If ``disallowed_headers`` is set, and ``allowed_headers`` is not set, all headers except
- *      headers in the ``disallowed_headers`` are forwarded.
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.HeaderForwardingRules
  */
 export declare type HeaderForwardingRules = Message<"envoy.extensions.filters.http.ext_proc.v3.HeaderForwardingRules"> & {
   /**
-   * If set, specifically allow any header in this list to be forwarded to the external
-   * processing server. This can be overridden by the below ``disallowed_headers``.
-   *
-   * @generated from field: envoy.type.matcher.v3.ListStringMatcher allowed_headers = 1;
+   * @generated from field: envoy.type.matcher.v3.ListStringMatcher allowed_headers = 1 [json_name = ""];
    */
   allowedHeaders?: ListStringMatcher | undefined;
 
   /**
-   * If set, specifically disallow any header in this list to be forwarded to the external
-   * processing server. This overrides the above ``allowed_headers`` if a header matches both.
-   *
-   * @generated from field: envoy.type.matcher.v3.ListStringMatcher disallowed_headers = 2;
+   * @generated from field: envoy.type.matcher.v3.ListStringMatcher disallowed_headers = 2 [json_name = ""];
    */
   disallowedHeaders?: ListStringMatcher | undefined;
 };
@@ -552,9 +270,6 @@ export declare type HeaderForwardingRules = Message<"envoy.extensions.filters.ht
 export declare const HeaderForwardingRulesSchema: GenMessage<HeaderForwardingRules>;
 
 /**
- * Extra settings that may be added to per-route configuration for a
- * virtual host or cluster.
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute
  */
 export declare type ExtProcPerRoute = Message<"envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"> & {
@@ -563,20 +278,13 @@ export declare type ExtProcPerRoute = Message<"envoy.extensions.filters.http.ext
    */
   override: {
     /**
-     * Disable the filter for this particular vhost or route.
-     * If disabled is specified in multiple per-filter-configs, the most specific one will be used.
-     *
-     * @generated from field: bool disabled = 1;
+     * @generated from field: bool disabled = 1 [json_name = ""];
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Override aspects of the configuration for this route. A set of
-     * overrides in a more specific configuration will override a "disabled"
-     * flag set in a less-specific one.
-     *
-     * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExtProcOverrides overrides = 2;
+     * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExtProcOverrides overrides = 2 [json_name = ""];
      */
     value: ExtProcOverrides;
     case: "overrides";
@@ -590,72 +298,59 @@ export declare type ExtProcPerRoute = Message<"envoy.extensions.filters.http.ext
 export declare const ExtProcPerRouteSchema: GenMessage<ExtProcPerRoute>;
 
 /**
- * Overrides that may be set on a per-route basis
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.ExtProcOverrides
  */
 export declare type ExtProcOverrides = Message<"envoy.extensions.filters.http.ext_proc.v3.ExtProcOverrides"> & {
   /**
-   * Set a different processing mode for this route than the default.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode processing_mode = 1;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode processing_mode = 1 [json_name = ""];
    */
   processingMode?: ProcessingMode | undefined;
 
   /**
-   * [#not-implemented-hide:]
-   * Set a different asynchronous processing option than the default.
-   *
-   * @generated from field: bool async_mode = 2;
+   * @generated from field: bool async_mode = 2 [json_name = "", deprecated = true];
+   * @deprecated
    */
   asyncMode: boolean;
 
   /**
-   * [#not-implemented-hide:]
-   * Set different optional attributes than the default setting of the
-   * ``request_attributes`` field.
-   *
-   * @generated from field: repeated string request_attributes = 3;
+   * @generated from field: repeated string request_attributes = 3 [json_name = ""];
    */
   requestAttributes: string[];
 
   /**
-   * [#not-implemented-hide:]
-   * Set different optional properties than the default setting of the
-   * ``response_attributes`` field.
-   *
-   * @generated from field: repeated string response_attributes = 4;
+   * @generated from field: repeated string response_attributes = 4 [json_name = ""];
    */
   responseAttributes: string[];
 
   /**
-   * Set a different gRPC service for this route than the default.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 5;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 5 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * Options related to the sending and receiving of dynamic metadata.
-   * Lists of forwarding and receiving namespaces will be overridden in their entirety,
-   * meaning the most-specific config that specifies this override will be the final
-   * config used. It is the prerogative of the control plane to ensure this
-   * most-specific config contains the correct final overrides.
-   *
-   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions metadata_options = 6;
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions metadata_options = 6 [json_name = ""];
    */
   metadataOptions?: MetadataOptions | undefined;
 
   /**
-   * Additional metadata to include into streams initiated to the ext_proc gRPC
-   * service. This can be used for scenarios in which additional ad hoc
-   * authorization headers (e.g. ``x-foo-bar: baz-key``) are to be injected or
-   * when a route needs to partially override inherited metadata.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValue grpc_initial_metadata = 7;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValue grpc_initial_metadata = 7 [json_name = ""];
    */
   grpcInitialMetadata: HeaderValue[];
+
+  /**
+   * @generated from field: google.protobuf.BoolValue failure_mode_allow = 8 [json_name = ""];
+   */
+  failureModeAllow?: boolean | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig processing_request_modifier = 9 [json_name = ""];
+   */
+  processingRequestModifier?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 10 [json_name = ""];
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**

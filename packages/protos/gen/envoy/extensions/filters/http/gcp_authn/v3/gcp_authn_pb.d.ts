@@ -14,67 +14,49 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_gcp_authn_v3_gcp_authn: GenFile;
 
 /**
- * Filter configuration.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig
  */
 export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig"> & {
   /**
-   * The HTTP URI to fetch tokens from GCE Metadata Server(https://cloud.google.com/compute/docs/metadata/overview).
-   * The URL format is "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience=[AUDIENCE]"
-   *
-   * This field is deprecated because it does not match the API surface provided by the google auth libraries.
-   * Control planes should not attempt to override the metadata server URI.
-   * The cluster and timeout can be configured using the ``cluster`` and ``timeout`` fields instead.
-   * For backward compatibility, the cluster and timeout configured in this field will be used
-   * if the new ``cluster`` and ``timeout`` fields are not set.
-   *
    * @generated from field: envoy.config.core.v3.HttpUri http_uri = 1 [deprecated = true];
    * @deprecated
    */
   httpUri?: HttpUri | undefined;
 
   /**
-   * Retry policy for fetching tokens.
-   * Not supported by all data planes.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 2;
    */
   retryPolicy?: RetryPolicy | undefined;
 
   /**
-   * Token cache configuration. This field is optional.
-   *
    * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig cache_config = 3;
    */
   cacheConfig?: TokenCacheConfig | undefined;
 
   /**
-   * Request header location to extract the token. By default (i.e. if this field is not specified), the token
-   * is extracted to the Authorization HTTP header, in the format "Authorization: Bearer <token>".
-   * Not supported by all data planes.
-   *
    * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenHeader token_header = 4;
    */
   tokenHeader?: TokenHeader | undefined;
 
   /**
-   * Cluster to send traffic to the GCE metadata server. Not supported
-   * by all data planes; a data plane may instead have its own mechanism
-   * for contacting the metadata server.
-   *
+   * @generated from field: string token_metadata_key = 7;
+   */
+  tokenMetadataKey: string;
+
+  /**
    * @generated from field: string cluster = 5;
    */
   cluster: string;
 
   /**
-   * Timeout for fetching the tokens from the GCE metadata server.
-   * Not supported by all data planes.
-   *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience audience = 8;
+   */
+  audience?: Audience | undefined;
 };
 
 /**
@@ -84,9 +66,6 @@ export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.htt
 export declare const GcpAuthnFilterConfigSchema: GenMessage<GcpAuthnFilterConfig>;
 
 /**
- * Audience is the URL of the receiving service that performs token authentication.
- * It will be provided to the filter through cluster's typed_filter_metadata.
- *
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience
  */
 export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience"> & {
@@ -94,6 +73,26 @@ export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.
    * @generated from field: string url = 1;
    */
   url: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken access_token = 2;
+   */
+  accessToken?: Audience_AccessToken | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt bound_jwt = 3;
+   */
+  boundJwt?: Audience_BoundJwt | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken bound_access_token = 4;
+   */
+  boundAccessToken?: Audience_BoundAccessToken | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken iam_access_token = 5;
+   */
+  iamAccessToken?: Audience_IAMAccessToken | undefined;
 };
 
 /**
@@ -103,15 +102,84 @@ export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.
 export declare const AudienceSchema: GenMessage<Audience>;
 
 /**
- * Token Cache configuration.
- *
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken
+ */
+export declare type Audience_AccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken"> & {
+  /**
+   * @generated from field: repeated string scopes = 1;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken.
+ * Use `create(Audience_AccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_AccessTokenSchema: GenMessage<Audience_AccessToken>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt
+ */
+export declare type Audience_BoundJwt = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt.
+ * Use `create(Audience_BoundJwtSchema)` to create a new message.
+ */
+export declare const Audience_BoundJwtSchema: GenMessage<Audience_BoundJwt>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken
+ */
+export declare type Audience_BoundAccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken"> & {
+  /**
+   * @generated from field: repeated string scopes = 1;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken.
+ * Use `create(Audience_BoundAccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_BoundAccessTokenSchema: GenMessage<Audience_BoundAccessToken>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken
+ */
+export declare type Audience_IAMAccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken"> & {
+  /**
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: string authorization = 2;
+   */
+  authorization: string;
+
+  /**
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken.
+ * Use `create(Audience_IAMAccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_IAMAccessTokenSchema: GenMessage<Audience_IAMAccessToken>;
+
+/**
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig
  */
 export declare type TokenCacheConfig = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig"> & {
   /**
-   * The number of cache entries. The maximum number of entries is INT64_MAX as it is constrained by underlying cache implementation.
-   * Default value 0 (i.e., proto3 defaults) disables the cache by default. Other default values will enable the cache.
-   *
    * @generated from field: google.protobuf.UInt64Value cache_size = 1;
    */
   cacheSize?: bigint | undefined;
@@ -128,20 +196,19 @@ export declare const TokenCacheConfigSchema: GenMessage<TokenCacheConfig>;
  */
 export declare type TokenHeader = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenHeader"> & {
   /**
-   * The HTTP header's name.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The header's prefix. The format is "value_prefix<token>"
-   * For example, for "Authorization: Bearer <token>", value_prefix="Bearer " with a space at the
-   * end.
-   *
    * @generated from field: string value_prefix = 2;
    */
   valuePrefix: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting preserve_existing = 3;
+   */
+  preserveExisting?: TokenHeader_PreserveExisting | undefined;
 };
 
 /**
@@ -149,4 +216,16 @@ export declare type TokenHeader = Message<"envoy.extensions.filters.http.gcp_aut
  * Use `create(TokenHeaderSchema)` to create a new message.
  */
 export declare const TokenHeaderSchema: GenMessage<TokenHeader>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting
+ */
+export declare type TokenHeader_PreserveExisting = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting.
+ * Use `create(TokenHeader_PreserveExistingSchema)` to create a new message.
+ */
+export declare const TokenHeader_PreserveExistingSchema: GenMessage<TokenHeader_PreserveExisting>;
 

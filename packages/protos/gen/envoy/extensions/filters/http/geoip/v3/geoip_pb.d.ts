@@ -16,23 +16,17 @@ export declare const file_envoy_extensions_filters_http_geoip_v3_geoip: GenFile;
  */
 export declare type Geoip = Message<"envoy.extensions.filters.http.geoip.v3.Geoip"> & {
   /**
-   * If set, the :ref:`xff_num_trusted_hops <envoy_v3_api_field_extensions.filters.http.geoip.v3.Geoip.XffConfig.xff_num_trusted_hops>` field will be used to determine
-   * trusted client address from ``x-forwarded-for`` header.
-   * Otherwise, the immediate downstream connection source address will be used.
-   * [#next-free-field: 2]
-   *
-   * @generated from field: envoy.extensions.filters.http.geoip.v3.Geoip.XffConfig xff_config = 1;
+   * @generated from field: envoy.extensions.filters.http.geoip.v3.Geoip.XffConfig xff_config = 1 [json_name = ""];
    */
   xffConfig?: Geoip_XffConfig | undefined;
 
   /**
-   * Geoip driver specific configuration which depends on the driver being instantiated.
-   * See the geoip drivers for examples:
-   *
-   * - :ref:`MaxMindConfig <envoy_v3_api_msg_extensions.geoip_providers.maxmind.v3.MaxMindConfig>`
-   * [#extension-category: envoy.geoip_providers]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig provider = 3;
+   * @generated from field: envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig custom_header_config = 4 [json_name = ""];
+   */
+  customHeaderConfig?: Geoip_CustomHeaderConfig | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig provider = 3 [json_name = ""];
    */
   provider?: TypedExtensionConfig | undefined;
 };
@@ -48,13 +42,7 @@ export declare const GeoipSchema: GenMessage<Geoip>;
  */
 export declare type Geoip_XffConfig = Message<"envoy.extensions.filters.http.geoip.v3.Geoip.XffConfig"> & {
   /**
-   * The number of additional ingress proxy hops from the right side of the
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` HTTP header to trust when
-   * determining the origin client's IP address. The default is zero if this option
-   * is not specified. See the documentation for
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` for more information.
-   *
-   * @generated from field: uint32 xff_num_trusted_hops = 1;
+   * @generated from field: uint32 xff_num_trusted_hops = 1 [json_name = ""];
    */
   xffNumTrustedHops: number;
 };
@@ -64,4 +52,20 @@ export declare type Geoip_XffConfig = Message<"envoy.extensions.filters.http.geo
  * Use `create(Geoip_XffConfigSchema)` to create a new message.
  */
 export declare const Geoip_XffConfigSchema: GenMessage<Geoip_XffConfig>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig
+ */
+export declare type Geoip_CustomHeaderConfig = Message<"envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig"> & {
+  /**
+   * @generated from field: string header_name = 1 [json_name = ""];
+   */
+  headerName: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig.
+ * Use `create(Geoip_CustomHeaderConfigSchema)` to create a new message.
+ */
+export declare const Geoip_CustomHeaderConfigSchema: GenMessage<Geoip_CustomHeaderConfig>;
 

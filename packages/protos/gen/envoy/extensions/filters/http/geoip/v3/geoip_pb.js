@@ -4,7 +4,6 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_extension } from "../../../../../config/core/v3/extension_pb.js";
-import { file_xds_annotations_v3_status } from "../../../../../../xds/annotations/v3/status_pb.js";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../../../validate/validate_pb.js";
 
@@ -12,7 +11,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/filters/http/geoip/v3/geoip.proto.
  */
 export const file_envoy_extensions_filters_http_geoip_v3_geoip = /*@__PURE__*/
-  fileDesc("CjJlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9nZW9pcC92My9nZW9pcC5wcm90bxImZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAuZ2VvaXAudjMixwEKBUdlb2lwEksKCnhmZl9jb25maWcYASABKAsyNy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5nZW9pcC52My5HZW9pcC5YZmZDb25maWcSRgoIcHJvdmlkZXIYAyABKAsyKi5lbnZveS5jb25maWcuY29yZS52My5UeXBlZEV4dGVuc2lvbkNvbmZpZ0II+kIFigECEAEaKQoJWGZmQ29uZmlnEhwKFHhmZl9udW1fdHJ1c3RlZF9ob3BzGAEgASgNQqsBCjRpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmdlb2lwLnYzQgpHZW9pcFByb3RvUAFaVWdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9odHRwL2dlb2lwL3YzO2dlb2lwdjO6gMjRBgIQAtLGpOEGAggBYgZwcm90bzM", [file_envoy_config_core_v3_extension, file_xds_annotations_v3_status, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CjJlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9nZW9pcC92My9nZW9pcC5wcm90bxImZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAuZ2VvaXAudjMi2wIKBUdlb2lwEksKCnhmZl9jb25maWcYASABKAsyNy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5nZW9pcC52My5HZW9pcC5YZmZDb25maWcSXgoUY3VzdG9tX2hlYWRlcl9jb25maWcYBCABKAsyQC5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5nZW9pcC52My5HZW9pcC5DdXN0b21IZWFkZXJDb25maWcSRgoIcHJvdmlkZXIYAyABKAsyKi5lbnZveS5jb25maWcuY29yZS52My5UeXBlZEV4dGVuc2lvbkNvbmZpZ0II+kIFigECEAEaKQoJWGZmQ29uZmlnEhwKFHhmZl9udW1fdHJ1c3RlZF9ob3BzGAEgASgNGjIKEkN1c3RvbUhlYWRlckNvbmZpZxIcCgtoZWFkZXJfbmFtZRgBIAEoCUIH+kIEcgIQAUKjAQo0aW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5nZW9pcC52M0IKR2VvaXBQcm90b1ABWlVnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9nZW9pcC92MztnZW9pcHYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_extension, file_udpa_annotations_status, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.filters.http.geoip.v3.Geoip.
@@ -27,4 +26,11 @@ export const GeoipSchema = /*@__PURE__*/
  */
 export const Geoip_XffConfigSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_filters_http_geoip_v3_geoip, 0, 0);
+
+/**
+ * Describes the message envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig.
+ * Use `create(Geoip_CustomHeaderConfigSchema)` to create a new message.
+ */
+export const Geoip_CustomHeaderConfigSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_filters_http_geoip_v3_geoip, 0, 1);
 

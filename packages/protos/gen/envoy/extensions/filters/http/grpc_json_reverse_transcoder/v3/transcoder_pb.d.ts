@@ -11,70 +11,38 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_grpc_json_reverse_transcoder_v3_transcoder: GenFile;
 
 /**
- * [#next-free-field: 6]
- * ``GrpcJsonReverseTranscoder`` is the filter configuration for the gRPC JSON
- * reverse transcoder. The reverse transcoder acts as a bridge between a gRPC
- * client and an HTTP/JSON server, converting the gRPC request into HTTP/JSON
- * for the HTTP backend and the HTTP/JSON response back to gRPC for the gRPC
- * client. This effectively reverses the behavior of the
- * :ref:`grpc_json_transcoder filter <config_http_filters_grpc_json_transcoder>`,
- * allowing a gRPC client to communicate with an HTTP/JSON server.
- *
  * @generated from message envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder
  */
 export declare type GrpcJsonReverseTranscoder = Message<"envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder"> & {
   /**
-   * Supplies the filename of
-   * :ref:`the proto descriptor set
-   * <config_grpc_json_reverse_transcoder_generate_proto_descriptor_set>` for the gRPC services.
-   * If set, takes precedence over the ``descriptor_binary`` field.
-   *
-   * @generated from field: string descriptor_path = 1;
+   * @generated from field: string descriptor_path = 1 [json_name = ""];
    */
   descriptorPath: string;
 
   /**
-   * Supplies the binary content of
-   * :ref:`the proto descriptor set
-   * <config_grpc_json_reverse_transcoder_generate_proto_descriptor_set>` for the gRPC services.
-   * If ``descriptor_path`` is set, this field is not used.
-   *
-   * @generated from field: bytes descriptor_binary = 2;
+   * @generated from field: bytes descriptor_binary = 2 [json_name = ""];
    */
   descriptorBinary: Uint8Array;
 
   /**
-   * The maximum size of a request body to be transcoded, in bytes. A body exceeding this size will
-   * provoke a ``gRPC status: ResourceExhausted`` response.
-   *
-   * Large values may cause envoy to use a lot of memory if there are many
-   * concurrent requests.
-   *
-   * If unset, the current stream buffer size is used.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_request_body_size = 3;
+   * @generated from field: google.protobuf.UInt32Value max_request_body_size = 3 [json_name = ""];
    */
   maxRequestBodySize?: number | undefined;
 
   /**
-   * The maximum size of a response body to be transcoded, in bytes. A body exceeding this size will
-   * provoke a ``gRPC status: Internal`` response.
-   *
-   * Large values may cause envoy to use a lot of memory if there are many
-   * concurrent requests.
-   *
-   * If unset, the current stream buffer size is used.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_response_body_size = 4;
+   * @generated from field: google.protobuf.UInt32Value max_response_body_size = 4 [json_name = ""];
    */
   maxResponseBodySize?: number | undefined;
 
   /**
-   * The name of the header field that has the API version of the request.
-   *
-   * @generated from field: string api_version_header = 5;
+   * @generated from field: string api_version_header = 5 [json_name = ""];
    */
   apiVersionHeader: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder.PrintOptions request_json_print_options = 6 [json_name = ""];
+   */
+  requestJsonPrintOptions?: GrpcJsonReverseTranscoder_PrintOptions | undefined;
 };
 
 /**
@@ -82,4 +50,30 @@ export declare type GrpcJsonReverseTranscoder = Message<"envoy.extensions.filter
  * Use `create(GrpcJsonReverseTranscoderSchema)` to create a new message.
  */
 export declare const GrpcJsonReverseTranscoderSchema: GenMessage<GrpcJsonReverseTranscoder>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder.PrintOptions
+ */
+export declare type GrpcJsonReverseTranscoder_PrintOptions = Message<"envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder.PrintOptions"> & {
+  /**
+   * @generated from field: bool always_print_primitive_fields = 1 [json_name = ""];
+   */
+  alwaysPrintPrimitiveFields: boolean;
+
+  /**
+   * @generated from field: bool always_print_enums_as_ints = 2 [json_name = ""];
+   */
+  alwaysPrintEnumsAsInts: boolean;
+
+  /**
+   * @generated from field: bool use_canonical_field_names = 3 [json_name = ""];
+   */
+  useCanonicalFieldNames: boolean;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder.PrintOptions.
+ * Use `create(GrpcJsonReverseTranscoder_PrintOptionsSchema)` to create a new message.
+ */
+export declare const GrpcJsonReverseTranscoder_PrintOptionsSchema: GenMessage<GrpcJsonReverseTranscoder_PrintOptions>;
 

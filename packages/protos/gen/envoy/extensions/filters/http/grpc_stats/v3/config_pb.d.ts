@@ -13,17 +13,11 @@ import type { BoolValue } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_grpc_stats_v3_config: GenFile;
 
 /**
- * gRPC statistics filter configuration
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.grpc_stats.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.http.grpc_stats.v3.FilterConfig"> & {
   /**
-   * If true, the filter maintains a filter state object with the request and response message
-   * counts.
-   *
-   * @generated from field: bool emit_filter_state = 1;
+   * @generated from field: bool emit_filter_state = 1 [json_name = ""];
    */
   emitFilterState: boolean;
 
@@ -32,59 +26,25 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.http.grpc_s
    */
   perMethodStatSpecifier: {
     /**
-     * If set, specifies an allowlist of service/methods that will have individual stats
-     * emitted for them. Any call that does not match the allowlist will be counted
-     * in a stat with no method specifier: ``cluster.<name>.grpc.*``.
-     *
-     * @generated from field: envoy.config.core.v3.GrpcMethodList individual_method_stats_allowlist = 2;
+     * @generated from field: envoy.config.core.v3.GrpcMethodList individual_method_stats_allowlist = 2 [json_name = ""];
      */
     value: GrpcMethodList;
     case: "individualMethodStatsAllowlist";
   } | {
     /**
-     * If set to true, emit stats for all service/method names.
-     *
-     * If set to false, emit stats for all service/message types to the same stats without including
-     * the service/method in the name, with prefix ``cluster.<name>.grpc``. This can be useful if
-     * service/method granularity is not needed, or if each cluster only receives a single method.
-     *
-     * .. attention::
-     *   This option is only safe if all clients are trusted. If this option is enabled
-     *   with untrusted clients, the clients could cause unbounded growth in the number of stats in
-     *   Envoy, using unbounded memory and potentially slowing down stats pipelines.
-     *
-     * .. attention::
-     *   If neither ``individual_method_stats_allowlist`` nor ``stats_for_all_methods`` is set, the
-     *   behavior will default to ``stats_for_all_methods=false``.
-     *
-     * @generated from field: google.protobuf.BoolValue stats_for_all_methods = 3;
+     * @generated from field: google.protobuf.BoolValue stats_for_all_methods = 3 [json_name = ""];
      */
     value: BoolValue;
     case: "statsForAllMethods";
   } | { case: undefined; value?: undefined };
 
   /**
-   * If true, the filter will gather a histogram for the request time of the upstream.
-   * It works with :ref:`stats_for_all_methods
-   * <envoy_v3_api_field_extensions.filters.http.grpc_stats.v3.FilterConfig.stats_for_all_methods>`
-   * and :ref:`individual_method_stats_allowlist
-   * <envoy_v3_api_field_extensions.filters.http.grpc_stats.v3.FilterConfig.individual_method_stats_allowlist>` the same way
-   * request_message_count and response_message_count works.
-   *
-   * @generated from field: bool enable_upstream_stats = 4;
+   * @generated from field: bool enable_upstream_stats = 4 [json_name = ""];
    */
   enableUpstreamStats: boolean;
 
   /**
-   * If true, the filter will replace dots in the grpc_service_name with underscores before emitting
-   * the metrics. Only works when :ref:`stats_for_all_methods
-   * <envoy_v3_api_field_extensions.filters.http.grpc_stats.v3.FilterConfig.stats_for_all_methods>`
-   * is set to true. It could cause metrics to be merged if the edited service name conflicts with
-   * an existing service. For example there are both service "foo.bar" & "foo_bar" running.
-   * This config can fix incorrect gRPC metrics with dots because the existing stats tag extractor
-   * assumes no dots in the gRPC service name. By default this is set as false.
-   *
-   * @generated from field: bool replace_dots_in_grpc_service_name = 5;
+   * @generated from field: bool replace_dots_in_grpc_service_name = 5 [json_name = ""];
    */
   replaceDotsInGrpcServiceName: boolean;
 };
@@ -96,22 +56,16 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.http.grpc_s
 export declare const FilterConfigSchema: GenMessage<FilterConfig>;
 
 /**
- * gRPC statistics filter state object in protobuf form.
- *
  * @generated from message envoy.extensions.filters.http.grpc_stats.v3.FilterObject
  */
 export declare type FilterObject = Message<"envoy.extensions.filters.http.grpc_stats.v3.FilterObject"> & {
   /**
-   * Count of request messages in the request stream.
-   *
-   * @generated from field: uint64 request_message_count = 1;
+   * @generated from field: uint64 request_message_count = 1 [json_name = ""];
    */
   requestMessageCount: bigint;
 
   /**
-   * Count of response messages in the response stream.
-   *
-   * @generated from field: uint64 response_message_count = 2;
+   * @generated from field: uint64 response_message_count = 2 [json_name = ""];
    */
   responseMessageCount: bigint;
 };

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeaderMutation as HeaderMutation$1 } from "../../../../../config/common/mutation_rules/v3/mutation_rules_pb.js";
 import type { KeyValueMutation } from "../../../../../config/core/v3/base_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto.
@@ -17,26 +18,34 @@ export declare const file_envoy_extensions_filters_http_header_mutation_v3_heade
  */
 export declare type Mutations = Message<"envoy.extensions.filters.http.header_mutation.v3.Mutations"> & {
   /**
-   * The request mutations are applied before the request is forwarded to the upstream cluster.
-   *
-   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_mutations = 1;
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_mutations = 1 [json_name = ""];
    */
   requestMutations: HeaderMutation$1[];
 
   /**
-   * The ``path`` header query parameter mutations are applied after ``request_mutations`` and before the request
-   * is forwarded to the next filter in the filter chain.
-   *
-   * @generated from field: repeated envoy.config.core.v3.KeyValueMutation query_parameter_mutations = 3;
+   * @generated from field: repeated envoy.config.core.v3.KeyValueMutation query_parameter_mutations = 3 [json_name = ""];
    */
   queryParameterMutations: KeyValueMutation[];
 
   /**
-   * The response mutations are applied before the response is sent to the downstream client.
-   *
-   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_mutations = 2;
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_mutations = 2 [json_name = ""];
    */
   responseMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4 [json_name = ""];
+   */
+  responseTrailersMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5 [json_name = ""];
+   */
+  requestTrailersMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 6 [json_name = ""];
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**
@@ -46,13 +55,11 @@ export declare type Mutations = Message<"envoy.extensions.filters.http.header_mu
 export declare const MutationsSchema: GenMessage<Mutations>;
 
 /**
- * Per route configuration for the header mutation filter.
- *
  * @generated from message envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute
  */
 export declare type HeaderMutationPerRoute = Message<"envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.header_mutation.v3.Mutations mutations = 1;
+   * @generated from field: envoy.extensions.filters.http.header_mutation.v3.Mutations mutations = 1 [json_name = ""];
    */
   mutations?: Mutations | undefined;
 };
@@ -64,26 +71,16 @@ export declare type HeaderMutationPerRoute = Message<"envoy.extensions.filters.h
 export declare const HeaderMutationPerRouteSchema: GenMessage<HeaderMutationPerRoute>;
 
 /**
- * Configuration for the header mutation filter. The mutation rules in the filter configuration will
- * always be applied first and then the per-route mutation rules, if both are specified.
- *
  * @generated from message envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
  */
 export declare type HeaderMutation = Message<"envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"> & {
   /**
-   * @generated from field: envoy.extensions.filters.http.header_mutation.v3.Mutations mutations = 1;
+   * @generated from field: envoy.extensions.filters.http.header_mutation.v3.Mutations mutations = 1 [json_name = ""];
    */
   mutations?: Mutations | undefined;
 
   /**
-   * If per route HeaderMutationPerRoute config is configured at multiple route levels, header mutations
-   * at all specified levels are evaluated. By default, the order is from most specific (i.e. route entry level)
-   * to least specific (i.e. route configuration level). Later header mutations may override earlier mutations.
-   *
-   * This order can be reversed by setting this field to true. In other words, most specific level mutation
-   * is evaluated last.
-   *
-   * @generated from field: bool most_specific_header_mutations_wins = 2;
+   * @generated from field: bool most_specific_header_mutations_wins = 2 [json_name = ""];
    */
   mostSpecificHeaderMutationsWins: boolean;
 };

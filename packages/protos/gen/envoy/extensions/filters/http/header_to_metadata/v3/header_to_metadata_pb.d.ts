@@ -16,18 +16,19 @@ export declare const file_envoy_extensions_filters_http_header_to_metadata_v3_he
  */
 export declare type Config = Message<"envoy.extensions.filters.http.header_to_metadata.v3.Config"> & {
   /**
-   * The list of rules to apply to requests.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule request_rules = 1;
+   * @generated from field: repeated envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule request_rules = 1 [json_name = ""];
    */
   requestRules: Config_Rule[];
 
   /**
-   * The list of rules to apply to responses.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule response_rules = 2;
+   * @generated from field: repeated envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule response_rules = 2 [json_name = ""];
    */
   responseRules: Config_Rule[];
+
+  /**
+   * @generated from field: string stat_prefix = 3 [json_name = ""];
+   */
+  statPrefix: string;
 };
 
 /**
@@ -37,63 +38,36 @@ export declare type Config = Message<"envoy.extensions.filters.http.header_to_me
 export declare const ConfigSchema: GenMessage<Config>;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair
  */
 export declare type Config_KeyValuePair = Message<"envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair"> & {
   /**
-   * The namespace — if this is empty, the filter's namespace will be used.
-   *
-   * @generated from field: string metadata_namespace = 1;
+   * @generated from field: string metadata_namespace = 1 [json_name = ""];
    */
   metadataNamespace: string;
 
   /**
-   * The key to use within the namespace.
-   *
-   * @generated from field: string key = 2;
+   * @generated from field: string key = 2 [json_name = ""];
    */
   key: string;
 
   /**
-   * The value to pair with the given key.
-   *
-   * When used for a
-   * :ref:`on_header_present <envoy_v3_api_field_extensions.filters.http.header_to_metadata.v3.Config.Rule.on_header_present>`
-   * case, if value is non-empty it'll be used instead of the header value. If both are empty, no metadata is added.
-   *
-   * When used for a :ref:`on_header_missing <envoy_v3_api_field_extensions.filters.http.header_to_metadata.v3.Config.Rule.on_header_missing>`
-   * case, a non-empty value must be provided otherwise no metadata is added.
-   *
-   * @generated from field: string value = 3;
+   * @generated from field: string value = 3 [json_name = ""];
    */
   value: string;
 
   /**
-   * If present, the header's value will be matched and substituted with this. If there is no match or substitution, the header value
-   * is used as-is.
-   *
-   * This is only used for :ref:`on_header_present <envoy_v3_api_field_extensions.filters.http.header_to_metadata.v3.Config.Rule.on_header_present>`.
-   *
-   * Note: if the ``value`` field is non-empty this field should be empty.
-   *
-   * @generated from field: envoy.type.matcher.v3.RegexMatchAndSubstitute regex_value_rewrite = 6;
+   * @generated from field: envoy.type.matcher.v3.RegexMatchAndSubstitute regex_value_rewrite = 6 [json_name = ""];
    */
   regexValueRewrite?: RegexMatchAndSubstitute | undefined;
 
   /**
-   * The value's type — defaults to string.
-   *
-   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueType type = 4;
+   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueType type = 4 [json_name = ""];
    */
   type: Config_ValueType;
 
   /**
-   * How is the value encoded, default is NONE (not encoded).
-   * The value will be decoded accordingly before storing to metadata.
-   *
-   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueEncode encode = 5;
+   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueEncode encode = 5 [json_name = ""];
    */
   encode: Config_ValueEncode;
 };
@@ -105,55 +79,31 @@ export declare type Config_KeyValuePair = Message<"envoy.extensions.filters.http
 export declare const Config_KeyValuePairSchema: GenMessage<Config_KeyValuePair>;
 
 /**
- * A Rule defines what metadata to apply when a header is present or missing.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule
  */
 export declare type Config_Rule = Message<"envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule"> & {
   /**
-   * Specifies that a match will be performed on the value of a header or a cookie.
-   *
-   * The header to be extracted.
-   *
-   * @generated from field: string header = 1;
+   * @generated from field: string header = 1 [json_name = ""];
    */
   header: string;
 
   /**
-   * The cookie to be extracted.
-   *
-   * @generated from field: string cookie = 5;
+   * @generated from field: string cookie = 5 [json_name = ""];
    */
   cookie: string;
 
   /**
-   * If the header or cookie is present, apply this metadata KeyValuePair.
-   *
-   * If the value in the KeyValuePair is non-empty, it'll be used instead
-   * of the header or cookie value.
-   *
-   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair on_header_present = 2;
+   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair on_header_present = 2 [json_name = ""];
    */
   onHeaderPresent?: Config_KeyValuePair | undefined;
 
   /**
-   * If the header or cookie is not present, apply this metadata KeyValuePair.
-   *
-   * The value in the KeyValuePair must be set, since it'll be used in lieu
-   * of the missing header or cookie value.
-   *
-   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair on_header_missing = 3;
+   * @generated from field: envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair on_header_missing = 3 [json_name = ""];
    */
   onHeaderMissing?: Config_KeyValuePair | undefined;
 
   /**
-   * Whether or not to remove the header after a rule is applied.
-   *
-   * This prevents headers from leaking.
-   * This field is not supported in case of a cookie.
-   *
-   * @generated from field: bool remove = 4;
+   * @generated from field: bool remove = 4 [json_name = ""];
    */
   remove: boolean;
 };
@@ -179,9 +129,6 @@ export enum Config_ValueType {
   NUMBER = 1,
 
   /**
-   * The value is a serialized `protobuf.Value
-   * <https://github.com/protocolbuffers/protobuf/blob/master/src/google/protobuf/struct.proto#L62>`_.
-   *
    * @generated from enum value: PROTOBUF_VALUE = 2;
    */
   PROTOBUF_VALUE = 2,
@@ -193,23 +140,15 @@ export enum Config_ValueType {
 export declare const Config_ValueTypeSchema: GenEnum<Config_ValueType>;
 
 /**
- * ValueEncode defines the encoding algorithm.
- *
  * @generated from enum envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueEncode
  */
 export enum Config_ValueEncode {
   /**
-   * The value is not encoded.
-   *
    * @generated from enum value: NONE = 0;
    */
   NONE = 0,
 
   /**
-   * The value is encoded in `Base64 <https://tools.ietf.org/html/rfc4648#section-4>`_.
-   * Note: this is mostly used for STRING and PROTOBUF_VALUE to escape the
-   * non-ASCII characters in the header.
-   *
    * @generated from enum value: BASE64 = 1;
    */
   BASE64 = 1,

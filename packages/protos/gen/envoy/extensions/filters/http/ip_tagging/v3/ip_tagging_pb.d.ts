@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 import type { CidrRange } from "../../../../../config/core/v3/address_pb.js";
 
 /**
@@ -12,35 +13,28 @@ import type { CidrRange } from "../../../../../config/core/v3/address_pb.js";
 export declare const file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging
  */
 export declare type IPTagging = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging"> & {
   /**
-   * The type of request the filter should apply to.
-   *
-   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType request_type = 1;
+   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType request_type = 1 [json_name = ""];
    */
   requestType: IPTagging_RequestType;
 
   /**
-   * [#comment:TODO(ccaraman): Extend functionality to load IP tags from file system.
-   * Tracked by issue https://github.com/envoyproxy/envoy/issues/2695]
-   * The set of IP tags for the filter.
-   *
-   * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 4;
+   * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 4 [json_name = ""];
    */
   ipTags: IPTagging_IPTag[];
 
   /**
-   * Specify to which header the tags will be written.
-   *
-   * If left unspecified, the tags will be appended to the ``x-envoy-ip-tags`` header.
-   *
-   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader ip_tag_header = 5;
+   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader ip_tag_header = 5 [json_name = ""];
    */
   ipTagHeader?: IPTagging_IpTagHeader | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource ip_tags_datasource = 6 [json_name = ""];
+   */
+  ipTagsDatasource?: DataSource | undefined;
 };
 
 /**
@@ -50,23 +44,16 @@ export declare type IPTagging = Message<"envoy.extensions.filters.http.ip_taggin
 export declare const IPTaggingSchema: GenMessage<IPTagging>;
 
 /**
- * Supplies the IP tag name and the IP address subnets.
- *
  * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag
  */
 export declare type IPTagging_IPTag = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag"> & {
   /**
-   * Specifies the IP tag name to apply.
-   *
-   * @generated from field: string ip_tag_name = 1;
+   * @generated from field: string ip_tag_name = 1 [json_name = ""];
    */
   ipTagName: string;
 
   /**
-   * A list of IP address subnets that will be tagged with
-   * ip_tag_name. Both IPv4 and IPv6 are supported.
-   *
-   * @generated from field: repeated envoy.config.core.v3.CidrRange ip_list = 2;
+   * @generated from field: repeated envoy.config.core.v3.CidrRange ip_list = 2 [json_name = ""];
    */
   ipList: CidrRange[];
 };
@@ -78,29 +65,32 @@ export declare type IPTagging_IPTag = Message<"envoy.extensions.filters.http.ip_
 export declare const IPTagging_IPTagSchema: GenMessage<IPTagging_IPTag>;
 
 /**
- * Specify to which header the tags will be written.
- *
+ * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags
+ */
+export declare type IPTagging_IPTags = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags"> & {
+  /**
+   * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 1 [json_name = ""];
+   */
+  ipTags: IPTagging_IPTag[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags.
+ * Use `create(IPTagging_IPTagsSchema)` to create a new message.
+ */
+export declare const IPTagging_IPTagsSchema: GenMessage<IPTagging_IPTags>;
+
+/**
  * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader
  */
 export declare type IPTagging_IpTagHeader = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader"> & {
   /**
-   * Header to use for ip-tagging.
-   *
-   * This header will be sanitized based on the config in
-   * :ref:`action <envoy_v3_api_field_extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.action>`
-   * rather than the defaults for x-envoy prefixed headers.
-   *
-   * @generated from field: string header = 1;
+   * @generated from field: string header = 1 [json_name = ""];
    */
   header: string;
 
   /**
-   * Control if the :ref:`header <envoy_v3_api_field_extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.header>`
-   * will be sanitized, or be appended to.
-   *
-   * Default: *SANITIZE*.
-   *
-   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction action = 2;
+   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction action = 2 [json_name = ""];
    */
   action: IPTagging_IpTagHeader_HeaderAction;
 };
@@ -112,27 +102,15 @@ export declare type IPTagging_IpTagHeader = Message<"envoy.extensions.filters.ht
 export declare const IPTagging_IpTagHeaderSchema: GenMessage<IPTagging_IpTagHeader>;
 
 /**
- * Describes how to apply the tags to the headers.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction
  */
 export enum IPTagging_IpTagHeader_HeaderAction {
   /**
-   * (DEFAULT) The header specified in :ref:`ip_tag_header <envoy_v3_api_field_extensions.filters.http.ip_tagging.v3.IPTagging.ip_tag_header>`
-   * will be dropped, before the tags are applied. The incoming header will be "sanitized" regardless of whether the request is internal or external.
-   *
-   * Note that the header will be visible unsanitized to any filters that are invoked before the ip-tag-header filter, unless it has an *x-envoy* prefix.
-   *
    * @generated from enum value: SANITIZE = 0;
    */
   SANITIZE = 0,
 
   /**
-   * Tags will be appended to the header specified in
-   * :ref:`ip_tag_header <envoy_v3_api_field_extensions.filters.http.ip_tagging.v3.IPTagging.ip_tag_header>`.
-   *
-   * Please note that this could cause the header to retain values set by the http client regardless of whether the request is internal or external.
-   *
    * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 1;
    */
   APPEND_IF_EXISTS_OR_ADD = 1,
@@ -144,33 +122,20 @@ export enum IPTagging_IpTagHeader_HeaderAction {
 export declare const IPTagging_IpTagHeader_HeaderActionSchema: GenEnum<IPTagging_IpTagHeader_HeaderAction>;
 
 /**
- * The type of requests the filter should apply to. The supported types
- * are internal, external or both. The
- * :ref:`x-forwarded-for<config_http_conn_man_headers_x-forwarded-for_internal_origin>` header is
- * used to determine if a request is internal and will result in
- * :ref:`x-envoy-internal<config_http_conn_man_headers_x-envoy-internal>`
- * being set. The filter defaults to both, and it will apply to all request types.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType
  */
 export enum IPTagging_RequestType {
   /**
-   * Both external and internal requests will be tagged. This is the default value.
-   *
    * @generated from enum value: BOTH = 0;
    */
   BOTH = 0,
 
   /**
-   * Only internal requests will be tagged.
-   *
    * @generated from enum value: INTERNAL = 1;
    */
   INTERNAL = 1,
 
   /**
-   * Only external requests will be tagged.
-   *
    * @generated from enum value: EXTERNAL = 2;
    */
   EXTERNAL = 2,

@@ -4,6 +4,7 @@
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_address } from "../../../../../config/core/v3/address_pb.js";
+import { file_envoy_config_core_v3_base } from "../../../../../config/core/v3/base_pb.js";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 import { file_udpa_annotations_versioning } from "../../../../../../udpa/annotations/versioning_pb.js";
 import { file_validate_validate } from "../../../../../../validate/validate_pb.js";
@@ -12,7 +13,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.proto.
  */
 export const file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging = /*@__PURE__*/
-  fileDesc("CjxlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9pcF90YWdnaW5nL3YzL2lwX3RhZ2dpbmcucHJvdG8SK2Vudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjMi7AUKCUlQVGFnZ2luZxJiCgxyZXF1ZXN0X3R5cGUYASABKA4yQi5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5pcF90YWdnaW5nLnYzLklQVGFnZ2luZy5SZXF1ZXN0VHlwZUII+kIFggECEAESVwoHaXBfdGFncxgEIAMoCzI8LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjMuSVBUYWdnaW5nLklQVGFnQgj6QgWSAQIIARJZCg1pcF90YWdfaGVhZGVyGAUgASgLMkIuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAuaXBfdGFnZ2luZy52My5JUFRhZ2dpbmcuSXBUYWdIZWFkZXIajQEKBUlQVGFnEhMKC2lwX3RhZ19uYW1lGAEgASgJEjAKB2lwX2xpc3QYAiADKAsyHy5lbnZveS5jb25maWcuY29yZS52My5DaWRyUmFuZ2U6PZrFiB44CjZlbnZveS5jb25maWcuZmlsdGVyLmh0dHAuaXBfdGFnZ2luZy52Mi5JUFRhZ2dpbmcuSVBUYWcayAEKC0lwVGFnSGVhZGVyEh0KBmhlYWRlchgBIAEoCUIN+kIKcggQAcgBAMABARJfCgZhY3Rpb24YAiABKA4yTy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5pcF90YWdnaW5nLnYzLklQVGFnZ2luZy5JcFRhZ0hlYWRlci5IZWFkZXJBY3Rpb24iOQoMSGVhZGVyQWN0aW9uEgwKCFNBTklUSVpFEAASGwoXQVBQRU5EX0lGX0VYSVNUU19PUl9BREQQASIzCgtSZXF1ZXN0VHlwZRIICgRCT1RIEAASDAoISU5URVJOQUwQARIMCghFWFRFUk5BTBACOjeaxYgeMgowZW52b3kuY29uZmlnLmZpbHRlci5odHRwLmlwX3RhZ2dpbmcudjIuSVBUYWdnaW5nQrYBCjlpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjNCDklwVGFnZ2luZ1Byb3RvUAFaX2dpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9odHRwL2lwX3RhZ2dpbmcvdjM7aXBfdGFnZ2luZ3YzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_address, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CjxlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9pcF90YWdnaW5nL3YzL2lwX3RhZ2dpbmcucHJvdG8SK2Vudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjMi+QYKCUlQVGFnZ2luZxJiCgxyZXF1ZXN0X3R5cGUYASABKA4yQi5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5pcF90YWdnaW5nLnYzLklQVGFnZ2luZy5SZXF1ZXN0VHlwZUII+kIFggECEAESTQoHaXBfdGFncxgEIAMoCzI8LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjMuSVBUYWdnaW5nLklQVGFnElkKDWlwX3RhZ19oZWFkZXIYBSABKAsyQi5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5pcF90YWdnaW5nLnYzLklQVGFnZ2luZy5JcFRhZ0hlYWRlchI8ChJpcF90YWdzX2RhdGFzb3VyY2UYBiABKAsyIC5lbnZveS5jb25maWcuY29yZS52My5EYXRhU291cmNlGo0BCgVJUFRhZxITCgtpcF90YWdfbmFtZRgBIAEoCRIwCgdpcF9saXN0GAIgAygLMh8uZW52b3kuY29uZmlnLmNvcmUudjMuQ2lkclJhbmdlOj2axYgeOAo2ZW52b3kuY29uZmlnLmZpbHRlci5odHRwLmlwX3RhZ2dpbmcudjIuSVBUYWdnaW5nLklQVGFnGlcKBklQVGFncxJNCgdpcF90YWdzGAEgAygLMjwuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAuaXBfdGFnZ2luZy52My5JUFRhZ2dpbmcuSVBUYWcayAEKC0lwVGFnSGVhZGVyEh0KBmhlYWRlchgBIAEoCUIN+kIKcggQAcgBAMABARJfCgZhY3Rpb24YAiABKA4yTy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5pcF90YWdnaW5nLnYzLklQVGFnZ2luZy5JcFRhZ0hlYWRlci5IZWFkZXJBY3Rpb24iOQoMSGVhZGVyQWN0aW9uEgwKCFNBTklUSVpFEAASGwoXQVBQRU5EX0lGX0VYSVNUU19PUl9BREQQASIzCgtSZXF1ZXN0VHlwZRIICgRCT1RIEAASDAoISU5URVJOQUwQARIMCghFWFRFUk5BTBACOjeaxYgeMgowZW52b3kuY29uZmlnLmZpbHRlci5odHRwLmlwX3RhZ2dpbmcudjIuSVBUYWdnaW5nQrYBCjlpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLmlwX3RhZ2dpbmcudjNCDklwVGFnZ2luZ1Byb3RvUAFaX2dpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvZmlsdGVycy9odHRwL2lwX3RhZ2dpbmcvdjM7aXBfdGFnZ2luZ3YzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_address, file_envoy_config_core_v3_base, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.
@@ -29,21 +30,26 @@ export const IPTagging_IPTagSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 0);
 
 /**
+ * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags.
+ * Use `create(IPTagging_IPTagsSchema)` to create a new message.
+ */
+export const IPTagging_IPTagsSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 1);
+
+/**
  * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.
  * Use `create(IPTagging_IpTagHeaderSchema)` to create a new message.
  */
 export const IPTagging_IpTagHeaderSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 1);
+  messageDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 2);
 
 /**
  * Describes the enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction.
  */
 export const IPTagging_IpTagHeader_HeaderActionSchema = /*@__PURE__*/
-  enumDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 1, 0);
+  enumDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 2, 0);
 
 /**
- * Describes how to apply the tags to the headers.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction
  */
 export const IPTagging_IpTagHeader_HeaderAction = /*@__PURE__*/
@@ -56,13 +62,6 @@ export const IPTagging_RequestTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 0);
 
 /**
- * The type of requests the filter should apply to. The supported types
- * are internal, external or both. The
- * :ref:`x-forwarded-for<config_http_conn_man_headers_x-forwarded-for_internal_origin>` header is
- * used to determine if a request is internal and will result in
- * :ref:`x-envoy-internal<config_http_conn_man_headers_x-envoy-internal>`
- * being set. The filter defaults to both, and it will apply to all request types.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType
  */
 export const IPTagging_RequestType = /*@__PURE__*/

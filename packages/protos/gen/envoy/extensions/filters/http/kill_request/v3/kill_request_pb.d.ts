@@ -12,21 +12,15 @@ import type { FractionalPercent } from "../../../../../type/v3/percent_pb.js";
 export declare const file_envoy_extensions_filters_http_kill_request_v3_kill_request: GenFile;
 
 /**
- * Configuration for KillRequest filter.
- *
  * @generated from message envoy.extensions.filters.http.kill_request.v3.KillRequest
  */
 export declare type KillRequest = Message<"envoy.extensions.filters.http.kill_request.v3.KillRequest"> & {
   /**
-   * The probability that a Kill request will be triggered.
-   *
    * @generated from field: envoy.type.v3.FractionalPercent probability = 1;
    */
   probability?: FractionalPercent | undefined;
 
   /**
-   * The name of the kill request header. If this field is not empty, it will override the :ref:`default header <config_http_filters_kill_request_http_header>` name. Otherwise the default header name will be used.
-   *
    * @generated from field: string kill_request_header = 2;
    */
   killRequestHeader: string;
@@ -44,9 +38,6 @@ export declare type KillRequest = Message<"envoy.extensions.filters.http.kill_re
 export declare const KillRequestSchema: GenMessage<KillRequest>;
 
 /**
- * On which direction should the filter check for the ``kill_request_header``.
- * Default to ``REQUEST`` if unspecified.
- *
  * @generated from enum envoy.extensions.filters.http.kill_request.v3.KillRequest.Direction
  */
 export enum KillRequest_Direction {

@@ -27,9 +27,6 @@ export const KillRequest_DirectionSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_kill_request_v3_kill_request, 0, 0);
 
 /**
- * On which direction should the filter check for the ``kill_request_header``.
- * Default to ``REQUEST`` if unspecified.
- *
  * @generated from enum envoy.extensions.filters.http.kill_request.v3.KillRequest.Direction
  */
 export const KillRequest_Direction = /*@__PURE__*/

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 
 /**
@@ -12,92 +12,54 @@ import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_filters_http_lua_v3_lua: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.lua.v3.Lua
  */
 export declare type Lua = Message<"envoy.extensions.filters.http.lua.v3.Lua"> & {
   /**
-   * The Lua code that Envoy will execute. This can be a very small script that
-   * further loads code from disk if desired. Note that if JSON configuration is used, the code must
-   * be properly escaped. YAML configuration may be easier to read since YAML supports multi-line
-   * strings so complex scripts can be easily expressed inline in the configuration.
-   *
-   * This field is deprecated. Please use
-   * :ref:`default_source_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.default_source_code>`.
-   * Only one of :ref:`inline_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.inline_code>`
-   * or :ref:`default_source_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.default_source_code>`
-   * can be set for the Lua filter.
-   *
-   * @generated from field: string inline_code = 1 [deprecated = true];
+   * @generated from field: string inline_code = 1 [json_name = "", deprecated = true];
    * @deprecated
    */
   inlineCode: string;
 
   /**
-   * Map of named Lua source codes that can be referenced in :ref:`LuaPerRoute
-   * <envoy_v3_api_msg_extensions.filters.http.lua.v3.LuaPerRoute>`. The Lua source codes can be
-   * loaded from inline string or local files.
-   *
-   * Example:
-   *
-   * .. code-block:: yaml
-   *
-   *   source_codes:
-   *     hello.lua:
-   *       inline_string: |
-   *         function envoy_on_response(response_handle)
-   *           -- Do something.
-   *         end
-   *     world.lua:
-   *       filename: /etc/lua/world.lua
-   *
-   *
-   * @generated from field: map<string, envoy.config.core.v3.DataSource> source_codes = 2;
+   * @generated from field: map<string, envoy.config.core.v3.DataSource> source_codes = 2 [json_name = ""];
    */
   sourceCodes: { [key: string]: DataSource };
 
   /**
-   * The default Lua code that Envoy will execute. If no per route config is provided
-   * for the request, this Lua code will be applied.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource default_source_code = 3;
+   * @generated from field: envoy.config.core.v3.DataSource default_source_code = 3 [json_name = ""];
    */
   defaultSourceCode?: DataSource | undefined;
 
   /**
-   * Optional additional prefix to use when emitting statistics. By default
-   * metrics are emitted in *.lua.* namespace. If multiple lua filters are
-   * configured in a filter chain, the stats from each filter instance can
-   * be emitted using custom stat prefix to distinguish emitted
-   * statistics. For example:
-   *
-   * .. code-block:: yaml
-   *
-   *   http_filters:
-   *     - name: envoy.filters.http.lua
-   *       typed_config:
-   *         "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
-   *         stat_prefix: foo_script # This emits lua.foo_script.errors etc.
-   *     - name: envoy.filters.http.lua
-   *       typed_config:
-   *         "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
-   *         stat_prefix: bar_script # This emits lua.bar_script.errors etc.
-   *
-   *
-   * @generated from field: string stat_prefix = 4;
+   * @generated from field: string stat_prefix = 4 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * If set to true, the Lua filter will clear the route cache automatically if the request
-   * headers are modified by the Lua script. If set to false, the Lua filter will not clear the
-   * route cache automatically.
-   * Default is true for backward compatibility.
-   *
-   * @generated from field: google.protobuf.BoolValue clear_route_cache = 5;
+   * @generated from field: google.protobuf.BoolValue clear_route_cache = 5 [json_name = ""];
    */
   clearRouteCache?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Struct filter_context = 6 [json_name = ""];
+   */
+  filterContext?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated string package_paths = 7 [json_name = ""];
+   */
+  packagePaths: string[];
+
+  /**
+   * @generated from field: repeated string package_cpaths = 8 [json_name = ""];
+   */
+  packageCpaths: string[];
+
+  /**
+   * @generated from field: string shared_vm_id = 9 [json_name = ""];
+   */
+  sharedVmId: string;
 };
 
 /**
@@ -115,31 +77,43 @@ export declare type LuaPerRoute = Message<"envoy.extensions.filters.http.lua.v3.
    */
   override: {
     /**
-     * Disable the Lua filter for this particular vhost or route. If disabled is specified in
-     * multiple per-filter-configs, the most specific one will be used.
-     *
-     * @generated from field: bool disabled = 1;
+     * @generated from field: bool disabled = 1 [json_name = ""];
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * A name of a Lua source code stored in
-     * :ref:`Lua.source_codes <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.source_codes>`.
-     *
-     * @generated from field: string name = 2;
+     * @generated from field: string name = 2 [json_name = ""];
      */
     value: string;
     case: "name";
   } | {
     /**
-     * A configured per-route Lua source code that can be served by RDS or provided inline.
-     *
-     * @generated from field: envoy.config.core.v3.DataSource source_code = 3;
+     * @generated from field: envoy.config.core.v3.DataSource source_code = 3 [json_name = ""];
      */
     value: DataSource;
     case: "sourceCode";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: google.protobuf.Struct filter_context = 4 [json_name = ""];
+   */
+  filterContext?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated string package_paths = 5 [json_name = ""];
+   */
+  packagePaths: string[];
+
+  /**
+   * @generated from field: repeated string package_cpaths = 6 [json_name = ""];
+   */
+  packageCpaths: string[];
+
+  /**
+   * @generated from field: string shared_vm_id = 7 [json_name = ""];
+   */
+  sharedVmId: string;
 };
 
 /**

@@ -5,11 +5,11 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secret_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HttpUri } from "../../../../../config/core/v3/http_uri_pb.js";
 import type { RetryPolicy } from "../../../../../config/core/v3/base_pb.js";
 import type { PathMatcher } from "../../../../../type/matcher/v3/path_pb.js";
 import type { HeaderMatcher } from "../../../../../config/route/v3/route_components_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/filters/http/oauth2/v3/oauth.proto.
@@ -17,18 +17,23 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_oauth2_v3_oauth: GenFile;
 
 /**
- * OAuth cookie configuration attributes.
- *
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.CookieConfig
  */
 export declare type CookieConfig = Message<"envoy.extensions.filters.http.oauth2.v3.CookieConfig"> & {
   /**
-   * The value used for the SameSite cookie attribute.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig.SameSite same_site = 1;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig.SameSite same_site = 1 [json_name = ""];
    */
   sameSite: CookieConfig_SameSite;
+
+  /**
+   * @generated from field: string path = 2 [json_name = ""];
+   */
+  path: string;
+
+  /**
+   * @generated from field: bool partitioned = 3 [json_name = ""];
+   */
+  partitioned: boolean;
 };
 
 /**
@@ -68,57 +73,41 @@ export enum CookieConfig_SameSite {
 export declare const CookieConfig_SameSiteSchema: GenEnum<CookieConfig_SameSite>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.CookieConfigs
  */
 export declare type CookieConfigs = Message<"envoy.extensions.filters.http.oauth2.v3.CookieConfigs"> & {
   /**
-   * Configuration for the bearer token cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig bearer_token_cookie_config = 1;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig bearer_token_cookie_config = 1 [json_name = ""];
    */
   bearerTokenCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the OAuth HMAC cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_hmac_cookie_config = 2;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_hmac_cookie_config = 2 [json_name = ""];
    */
   oauthHmacCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the OAuth expires cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_expires_cookie_config = 3;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_expires_cookie_config = 3 [json_name = ""];
    */
   oauthExpiresCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the ID token cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig id_token_cookie_config = 4;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig id_token_cookie_config = 4 [json_name = ""];
    */
   idTokenCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the refresh token cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig refresh_token_cookie_config = 5;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig refresh_token_cookie_config = 5 [json_name = ""];
    */
   refreshTokenCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the OAuth nonce cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_nonce_cookie_config = 6;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_nonce_cookie_config = 6 [json_name = ""];
    */
   oauthNonceCookieConfig?: CookieConfig | undefined;
 
   /**
-   * Configuration for the code verifier cookie.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig code_verifier_cookie_config = 7;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig code_verifier_cookie_config = 7 [json_name = ""];
    */
   codeVerifierCookieConfig?: CookieConfig | undefined;
 };
@@ -130,52 +119,37 @@ export declare type CookieConfigs = Message<"envoy.extensions.filters.http.oauth
 export declare const CookieConfigsSchema: GenMessage<CookieConfigs>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials
  */
 export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials"> & {
   /**
-   * The client_id to be used in the authorize calls. This value will be URL encoded when sent to the OAuth server.
-   *
-   * @generated from field: string client_id = 1;
+   * @generated from field: string client_id = 1 [json_name = ""];
    */
   clientId: string;
 
   /**
-   * The secret used to retrieve the access token. This value will be URL encoded when sent to the OAuth server.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig token_secret = 2;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig token_secret = 2 [json_name = ""];
    */
   tokenSecret?: SdsSecretConfig | undefined;
 
   /**
-   * Configures how the secret token should be created.
-   *
    * @generated from oneof envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.token_formation
    */
   tokenFormation: {
     /**
-     * If present, the secret token will be a HMAC using the provided secret.
-     *
-     * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig hmac_secret = 3;
+     * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig hmac_secret = 3 [json_name = ""];
      */
     value: SdsSecretConfig;
     case: "hmacSecret";
   } | { case: undefined; value?: undefined };
 
   /**
-   * The cookie names used in OAuth filters flow.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames cookie_names = 4;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames cookie_names = 4 [json_name = ""];
    */
   cookieNames?: OAuth2Credentials_CookieNames | undefined;
 
   /**
-   * The domain to set the cookie on. If not set, the cookie will default to the host of the request, not including the subdomains.
-   * This is useful when token cookies need to be shared across multiple subdomains.
-   *
-   * @generated from field: string cookie_domain = 5;
+   * @generated from field: string cookie_domain = 5 [json_name = ""];
    */
   cookieDomain: string;
 };
@@ -187,61 +161,41 @@ export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.o
 export declare const OAuth2CredentialsSchema: GenMessage<OAuth2Credentials>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames
  */
 export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames"> & {
   /**
-   * Cookie name to hold OAuth bearer token value. When the authentication server validates the
-   * client and returns an authorization token back to the OAuth filter, no matter what format
-   * that token is, if :ref:`forward_bearer_token <envoy_v3_api_field_extensions.filters.http.oauth2.v3.OAuth2Config.forward_bearer_token>`
-   * is set to true the filter will send over the bearer token as a cookie with this name to the
-   * upstream. Defaults to ``BearerToken``.
-   *
-   * @generated from field: string bearer_token = 1;
+   * @generated from field: string bearer_token = 1 [json_name = ""];
    */
   bearerToken: string;
 
   /**
-   * Cookie name to hold OAuth HMAC value. Defaults to ``OauthHMAC``.
-   *
-   * @generated from field: string oauth_hmac = 2;
+   * @generated from field: string oauth_hmac = 2 [json_name = ""];
    */
   oauthHmac: string;
 
   /**
-   * Cookie name to hold OAuth expiry value. Defaults to ``OauthExpires``.
-   *
-   * @generated from field: string oauth_expires = 3;
+   * @generated from field: string oauth_expires = 3 [json_name = ""];
    */
   oauthExpires: string;
 
   /**
-   * Cookie name to hold the id token. Defaults to ``IdToken``.
-   *
-   * @generated from field: string id_token = 4;
+   * @generated from field: string id_token = 4 [json_name = ""];
    */
   idToken: string;
 
   /**
-   * Cookie name to hold the refresh token. Defaults to ``RefreshToken``.
-   *
-   * @generated from field: string refresh_token = 5;
+   * @generated from field: string refresh_token = 5 [json_name = ""];
    */
   refreshToken: string;
 
   /**
-   * Cookie name to hold the nonce value. Defaults to ``OauthNonce``.
-   *
-   * @generated from field: string oauth_nonce = 6;
+   * @generated from field: string oauth_nonce = 6 [json_name = ""];
    */
   oauthNonce: string;
 
   /**
-   * Cookie name to hold the PKCE code verifier. Defaults to ``OauthCodeVerifier``.
-   *
-   * @generated from field: string code_verifier = 7;
+   * @generated from field: string code_verifier = 7 [json_name = ""];
    */
   codeVerifier: string;
 };
@@ -253,197 +207,309 @@ export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.fi
 export declare const OAuth2Credentials_CookieNamesSchema: GenMessage<OAuth2Credentials_CookieNames>;
 
 /**
- * OAuth config
- *
- * [#next-free-field: 23]
- *
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig
+ */
+export declare type PrivateKeyJwtConfig = Message<"envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm signing_algorithm = 1 [json_name = ""];
+   */
+  signingAlgorithm: PrivateKeyJwtConfig_SigningAlgorithm;
+
+  /**
+   * @generated from field: google.protobuf.Duration assertion_lifetime = 2 [json_name = ""];
+   */
+  assertionLifetime?: Duration | undefined;
+
+  /**
+   * @generated from field: string assertion_audience = 3 [json_name = ""];
+   */
+  assertionAudience: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.
+ * Use `create(PrivateKeyJwtConfigSchema)` to create a new message.
+ */
+export declare const PrivateKeyJwtConfigSchema: GenMessage<PrivateKeyJwtConfig>;
+
+/**
+ * @generated from enum envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm
+ */
+export enum PrivateKeyJwtConfig_SigningAlgorithm {
+  /**
+   * @generated from enum value: RS256 = 0;
+   */
+  RS256 = 0,
+
+  /**
+   * @generated from enum value: RS384 = 1;
+   */
+  RS384 = 1,
+
+  /**
+   * @generated from enum value: RS512 = 2;
+   */
+  RS512 = 2,
+
+  /**
+   * @generated from enum value: ES256 = 3;
+   */
+  ES256 = 3,
+
+  /**
+   * @generated from enum value: ES384 = 4;
+   */
+  ES384 = 4,
+
+  /**
+   * @generated from enum value: ES512 = 5;
+   */
+  ES512 = 5,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm.
+ */
+export declare const PrivateKeyJwtConfig_SigningAlgorithmSchema: GenEnum<PrivateKeyJwtConfig_SigningAlgorithm>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding
+ */
+export declare type OAuth2TokenForwarding = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding"> & {
+  /**
+   * @generated from field: string header = 1 [json_name = ""];
+   */
+  header: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding.
+ * Use `create(OAuth2TokenForwardingSchema)` to create a new message.
+ */
+export declare const OAuth2TokenForwardingSchema: GenMessage<OAuth2TokenForwarding>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri
+ */
+export declare type PostLogoutRedirectUri = Message<"envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri"> & {
+  /**
+   * @generated from oneof envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri.config
+   */
+  config: {
+    /**
+     * @generated from field: bool disabled = 1 [json_name = ""];
+     */
+    value: boolean;
+    case: "disabled";
+  } | {
+    /**
+     * @generated from field: string uri = 2 [json_name = ""];
+     */
+    value: string;
+    case: "uri";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri.
+ * Use `create(PostLogoutRedirectUriSchema)` to create a new message.
+ */
+export declare const PostLogoutRedirectUriSchema: GenMessage<PostLogoutRedirectUri>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking
+ */
+export declare type TokenCookieChunking = Message<"envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking"> & {
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_cookie_size = 1 [json_name = ""];
+   */
+  maxCookieSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_chunks = 2 [json_name = ""];
+   */
+  maxChunks?: number | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking.
+ * Use `create(TokenCookieChunkingSchema)` to create a new message.
+ */
+export declare const TokenCookieChunkingSchema: GenMessage<TokenCookieChunking>;
+
+/**
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Config
  */
 export declare type OAuth2Config = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Config"> & {
   /**
-   * Endpoint on the authorization server to retrieve the access token from.
-   *
-   * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1;
+   * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1 [json_name = ""];
    */
   tokenEndpoint?: HttpUri | undefined;
 
   /**
-   * Specifies the retry policy for requests to the OAuth server. If not specified, then no retries will be performed.
-   *
-   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 18;
+   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 18 [json_name = ""];
    */
   retryPolicy?: RetryPolicy | undefined;
 
   /**
-   * The endpoint redirect to for authorization in response to unauthorized requests.
-   *
-   * @generated from field: string authorization_endpoint = 2;
+   * @generated from field: string authorization_endpoint = 2 [json_name = ""];
    */
   authorizationEndpoint: string;
 
   /**
-   * Credentials used for OAuth.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials credentials = 3;
+   * @generated from field: string end_session_endpoint = 23 [json_name = ""];
+   */
+  endSessionEndpoint: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri post_logout_redirect_uri = 33 [json_name = ""];
+   */
+  postLogoutRedirectUri?: PostLogoutRedirectUri | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials credentials = 3 [json_name = ""];
    */
   credentials?: OAuth2Credentials | undefined;
 
   /**
-   * The redirect URI passed to the authorization endpoint. Supports header formatting
-   * tokens. For more information, including details on header value syntax, see the
-   * documentation on :ref:`custom request headers <config_http_conn_man_headers_custom_request_headers>`.
-   *
-   * This URI should not contain any query parameters.
-   *
-   * @generated from field: string redirect_uri = 4;
+   * @generated from field: string redirect_uri = 4 [json_name = ""];
    */
   redirectUri: string;
 
   /**
-   * Matching criteria used to determine whether a path appears to be the result of a redirect from the authorization server.
-   *
-   * @generated from field: envoy.type.matcher.v3.PathMatcher redirect_path_matcher = 5;
+   * @generated from field: envoy.type.matcher.v3.PathMatcher redirect_path_matcher = 5 [json_name = ""];
    */
   redirectPathMatcher?: PathMatcher | undefined;
 
   /**
-   * The path to sign a user out, clearing their credential cookies.
-   *
-   * @generated from field: envoy.type.matcher.v3.PathMatcher signout_path = 6;
+   * @generated from field: envoy.type.matcher.v3.PathMatcher signout_path = 6 [json_name = ""];
    */
   signoutPath?: PathMatcher | undefined;
 
   /**
-   * Forward the OAuth token as a Bearer to upstream web service.
-   *
-   * @generated from field: bool forward_bearer_token = 7;
+   * @generated from field: bool forward_bearer_token = 7 [json_name = ""];
    */
   forwardBearerToken: boolean;
 
   /**
-   * If set to true, preserve the existing authorization header.
-   * By default the client strips the existing authorization header before forwarding upstream.
-   * Can not be set to true if forward_bearer_token is already set to true.
-   * Default value is false.
-   *
-   * @generated from field: bool preserve_authorization_header = 16;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding forward_id_token = 31 [json_name = ""];
+   */
+  forwardIdToken?: OAuth2TokenForwarding | undefined;
+
+  /**
+   * @generated from field: bool preserve_authorization_header = 16 [json_name = ""];
    */
   preserveAuthorizationHeader: boolean;
 
   /**
-   * Any request that matches any of the provided matchers will be passed through without OAuth validation.
-   *
-   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher pass_through_matcher = 8;
+   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher pass_through_matcher = 8 [json_name = ""];
    */
   passThroughMatcher: HeaderMatcher[];
 
   /**
-   * Optional list of OAuth scopes to be claimed in the authorization request. If not specified,
-   * defaults to "user" scope.
-   * OAuth RFC https://tools.ietf.org/html/rfc6749#section-3.3
-   *
-   * @generated from field: repeated string auth_scopes = 9;
+   * @generated from field: repeated string auth_scopes = 9 [json_name = ""];
    */
   authScopes: string[];
 
   /**
-   * Optional resource parameter for authorization request
-   * RFC: https://tools.ietf.org/html/rfc8707
-   *
-   * @generated from field: repeated string resources = 10;
+   * @generated from field: repeated string resources = 10 [json_name = ""];
    */
   resources: string[];
 
   /**
-   * Defines how ``client_id`` and ``client_secret`` are sent in OAuth client to OAuth server requests.
-   * RFC https://datatracker.ietf.org/doc/html/rfc6749#section-2.3.1
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config.AuthType auth_type = 11;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config.AuthType auth_type = 11 [json_name = ""];
    */
   authType: OAuth2Config_AuthType;
 
   /**
-   * If set to true, allows automatic access token refresh using the associated refresh token (see
-   * `RFC 6749 section 6 <https://datatracker.ietf.org/doc/html/rfc6749#section-6>`_), provided that the OAuth server supports that.
-   * Default value is true.
-   *
-   * @generated from field: google.protobuf.BoolValue use_refresh_token = 12;
+   * @generated from field: google.protobuf.BoolValue use_refresh_token = 12 [json_name = ""];
    */
   useRefreshToken?: boolean | undefined;
 
   /**
-   * The default lifetime in seconds of the access token, if omitted by the authorization server.
-   *
-   * If this value is not set, it will default to ``0s``. In this case, the expiry must be set by
-   * the authorization server or the OAuth flow will fail.
-   *
-   * @generated from field: google.protobuf.Duration default_expires_in = 13;
+   * @generated from field: google.protobuf.Duration default_expires_in = 13 [json_name = ""];
    */
   defaultExpiresIn?: Duration | undefined;
 
   /**
-   * Any request that matches any of the provided matchers won't be redirected to OAuth server when tokens are not valid.
-   * Automatic access token refresh will be performed for these requests, if enabled.
-   * This behavior can be useful for AJAX requests.
-   *
-   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher deny_redirect_matcher = 14;
+   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher deny_redirect_matcher = 14 [json_name = ""];
    */
   denyRedirectMatcher: HeaderMatcher[];
 
   /**
-   * The default lifetime in seconds of the refresh token, if the exp (expiration time) claim is omitted in the refresh token or the refresh token is not JWT.
-   *
-   * If this value is not set, it will default to ``604800s``. In this case, the cookie with the refresh token will be expired
-   * in a week.
-   * This setting is only considered if ``use_refresh_token`` is set to true, otherwise the authorization server expiration or ``default_expires_in`` is used.
-   *
-   * @generated from field: google.protobuf.Duration default_refresh_token_expires_in = 15;
+   * @generated from field: google.protobuf.Duration default_refresh_token_expires_in = 15 [json_name = ""];
    */
   defaultRefreshTokenExpiresIn?: Duration | undefined;
 
   /**
-   * If set to true, the client will not set a cookie for ID Token even if one is received from the Identity Provider. This may be useful in cases where the ID
-   * Token is too large for HTTP cookies (longer than 4096 characters). Enabling this option will only disable setting the cookie response header, the filter
-   * will still process incoming ID Tokens as part of the HMAC if they are there. This is to ensure compatibility while switching this setting on. Future
-   * sessions would not set the IdToken cookie header.
-   *
-   * @generated from field: bool disable_id_token_set_cookie = 17;
+   * @generated from field: bool disable_id_token_set_cookie = 17 [json_name = ""];
    */
   disableIdTokenSetCookie: boolean;
 
   /**
-   * If set to true, the client will not set a cookie for Access Token even if one is received from the Identity Provider.
-   * Enabling this option will only disable setting the cookie response header, the filter
-   * will still process incoming Access Tokens as part of the HMAC if they are there. This is to ensure compatibility while switching this setting on. Future
-   * sessions would not set the Access Token cookie header.
-   *
-   * @generated from field: bool disable_access_token_set_cookie = 19;
+   * @generated from field: bool disable_access_token_set_cookie = 19 [json_name = ""];
    */
   disableAccessTokenSetCookie: boolean;
 
   /**
-   * If set to true, the client will not set a cookie for Refresh Token even if one is received from the Identity Provider.
-   * Enabling this option will only disable setting the cookie response header, the filter
-   * will still process incoming Refresh Tokens as part of the HMAC if they are there. This is to ensure compatibility while switching this setting on. Future
-   * sessions would not set the Refresh Token cookie header.
-   *
-   * @generated from field: bool disable_refresh_token_set_cookie = 20;
+   * @generated from field: bool disable_refresh_token_set_cookie = 20 [json_name = ""];
    */
   disableRefreshTokenSetCookie: boolean;
 
   /**
-   * Controls for attributes that can be set on the cookies.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfigs cookie_configs = 21;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfigs cookie_configs = 21 [json_name = ""];
    */
   cookieConfigs?: CookieConfigs | undefined;
 
   /**
-   * Optional additional prefix to use when emitting statistics.
-   *
-   * @generated from field: string stat_prefix = 22;
+   * @generated from field: string stat_prefix = 22 [json_name = ""];
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration csrf_token_expires_in = 24 [json_name = ""];
+   */
+  csrfTokenExpiresIn?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration code_verifier_token_expires_in = 25 [json_name = ""];
+   */
+  codeVerifierTokenExpiresIn?: Duration | undefined;
+
+  /**
+   * @generated from field: bool disable_token_encryption = 26 [json_name = ""];
+   */
+  disableTokenEncryption: boolean;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher allow_failed_matcher = 27 [json_name = ""];
+   */
+  allowFailedMatcher: HeaderMatcher[];
+
+  /**
+   * @generated from field: string original_request_uri = 28 [json_name = ""];
+   */
+  originalRequestUri: string;
+
+  /**
+   * @generated from field: repeated string allowed_redirect_domains = 29 [json_name = ""];
+   */
+  allowedRedirectDomains: string[];
+
+  /**
+   * @generated from field: bool use_access_token_expiry_for_id_token_cookie = 30 [json_name = ""];
+   */
+  useAccessTokenExpiryForIdTokenCookie: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig private_key_jwt_config = 32 [json_name = ""];
+   */
+  privateKeyJwtConfig?: PrivateKeyJwtConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking token_cookie_chunking = 34 [json_name = ""];
+   */
+  tokenCookieChunking?: TokenCookieChunking | undefined;
 };
 
 /**
@@ -457,19 +523,24 @@ export declare const OAuth2ConfigSchema: GenMessage<OAuth2Config>;
  */
 export enum OAuth2Config_AuthType {
   /**
-   * The ``client_id`` and ``client_secret`` will be sent in the URL encoded request body.
-   * This type should only be used when Auth server does not support Basic authentication.
-   *
    * @generated from enum value: URL_ENCODED_BODY = 0;
    */
   URL_ENCODED_BODY = 0,
 
   /**
-   * The ``client_id`` and ``client_secret`` will be sent using HTTP Basic authentication scheme.
-   *
    * @generated from enum value: BASIC_AUTH = 1;
    */
   BASIC_AUTH = 1,
+
+  /**
+   * @generated from enum value: TLS_CLIENT_AUTH = 2;
+   */
+  TLS_CLIENT_AUTH = 2,
+
+  /**
+   * @generated from enum value: PRIVATE_KEY_JWT = 3;
+   */
+  PRIVATE_KEY_JWT = 3,
 }
 
 /**
@@ -478,15 +549,27 @@ export enum OAuth2Config_AuthType {
 export declare const OAuth2Config_AuthTypeSchema: GenEnum<OAuth2Config_AuthType>;
 
 /**
- * Filter config.
- *
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute
+ */
+export declare type OAuth2PerRoute = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config config = 1 [json_name = ""];
+   */
+  config?: OAuth2Config | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute.
+ * Use `create(OAuth2PerRouteSchema)` to create a new message.
+ */
+export declare const OAuth2PerRouteSchema: GenMessage<OAuth2PerRoute>;
+
+/**
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2
  */
 export declare type OAuth2 = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2"> & {
   /**
-   * Leave this empty to disable OAuth2 for a specific route, using per filter config.
-   *
-   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config config = 1;
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config config = 1 [json_name = ""];
    */
   config?: OAuth2Config | undefined;
 };

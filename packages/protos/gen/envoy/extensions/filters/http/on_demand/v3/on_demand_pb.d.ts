@@ -13,30 +13,21 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_on_demand_v3_on_demand: GenFile;
 
 /**
- * Configuration of on-demand CDS.
- *
  * @generated from message envoy.extensions.filters.http.on_demand.v3.OnDemandCds
  */
 export declare type OnDemandCds = Message<"envoy.extensions.filters.http.on_demand.v3.OnDemandCds"> & {
   /**
-   * A configuration source for the service that will be used for
-   * on-demand cluster discovery.
-   *
-   * @generated from field: envoy.config.core.v3.ConfigSource source = 1;
+   * @generated from field: envoy.config.core.v3.ConfigSource source = 1 [json_name = ""];
    */
   source?: ConfigSource | undefined;
 
   /**
-   * xdstp:// resource locator for on-demand cluster collection.
-   *
-   * @generated from field: string resources_locator = 2;
+   * @generated from field: string resources_locator = 2 [json_name = ""];
    */
   resourcesLocator: string;
 
   /**
-   * The timeout for on demand cluster lookup. If not set, defaults to 5 seconds.
-   *
-   * @generated from field: google.protobuf.Duration timeout = 3;
+   * @generated from field: google.protobuf.Duration timeout = 3 [json_name = ""];
    */
   timeout?: Duration | undefined;
 };
@@ -48,20 +39,11 @@ export declare type OnDemandCds = Message<"envoy.extensions.filters.http.on_dema
 export declare const OnDemandCdsSchema: GenMessage<OnDemandCds>;
 
 /**
- * On Demand Discovery filter config.
- *
  * @generated from message envoy.extensions.filters.http.on_demand.v3.OnDemand
  */
 export declare type OnDemand = Message<"envoy.extensions.filters.http.on_demand.v3.OnDemand"> & {
   /**
-   * An optional configuration for on-demand cluster discovery
-   * service. If not specified, the on-demand cluster discovery will
-   * be disabled. When it's specified, the filter will pause the
-   * request to an unknown cluster and will begin a cluster discovery
-   * process. When the discovery is finished (successfully or not), the
-   * request will be resumed for further processing.
-   *
-   * @generated from field: envoy.extensions.filters.http.on_demand.v3.OnDemandCds odcds = 1;
+   * @generated from field: envoy.extensions.filters.http.on_demand.v3.OnDemandCds odcds = 1 [json_name = ""];
    */
   odcds?: OnDemandCds | undefined;
 };
@@ -73,20 +55,11 @@ export declare type OnDemand = Message<"envoy.extensions.filters.http.on_demand.
 export declare const OnDemandSchema: GenMessage<OnDemand>;
 
 /**
- * Per-route configuration for On Demand Discovery.
- *
  * @generated from message envoy.extensions.filters.http.on_demand.v3.PerRouteConfig
  */
 export declare type PerRouteConfig = Message<"envoy.extensions.filters.http.on_demand.v3.PerRouteConfig"> & {
   /**
-   * An optional configuration for on-demand cluster discovery
-   * service. If not specified, the on-demand cluster discovery will
-   * be disabled. When it's specified, the filter will pause the
-   * request to an unknown cluster and will begin a cluster discovery
-   * process. When the discovery is finished (successfully or not), the
-   * request will be resumed for further processing.
-   *
-   * @generated from field: envoy.extensions.filters.http.on_demand.v3.OnDemandCds odcds = 1;
+   * @generated from field: envoy.extensions.filters.http.on_demand.v3.OnDemandCds odcds = 1 [json_name = ""];
    */
   odcds?: OnDemandCds | undefined;
 };

@@ -16,47 +16,29 @@ export declare const file_envoy_extensions_filters_http_proto_message_extraction
  */
 export declare type ProtoMessageExtractionConfig = Message<"envoy.extensions.filters.http.proto_message_extraction.v3.ProtoMessageExtractionConfig"> & {
   /**
-   * The proto descriptor set binary for the gRPC services.
-   *
    * @generated from oneof envoy.extensions.filters.http.proto_message_extraction.v3.ProtoMessageExtractionConfig.descriptor_set
    */
   descriptorSet: {
     /**
-     * It could be passed by a local file through ``Datasource.filename`` or
-     * embedded in the ``Datasource.inline_bytes``.
-     *
-     * @generated from field: envoy.config.core.v3.DataSource data_source = 1;
+     * @generated from field: envoy.config.core.v3.DataSource data_source = 1 [json_name = ""];
      */
     value: DataSource;
     case: "dataSource";
   } | {
     /**
-     * Unimplemented, the key of proto descriptor TypedMetadata.
-     * Among filters depending on the proto descriptor, we can have a
-     * TypedMetadata for proto descriptors, so that these filters can share one
-     * copy of proto descriptor in memory.
-     *
-     * @generated from field: string proto_descriptor_typed_metadata = 2;
+     * @generated from field: string proto_descriptor_typed_metadata = 2 [json_name = ""];
      */
     value: string;
     case: "protoDescriptorTypedMetadata";
   } | { case: undefined; value?: undefined };
 
   /**
-   * @generated from field: envoy.extensions.filters.http.proto_message_extraction.v3.ProtoMessageExtractionConfig.ExtractMode mode = 3;
+   * @generated from field: envoy.extensions.filters.http.proto_message_extraction.v3.ProtoMessageExtractionConfig.ExtractMode mode = 3 [json_name = ""];
    */
   mode: ProtoMessageExtractionConfig_ExtractMode;
 
   /**
-   * Specify the message extraction info.
-   * The key is the fully qualified gRPC method name.
-   * ``${package}.${Service}.${Method}``, like
-   * ``endpoints.examples.bookstore.BookStore.GetShelf``
-   *
-   * The value is the message extraction information for individual gRPC
-   * methods.
-   *
-   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction> extraction_by_method = 4;
+   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction> extraction_by_method = 4 [json_name = ""];
    */
   extractionByMethod: { [key: string]: MethodExtraction };
 };
@@ -77,10 +59,6 @@ export enum ProtoMessageExtractionConfig_ExtractMode {
   ExtractMode_UNSPECIFIED = 0,
 
   /**
-   * The filter will extract the first and the last message for
-   * for streaming cases, containing
-   * client-side streaming, server-side streaming or bi-directional streaming.
-   *
    * @generated from enum value: FIRST_AND_LAST = 1;
    */
   FIRST_AND_LAST = 1,
@@ -92,23 +70,16 @@ export enum ProtoMessageExtractionConfig_ExtractMode {
 export declare const ProtoMessageExtractionConfig_ExtractModeSchema: GenEnum<ProtoMessageExtractionConfig_ExtractMode>;
 
 /**
- * This message can be used to support per route config approach later even
- * though the Istio doesn't support that so far.
- *
  * @generated from message envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction
  */
 export declare type MethodExtraction = Message<"envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction"> & {
   /**
-   * The mapping of field path to its ExtractDirective for request messages
-   *
-   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction.ExtractDirective> request_extraction_by_field = 2;
+   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction.ExtractDirective> request_extraction_by_field = 2 [json_name = ""];
    */
   requestExtractionByField: { [key: string]: MethodExtraction_ExtractDirective };
 
   /**
-   * The mapping of field path to its ExtractDirective for response messages
-   *
-   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction.ExtractDirective> response_extraction_by_field = 3;
+   * @generated from field: map<string, envoy.extensions.filters.http.proto_message_extraction.v3.MethodExtraction.ExtractDirective> response_extraction_by_field = 3 [json_name = ""];
    */
   responseExtractionByField: { [key: string]: MethodExtraction_ExtractDirective };
 };
@@ -129,19 +100,19 @@ export enum MethodExtraction_ExtractDirective {
   ExtractDirective_UNSPECIFIED = 0,
 
   /**
-   * The value of this field will be extracted.
-   *
    * @generated from enum value: EXTRACT = 1;
    */
   EXTRACT = 1,
 
   /**
-   * It should be only annotated on Message type fields so if the field isn't
-   * empty, an empty Struct will be extracted.
-   *
    * @generated from enum value: EXTRACT_REDACT = 2;
    */
   EXTRACT_REDACT = 2,
+
+  /**
+   * @generated from enum value: EXTRACT_REPEATED_CARDINALITY = 3;
+   */
+  EXTRACT_REPEATED_CARDINALITY = 3,
 }
 
 /**

@@ -14,126 +14,59 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_router_v3_router: GenFile;
 
 /**
- * [#next-free-field: 10]
- *
  * @generated from message envoy.extensions.filters.http.router.v3.Router
  */
 export declare type Router = Message<"envoy.extensions.filters.http.router.v3.Router"> & {
   /**
-   * Whether the router generates dynamic cluster statistics. Defaults to
-   * true. Can be disabled in high performance scenarios.
-   *
    * @generated from field: google.protobuf.BoolValue dynamic_stats = 1;
    */
   dynamicStats?: boolean | undefined;
 
   /**
-   * Whether to start a child span for egress routed calls. This can be
-   * useful in scenarios where other filters (auth, ratelimit, etc.) make
-   * outbound calls and have child spans rooted at the same ingress
-   * parent. Defaults to false.
-   *
-   * .. attention::
-   *   This field is deprecated by the
-   *   :ref:`spawn_upstream_span <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.spawn_upstream_span>`.
-   *   Please use that ``spawn_upstream_span`` field to control the span creation.
-   *
    * @generated from field: bool start_child_span = 2 [deprecated = true];
    * @deprecated
    */
   startChildSpan: boolean;
 
   /**
-   * Configuration for HTTP upstream logs emitted by the router. Upstream logs
-   * are configured in the same way as access logs, but each log entry represents
-   * an upstream request. Presuming retries are configured, multiple upstream
-   * requests may be made for each downstream (inbound) request.
-   *
    * @generated from field: repeated envoy.config.accesslog.v3.AccessLog upstream_log = 3;
    */
   upstreamLog: AccessLog[];
 
   /**
-   * Additional upstream access log options.
-   *
    * @generated from field: envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions upstream_log_options = 9;
    */
   upstreamLogOptions?: Router_UpstreamAccessLogOptions | undefined;
 
   /**
-   * Do not add any additional ``x-envoy-`` headers to requests or responses. This
-   * only affects the :ref:`router filter generated x-envoy- headers
-   * <config_http_filters_router_headers_set>`, other Envoy filters and the HTTP
-   * connection manager may continue to set ``x-envoy-`` headers.
-   *
    * @generated from field: bool suppress_envoy_headers = 4;
    */
   suppressEnvoyHeaders: boolean;
 
   /**
-   * Specifies a list of HTTP headers to strictly validate. Envoy will reject a
-   * request and respond with HTTP status 400 if the request contains an invalid
-   * value for any of the headers listed in this field. Strict header checking
-   * is only supported for the following headers:
-   *
-   * Value must be a ','-delimited list (i.e. no spaces) of supported retry
-   * policy values:
-   *
-   * * :ref:`config_http_filters_router_x-envoy-retry-grpc-on`
-   * * :ref:`config_http_filters_router_x-envoy-retry-on`
-   *
-   * Value must be an integer:
-   *
-   * * :ref:`config_http_filters_router_x-envoy-max-retries`
-   * * :ref:`config_http_filters_router_x-envoy-upstream-rq-timeout-ms`
-   * * :ref:`config_http_filters_router_x-envoy-upstream-rq-per-try-timeout-ms`
-   *
    * @generated from field: repeated string strict_check_headers = 5;
    */
   strictCheckHeaders: string[];
 
   /**
-   * If not set, ingress Envoy will ignore
-   * :ref:`config_http_filters_router_x-envoy-expected-rq-timeout-ms` header, populated by egress
-   * Envoy, when deriving timeout for upstream cluster.
-   *
    * @generated from field: bool respect_expected_rq_timeout = 6;
    */
   respectExpectedRqTimeout: boolean;
 
   /**
-   * If set, Envoy will avoid incrementing HTTP failure code stats
-   * on gRPC requests. This includes the individual status code value
-   * (e.g. upstream_rq_504) and group stats (e.g. upstream_rq_5xx).
-   * This field is useful if interested in relying only on the gRPC
-   * stats filter to define success and failure metrics for gRPC requests
-   * as not all failed gRPC requests charge HTTP status code metrics. See
-   * :ref:`gRPC stats filter<config_http_filters_grpc_stats>` documentation
-   * for more details.
-   *
    * @generated from field: bool suppress_grpc_request_failure_code_stats = 7;
    */
   suppressGrpcRequestFailureCodeStats: boolean;
 
   /**
-   * Optional HTTP filters for the upstream HTTP filter chain.
-   *
-   * .. note::
-   *   Upstream HTTP filters are currently in alpha.
-   *
-   * These filters will be applied for all requests that pass through the router.
-   * They will also be applied to shadowed requests.
-   * Upstream HTTP filters cannot change route or cluster.
-   * Upstream HTTP filters specified on the cluster will override these filters.
-   *
-   * If using upstream HTTP filters, please be aware that local errors sent by
-   * upstream HTTP filters will not trigger retries, and local errors sent by
-   * upstream HTTP filters will count as a final response if hedging is configured.
-   * [#extension-category: envoy.filters.http.upstream]
-   *
    * @generated from field: repeated envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter upstream_http_filters = 8;
    */
   upstreamHttpFilters: HttpFilter[];
+
+  /**
+   * @generated from field: google.protobuf.BoolValue reject_connect_request_early_data = 10;
+   */
+  rejectConnectRequestEarlyData?: boolean | undefined;
 };
 
 /**
@@ -147,23 +80,11 @@ export declare const RouterSchema: GenMessage<Router>;
  */
 export declare type Router_UpstreamAccessLogOptions = Message<"envoy.extensions.filters.http.router.v3.Router.UpstreamAccessLogOptions"> & {
   /**
-   * If set to true, an upstream access log will be recorded when an upstream stream is
-   * associated to an http request. Note: Each HTTP request received for an already established
-   * connection will result in an upstream access log record. This includes, for example,
-   * consecutive HTTP requests over the same connection or a request that is retried.
-   * In case a retry is applied, an upstream access log will be recorded for each retry.
-   *
    * @generated from field: bool flush_upstream_log_on_upstream_stream = 1;
    */
   flushUpstreamLogOnUpstreamStream: boolean;
 
   /**
-   * The interval to flush the upstream access logs. By default, the router will flush an upstream
-   * access log on stream close, when the HTTP request is complete. If this field is set, the router
-   * will flush access logs periodically at the specified interval. This is especially useful in the
-   * case of long-lived requests, such as CONNECT and Websockets.
-   * The interval must be at least 1 millisecond.
-   *
    * @generated from field: google.protobuf.Duration upstream_log_flush_interval = 2;
    */
   upstreamLogFlushInterval?: Duration | undefined;

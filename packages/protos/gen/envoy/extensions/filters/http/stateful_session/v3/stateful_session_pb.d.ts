@@ -16,24 +16,24 @@ export declare const file_envoy_extensions_filters_http_stateful_session_v3_stat
  */
 export declare type StatefulSession = Message<"envoy.extensions.filters.http.stateful_session.v3.StatefulSession"> & {
   /**
-   * Specifies the implementation of session state. This session state is used to store and retrieve the address of the
-   * upstream host assigned to the session.
-   *
-   * [#extension-category: envoy.http.stateful_session]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig session_state = 1;
    */
   sessionState?: TypedExtensionConfig | undefined;
 
   /**
-   * Determines whether the HTTP request must be strictly routed to the requested destination. When set to ``true``,
-   * if the requested destination is unavailable, Envoy will return a 503 status code. The default value is ``false``,
-   * which allows Envoy to fall back to its load balancing mechanism. In this case, if the requested destination is not
-   * found, the request will be routed according to the load balancing algorithm.
-   *
    * @generated from field: bool strict = 2;
    */
   strict: boolean;
+
+  /**
+   * @generated from field: string stat_prefix = 3;
+   */
+  statPrefix: string;
+
+  /**
+   * @generated from field: uint32 status_on_strict_destination_not_found = 4;
+   */
+  statusOnStrictDestinationNotFound: number;
 };
 
 /**
@@ -51,17 +51,12 @@ export declare type StatefulSessionPerRoute = Message<"envoy.extensions.filters.
    */
   override: {
     /**
-     * Disable the stateful session filter for this particular vhost or route. If disabled is
-     * specified in multiple per-filter-configs, the most specific one will be used.
-     *
      * @generated from field: bool disabled = 1;
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Per-route stateful session configuration that can be served by RDS or static route table.
-     *
      * @generated from field: envoy.extensions.filters.http.stateful_session.v3.StatefulSession stateful_session = 2;
      */
     value: StatefulSession;

@@ -11,27 +11,16 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_listener_original_src_v3_original_src: GenFile;
 
 /**
- * The Original Src filter binds upstream connections to the original source address determined
- * for the connection. This address could come from something like the Proxy Protocol filter, or it
- * could come from trusted http headers.
- *
  * @generated from message envoy.extensions.filters.listener.original_src.v3.OriginalSrc
  */
 export declare type OriginalSrc = Message<"envoy.extensions.filters.listener.original_src.v3.OriginalSrc"> & {
   /**
-   * Whether to bind the port to the one used in the original downstream connection.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: bool bind_port = 1;
+   * @generated from field: bool bind_port = 1 [json_name = ""];
    */
   bindPort: boolean;
 
   /**
-   * Sets the SO_MARK option on the upstream connection's socket to the provided value. Used to
-   * ensure that non-local addresses may be routed back through envoy when binding to the original
-   * source address. The option will not be applied if the mark is 0.
-   *
-   * @generated from field: uint32 mark = 2;
+   * @generated from field: uint32 mark = 2 [json_name = ""];
    */
   mark: number;
 };

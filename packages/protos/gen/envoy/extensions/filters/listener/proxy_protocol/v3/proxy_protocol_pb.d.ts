@@ -2,7 +2,7 @@
 // @generated from file envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto (package envoy.extensions.filters.listener.proxy_protocol.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ProxyProtocolConfig_Version, ProxyProtocolPassThroughTLVs } from "../../../../../config/core/v3/proxy_protocol_pb.js";
 
@@ -12,81 +12,38 @@ import type { ProxyProtocolConfig_Version, ProxyProtocolPassThroughTLVs } from "
 export declare const file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol
  */
 export declare type ProxyProtocol = Message<"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"> & {
   /**
-   * The list of rules to apply to requests.
-   *
-   * @generated from field: repeated envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule rules = 1;
+   * @generated from field: repeated envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule rules = 1 [json_name = ""];
    */
   rules: ProxyProtocol_Rule[];
 
   /**
-   * Allow requests through that don't use proxy protocol. Defaults to false.
-   *
-   * .. attention::
-   *
-   *   This breaks conformance with the specification.
-   *   Only enable if ALL traffic to the listener comes from a trusted source.
-   *   For more information on the security implications of this feature, see
-   *   https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt
-   *
-   * .. attention::
-   *
-   *   Requests of 12 or fewer bytes that match the proxy protocol v2 signature
-   *   and requests of 6 or fewer bytes that match the proxy protocol v1
-   *   signature will timeout (Envoy is unable to differentiate these requests
-   *   from incomplete proxy protocol requests).
-   *
-   * @generated from field: bool allow_requests_without_proxy_protocol = 2;
+   * @generated from field: bool allow_requests_without_proxy_protocol = 2 [json_name = ""];
    */
   allowRequestsWithoutProxyProtocol: boolean;
 
   /**
-   * This config controls which TLVs can be passed to filter state if it is Proxy Protocol
-   * V2 header. If there is no setting for this field, no TLVs will be passed through.
-   *
-   * .. note::
-   *
-   *   If this is configured, you likely also want to set
-   *   :ref:`core.v3.ProxyProtocolConfig.pass_through_tlvs <envoy_v3_api_field_config.core.v3.ProxyProtocolConfig.pass_through_tlvs>`,
-   *   which controls pass-through for the upstream.
-   *
-   * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs pass_through_tlvs = 3;
+   * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs pass_through_tlvs = 3 [json_name = ""];
    */
   passThroughTlvs?: ProxyProtocolPassThroughTLVs | undefined;
 
   /**
-   * The PROXY protocol versions that won't be matched. Useful to limit the scope and attack surface of the filter.
-   *
-   * When the filter receives PROXY protocol data that is disallowed, it will reject the connection.
-   * By default, the filter will match all PROXY protocol versions.
-   * See https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt for details.
-   *
-   * .. attention::
-   *
-   *   When used in conjunction with the :ref:`allow_requests_without_proxy_protocol <envoy_v3_api_field_extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.allow_requests_without_proxy_protocol>`,
-   *   the filter will not attempt to match signatures for the disallowed versions.
-   *   For example, when ``disallowed_versions=V2``, ``allow_requests_without_proxy_protocol=true``,
-   *   and an incoming request matches the V2 signature, the filter will allow the request through without any modification.
-   *   The filter treats this request as if it did not have any PROXY protocol information.
-   *
-   * @generated from field: repeated envoy.config.core.v3.ProxyProtocolConfig.Version disallowed_versions = 4;
+   * @generated from field: repeated envoy.config.core.v3.ProxyProtocolConfig.Version disallowed_versions = 4 [json_name = ""];
    */
   disallowedVersions: ProxyProtocolConfig_Version[];
 
   /**
-   * The human readable prefix to use when emitting statistics for the filter.
-   * If not configured, statistics will be emitted without the prefix segment.
-   * See the :ref:`filter's statistics documentation <config_listener_filters_proxy_protocol>` for
-   * more information.
-   *
-   * @generated from field: string stat_prefix = 5;
+   * @generated from field: string stat_prefix = 5 [json_name = ""];
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation tlv_location = 6 [json_name = ""];
+   */
+  tlvLocation: ProxyProtocol_TlvLocation;
 };
 
 /**
@@ -100,18 +57,19 @@ export declare const ProxyProtocolSchema: GenMessage<ProxyProtocol>;
  */
 export declare type ProxyProtocol_KeyValuePair = Message<"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair"> & {
   /**
-   * The namespace — if this is empty, the filter's namespace will be used.
-   *
-   * @generated from field: string metadata_namespace = 1;
+   * @generated from field: string metadata_namespace = 1 [json_name = ""];
    */
   metadataNamespace: string;
 
   /**
-   * The key to use within the namespace.
-   *
-   * @generated from field: string key = 2;
+   * @generated from field: string key = 2 [json_name = ""];
    */
   key: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding value_string_encoding = 3 [json_name = ""];
+   */
+  valueStringEncoding: ProxyProtocol_KeyValuePair_ValueStringEncoding;
 };
 
 /**
@@ -121,24 +79,41 @@ export declare type ProxyProtocol_KeyValuePair = Message<"envoy.extensions.filte
 export declare const ProxyProtocol_KeyValuePairSchema: GenMessage<ProxyProtocol_KeyValuePair>;
 
 /**
- * A Rule defines what metadata to apply when a header is present or missing.
- *
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding
+ */
+export enum ProxyProtocol_KeyValuePair_ValueStringEncoding {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SANITIZED_UTF8 = 1;
+   */
+  SANITIZED_UTF8 = 1,
+
+  /**
+   * @generated from enum value: BASE64 = 2;
+   */
+  BASE64 = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding.
+ */
+export declare const ProxyProtocol_KeyValuePair_ValueStringEncodingSchema: GenEnum<ProxyProtocol_KeyValuePair_ValueStringEncoding>;
+
+/**
  * @generated from message envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule
  */
 export declare type ProxyProtocol_Rule = Message<"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule"> & {
   /**
-   * The type that triggers the rule - required
-   * TLV type is defined as uint8_t in proxy protocol. See `the spec
-   * <https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt>`_ for details.
-   *
-   * @generated from field: uint32 tlv_type = 1;
+   * @generated from field: uint32 tlv_type = 1 [json_name = ""];
    */
   tlvType: number;
 
   /**
-   * If the TLV type is present, apply this metadata KeyValuePair.
-   *
-   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair on_tlv_present = 2;
+   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair on_tlv_present = 2 [json_name = ""];
    */
   onTlvPresent?: ProxyProtocol_KeyValuePair | undefined;
 };
@@ -148,4 +123,24 @@ export declare type ProxyProtocol_Rule = Message<"envoy.extensions.filters.liste
  * Use `create(ProxyProtocol_RuleSchema)` to create a new message.
  */
 export declare const ProxyProtocol_RuleSchema: GenMessage<ProxyProtocol_Rule>;
+
+/**
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation
+ */
+export enum ProxyProtocol_TlvLocation {
+  /**
+   * @generated from enum value: DYNAMIC_METADATA = 0;
+   */
+  DYNAMIC_METADATA = 0,
+
+  /**
+   * @generated from enum value: FILTER_STATE = 1;
+   */
+  FILTER_STATE = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation.
+ */
+export declare const ProxyProtocol_TlvLocationSchema: GenEnum<ProxyProtocol_TlvLocation>;
 

@@ -2,7 +2,7 @@
 // @generated from file envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto (package envoy.extensions.filters.listener.proxy_protocol.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_proxy_protocol } from "../../../../../config/core/v3/proxy_protocol_pb.js";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 import { file_udpa_annotations_versioning } from "../../../../../../udpa/annotations/versioning_pb.js";
@@ -12,7 +12,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto.
  */
 export const file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol = /*@__PURE__*/
-  fileDesc("CkhlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbGlzdGVuZXIvcHJveHlfcHJvdG9jb2wvdjMvcHJveHlfcHJvdG9jb2wucHJvdG8SM2Vudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52MyLfBAoNUHJveHlQcm90b2NvbBJWCgVydWxlcxgBIAMoCzJHLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52My5Qcm94eVByb3RvY29sLlJ1bGUSLQolYWxsb3dfcmVxdWVzdHNfd2l0aG91dF9wcm94eV9wcm90b2NvbBgCIAEoCBJNChFwYXNzX3Rocm91Z2hfdGx2cxgDIAEoCzIyLmVudm95LmNvbmZpZy5jb3JlLnYzLlByb3h5UHJvdG9jb2xQYXNzVGhyb3VnaFRMVnMSTgoTZGlzYWxsb3dlZF92ZXJzaW9ucxgEIAMoDjIxLmVudm95LmNvbmZpZy5jb3JlLnYzLlByb3h5UHJvdG9jb2xDb25maWcuVmVyc2lvbhITCgtzdGF0X3ByZWZpeBgFIAEoCRpACgxLZXlWYWx1ZVBhaXISGgoSbWV0YWRhdGFfbmFtZXNwYWNlGAEgASgJEhQKA2tleRgCIAEoCUIH+kIEcgIQARqLAQoEUnVsZRIaCgh0bHZfdHlwZRgBIAEoDUII+kIFKgMQgAISZwoOb25fdGx2X3ByZXNlbnQYAiABKAsyTy5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMubGlzdGVuZXIucHJveHlfcHJvdG9jb2wudjMuUHJveHlQcm90b2NvbC5LZXlWYWx1ZVBhaXI6Q5rFiB4+CjxlbnZveS5jb25maWcuZmlsdGVyLmxpc3RlbmVyLnByb3h5X3Byb3RvY29sLnYyLlByb3h5UHJvdG9jb2xCzgEKQWlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmxpc3RlbmVyLnByb3h5X3Byb3RvY29sLnYzQhJQcm94eVByb3RvY29sUHJvdG9QAVprZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL2xpc3RlbmVyL3Byb3h5X3Byb3RvY29sL3YzO3Byb3h5X3Byb3RvY29sdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_proxy_protocol, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CkhlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvbGlzdGVuZXIvcHJveHlfcHJvdG9jb2wvdjMvcHJveHlfcHJvdG9jb2wucHJvdG8SM2Vudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52MyLKBwoNUHJveHlQcm90b2NvbBJWCgVydWxlcxgBIAMoCzJHLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52My5Qcm94eVByb3RvY29sLlJ1bGUSLQolYWxsb3dfcmVxdWVzdHNfd2l0aG91dF9wcm94eV9wcm90b2NvbBgCIAEoCBJNChFwYXNzX3Rocm91Z2hfdGx2cxgDIAEoCzIyLmVudm95LmNvbmZpZy5jb3JlLnYzLlByb3h5UHJvdG9jb2xQYXNzVGhyb3VnaFRMVnMSTgoTZGlzYWxsb3dlZF92ZXJzaW9ucxgEIAMoDjIxLmVudm95LmNvbmZpZy5jb3JlLnYzLlByb3h5UHJvdG9jb2xDb25maWcuVmVyc2lvbhITCgtzdGF0X3ByZWZpeBgFIAEoCRJkCgx0bHZfbG9jYXRpb24YBiABKA4yTi5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMubGlzdGVuZXIucHJveHlfcHJvdG9jb2wudjMuUHJveHlQcm90b2NvbC5UbHZMb2NhdGlvbhqNAgoMS2V5VmFsdWVQYWlyEhoKEm1ldGFkYXRhX25hbWVzcGFjZRgBIAEoCRIUCgNrZXkYAiABKAlCB/pCBHICEAESggEKFXZhbHVlX3N0cmluZ19lbmNvZGluZxgDIAEoDjJjLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52My5Qcm94eVByb3RvY29sLktleVZhbHVlUGFpci5WYWx1ZVN0cmluZ0VuY29kaW5nIkYKE1ZhbHVlU3RyaW5nRW5jb2RpbmcSDwoLVU5TUEVDSUZJRUQQABISCg5TQU5JVElaRURfVVRGOBABEgoKBkJBU0U2NBACGosBCgRSdWxlEhoKCHRsdl90eXBlGAEgASgNQgj6QgUqAxCAAhJnCg5vbl90bHZfcHJlc2VudBgCIAEoCzJPLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5saXN0ZW5lci5wcm94eV9wcm90b2NvbC52My5Qcm94eVByb3RvY29sLktleVZhbHVlUGFpciI1CgtUbHZMb2NhdGlvbhIUChBEWU5BTUlDX01FVEFEQVRBEAASEAoMRklMVEVSX1NUQVRFEAE6Q5rFiB4+CjxlbnZveS5jb25maWcuZmlsdGVyLmxpc3RlbmVyLnByb3h5X3Byb3RvY29sLnYyLlByb3h5UHJvdG9jb2xCzgEKQWlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmxpc3RlbmVyLnByb3h5X3Byb3RvY29sLnYzQhJQcm94eVByb3RvY29sUHJvdG9QAVprZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL2xpc3RlbmVyL3Byb3h5X3Byb3RvY29sL3YzO3Byb3h5X3Byb3RvY29sdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_proxy_protocol, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.
@@ -29,9 +29,33 @@ export const ProxyProtocol_KeyValuePairSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol, 0, 0);
 
 /**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding.
+ */
+export const ProxyProtocol_KeyValuePair_ValueStringEncodingSchema = /*@__PURE__*/
+  enumDesc(file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol, 0, 0, 0);
+
+/**
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding
+ */
+export const ProxyProtocol_KeyValuePair_ValueStringEncoding = /*@__PURE__*/
+  tsEnum(ProxyProtocol_KeyValuePair_ValueStringEncodingSchema);
+
+/**
  * Describes the message envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule.
  * Use `create(ProxyProtocol_RuleSchema)` to create a new message.
  */
 export const ProxyProtocol_RuleSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol, 0, 1);
+
+/**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation.
+ */
+export const ProxyProtocol_TlvLocationSchema = /*@__PURE__*/
+  enumDesc(file_envoy_extensions_filters_listener_proxy_protocol_v3_proxy_protocol, 0, 0);
+
+/**
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation
+ */
+export const ProxyProtocol_TlvLocation = /*@__PURE__*/
+  tsEnum(ProxyProtocol_TlvLocationSchema);
 

@@ -13,60 +13,43 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_network_ext_proc_v3_ext_proc: GenFile;
 
 /**
- * The Network External Processing filter allows an external service to process raw TCP/UDP traffic
- * in a flexible way using a bidirectional gRPC stream. Unlike the HTTP External Processing filter,
- * this filter operates at the L4 (transport) layer, giving access to raw network traffic.
- *
- * The filter communicates with an external gRPC service that can:
- * * Inspect traffic in both directions
- * * Modify the network traffic
- * * Control connection lifecycle (continue, close, or reset)
- *
- * By using the filter's processing mode, you can selectively choose which data
- * directions to process (read, write or both), allowing for efficient processing.
- *
  * @generated from message envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor
  */
 export declare type NetworkExternalProcessor = Message<"envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor"> & {
   /**
-   * The gRPC service that will process network traffic.
-   * This service must implement the NetworkExternalProcessor service
-   * defined in the proto file /envoy/service/network_ext_proc/v3/external_processor.proto.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * By default, if the gRPC stream cannot be established, or if it is closed
-   * prematurely with an error, the filter will fail, leading to the close of connection.
-   * With this parameter set to true, however, then if the gRPC stream is prematurely closed
-   * or could not be opened, processing continues without error.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: bool failure_mode_allow = 2;
+   * @generated from field: bool failure_mode_allow = 2 [json_name = ""];
    */
   failureModeAllow: boolean;
 
   /**
-   * Options for controlling processing behavior.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode processing_mode = 3;
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode processing_mode = 3 [json_name = ""];
    */
   processingMode?: ProcessingMode | undefined;
 
   /**
-   * Specifies the timeout for each individual message sent on the stream and
-   * when the filter is running in synchronous mode. Whenever
-   * the proxy sends a message on the stream that requires a response, it will
-   * reset this timer, and will stop processing and return an error (subject
-   * to the processing mode) if the timer expires. Default is 200 ms.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: google.protobuf.Duration message_timeout = 4;
+   * @generated from field: google.protobuf.Duration message_timeout = 4 [json_name = ""];
    */
   messageTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: string stat_prefix = 5 [json_name = ""];
+   */
+  statPrefix: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.MetadataOptions metadata_options = 6 [json_name = ""];
+   */
+  metadataOptions?: MetadataOptions | undefined;
+
+  /**
+   * @generated from field: repeated string connection_attributes = 7 [json_name = ""];
+   */
+  connectionAttributes: string[];
 };
 
 /**
@@ -76,25 +59,16 @@ export declare type NetworkExternalProcessor = Message<"envoy.extensions.filters
 export declare const NetworkExternalProcessorSchema: GenMessage<NetworkExternalProcessor>;
 
 /**
- * Options for controlling processing behavior.
- * Filter will reject the config if both read and write are SKIP mode.
- *
  * @generated from message envoy.extensions.filters.network.ext_proc.v3.ProcessingMode
  */
 export declare type ProcessingMode = Message<"envoy.extensions.filters.network.ext_proc.v3.ProcessingMode"> & {
   /**
-   * Controls whether inbound (read) data from the client is sent to the external processor.
-   * Default: STREAMED
-   *
-   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode process_read = 1;
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode process_read = 1 [json_name = ""];
    */
   processRead: ProcessingMode_DataSendMode;
 
   /**
-   * Controls whether outbound (write) data to the client is sent to the external processor.
-   * Default: STREAMED
-   *
-   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode process_write = 2;
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode process_write = 2 [json_name = ""];
    */
   processWrite: ProcessingMode_DataSendMode;
 };
@@ -106,21 +80,15 @@ export declare type ProcessingMode = Message<"envoy.extensions.filters.network.e
 export declare const ProcessingModeSchema: GenMessage<ProcessingMode>;
 
 /**
- * Defines how traffic should be handled by the external processor.
- *
  * @generated from enum envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode
  */
 export enum ProcessingMode_DataSendMode {
   /**
-   * Send the data to the external processor for processing whenever the data is ready.
-   *
    * @generated from enum value: STREAMED = 0;
    */
   STREAMED = 0,
 
   /**
-   * Skip sending the data to the external processor.
-   *
    * @generated from enum value: SKIP = 1;
    */
   SKIP = 1,
@@ -130,4 +98,46 @@ export enum ProcessingMode_DataSendMode {
  * Describes the enum envoy.extensions.filters.network.ext_proc.v3.ProcessingMode.DataSendMode.
  */
 export declare const ProcessingMode_DataSendModeSchema: GenEnum<ProcessingMode_DataSendMode>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.ext_proc.v3.MetadataOptions
+ */
+export declare type MetadataOptions = Message<"envoy.extensions.filters.network.ext_proc.v3.MetadataOptions"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.MetadataNamespaces forwarding_namespaces = 1 [json_name = ""];
+   */
+  forwardingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.MetadataNamespaces receiving_namespaces = 2 [json_name = ""];
+   */
+  receivingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.
+ * Use `create(MetadataOptionsSchema)` to create a new message.
+ */
+export declare const MetadataOptionsSchema: GenMessage<MetadataOptions>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.MetadataNamespaces
+ */
+export declare type MetadataOptions_MetadataNamespaces = Message<"envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.MetadataNamespaces"> & {
+  /**
+   * @generated from field: repeated string untyped = 1 [json_name = ""];
+   */
+  untyped: string[];
+
+  /**
+   * @generated from field: repeated string typed = 2 [json_name = ""];
+   */
+  typed: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.ext_proc.v3.MetadataOptions.MetadataNamespaces.
+ * Use `create(MetadataOptions_MetadataNamespacesSchema)` to create a new message.
+ */
+export declare const MetadataOptions_MetadataNamespacesSchema: GenMessage<MetadataOptions_MetadataNamespaces>;
 

@@ -16,23 +16,16 @@ import type { ConfigSource } from "../../../../../config/core/v3/config_source_p
 export declare const file_envoy_extensions_filters_network_generic_proxy_v3_generic_proxy: GenFile;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.v3.GenericProxy
  */
 export declare type GenericProxy = Message<"envoy.extensions.filters.network.generic_proxy.v3.GenericProxy"> & {
   /**
-   * The human readable prefix to use when emitting statistics.
-   *
-   * @generated from field: string stat_prefix = 1;
+   * @generated from field: string stat_prefix = 1 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * The codec which encodes and decodes the application protocol.
-   * [#extension-category: envoy.generic_proxy.codecs]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig codec_config = 2;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig codec_config = 2 [json_name = ""];
    */
   codecConfig?: TypedExtensionConfig | undefined;
 
@@ -41,43 +34,30 @@ export declare type GenericProxy = Message<"envoy.extensions.filters.network.gen
    */
   routeSpecifier: {
     /**
-     * The generic proxies route table will be dynamically loaded via the meta RDS API.
-     *
-     * @generated from field: envoy.extensions.filters.network.generic_proxy.v3.GenericRds generic_rds = 3;
+     * @generated from field: envoy.extensions.filters.network.generic_proxy.v3.GenericRds generic_rds = 3 [json_name = ""];
      */
     value: GenericRds;
     case: "genericRds";
   } | {
     /**
-     * The route table for the generic proxy is static and is specified in this property.
-     *
-     * @generated from field: envoy.extensions.filters.network.generic_proxy.v3.RouteConfiguration route_config = 4;
+     * @generated from field: envoy.extensions.filters.network.generic_proxy.v3.RouteConfiguration route_config = 4 [json_name = ""];
      */
     value: RouteConfiguration;
     case: "routeConfig";
   } | { case: undefined; value?: undefined };
 
   /**
-   * A list of individual Layer-7 filters that make up the filter chain for requests made to the
-   * proxy. Order matters as the filters are processed sequentially as request events
-   * happen.
-   * [#extension-category: envoy.generic_proxy.filters]
-   *
-   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig filters = 5;
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig filters = 5 [json_name = ""];
    */
   filters: TypedExtensionConfig[];
 
   /**
-   * Tracing configuration for the generic proxy.
-   *
-   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing tracing = 6;
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing tracing = 6 [json_name = ""];
    */
   tracing?: HttpConnectionManager_Tracing | undefined;
 
   /**
-   * Configuration for :ref:`access logs <arch_overview_access_logs>` emitted by generic proxy.
-   *
-   * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 7;
+   * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 7 [json_name = ""];
    */
   accessLog: AccessLog[];
 };
@@ -93,17 +73,12 @@ export declare const GenericProxySchema: GenMessage<GenericProxy>;
  */
 export declare type GenericRds = Message<"envoy.extensions.filters.network.generic_proxy.v3.GenericRds"> & {
   /**
-   * Configuration source specifier for RDS.
-   *
-   * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1;
+   * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1 [json_name = ""];
    */
   configSource?: ConfigSource | undefined;
 
   /**
-   * The name of the route configuration. This name will be passed to the RDS API. This allows an
-   * Envoy configuration with multiple generic proxies to use different route configurations.
-   *
-   * @generated from field: string route_config_name = 2;
+   * @generated from field: string route_config_name = 2 [json_name = ""];
    */
   routeConfigName: string;
 };

@@ -14,88 +14,46 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_network_rbac_v3_rbac: GenFile;
 
 /**
- * RBAC network filter config.
- *
- * Header should not be used in rules/shadow_rules in RBAC network filter as
- * this information is only available in :ref:`RBAC http filter <config_http_filters_rbac>`.
- * [#next-free-field: 9]
- *
  * @generated from message envoy.extensions.filters.network.rbac.v3.RBAC
  */
 export declare type RBAC = Message<"envoy.extensions.filters.network.rbac.v3.RBAC"> & {
   /**
-   * Specify the RBAC rules to be applied globally.
-   * If absent, no enforcing RBAC policy will be applied.
-   * If present and empty, DENY.
-   * If both rules and matcher are configured, rules will be ignored.
-   *
-   * @generated from field: envoy.config.rbac.v3.RBAC rules = 1;
+   * @generated from field: envoy.config.rbac.v3.RBAC rules = 1 [json_name = ""];
    */
   rules?: RBAC$1 | undefined;
 
   /**
-   * The match tree to use when resolving RBAC action for incoming connections. Connections do
-   * not match any matcher will be denied.
-   * If absent, no enforcing RBAC matcher will be applied.
-   * If present and empty, deny all connections.
-   *
-   * @generated from field: xds.type.matcher.v3.Matcher matcher = 6;
+   * @generated from field: xds.type.matcher.v3.Matcher matcher = 6 [json_name = ""];
    */
   matcher?: Matcher | undefined;
 
   /**
-   * Shadow rules are not enforced by the filter but will emit stats and logs
-   * and can be used for rule testing.
-   * If absent, no shadow RBAC policy will be applied.
-   * If both shadow rules and shadow matcher are configured, shadow rules will be ignored.
-   *
-   * @generated from field: envoy.config.rbac.v3.RBAC shadow_rules = 2;
+   * @generated from field: envoy.config.rbac.v3.RBAC shadow_rules = 2 [json_name = ""];
    */
   shadowRules?: RBAC$1 | undefined;
 
   /**
-   * The match tree to use for emitting stats and logs which can be used for rule testing for
-   * incoming connections.
-   * If absent, no shadow matcher will be applied.
-   *
-   * @generated from field: xds.type.matcher.v3.Matcher shadow_matcher = 7;
+   * @generated from field: xds.type.matcher.v3.Matcher shadow_matcher = 7 [json_name = ""];
    */
   shadowMatcher?: Matcher | undefined;
 
   /**
-   * If specified, shadow rules will emit stats with the given prefix.
-   * This is useful to distinguish the stat when there are more than 1 RBAC filter configured with
-   * shadow rules.
-   *
-   * @generated from field: string shadow_rules_stat_prefix = 5;
+   * @generated from field: string shadow_rules_stat_prefix = 5 [json_name = ""];
    */
   shadowRulesStatPrefix: string;
 
   /**
-   * The prefix to use when emitting statistics.
-   *
-   * @generated from field: string stat_prefix = 3;
+   * @generated from field: string stat_prefix = 3 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * RBAC enforcement strategy. By default RBAC will be enforced only once
-   * when the first byte of data arrives from the downstream. When used in
-   * conjunction with filters that emit dynamic metadata after decoding
-   * every payload (e.g., Mongo, MySQL, Kafka) set the enforcement type to
-   * CONTINUOUS to enforce RBAC policies on every message boundary.
-   *
-   * @generated from field: envoy.extensions.filters.network.rbac.v3.RBAC.EnforcementType enforcement_type = 4;
+   * @generated from field: envoy.extensions.filters.network.rbac.v3.RBAC.EnforcementType enforcement_type = 4 [json_name = ""];
    */
   enforcementType: RBAC_EnforcementType;
 
   /**
-   * Delay the specified duration before closing the connection when the policy evaluation
-   * result is ``DENY``. If this is not present, the connection will be closed immediately.
-   * This is useful to provide a better protection for Envoy against clients that retries
-   * aggressively when the connection is rejected by the RBAC filter.
-   *
-   * @generated from field: google.protobuf.Duration delay_deny = 8;
+   * @generated from field: google.protobuf.Duration delay_deny = 8 [json_name = ""];
    */
   delayDeny?: Duration | undefined;
 };
@@ -111,18 +69,11 @@ export declare const RBACSchema: GenMessage<RBAC>;
  */
 export enum RBAC_EnforcementType {
   /**
-   * Apply RBAC policies when the first byte of data arrives on the connection.
-   *
    * @generated from enum value: ONE_TIME_ON_FIRST_BYTE = 0;
    */
   ONE_TIME_ON_FIRST_BYTE = 0,
 
   /**
-   * Continuously apply RBAC policies as data arrives. Use this mode when
-   * using RBAC with message oriented protocols such as Mongo, MySQL, Kafka,
-   * etc. when the protocol decoders emit dynamic metadata such as the
-   * resources being accessed and the operations on the resources.
-   *
    * @generated from enum value: CONTINUOUS = 1;
    */
   CONTINUOUS = 1,

@@ -7,6 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { DataSource, RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { DnsCacheConfig } from "../../../../common/dynamic_forward_proxy/v3/dns_cache_pb.js";
+import type { Address } from "../../../../../config/core/v3/address_pb.js";
+import type { AwsCredentialProvider } from "../../../../common/aws/v3/credential_provider_pb.js";
 import type { GrpcService } from "../../../../../config/core/v3/grpc_service_pb.js";
 
 /**
@@ -15,171 +17,64 @@ import type { GrpcService } from "../../../../../config/core/v3/grpc_service_pb.
 export declare const file_envoy_extensions_filters_network_redis_proxy_v3_redis_proxy: GenFile;
 
 /**
- * [#next-free-field: 12]
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
  */
 export declare type RedisProxy = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy"> & {
   /**
-   * The prefix to use when emitting :ref:`statistics <config_network_filters_redis_proxy_stats>`.
-   *
-   * @generated from field: string stat_prefix = 1;
+   * @generated from field: string stat_prefix = 1 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * Network settings for the connection pool to the upstream clusters.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings settings = 3;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings settings = 3 [json_name = ""];
    */
   settings?: RedisProxy_ConnPoolSettings | undefined;
 
   /**
-   * Indicates that latency stat should be computed in microseconds. By default it is computed in
-   * milliseconds. This does not apply to upstream command stats currently.
-   *
-   * @generated from field: bool latency_in_micros = 4;
+   * @generated from field: bool latency_in_micros = 4 [json_name = ""];
    */
   latencyInMicros: boolean;
 
   /**
-   * List of **unique** prefixes used to separate keys from different workloads to different
-   * clusters. Envoy will always favor the longest match first in case of overlap. A catch-all
-   * cluster can be used to forward commands when there is no match. Time complexity of the
-   * lookups are in O(min(longest key prefix, key length)).
-   *
-   * Example:
-   *
-   * .. code-block:: yaml
-   *
-   *    prefix_routes:
-   *      routes:
-   *        - prefix: "ab"
-   *          cluster: "cluster_a"
-   *        - prefix: "abc"
-   *          cluster: "cluster_b"
-   *
-   * When using the above routes, the following prefixes would be sent to:
-   *
-   * * ``get abc:users`` would retrieve the key 'abc:users' from cluster_b.
-   * * ``get ab:users`` would retrieve the key 'ab:users' from cluster_a.
-   * * ``get z:users`` would return a NoUpstreamHost error. A :ref:`catch-all
-   *   route<envoy_v3_api_field_extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.catch_all_route>`
-   *   would have retrieved the key from that cluster instead.
-   *
-   * See the :ref:`configuration section
-   * <arch_overview_redis_configuration>` of the architecture overview for recommendations on
-   * configuring the backing clusters.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes prefix_routes = 5;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes prefix_routes = 5 [json_name = ""];
    */
   prefixRoutes?: RedisProxy_PrefixRoutes | undefined;
 
   /**
-   * Authenticate Redis client connections locally by forcing downstream clients to issue a `Redis
-   * AUTH command <https://redis.io/commands/auth>`_ with this password before enabling any other
-   * command. If an AUTH command's password matches this password, an "OK" response will be returned
-   * to the client. If the AUTH command password does not match this password, then an "ERR invalid
-   * password" error will be returned. If any other command is received before AUTH when this
-   * password is set, then a "NOAUTH Authentication required." error response will be sent to the
-   * client. If an AUTH command is received when the password is not set, then an "ERR Client sent
-   * AUTH, but no password is set" error will be returned.
-   *
-   * .. attention::
-   *   This field is deprecated. Use :ref:`downstream_auth_passwords
-   *   <envoy_v3_api_field_extensions.filters.network.redis_proxy.v3.RedisProxy.downstream_auth_passwords>`.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource downstream_auth_password = 6 [deprecated = true];
+   * @generated from field: envoy.config.core.v3.DataSource downstream_auth_password = 6 [json_name = "", deprecated = true];
    * @deprecated
    */
   downstreamAuthPassword?: DataSource | undefined;
 
   /**
-   * Authenticate Redis client connections locally by forcing downstream clients to issue a `Redis
-   * AUTH command <https://redis.io/commands/auth>`_ with one of these passwords before enabling any other
-   * command. If an AUTH command's password matches one of these passwords, an "OK" response will be returned
-   * to the client. If the AUTH command password does not match, then an "ERR invalid
-   * password" error will be returned. If any other command is received before AUTH when the
-   * password(s) are set, then a "NOAUTH Authentication required." error response will be sent to the
-   * client. If an AUTH command is received when the password is not set, then an "ERR Client sent
-   * AUTH, but no password is set" error will be returned.
-   *
-   * @generated from field: repeated envoy.config.core.v3.DataSource downstream_auth_passwords = 9;
+   * @generated from field: repeated envoy.config.core.v3.DataSource downstream_auth_passwords = 9 [json_name = ""];
    */
   downstreamAuthPasswords: DataSource[];
 
   /**
-   * List of faults to inject. Faults currently come in two flavors:
-   * - Delay, which delays a request.
-   * - Error, which responds to a request with an error. Errors can also have delays attached.
-   *
-   * Example:
-   *
-   * .. code-block:: yaml
-   *
-   *    faults:
-   *    - fault_type: ERROR
-   *      fault_enabled:
-   *        default_value:
-   *          numerator: 10
-   *          denominator: HUNDRED
-   *        runtime_key: "bogus_key"
-   *        commands:
-   *        - GET
-   *      - fault_type: DELAY
-   *        fault_enabled:
-   *          default_value:
-   *            numerator: 10
-   *            denominator: HUNDRED
-   *          runtime_key: "bogus_key"
-   *        delay: 2s
-   *
-   * See the :ref:`fault injection section
-   * <config_network_filters_redis_proxy_fault_injection>` for more information on how to configure this.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault faults = 8;
+   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault faults = 8 [json_name = ""];
    */
   faults: RedisProxy_RedisFault[];
 
   /**
-   * If a username is provided an ACL style AUTH command will be required with a username and password.
-   * Authenticate Redis client connections locally by forcing downstream clients to issue a `Redis
-   * AUTH command <https://redis.io/commands/auth>`_ with this username and the ``downstream_auth_password``
-   * before enabling any other command. If an AUTH command's username and password matches this username
-   * and the ``downstream_auth_password`` , an "OK" response will be returned to the client. If the AUTH
-   * command username or password does not match this username or the ``downstream_auth_password``, then an
-   * "WRONGPASS invalid username-password pair" error will be returned. If any other command is received before AUTH when this
-   * password is set, then a "NOAUTH Authentication required." error response will be sent to the
-   * client. If an AUTH command is received when the password is not set, then an "ERR Client sent
-   * AUTH, but no ACL is set" error will be returned.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource downstream_auth_username = 7;
+   * @generated from field: envoy.config.core.v3.DataSource downstream_auth_username = 7 [json_name = ""];
    */
   downstreamAuthUsername?: DataSource | undefined;
 
   /**
-   * External authentication configuration. If set, instead of validating username and password against ``downstream_auth_username`` and ``downstream_auth_password``,
-   * the filter will call an external gRPC service to authenticate the client.
-   * A typical usage of this feature is for situations where the password is a one-time token that needs to be validated against a remote service, like a sidecar.
-   * Expiration is also supported, which will disable any further commands from the client after the expiration time, unless a new AUTH command is received and the external auth service returns a new expiration time.
-   * If the external auth service returns an error, authentication is considered failed.
-   * If this setting is set together with ``downstream_auth_username`` and ``downstream_auth_password``, the external auth service will be source of truth, but those fields will still be used for downstream authentication to the cluster.
-   * The API is defined by :ref:`RedisProxyExternalAuthRequest <envoy_v3_api_msg_service.redis_auth.v3.RedisProxyExternalAuthRequest>`.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider external_auth_provider = 10;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider external_auth_provider = 10 [json_name = ""];
    */
   externalAuthProvider?: RedisExternalAuthProvider | undefined;
 
   /**
-   * Optional configure redis custom commands for the proxy, eg -> ["my_custom_cmd1", "my_custom_cmd2"]
-   *
-   * .. note::
-   *   The is to support redis's feature wherein new commands can be added using redis' modules api:
-   *   https://redis.io/docs/latest/develop/reference/modules/
-   *
-   * @generated from field: repeated string custom_commands = 11;
+   * @generated from field: repeated string custom_commands = 11 [json_name = ""];
    */
   customCommands: string[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion protocol_version = 12 [json_name = ""];
+   */
+  protocolVersion: RedisProxy_ProtocolVersion;
 };
 
 /**
@@ -189,122 +84,56 @@ export declare type RedisProxy = Message<"envoy.extensions.filters.network.redis
 export declare const RedisProxySchema: GenMessage<RedisProxy>;
 
 /**
- * Redis connection pool settings.
- * [#next-free-field: 11]
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings
  */
 export declare type RedisProxy_ConnPoolSettings = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings"> & {
   /**
-   * Per-operation timeout in milliseconds. The timer starts when the first
-   * command of a pipeline is written to the backend connection. Each response received from Redis
-   * resets the timer since it signifies that the next command is being processed by the backend.
-   * The only exception to this behavior is when a connection to a backend is not yet established.
-   * In that case, the connect timeout on the cluster will govern the timeout until the connection
-   * is ready.
-   *
-   * @generated from field: google.protobuf.Duration op_timeout = 1;
+   * @generated from field: google.protobuf.Duration op_timeout = 1 [json_name = ""];
    */
   opTimeout?: Duration | undefined;
 
   /**
-   * Use hash tagging on every redis key to guarantee that keys with the same hash tag will be
-   * forwarded to the same upstream. The hash key used for determining the upstream in a
-   * consistent hash ring configuration will be computed from the hash tagged key instead of the
-   * whole key. The algorithm used to compute the hash tag is identical to the `redis-cluster
-   * implementation <https://redis.io/topics/cluster-spec#keys-hash-tags>`_.
-   *
-   * Examples:
-   *
-   * * '{user1000}.following' and '{user1000}.followers' **will** be sent to the same upstream
-   * * '{user1000}.following' and '{user1001}.following' **might** be sent to the same upstream
-   *
-   * @generated from field: bool enable_hashtagging = 2;
+   * @generated from field: bool enable_hashtagging = 2 [json_name = ""];
    */
   enableHashtagging: boolean;
 
   /**
-   * Accept `moved and ask redirection
-   * <https://redis.io/topics/cluster-spec#redirection-and-resharding>`_ errors from upstream
-   * redis servers, and retry commands to the specified target server. The target server does not
-   * need to be known to the cluster manager. If the command cannot be redirected, then the
-   * original error is passed downstream unchanged. By default, this support is not enabled.
-   *
-   * @generated from field: bool enable_redirection = 3;
+   * @generated from field: bool enable_redirection = 3 [json_name = ""];
    */
   enableRedirection: boolean;
 
   /**
-   * If ``enable_redirection`` is set to true this option configures the DNS cache that the
-   * connection pool will use to resolve hostnames that are returned with MOVED and ASK responses.
-   * If no configuration is provided, DNS lookups will not be performed (and thus the MOVED/ASK errors
-   * will be propagated verbatim to the user).
-   *
-   * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 9;
+   * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 9 [json_name = ""];
    */
   dnsCacheConfig?: DnsCacheConfig | undefined;
 
   /**
-   * Maximum size of encoded request buffer before flush is triggered and encoded requests
-   * are sent upstream. If this is unset, the buffer flushes whenever it receives data
-   * and performs no batching.
-   * This feature makes it possible for multiple clients to send requests to Envoy and have
-   * them batched- for example if one is running several worker processes, each with its own
-   * Redis connection. There is no benefit to using this with a single downstream process.
-   * Recommended size (if enabled) is 1024 bytes.
-   *
-   * @generated from field: uint32 max_buffer_size_before_flush = 4;
+   * @generated from field: uint32 max_buffer_size_before_flush = 4 [json_name = ""];
    */
   maxBufferSizeBeforeFlush: number;
 
   /**
-   * The encoded request buffer is flushed N milliseconds after the first request has been
-   * encoded, unless the buffer size has already exceeded ``max_buffer_size_before_flush``.
-   * If ``max_buffer_size_before_flush`` is not set, this flush timer is not used. Otherwise,
-   * the timer should be set according to the number of clients, overall request rate and
-   * desired maximum latency for a single command. For example, if there are many requests
-   * being batched together at a high rate, the buffer will likely be filled before the timer
-   * fires. Alternatively, if the request rate is lower the buffer will not be filled as often
-   * before the timer fires.
-   * If ``max_buffer_size_before_flush`` is set, but ``buffer_flush_timeout`` is not, the latter
-   * defaults to 3ms.
-   *
-   * @generated from field: google.protobuf.Duration buffer_flush_timeout = 5;
+   * @generated from field: google.protobuf.Duration buffer_flush_timeout = 5 [json_name = ""];
    */
   bufferFlushTimeout?: Duration | undefined;
 
   /**
-   * ``max_upstream_unknown_connections`` controls how many upstream connections to unknown hosts
-   * can be created at any given time by any given worker thread (see ``enable_redirection`` for
-   * more details). If the host is unknown and a connection cannot be created due to enforcing
-   * this limit, then redirection will fail and the original redirection error will be passed
-   * downstream unchanged. This limit defaults to 100.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_upstream_unknown_connections = 6;
+   * @generated from field: google.protobuf.UInt32Value max_upstream_unknown_connections = 6 [json_name = ""];
    */
   maxUpstreamUnknownConnections?: number | undefined;
 
   /**
-   * Enable per-command statistics per upstream cluster, in addition to the filter level aggregate
-   * count. These commands are measured in microseconds.
-   *
-   * @generated from field: bool enable_command_stats = 8;
+   * @generated from field: bool enable_command_stats = 8 [json_name = ""];
    */
   enableCommandStats: boolean;
 
   /**
-   * Read policy. The default is to read from the primary.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings.ReadPolicy read_policy = 7;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings.ReadPolicy read_policy = 7 [json_name = ""];
    */
   readPolicy: RedisProxy_ConnPoolSettings_ReadPolicy;
 
   /**
-   * Ops or connection timeout triggers reconnection to redis server which could result in reconnection
-   * storm to busy redis server. This config is a protection to rate limit reconnection rate.
-   * If not set, there will be no rate limiting on the reconnection.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnectionRateLimit connection_rate_limit = 10;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnectionRateLimit connection_rate_limit = 10 [json_name = ""];
    */
   connectionRateLimit?: RedisProxy_ConnectionRateLimit | undefined;
 };
@@ -316,51 +145,43 @@ export declare type RedisProxy_ConnPoolSettings = Message<"envoy.extensions.filt
 export declare const RedisProxy_ConnPoolSettingsSchema: GenMessage<RedisProxy_ConnPoolSettings>;
 
 /**
- * ReadPolicy controls how Envoy routes read commands to Redis nodes. This is currently
- * supported for Redis Cluster. All ReadPolicy settings except MASTER may return stale data
- * because replication is asynchronous and requires some delay. You need to ensure that your
- * application can tolerate stale data.
- *
  * @generated from enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings.ReadPolicy
  */
 export enum RedisProxy_ConnPoolSettings_ReadPolicy {
   /**
-   * Default mode. Read from the current primary node.
-   *
    * @generated from enum value: MASTER = 0;
    */
   MASTER = 0,
 
   /**
-   * Read from the primary, but if it is unavailable, read from replica nodes.
-   *
    * @generated from enum value: PREFER_MASTER = 1;
    */
   PREFER_MASTER = 1,
 
   /**
-   * Read from replica nodes. If multiple replica nodes are present within a shard, a random
-   * node is selected. Healthy nodes have precedent over unhealthy nodes.
-   *
    * @generated from enum value: REPLICA = 2;
    */
   REPLICA = 2,
 
   /**
-   * Read from the replica nodes (similar to REPLICA), but if all replicas are unavailable (not
-   * present or unhealthy), read from the primary.
-   *
    * @generated from enum value: PREFER_REPLICA = 3;
    */
   PREFER_REPLICA = 3,
 
   /**
-   * Read from any node of the cluster. A random node is selected among the primary and
-   * replicas, healthy nodes have precedent over unhealthy nodes.
-   *
    * @generated from enum value: ANY = 4;
    */
   ANY = 4,
+
+  /**
+   * @generated from enum value: LOCAL_ZONE_AFFINITY = 5;
+   */
+  LOCAL_ZONE_AFFINITY = 5,
+
+  /**
+   * @generated from enum value: LOCAL_ZONE_AFFINITY_REPLICAS_AND_PRIMARY = 6;
+   */
+  LOCAL_ZONE_AFFINITY_REPLICAS_AND_PRIMARY = 6,
 }
 
 /**
@@ -373,24 +194,17 @@ export declare const RedisProxy_ConnPoolSettings_ReadPolicySchema: GenEnum<Redis
  */
 export declare type RedisProxy_PrefixRoutes = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes"> & {
   /**
-   * List of prefix routes.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route routes = 1;
+   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route routes = 1 [json_name = ""];
    */
   routes: RedisProxy_PrefixRoutes_Route[];
 
   /**
-   * Indicates that prefix matching should be case insensitive.
-   *
-   * @generated from field: bool case_insensitive = 2;
+   * @generated from field: bool case_insensitive = 2 [json_name = ""];
    */
   caseInsensitive: boolean;
 
   /**
-   * Optional catch-all route to forward commands that doesn't match any of the routes. The
-   * catch-all route becomes required when no routes are specified.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route catch_all_route = 4;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route catch_all_route = 4 [json_name = ""];
    */
   catchAllRoute?: RedisProxy_PrefixRoutes_Route | undefined;
 };
@@ -402,52 +216,36 @@ export declare type RedisProxy_PrefixRoutes = Message<"envoy.extensions.filters.
 export declare const RedisProxy_PrefixRoutesSchema: GenMessage<RedisProxy_PrefixRoutes>;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route
  */
 export declare type RedisProxy_PrefixRoutes_Route = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route"> & {
   /**
-   * String prefix that must match the beginning of the keys. Envoy will always favor the
-   * longest match.
-   *
-   * @generated from field: string prefix = 1;
+   * @generated from field: string prefix = 1 [json_name = ""];
    */
   prefix: string;
 
   /**
-   * Indicates if the prefix needs to be removed from the key when forwarded.
-   *
-   * @generated from field: bool remove_prefix = 2;
+   * @generated from field: bool remove_prefix = 2 [json_name = ""];
    */
   removePrefix: boolean;
 
   /**
-   * Upstream cluster to forward the command to.
-   *
-   * @generated from field: string cluster = 3;
+   * @generated from field: string cluster = 3 [json_name = ""];
    */
   cluster: string;
 
   /**
-   * Indicates that the route has a request mirroring policy.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy request_mirror_policy = 4;
+   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy request_mirror_policy = 4 [json_name = ""];
    */
   requestMirrorPolicy: RedisProxy_PrefixRoutes_Route_RequestMirrorPolicy[];
 
   /**
-   * Indicates how redis key should be formatted. To substitute redis key into the formatting
-   * expression, use %KEY% as a string replacement command.
-   *
-   * @generated from field: string key_formatter = 5;
+   * @generated from field: string key_formatter = 5 [json_name = ""];
    */
   keyFormatter: string;
 
   /**
-   * Indicates that the route has a read command policy
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.ReadCommandPolicy read_command_policy = 6;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.ReadCommandPolicy read_command_policy = 6 [json_name = ""];
    */
   readCommandPolicy?: RedisProxy_PrefixRoutes_Route_ReadCommandPolicy | undefined;
 };
@@ -459,38 +257,21 @@ export declare type RedisProxy_PrefixRoutes_Route = Message<"envoy.extensions.fi
 export declare const RedisProxy_PrefixRoutes_RouteSchema: GenMessage<RedisProxy_PrefixRoutes_Route>;
 
 /**
- * The router is capable of shadowing traffic from one cluster to another. The current
- * implementation is "fire and forget," meaning Envoy will not wait for the shadow cluster to
- * respond before returning the response from the primary cluster. All normal statistics are
- * collected for the shadow cluster making this feature useful for testing.
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy
  */
 export declare type RedisProxy_PrefixRoutes_Route_RequestMirrorPolicy = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy"> & {
   /**
-   * Specifies the cluster that requests will be mirrored to. The cluster must
-   * exist in the cluster manager configuration.
-   *
-   * @generated from field: string cluster = 1;
+   * @generated from field: string cluster = 1 [json_name = ""];
    */
   cluster: string;
 
   /**
-   * If not specified or the runtime key is not present, all requests to the target cluster
-   * will be mirrored.
-   *
-   * If specified, Envoy will lookup the runtime key to get the percentage of requests to the
-   * mirror.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent runtime_fraction = 2;
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent runtime_fraction = 2 [json_name = ""];
    */
   runtimeFraction?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Set this to TRUE to only mirror write commands, this is effectively replicating the
-   * writes in a "fire and forget" manner.
-   *
-   * @generated from field: bool exclude_read_commands = 3;
+   * @generated from field: bool exclude_read_commands = 3 [json_name = ""];
    */
   excludeReadCommands: boolean;
 };
@@ -502,13 +283,11 @@ export declare type RedisProxy_PrefixRoutes_Route_RequestMirrorPolicy = Message<
 export declare const RedisProxy_PrefixRoutes_Route_RequestMirrorPolicySchema: GenMessage<RedisProxy_PrefixRoutes_Route_RequestMirrorPolicy>;
 
 /**
- * ReadCommandPolicy specifies that Envoy should route read commands to another cluster.
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.ReadCommandPolicy
  */
 export declare type RedisProxy_PrefixRoutes_Route_ReadCommandPolicy = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.ReadCommandPolicy"> & {
   /**
-   * @generated from field: string cluster = 1;
+   * @generated from field: string cluster = 1 [json_name = ""];
    */
   cluster: string;
 };
@@ -520,37 +299,26 @@ export declare type RedisProxy_PrefixRoutes_Route_ReadCommandPolicy = Message<"e
 export declare const RedisProxy_PrefixRoutes_Route_ReadCommandPolicySchema: GenMessage<RedisProxy_PrefixRoutes_Route_ReadCommandPolicy>;
 
 /**
- * RedisFault defines faults used for fault injection.
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault
  */
 export declare type RedisProxy_RedisFault = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault"> & {
   /**
-   * Fault type.
-   *
-   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault.RedisFaultType fault_type = 1;
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.RedisFault.RedisFaultType fault_type = 1 [json_name = ""];
    */
   faultType: RedisProxy_RedisFault_RedisFaultType;
 
   /**
-   * Percentage of requests fault applies to.
-   *
-   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent fault_enabled = 2;
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent fault_enabled = 2 [json_name = ""];
    */
   faultEnabled?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Delay for all faults. If not set, defaults to zero
-   *
-   * @generated from field: google.protobuf.Duration delay = 3;
+   * @generated from field: google.protobuf.Duration delay = 3 [json_name = ""];
    */
   delay?: Duration | undefined;
 
   /**
-   * Commands fault is restricted to, if any. If not set, fault applies to all commands
-   * other than auth and ping (due to special handling of those commands in Envoy).
-   *
-   * @generated from field: repeated string commands = 4;
+   * @generated from field: repeated string commands = 4 [json_name = ""];
    */
   commands: string[];
 };
@@ -566,15 +334,11 @@ export declare const RedisProxy_RedisFaultSchema: GenMessage<RedisProxy_RedisFau
  */
 export enum RedisProxy_RedisFault_RedisFaultType {
   /**
-   * Delays requests. This is the base fault; other faults can have delays added.
-   *
    * @generated from enum value: DELAY = 0;
    */
   DELAY = 0,
 
   /**
-   * Returns errors on requests.
-   *
    * @generated from enum value: ERROR = 1;
    */
   ERROR = 1,
@@ -586,16 +350,11 @@ export enum RedisProxy_RedisFault_RedisFaultType {
 export declare const RedisProxy_RedisFault_RedisFaultTypeSchema: GenEnum<RedisProxy_RedisFault_RedisFaultType>;
 
 /**
- * Configuration to limit reconnection rate to redis server to protect redis server
- * from client reconnection storm.
- *
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnectionRateLimit
  */
 export declare type RedisProxy_ConnectionRateLimit = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnectionRateLimit"> & {
   /**
-   * Reconnection rate per sec. Rate limiting is implemented with TokenBucket.
-   *
-   * @generated from field: uint32 connection_rate_limit_per_sec = 1;
+   * @generated from field: uint32 connection_rate_limit_per_sec = 1 [json_name = ""];
    */
   connectionRateLimitPerSec: number;
 };
@@ -607,28 +366,48 @@ export declare type RedisProxy_ConnectionRateLimit = Message<"envoy.extensions.f
 export declare const RedisProxy_ConnectionRateLimitSchema: GenMessage<RedisProxy_ConnectionRateLimit>;
 
 /**
- * RedisProtocolOptions specifies Redis upstream protocol options. This object is used in
- * :ref:`typed_extension_protocol_options<envoy_v3_api_field_config.cluster.v3.Cluster.typed_extension_protocol_options>`,
- * keyed by the name ``envoy.filters.network.redis_proxy``.
- *
+ * @generated from enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion
+ */
+export enum RedisProxy_ProtocolVersion {
+  /**
+   * @generated from enum value: RESP2 = 0;
+   */
+  RESP2 = 0,
+
+  /**
+   * @generated from enum value: RESP3 = 1;
+   */
+  RESP3 = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion.
+ */
+export declare const RedisProxy_ProtocolVersionSchema: GenEnum<RedisProxy_ProtocolVersion>;
+
+/**
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions
  */
 export declare type RedisProtocolOptions = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions"> & {
   /**
-   * Upstream server password as defined by the ``requirepass`` directive
-   * `<https://redis.io/topics/config>`_ in the server's configuration file.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource auth_password = 1;
+   * @generated from field: envoy.config.core.v3.DataSource auth_password = 1 [json_name = ""];
    */
   authPassword?: DataSource | undefined;
 
   /**
-   * Upstream server username as defined by the ``user`` directive
-   * `<https://redis.io/topics/acl>`_ in the server's configuration file.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource auth_username = 2;
+   * @generated from field: envoy.config.core.v3.DataSource auth_username = 2 [json_name = ""];
    */
   authUsername?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.AwsIam aws_iam = 3 [json_name = ""];
+   */
+  awsIam?: AwsIam | undefined;
+
+  /**
+   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential credentials = 4 [json_name = ""];
+   */
+  credentials: RedisProtocolOptions_Credential[];
 };
 
 /**
@@ -638,32 +417,78 @@ export declare type RedisProtocolOptions = Message<"envoy.extensions.filters.net
 export declare const RedisProtocolOptionsSchema: GenMessage<RedisProtocolOptions>;
 
 /**
- * RedisExternalAuthProvider specifies a gRPC service that can be used to authenticate Redis clients.
- * This service will be called every time an AUTH command is received from a client.
- * If the service returns an error, authentication is considered failed.
- * If the service returns a success, the client is considered authenticated.
- * The service can also return an expiration timestamp, which will be used to disable any further
- * commands from the client after it passes, unless a new AUTH command is received and the
- * external auth service returns a new expiration timestamp.
- *
+ * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential
+ */
+export declare type RedisProtocolOptions_Credential = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.Address address = 1 [json_name = ""];
+   */
+  address?: Address | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource auth_password = 2 [json_name = ""];
+   */
+  authPassword?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource auth_username = 3 [json_name = ""];
+   */
+  authUsername?: DataSource | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential.
+ * Use `create(RedisProtocolOptions_CredentialSchema)` to create a new message.
+ */
+export declare const RedisProtocolOptions_CredentialSchema: GenMessage<RedisProtocolOptions_Credential>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.redis_proxy.v3.AwsIam
+ */
+export declare type AwsIam = Message<"envoy.extensions.filters.network.redis_proxy.v3.AwsIam"> & {
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.AwsCredentialProvider credential_provider = 1 [json_name = ""];
+   */
+  credentialProvider?: AwsCredentialProvider | undefined;
+
+  /**
+   * @generated from field: string cache_name = 2 [json_name = ""];
+   */
+  cacheName: string;
+
+  /**
+   * @generated from field: string service_name = 3 [json_name = ""];
+   */
+  serviceName: string;
+
+  /**
+   * @generated from field: string region = 4 [json_name = ""];
+   */
+  region: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration expiration_time = 5 [json_name = ""];
+   */
+  expirationTime?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.redis_proxy.v3.AwsIam.
+ * Use `create(AwsIamSchema)` to create a new message.
+ */
+export declare const AwsIamSchema: GenMessage<AwsIam>;
+
+/**
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider
  */
 export declare type RedisExternalAuthProvider = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider"> & {
   /**
-   * External auth gRPC service configuration.
-   * It will be called every time an AUTH command is received from a client.
-   *
-   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1 [json_name = ""];
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * If set to true, the filter will expect an expiration timestamp in the response from the external
-   * auth service. This timestamp will be used to disable any further commands from the client after
-   * the expiration time, unless a new AUTH command is received and the external auth service returns
-   * a new expiration timestamp.
-   *
-   * @generated from field: bool enable_auth_expiration = 2;
+   * @generated from field: bool enable_auth_expiration = 2 [json_name = ""];
    */
   enableAuthExpiration: boolean;
 };

@@ -2,14 +2,17 @@
 // @generated from file envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto (package envoy.extensions.filters.network.tcp_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeaderValueOption, Metadata } from "../../../../../config/core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { AccessLog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { BackoffStrategy } from "../../../../../config/core/v3/backoff_pb.js";
 import type { HashPolicy } from "../../../../../type/v3/hash_policy_pb.js";
+import type { Percent } from "../../../../../type/v3/percent_pb.js";
 import type { TlvEntry } from "../../../../../config/core/v3/proxy_protocol_pb.js";
+import type { RequestIDExtension } from "../../http_connection_manager/v3/http_connection_manager_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
 import type { ConfigSource } from "../../../../../config/core/v3/config_source_pb.js";
 
 /**
@@ -18,16 +21,11 @@ import type { ConfigSource } from "../../../../../config/core/v3/config_source_p
 export declare const file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy: GenFile;
 
 /**
- * [#next-free-field: 20]
- *
  * @generated from message envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
  */
 export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"> & {
   /**
-   * The prefix to use when emitting :ref:`statistics
-   * <config_network_filters_tcp_proxy_stats>`.
-   *
-   * @generated from field: string stat_prefix = 1;
+   * @generated from field: string stat_prefix = 1 [json_name = ""];
    */
   statPrefix: string;
 
@@ -36,186 +34,119 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
    */
   clusterSpecifier: {
     /**
-     * The upstream cluster to connect to.
-     *
-     * @generated from field: string cluster = 2;
+     * @generated from field: string cluster = 2 [json_name = ""];
      */
     value: string;
     case: "cluster";
   } | {
     /**
-     * Multiple upstream clusters can be specified for a given route. The
-     * request is routed to one of the upstream clusters based on weights
-     * assigned to each cluster.
-     *
-     * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster weighted_clusters = 10;
+     * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster weighted_clusters = 10 [json_name = ""];
      */
     value: TcpProxy_WeightedCluster;
     case: "weightedClusters";
   } | { case: undefined; value?: undefined };
 
   /**
-   * The on demand policy for the upstream cluster.
-   * It applies to both
-   * :ref:`TcpProxy.cluster <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.cluster>`
-   * and
-   * :ref:`TcpProxy.weighted_clusters <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.weighted_clusters>`.
-   *
-   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand on_demand = 14;
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand on_demand = 14 [json_name = ""];
    */
   onDemand?: TcpProxy_OnDemand | undefined;
 
   /**
-   * Optional endpoint metadata match criteria used by the subset load balancer. Only endpoints
-   * in the upstream cluster with metadata matching what is set in this field will be considered
-   * for load balancing. The filter name should be specified as ``envoy.lb``.
-   *
-   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 9;
+   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 9 [json_name = ""];
    */
   metadataMatch?: Metadata | undefined;
 
   /**
-   * The idle timeout for connections managed by the TCP proxy filter. The idle timeout
-   * is defined as the period in which there are no bytes sent or received on either
-   * the upstream or downstream connection. If not set, the default idle timeout is 1 hour. If set
-   * to 0s, the timeout will be disabled.
-   * It is possible to dynamically override this configuration by setting a per-connection filter
-   * state object for the key ``envoy.tcp_proxy.per_connection_idle_timeout_ms``.
-   *
-   * .. warning::
-   *   Disabling this timeout has a highly likelihood of yielding connection leaks due to lost TCP
-   *   FIN packets, etc.
-   *
-   * @generated from field: google.protobuf.Duration idle_timeout = 8;
+   * @generated from field: google.protobuf.Duration idle_timeout = 8 [json_name = ""];
    */
   idleTimeout?: Duration | undefined;
 
   /**
-   * [#not-implemented-hide:] The idle timeout for connections managed by the TCP proxy
-   * filter. The idle timeout is defined as the period in which there is no
-   * active traffic. If not set, there is no idle timeout. When the idle timeout
-   * is reached the connection will be closed. The distinction between
-   * downstream_idle_timeout/upstream_idle_timeout provides a means to set
-   * timeout based on the last byte sent on the downstream/upstream connection.
-   *
-   * @generated from field: google.protobuf.Duration downstream_idle_timeout = 3;
+   * @generated from field: google.protobuf.Duration downstream_idle_timeout = 3 [json_name = ""];
    */
   downstreamIdleTimeout?: Duration | undefined;
 
   /**
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: google.protobuf.Duration upstream_idle_timeout = 4;
+   * @generated from field: google.protobuf.Duration upstream_idle_timeout = 4 [json_name = ""];
    */
   upstreamIdleTimeout?: Duration | undefined;
 
   /**
-   * Configuration for :ref:`access logs <arch_overview_access_logs>`
-   * emitted by the this tcp_proxy.
-   *
-   * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 5;
+   * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 5 [json_name = ""];
    */
   accessLog: AccessLog[];
 
   /**
-   * The maximum number of unsuccessful connection attempts that will be made before
-   * giving up. If the parameter is not specified, 1 connection attempt will be made.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_connect_attempts = 7;
+   * @generated from field: google.protobuf.UInt32Value max_connect_attempts = 7 [json_name = ""];
    */
   maxConnectAttempts?: number | undefined;
 
   /**
-   * Sets the backoff strategy. If not set, the retries are performed without backoff.
-   *
-   * @generated from field: envoy.config.core.v3.BackoffStrategy backoff_options = 18;
+   * @generated from field: envoy.config.core.v3.BackoffStrategy backoff_options = 18 [json_name = ""];
    */
   backoffOptions?: BackoffStrategy | undefined;
 
   /**
-   * Optional configuration for TCP proxy hash policy. If hash_policy is not set, the hash-based
-   * load balancing algorithms will select a host randomly. Currently the number of hash policies is
-   * limited to 1.
-   *
-   * @generated from field: repeated envoy.type.v3.HashPolicy hash_policy = 11;
+   * @generated from field: repeated envoy.type.v3.HashPolicy hash_policy = 11 [json_name = ""];
    */
   hashPolicy: HashPolicy[];
 
   /**
-   * If set, this configures tunneling, e.g. configuration options to tunnel TCP payload over
-   * HTTP CONNECT. If this message is absent, the payload will be proxied upstream as per usual.
-   * It is possible to dynamically override this configuration and disable tunneling per connection,
-   * by setting a per-connection filter state object for the key ``envoy.tcp_proxy.disable_tunneling``.
-   *
-   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig tunneling_config = 12;
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig tunneling_config = 12 [json_name = ""];
    */
   tunnelingConfig?: TcpProxy_TunnelingConfig | undefined;
 
   /**
-   * The maximum duration of a connection. The duration is defined as the period since a connection
-   * was established. If not set, there is no max duration. When max_downstream_connection_duration
-   * is reached the connection will be closed. Duration must be at least 1ms.
-   *
-   * @generated from field: google.protobuf.Duration max_downstream_connection_duration = 13;
+   * @generated from field: google.protobuf.Duration max_downstream_connection_duration = 13 [json_name = ""];
    */
   maxDownstreamConnectionDuration?: Duration | undefined;
 
   /**
-   * Note that if both this field and :ref:`access_log_flush_interval
-   * <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions.access_log_flush_interval>`
-   * are specified, the former (deprecated field) is ignored.
-   *
-   * .. attention::
-   *   This field is deprecated in favor of
-   *   :ref:`access_log_flush_interval
-   *   <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions.access_log_flush_interval>`.
-   *
-   * @generated from field: google.protobuf.Duration access_log_flush_interval = 15 [deprecated = true];
+   * @generated from field: envoy.type.v3.Percent max_downstream_connection_duration_jitter_percentage = 20 [json_name = ""];
+   */
+  maxDownstreamConnectionDurationJitterPercentage?: Percent | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration access_log_flush_interval = 15 [json_name = "", deprecated = true];
    * @deprecated
    */
   accessLogFlushInterval?: Duration | undefined;
 
   /**
-   * Note that if both this field and :ref:`flush_access_log_on_connected
-   * <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions.flush_access_log_on_connected>`
-   * are specified, the former (deprecated field) is ignored.
-   *
-   * .. attention::
-   *   This field is deprecated in favor of
-   *   :ref:`flush_access_log_on_connected
-   *   <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions.flush_access_log_on_connected>`.
-   *
-   * @generated from field: bool flush_access_log_on_connected = 16 [deprecated = true];
+   * @generated from field: bool flush_access_log_on_connected = 16 [json_name = "", deprecated = true];
    * @deprecated
    */
   flushAccessLogOnConnected: boolean;
 
   /**
-   * Additional access log options for TCP Proxy.
-   *
-   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions access_log_options = 17;
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions access_log_options = 17 [json_name = ""];
    */
   accessLogOptions?: TcpProxy_TcpAccessLogOptions | undefined;
 
   /**
-   * If set, the specified PROXY protocol TLVs (Type-Length-Value) will be added to the PROXY protocol
-   * state created by the TCP proxy filter. These TLVs will be sent in the PROXY protocol v2 header
-   * to upstream.
-   *
-   * This field only takes effect when the TCP proxy filter is creating new PROXY protocol
-   * state and there is an upstream proxy protocol transport socket configured in the cluster.
-   * If the connection already contains PROXY protocol state (including any TLVs) parsed by a
-   * downstream proxy protocol listener filter, the TLVs specified here are ignored.
-   *
-   * .. note::
-   *   To ensure specified TLVs are allowed in the upstream PROXY protocol header, you must also
-   *   configure the passthrough TLVs on the upstream proxy protocol transport. See
-   *   :ref:`core.v3.ProxyProtocolConfig.pass_through_tlvs <envoy_v3_api_field_config.core.v3.ProxyProtocolConfig.pass_through_tlvs>`
-   *   for details.
-   *
-   * @generated from field: repeated envoy.config.core.v3.TlvEntry proxy_protocol_tlvs = 19;
+   * @generated from field: repeated envoy.config.core.v3.TlvEntry proxy_protocol_tlvs = 19 [json_name = ""];
    */
   proxyProtocolTlvs: TlvEntry[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy proxy_protocol_tlv_merge_policy = 23 [json_name = ""];
+   */
+  proxyProtocolTlvMergePolicy: ProxyProtocolTlvMergePolicy;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode upstream_connect_mode = 21 [json_name = ""];
+   */
+  upstreamConnectMode: UpstreamConnectMode;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_early_data_bytes = 22 [json_name = ""];
+   */
+  maxEarlyDataBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue check_drain_close = 24 [json_name = ""];
+   */
+  checkDrainClose?: boolean | undefined;
 };
 
 /**
@@ -225,17 +156,11 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
 export declare const TcpProxySchema: GenMessage<TcpProxy>;
 
 /**
- * Allows for specification of multiple upstream clusters along with weights
- * that indicate the percentage of traffic to be forwarded to each cluster.
- * The router selects an upstream cluster based on these weights.
- *
  * @generated from message envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster
  */
 export declare type TcpProxy_WeightedCluster = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster"> & {
   /**
-   * Specifies one or more upstream clusters associated with the route.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight clusters = 1;
+   * @generated from field: repeated envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight clusters = 1 [json_name = ""];
    */
   clusters: TcpProxy_WeightedCluster_ClusterWeight[];
 };
@@ -251,30 +176,17 @@ export declare const TcpProxy_WeightedClusterSchema: GenMessage<TcpProxy_Weighte
  */
 export declare type TcpProxy_WeightedCluster_ClusterWeight = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight"> & {
   /**
-   * Name of the upstream cluster.
-   *
-   * @generated from field: string name = 1;
+   * @generated from field: string name = 1 [json_name = ""];
    */
   name: string;
 
   /**
-   * When a request matches the route, the choice of an upstream cluster is
-   * determined by its weight. The sum of weights across all entries in the
-   * clusters array determines the total weight.
-   *
-   * @generated from field: uint32 weight = 2;
+   * @generated from field: uint32 weight = 2 [json_name = ""];
    */
   weight: number;
 
   /**
-   * Optional endpoint metadata match criteria used by the subset load balancer. Only endpoints
-   * in the upstream cluster with metadata matching what is set in this field will be considered
-   * for load balancing. Note that this will be merged with what's provided in
-   * :ref:`TcpProxy.metadata_match
-   * <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.metadata_match>`, with values
-   * here taking precedence. The filter name should be specified as ``envoy.lb``.
-   *
-   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 3;
+   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 3 [json_name = ""];
    */
   metadataMatch?: Metadata | undefined;
 };
@@ -286,81 +198,58 @@ export declare type TcpProxy_WeightedCluster_ClusterWeight = Message<"envoy.exte
 export declare const TcpProxy_WeightedCluster_ClusterWeightSchema: GenMessage<TcpProxy_WeightedCluster_ClusterWeight>;
 
 /**
- * Configuration for tunneling TCP over other transports or application layers.
- * Tunneling is supported over both HTTP/1.1 and HTTP/2. Upstream protocol is
- * determined by the cluster configuration.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig
  */
 export declare type TcpProxy_TunnelingConfig = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig"> & {
   /**
-   * The hostname to send in the synthesized CONNECT headers to the upstream proxy.
-   * This field evaluates command operators if set, otherwise returns hostname as is.
-   *
-   * Example: dynamically set hostname using downstream SNI
-   *
-   * .. code-block:: yaml
-   *
-   *    tunneling_config:
-   *      hostname: "%REQUESTED_SERVER_NAME%:443"
-   *
-   * Example: dynamically set hostname using dynamic metadata
-   *
-   * .. code-block:: yaml
-   *
-   *    tunneling_config:
-   *      hostname: "%DYNAMIC_METADATA(tunnel:address)%"
-   *
-   *
-   * @generated from field: string hostname = 1;
+   * @generated from field: string hostname = 1 [json_name = ""];
    */
   hostname: string;
 
   /**
-   * Use POST method instead of CONNECT method to tunnel the TCP stream.
-   * The 'protocol: bytestream' header is also NOT set for HTTP/2 to comply with the spec.
-   *
-   * The upstream proxy is expected to convert POST payload as raw TCP.
-   *
-   * @generated from field: bool use_post = 2;
+   * @generated from field: bool use_post = 2 [json_name = ""];
    */
   usePost: boolean;
 
   /**
-   * Additional request headers to upstream proxy. This is mainly used to
-   * trigger upstream to convert POST requests back to CONNECT requests.
-   *
-   * Neither ``:-prefixed`` pseudo-headers nor the Host: header can be overridden.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption headers_to_add = 3;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption headers_to_add = 3 [json_name = ""];
    */
   headersToAdd: HeaderValueOption[];
 
   /**
-   * Save the response headers to the downstream info filter state for consumption
-   * by the network filters. The filter state key is ``envoy.tcp_proxy.propagate_response_headers``.
-   *
-   * @generated from field: bool propagate_response_headers = 4;
+   * @generated from field: bool propagate_response_headers = 4 [json_name = ""];
    */
   propagateResponseHeaders: boolean;
 
   /**
-   * The path used with POST method. Default path is ``/``. If post path is specified and
-   * :ref:`use_post field <envoy_v3_api_field_extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig.use_post>`
-   * isn't true, it will be rejected.
-   *
-   * @generated from field: string post_path = 5;
+   * @generated from field: string post_path = 5 [json_name = ""];
    */
   postPath: string;
 
   /**
-   * Save the response trailers to the downstream info filter state for consumption
-   * by the network filters. The filter state key is ``envoy.tcp_proxy.propagate_response_trailers``.
-   *
-   * @generated from field: bool propagate_response_trailers = 6;
+   * @generated from field: bool propagate_response_trailers = 6 [json_name = ""];
    */
   propagateResponseTrailers: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension request_id_extension = 7 [json_name = ""];
+   */
+  requestIdExtension?: RequestIDExtension | undefined;
+
+  /**
+   * @generated from field: string request_id_header = 8 [json_name = ""];
+   */
+  requestIdHeader: string;
+
+  /**
+   * @generated from field: string request_id_metadata_key = 9 [json_name = ""];
+   */
+  requestIdMetadataKey: string;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 10 [json_name = ""];
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**
@@ -374,31 +263,17 @@ export declare const TcpProxy_TunnelingConfigSchema: GenMessage<TcpProxy_Tunneli
  */
 export declare type TcpProxy_OnDemand = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.OnDemand"> & {
   /**
-   * An optional configuration for on-demand cluster discovery
-   * service. If not specified, the on-demand cluster discovery will
-   * be disabled. When it's specified, the filter will pause a request
-   * to an unknown cluster and will begin a cluster discovery
-   * process. When the discovery is finished (successfully or not),
-   * the request will be resumed.
-   *
-   * @generated from field: envoy.config.core.v3.ConfigSource odcds_config = 1;
+   * @generated from field: envoy.config.core.v3.ConfigSource odcds_config = 1 [json_name = ""];
    */
   odcdsConfig?: ConfigSource | undefined;
 
   /**
-   * xdstp:// resource locator for on-demand cluster collection.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: string resources_locator = 2;
+   * @generated from field: string resources_locator = 2 [json_name = ""];
    */
   resourcesLocator: string;
 
   /**
-   * The timeout for on demand cluster lookup. If the CDS cannot return the required cluster,
-   * the downstream request will be closed with the error code detail NO_CLUSTER_FOUND.
-   * [#not-implemented-hide:]
-   *
-   * @generated from field: google.protobuf.Duration timeout = 3;
+   * @generated from field: google.protobuf.Duration timeout = 3 [json_name = ""];
    */
   timeout?: Duration | undefined;
 };
@@ -414,22 +289,19 @@ export declare const TcpProxy_OnDemandSchema: GenMessage<TcpProxy_OnDemand>;
  */
 export declare type TcpProxy_TcpAccessLogOptions = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions"> & {
   /**
-   * The interval to flush access log. The TCP proxy will flush only one access log when the connection
-   * is closed by default. If this field is set, the TCP proxy will flush access log periodically with
-   * the specified interval.
-   * The interval must be at least 1ms.
-   *
-   * @generated from field: google.protobuf.Duration access_log_flush_interval = 1;
+   * @generated from field: google.protobuf.Duration access_log_flush_interval = 1 [json_name = ""];
    */
   accessLogFlushInterval?: Duration | undefined;
 
   /**
-   * If set to true, access log will be flushed when the TCP proxy has successfully established a
-   * connection with the upstream. If the connection failed, the access log will not be flushed.
-   *
-   * @generated from field: bool flush_access_log_on_connected = 2;
+   * @generated from field: bool flush_access_log_on_connected = 2 [json_name = ""];
    */
   flushAccessLogOnConnected: boolean;
+
+  /**
+   * @generated from field: bool flush_access_log_on_start = 3 [json_name = ""];
+   */
+  flushAccessLogOnStart: boolean;
 };
 
 /**
@@ -437,4 +309,54 @@ export declare type TcpProxy_TcpAccessLogOptions = Message<"envoy.extensions.fil
  * Use `create(TcpProxy_TcpAccessLogOptionsSchema)` to create a new message.
  */
 export declare const TcpProxy_TcpAccessLogOptionsSchema: GenMessage<TcpProxy_TcpAccessLogOptions>;
+
+/**
+ * @generated from enum envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode
+ */
+export enum UpstreamConnectMode {
+  /**
+   * @generated from enum value: IMMEDIATE = 0;
+   */
+  IMMEDIATE = 0,
+
+  /**
+   * @generated from enum value: ON_DOWNSTREAM_DATA = 1;
+   */
+  ON_DOWNSTREAM_DATA = 1,
+
+  /**
+   * @generated from enum value: ON_DOWNSTREAM_TLS_HANDSHAKE = 2;
+   */
+  ON_DOWNSTREAM_TLS_HANDSHAKE = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode.
+ */
+export declare const UpstreamConnectModeSchema: GenEnum<UpstreamConnectMode>;
+
+/**
+ * @generated from enum envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy
+ */
+export enum ProxyProtocolTlvMergePolicy {
+  /**
+   * @generated from enum value: ADD_IF_ABSENT = 0;
+   */
+  ADD_IF_ABSENT = 0,
+
+  /**
+   * @generated from enum value: OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD = 1;
+   */
+  OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD = 1,
+
+  /**
+   * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 2;
+   */
+  APPEND_IF_EXISTS_OR_ADD = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy.
+ */
+export declare const ProxyProtocolTlvMergePolicySchema: GenEnum<ProxyProtocolTlvMergePolicy>;
 

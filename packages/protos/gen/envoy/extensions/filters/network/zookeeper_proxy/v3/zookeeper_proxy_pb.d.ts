@@ -12,88 +12,51 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_network_zookeeper_proxy_v3_zookeeper_proxy: GenFile;
 
 /**
- * [#next-free-field: 10]
- *
  * @generated from message envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy
  */
 export declare type ZooKeeperProxy = Message<"envoy.extensions.filters.network.zookeeper_proxy.v3.ZooKeeperProxy"> & {
   /**
-   * The human readable prefix to use when emitting :ref:`statistics
-   * <config_network_filters_zookeeper_proxy_stats>`.
-   *
-   * @generated from field: string stat_prefix = 1;
+   * @generated from field: string stat_prefix = 1 [json_name = ""];
    */
   statPrefix: string;
 
   /**
-   * [#not-implemented-hide:] The optional path to use for writing ZooKeeper access logs.
-   * If the access log field is empty, access logs will not be written.
-   *
-   * @generated from field: string access_log = 2;
+   * @generated from field: string access_log = 2 [json_name = ""];
    */
   accessLog: string;
 
   /**
-   * Messages — requests, responses and events — that are bigger than this value will
-   * be ignored. If it is not set, the default value is 1Mb.
-   *
-   * The value here should match the jute.maxbuffer property in your cluster configuration:
-   *
-   * https://zookeeper.apache.org/doc/r3.4.10/zookeeperAdmin.html#Unsafe+Options
-   *
-   * if that is set. If it isn't, ZooKeeper's default is also 1Mb.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_packet_bytes = 3;
+   * @generated from field: google.protobuf.UInt32Value max_packet_bytes = 3 [json_name = ""];
    */
   maxPacketBytes?: number | undefined;
 
   /**
-   * Whether to emit latency threshold metrics. If not set, it defaults to false.
-   * If false, setting ``default_latency_threshold`` and ``latency_threshold_overrides`` will not have effect.
-   *
-   * @generated from field: bool enable_latency_threshold_metrics = 4;
+   * @generated from field: bool enable_latency_threshold_metrics = 4 [json_name = ""];
    */
   enableLatencyThresholdMetrics: boolean;
 
   /**
-   * The default latency threshold to decide the fast/slow responses and emit metrics (used for error budget calculation).
-   *
-   * https://sre.google/workbook/implementing-slos/
-   *
-   * If it is not set, the default value is 100 milliseconds.
-   *
-   * @generated from field: google.protobuf.Duration default_latency_threshold = 5;
+   * @generated from field: google.protobuf.Duration default_latency_threshold = 5 [json_name = ""];
    */
   defaultLatencyThreshold?: Duration | undefined;
 
   /**
-   * List of latency threshold overrides for opcodes.
-   * If the threshold override of one opcode is not set, it will fallback to the default latency
-   * threshold.
-   * Specifying latency threshold overrides multiple times for one opcode is not allowed.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride latency_threshold_overrides = 6;
+   * @generated from field: repeated envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride latency_threshold_overrides = 6 [json_name = ""];
    */
   latencyThresholdOverrides: LatencyThresholdOverride[];
 
   /**
-   * Whether to emit per opcode request bytes metrics. If not set, it defaults to false.
-   *
-   * @generated from field: bool enable_per_opcode_request_bytes_metrics = 7;
+   * @generated from field: bool enable_per_opcode_request_bytes_metrics = 7 [json_name = ""];
    */
   enablePerOpcodeRequestBytesMetrics: boolean;
 
   /**
-   * Whether to emit per opcode response bytes metrics. If not set, it defaults to false.
-   *
-   * @generated from field: bool enable_per_opcode_response_bytes_metrics = 8;
+   * @generated from field: bool enable_per_opcode_response_bytes_metrics = 8 [json_name = ""];
    */
   enablePerOpcodeResponseBytesMetrics: boolean;
 
   /**
-   * Whether to emit per opcode decoder error metrics. If not set, it defaults to false.
-   *
-   * @generated from field: bool enable_per_opcode_decoder_error_metrics = 9;
+   * @generated from field: bool enable_per_opcode_decoder_error_metrics = 9 [json_name = ""];
    */
   enablePerOpcodeDecoderErrorMetrics: boolean;
 };
@@ -109,19 +72,12 @@ export declare const ZooKeeperProxySchema: GenMessage<ZooKeeperProxy>;
  */
 export declare type LatencyThresholdOverride = Message<"envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride"> & {
   /**
-   * The ZooKeeper opcodes. Can be found as part of the ZooKeeper source code:
-   *
-   * https://github.com/apache/zookeeper/blob/master/zookeeper-server/src/main/java/org/apache/zookeeper/ZooDefs.java
-   *
-   *
-   * @generated from field: envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride.Opcode opcode = 1;
+   * @generated from field: envoy.extensions.filters.network.zookeeper_proxy.v3.LatencyThresholdOverride.Opcode opcode = 1 [json_name = ""];
    */
   opcode: LatencyThresholdOverride_Opcode;
 
   /**
-   * The latency threshold override of certain opcode.
-   *
-   * @generated from field: google.protobuf.Duration threshold = 2;
+   * @generated from field: google.protobuf.Duration threshold = 2 [json_name = ""];
    */
   threshold?: Duration | undefined;
 };

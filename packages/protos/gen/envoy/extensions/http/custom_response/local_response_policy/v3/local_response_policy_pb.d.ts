@@ -13,45 +13,45 @@ import type { SubstitutionFormatString } from "../../../../../config/core/v3/sub
 export declare const file_envoy_extensions_http_custom_response_local_response_policy_v3_local_response_policy: GenFile;
 
 /**
- * Custom response policy to serve a locally stored response to the
- * downstream.
- *
  * @generated from message envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy
  */
 export declare type LocalResponsePolicy = Message<"envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy"> & {
   /**
-   * Optional new local reply body text. It will be used
-   * in the ``%LOCAL_REPLY_BODY%`` command operator in the ``body_format``.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource body = 1;
+   * @generated from field: envoy.config.core.v3.DataSource body = 1 [json_name = ""];
    */
   body?: DataSource | undefined;
 
   /**
-   * Optional body format to be used for this response. If ``body_format`` is  not
-   * provided, and ``body`` is, the contents of ``body`` will be used to populate
-   * the body of the local reply without formatting.
-   *
-   * @generated from field: envoy.config.core.v3.SubstitutionFormatString body_format = 2;
+   * @generated from field: envoy.config.core.v3.SubstitutionFormatString body_format = 2 [json_name = ""];
    */
   bodyFormat?: SubstitutionFormatString | undefined;
 
   /**
-   * The new response status code if specified.
-   *
-   * @generated from field: google.protobuf.UInt32Value status_code = 3;
+   * @generated from field: google.protobuf.UInt32Value status_code = 3 [json_name = ""];
    */
   statusCode?: number | undefined;
 
   /**
-   * HTTP headers to add to the response. This allows the
-   * response policy to append, to add or to override headers of
-   * the original response for local body, or the custom response from the
-   * remote body, before it is sent to a downstream client.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4 [json_name = ""];
    */
   responseHeadersToAdd: HeaderValueOption[];
+
+  /**
+   * @generated from oneof envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy.response_code_details_action
+   */
+  responseCodeDetailsAction: {
+    /**
+     * @generated from field: bool preserve_response_code_details = 5 [json_name = ""];
+     */
+    value: boolean;
+    case: "preserveResponseCodeDetails";
+  } | {
+    /**
+     * @generated from field: string response_code_details = 6 [json_name = ""];
+     */
+    value: string;
+    case: "responseCodeDetails";
+  } | { case: undefined; value?: undefined };
 };
 
 /**

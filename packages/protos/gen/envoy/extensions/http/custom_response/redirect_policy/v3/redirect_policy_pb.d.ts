@@ -14,10 +14,6 @@ import type { TypedExtensionConfig } from "../../../../../config/core/v3/extensi
 export declare const file_envoy_extensions_http_custom_response_redirect_policy_v3_redirect_policy: GenFile;
 
 /**
- * Custom response policy to internally redirect the original response to a different
- * upstream.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy
  */
 export declare type RedirectPolicy = Message<"envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy"> & {
@@ -26,70 +22,35 @@ export declare type RedirectPolicy = Message<"envoy.extensions.http.custom_respo
    */
   redirectActionSpecifier: {
     /**
-     * The Http URI to redirect the original request to, to get the custom
-     * response.
-     * It should be a full FQDN with protocol, host and path.
-     *
-     * Example:
-     *
-     * .. code-block:: yaml
-     *
-     *    uri: https://www.mydomain.com/path/to/404.txt
-     *
-     *
-     * @generated from field: string uri = 1;
+     * @generated from field: string uri = 1 [json_name = ""];
      */
     value: string;
     case: "uri";
   } | {
     /**
-     * Specify elements of the redirect url individually.
-     * Note: Do not specify the ``response_code`` field in ``redirect_action``, use
-     * ``status_code`` instead.
-     * The following fields in ``redirect_action`` are currently not supported,
-     * and specifying them will cause the config to be rejected:
-     * - ``prefix_rewrite``
-     * - ``regex_rewrite``
-     *
-     * @generated from field: envoy.config.route.v3.RedirectAction redirect_action = 2;
+     * @generated from field: envoy.config.route.v3.RedirectAction redirect_action = 2 [json_name = ""];
      */
     value: RedirectAction;
     case: "redirectAction";
   } | { case: undefined; value?: undefined };
 
   /**
-   * The new response status code if specified. This is used to override the
-   * status code of the response from the new upstream if it is not an error status.
-   *
-   * @generated from field: google.protobuf.UInt32Value status_code = 3;
+   * @generated from field: google.protobuf.UInt32Value status_code = 3 [json_name = ""];
    */
   statusCode?: number | undefined;
 
   /**
-   * HTTP headers to add to the response. This allows the
-   * response policy to append, to add or to override headers of
-   * the original response for local body, or the custom response from the
-   * remote body, before it is sent to a downstream client.
-   * Note that these are not applied if the redirected response is an error
-   * response.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4 [json_name = ""];
    */
   responseHeadersToAdd: HeaderValueOption[];
 
   /**
-   * HTTP headers to add to the request before it is internally redirected.
-   *
-   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption request_headers_to_add = 5;
+   * @generated from field: repeated envoy.config.core.v3.HeaderValueOption request_headers_to_add = 5 [json_name = ""];
    */
   requestHeadersToAdd: HeaderValueOption[];
 
   /**
-   * Custom action to modify request headers before selection of the
-   * redirected route.
-   * [#comment: TODO(pradeepcrao) add an extension category.]
-   *
-   * @generated from field: envoy.config.core.v3.TypedExtensionConfig modify_request_headers_action = 6;
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig modify_request_headers_action = 6 [json_name = ""];
    */
   modifyRequestHeadersAction?: TypedExtensionConfig | undefined;
 };

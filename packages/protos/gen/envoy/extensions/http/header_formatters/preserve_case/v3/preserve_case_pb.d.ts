@@ -11,26 +11,16 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_http_header_formatters_preserve_case_v3_preserve_case: GenFile;
 
 /**
- * Configuration for the preserve case header formatter.
- * See the :ref:`header casing <config_http_conn_man_header_casing>` configuration guide for more
- * information.
- *
  * @generated from message envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig
  */
 export declare type PreserveCaseFormatterConfig = Message<"envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"> & {
   /**
-   * Allows forwarding reason phrase text.
-   * This is off by default, and a standard reason phrase is used for a corresponding HTTP response code.
-   *
-   * @generated from field: bool forward_reason_phrase = 1;
+   * @generated from field: bool forward_reason_phrase = 1 [json_name = ""];
    */
   forwardReasonPhrase: boolean;
 
   /**
-   * Type of formatter to use on headers which are added by Envoy (which are lower case by default).
-   * The default type is DEFAULT, use LowerCase on Envoy headers.
-   *
-   * @generated from field: envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig.FormatterTypeOnEnvoyHeaders formatter_type_on_envoy_headers = 2;
+   * @generated from field: envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig.FormatterTypeOnEnvoyHeaders formatter_type_on_envoy_headers = 2 [json_name = ""];
    */
   formatterTypeOnEnvoyHeaders: PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders;
 };
@@ -46,17 +36,11 @@ export declare const PreserveCaseFormatterConfigSchema: GenMessage<PreserveCaseF
  */
 export enum PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders {
   /**
-   * Use LowerCase on Envoy added headers.
-   *
    * @generated from enum value: DEFAULT = 0;
    */
   DEFAULT = 0,
 
   /**
-   * Use ProperCaseHeaderKeyFormatter on Envoy added headers that upper cases the first character
-   * in each word. The first character as well as any alpha character following a special
-   * character is upper cased.
-   *
    * @generated from enum value: PROPER_CASE = 1;
    */
   PROPER_CASE = 1,

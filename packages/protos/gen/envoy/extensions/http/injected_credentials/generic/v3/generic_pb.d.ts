@@ -12,30 +12,23 @@ import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secre
 export declare const file_envoy_extensions_http_injected_credentials_generic_v3_generic: GenFile;
 
 /**
- * Generic extension can be used to inject HTTP Basic Auth, Bearer Token, or any arbitrary credential
- * into the proxied requests.
- * The credential will be injected into the specified HTTP request header.
- * Refer to [RFC 6750: The OAuth 2.0 Authorization Framework: Bearer Token Usage](https://www.rfc-editor.org/rfc/rfc6750) for details.
- *
- *
  * @generated from message envoy.extensions.http.injected_credentials.generic.v3.Generic
  */
 export declare type Generic = Message<"envoy.extensions.http.injected_credentials.generic.v3.Generic"> & {
   /**
-   * The SDS configuration for the credential that will be injected to the specified HTTP request header.
-   * It must be a generic secret.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig credential = 1;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig credential = 1 [json_name = ""];
    */
   credential?: SdsSecretConfig | undefined;
 
   /**
-   * The header that will be injected to the HTTP request with the provided credential.
-   * If not set, filter will default to: ``Authorization``
-   *
-   * @generated from field: string header = 2;
+   * @generated from field: string header = 2 [json_name = ""];
    */
   header: string;
+
+  /**
+   * @generated from field: string header_value_prefix = 3 [json_name = ""];
+   */
+  headerValuePrefix: string;
 };
 
 /**

@@ -4,7 +4,6 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_extensions_transport_sockets_tls_v3_secret } from "../../../../transport_sockets/tls/v3/secret_pb.js";
-import { file_xds_annotations_v3_status } from "../../../../../../xds/annotations/v3/status_pb.js";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../../../validate/validate_pb.js";
 
@@ -12,7 +11,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/http/injected_credentials/generic/v3/generic.proto.
  */
 export const file_envoy_extensions_http_injected_credentials_generic_v3_generic = /*@__PURE__*/
-  fileDesc("CkNlbnZveS9leHRlbnNpb25zL2h0dHAvaW5qZWN0ZWRfY3JlZGVudGlhbHMvZ2VuZXJpYy92My9nZW5lcmljLnByb3RvEjVlbnZveS5leHRlbnNpb25zLmh0dHAuaW5qZWN0ZWRfY3JlZGVudGlhbHMuZ2VuZXJpYy52MyKAAQoHR2VuZXJpYxJYCgpjcmVkZW50aWFsGAEgASgLMjouZW52b3kuZXh0ZW5zaW9ucy50cmFuc3BvcnRfc29ja2V0cy50bHMudjMuU2RzU2VjcmV0Q29uZmlnQgj6QgWKAQIQARIbCgZoZWFkZXIYAiABKAlCC/pCCHIG0AEBwAEBQs0BCkNpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuaHR0cC5pbmplY3RlZF9jcmVkZW50aWFscy5nZW5lcmljLnYzQgxHZW5lcmljUHJvdG9QAVpmZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9odHRwL2luamVjdGVkX2NyZWRlbnRpYWxzL2dlbmVyaWMvdjM7Z2VuZXJpY3YzuoDI0QYCEALSxqThBgIIAWIGcHJvdG8z", [file_envoy_extensions_transport_sockets_tls_v3_secret, file_xds_annotations_v3_status, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CkNlbnZveS9leHRlbnNpb25zL2h0dHAvaW5qZWN0ZWRfY3JlZGVudGlhbHMvZ2VuZXJpYy92My9nZW5lcmljLnByb3RvEjVlbnZveS5leHRlbnNpb25zLmh0dHAuaW5qZWN0ZWRfY3JlZGVudGlhbHMuZ2VuZXJpYy52MyKdAQoHR2VuZXJpYxJYCgpjcmVkZW50aWFsGAEgASgLMjouZW52b3kuZXh0ZW5zaW9ucy50cmFuc3BvcnRfc29ja2V0cy50bHMudjMuU2RzU2VjcmV0Q29uZmlnQgj6QgWKAQIQARIbCgZoZWFkZXIYAiABKAlCC/pCCHIG0AEBwAEBEhsKE2hlYWRlcl92YWx1ZV9wcmVmaXgYAyABKAlCxQEKQ2lvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5odHRwLmluamVjdGVkX2NyZWRlbnRpYWxzLmdlbmVyaWMudjNCDEdlbmVyaWNQcm90b1ABWmZnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL2h0dHAvaW5qZWN0ZWRfY3JlZGVudGlhbHMvZ2VuZXJpYy92MztnZW5lcmljdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_extensions_transport_sockets_tls_v3_secret, file_udpa_annotations_status, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.http.injected_credentials.generic.v3.Generic.

@@ -14,27 +14,16 @@ import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secre
 export declare const file_envoy_extensions_http_injected_credentials_oauth2_v3_oauth2: GenFile;
 
 /**
- * OAuth2 extension can be used to retrieve an OAuth2 access token from an authorization server and inject it into the
- * proxied requests.
- * Currently, only the Client Credentials Grant flow is supported.
- * The access token will be injected into the request headers using the ``Authorization`` header as a bearer token.
- *
  * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2
  */
 export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2"> & {
   /**
-   * Endpoint on the authorization server to retrieve the access token from.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-3.2) for details.
-   *
-   * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1;
+   * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1 [json_name = ""];
    */
   tokenEndpoint?: HttpUri | undefined;
 
   /**
-   * Optional list of OAuth scopes to be claimed in the authorization request.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-4.4.2) for details.
-   *
-   * @generated from field: repeated string scopes = 2;
+   * @generated from field: repeated string scopes = 2 [json_name = ""];
    */
   scopes: string[];
 
@@ -43,22 +32,21 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
    */
   flowType: {
     /**
-     * Client Credentials Grant.
-     * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-4.4) for details.
-     *
-     * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials client_credentials = 3;
+     * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials client_credentials = 3 [json_name = ""];
      */
     value: OAuth2_ClientCredentials;
     case: "clientCredentials";
   } | { case: undefined; value?: undefined };
 
   /**
-   * The interval between two successive retries to fetch token from Identity Provider. Default is 2 secs.
-   * The interval must be at least 1 second.
-   *
-   * @generated from field: google.protobuf.Duration token_fetch_retry_interval = 4;
+   * @generated from field: google.protobuf.Duration token_fetch_retry_interval = 4 [json_name = ""];
    */
   tokenFetchRetryInterval?: Duration | undefined;
+
+  /**
+   * @generated from field: repeated envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter endpoint_params = 5 [json_name = ""];
+   */
+  endpointParams: OAuth2_EndpointParameter[];
 };
 
 /**
@@ -68,33 +56,21 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
 export declare const OAuth2Schema: GenMessage<OAuth2>;
 
 /**
- * Credentials to authenticate client to the authorization server.
- * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) for details.
- *
  * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials
  */
 export declare type OAuth2_ClientCredentials = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials"> & {
   /**
-   * Client ID.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
-   * @generated from field: string client_id = 1;
+   * @generated from field: string client_id = 1 [json_name = ""];
    */
   clientId: string;
 
   /**
-   * Client secret.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig client_secret = 2;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig client_secret = 2 [json_name = ""];
    */
   clientSecret?: SdsSecretConfig | undefined;
 
   /**
-   * The method to use when sending credentials to the authorization server.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
-   * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.AuthType auth_type = 3;
+   * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.AuthType auth_type = 3 [json_name = ""];
    */
   authType: OAuth2_AuthType;
 };
@@ -106,23 +82,44 @@ export declare type OAuth2_ClientCredentials = Message<"envoy.extensions.http.in
 export declare const OAuth2_ClientCredentialsSchema: GenMessage<OAuth2_ClientCredentials>;
 
 /**
+ * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter
+ */
+export declare type OAuth2_EndpointParameter = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter"> & {
+  /**
+   * @generated from field: string name = 1 [json_name = ""];
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2 [json_name = ""];
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter.
+ * Use `create(OAuth2_EndpointParameterSchema)` to create a new message.
+ */
+export declare const OAuth2_EndpointParameterSchema: GenMessage<OAuth2_EndpointParameter>;
+
+/**
  * @generated from enum envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.AuthType
  */
 export enum OAuth2_AuthType {
   /**
-   * The ``client_id`` and ``client_secret`` will be sent using HTTP Basic authentication scheme.
-   *
    * @generated from enum value: BASIC_AUTH = 0;
    */
   BASIC_AUTH = 0,
 
   /**
-   * The ``client_id`` and ``client_secret`` will be sent in the URL encoded request body.
-   * This type should only be used when Auth server does not support Basic authentication.
-   *
    * @generated from enum value: URL_ENCODED_BODY = 1;
    */
   URL_ENCODED_BODY = 1,
+
+  /**
+   * @generated from enum value: TLS_CLIENT_AUTH = 2;
+   */
+  TLS_CLIENT_AUTH = 2,
 }
 
 /**

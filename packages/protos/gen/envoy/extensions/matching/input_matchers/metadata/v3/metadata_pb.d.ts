@@ -12,22 +12,16 @@ import type { ValueMatcher } from "../../../../../type/matcher/v3/value_pb.js";
 export declare const file_envoy_extensions_matching_input_matchers_metadata_v3_metadata: GenFile;
 
 /**
- * Metadata matcher for metadata from http matching input data.
- *
  * @generated from message envoy.extensions.matching.input_matchers.metadata.v3.Metadata
  */
 export declare type Metadata = Message<"envoy.extensions.matching.input_matchers.metadata.v3.Metadata"> & {
   /**
-   * The Metadata is matched if the value retrieved by metadata matching input is matched to this value.
-   *
-   * @generated from field: envoy.type.matcher.v3.ValueMatcher value = 1;
+   * @generated from field: envoy.type.matcher.v3.ValueMatcher value = 1 [json_name = ""];
    */
   value?: ValueMatcher | undefined;
 
   /**
-   * If true, the match result will be inverted.
-   *
-   * @generated from field: bool invert = 4;
+   * @generated from field: bool invert = 4 [json_name = ""];
    */
   invert: boolean;
 };

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Address } from "../../../../../config/core/v3/address_pb.js";
 import type { DnsResolverOptions } from "../../../../../config/core/v3/resolver_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.proto.
@@ -13,90 +14,68 @@ import type { DnsResolverOptions } from "../../../../../config/core/v3/resolver_
 export declare const file_envoy_extensions_network_dns_resolver_cares_v3_cares_dns_resolver: GenFile;
 
 /**
- * Configuration for c-ares DNS resolver.
- * [#next-free-field: 9]
- *
  * @generated from message envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
  */
 export declare type CaresDnsResolverConfig = Message<"envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"> & {
   /**
-   * A list of dns resolver addresses.
-   * :ref:`use_resolvers_as_fallback<envoy_v3_api_field_extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig.use_resolvers_as_fallback>`
-   * below dictates if the DNS client should override system defaults or only use the provided
-   * resolvers if the system defaults are not available, i.e., as a fallback.
-   *
-   * @generated from field: repeated envoy.config.core.v3.Address resolvers = 1;
+   * @generated from field: repeated envoy.config.core.v3.Address resolvers = 1 [json_name = ""];
    */
   resolvers: Address[];
 
   /**
-   * If true use the resolvers listed in the
-   * :ref:`resolvers<envoy_v3_api_field_extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig.resolvers>`
-   * field only if c-ares is unable to obtain a
-   * nameserver from the system (e.g., /etc/resolv.conf).
-   * Otherwise, the resolvers listed in the resolvers list will override the default system
-   * resolvers. Defaults to false.
-   *
-   * @generated from field: bool use_resolvers_as_fallback = 3;
+   * @generated from field: bool use_resolvers_as_fallback = 3 [json_name = ""];
    */
   useResolversAsFallback: boolean;
 
   /**
-   * The resolver will query available network interfaces and determine if there are no available
-   * interfaces for a given IP family. It will then filter these addresses from the results it
-   * presents. e.g., if there are no available IPv4 network interfaces, the resolver will not
-   * provide IPv4 addresses.
-   *
-   * @generated from field: bool filter_unroutable_families = 4;
+   * @generated from field: bool filter_unroutable_families = 4 [json_name = ""];
    */
   filterUnroutableFamilies: boolean;
 
   /**
-   * Configuration of DNS resolver option flags which control the behavior of the DNS resolver.
-   *
-   * @generated from field: envoy.config.core.v3.DnsResolverOptions dns_resolver_options = 2;
+   * @generated from field: envoy.config.core.v3.DnsResolverOptions dns_resolver_options = 2 [json_name = ""];
    */
   dnsResolverOptions?: DnsResolverOptions | undefined;
 
   /**
-   * This option allows for number of UDP based DNS queries to be capped. Note, this
-   * is only applicable to c-ares DNS resolver currently.
-   *
-   * @generated from field: google.protobuf.UInt32Value udp_max_queries = 5;
+   * @generated from field: google.protobuf.UInt32Value udp_max_queries = 5 [json_name = ""];
    */
   udpMaxQueries?: number | undefined;
 
   /**
-   * The number of seconds each name server is given to respond to a query on the first try of any given server.
-   *
-   * Note: While the c-ares library defaults to 2 seconds, Envoy's default (if this field is unset) is 5 seconds.
-   * This adjustment was made to maintain the previous behavior after users reported an increase in DNS resolution times.
-   *
-   * @generated from field: google.protobuf.UInt64Value query_timeout_seconds = 6;
+   * @generated from field: google.protobuf.UInt64Value query_timeout_seconds = 6 [json_name = ""];
    */
   queryTimeoutSeconds?: bigint | undefined;
 
   /**
-   * The maximum number of query attempts the resolver will make before giving up.
-   * Each attempt may use a different name server.
-   *
-   * Note: While the c-ares library defaults to 3 attempts, Envoy's default (if this field is unset) is 4 attempts.
-   * This adjustment was made to maintain the previous behavior after users reported an increase in DNS resolution times.
-   *
-   * @generated from field: google.protobuf.UInt32Value query_tries = 7;
+   * @generated from field: google.protobuf.UInt32Value query_tries = 7 [json_name = ""];
    */
   queryTries?: number | undefined;
 
   /**
-   * Enable round-robin selection of name servers for DNS resolution. When enabled, the resolver will cycle through the
-   * list of name servers for each resolution request. This can help distribute the query load across multiple name
-   * servers. If disabled (default), the resolver will try name servers in the order they are configured.
-   *
-   * Note: This setting overrides any system configuration for name server rotation.
-   *
-   * @generated from field: bool rotate_nameservers = 8;
+   * @generated from field: bool rotate_nameservers = 8 [json_name = ""];
    */
   rotateNameservers: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value edns0_max_payload_size = 9 [json_name = ""];
+   */
+  edns0MaxPayloadSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration max_udp_channel_duration = 10 [json_name = ""];
+   */
+  maxUdpChannelDuration?: Duration | undefined;
+
+  /**
+   * @generated from field: bool reinit_channel_on_timeout = 11 [json_name = ""];
+   */
+  reinitChannelOnTimeout: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value qcache_max_ttl = 12 [json_name = ""];
+   */
+  qcacheMaxTtl?: number | undefined;
 };
 
 /**

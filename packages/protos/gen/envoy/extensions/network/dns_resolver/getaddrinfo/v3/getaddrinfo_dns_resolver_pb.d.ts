@@ -11,30 +11,18 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_network_dns_resolver_getaddrinfo_v3_getaddrinfo_dns_resolver: GenFile;
 
 /**
- * Configuration for getaddrinfo DNS resolver. This resolver will use the system's getaddrinfo()
- * function to resolve hosts.
- *
- * .. attention::
- *
- *   This resolver uses a single background thread to do resolutions. As such, it is not currently
- *   advised for use in situations requiring a high resolution rate. A thread pool can be added
- *   in the future if needed.
- *
- * .. attention::
- *
- *   Resolutions currently use a hard coded TTL of 60s because the getaddrinfo() API does not
- *   provide the actual TTL. Configuration for this can be added in the future if needed.
- *
  * @generated from message envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig
  */
 export declare type GetAddrInfoDnsResolverConfig = Message<"envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"> & {
   /**
-   * Specifies the number of retries before the resolver gives up. If not specified, the resolver will
-   * retry indefinitely until it succeeds or the DNS query times out.
-   *
-   * @generated from field: google.protobuf.UInt32Value num_retries = 1;
+   * @generated from field: google.protobuf.UInt32Value num_retries = 1 [json_name = ""];
    */
   numRetries?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value num_resolver_threads = 2 [json_name = ""];
+   */
+  numResolverThreads?: number | undefined;
 };
 
 /**

@@ -12,16 +12,11 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_quic_connection_debug_visitor_quic_stats_v3_quic_stats: GenFile;
 
 /**
- * Configuration for a QUIC debug visitor which emits stats from the underlying QUIC transport.
- *
  * @generated from message envoy.extensions.quic.connection_debug_visitor.quic_stats.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.quic.connection_debug_visitor.quic_stats.v3.Config"> & {
   /**
-   * Period to update stats while the connection is open. If unset, updates only happen when the
-   * connection is closed. Stats are always updated one final time when the connection is closed.
-   *
-   * @generated from field: google.protobuf.Duration update_period = 2;
+   * @generated from field: google.protobuf.Duration update_period = 2 [json_name = ""];
    */
   updatePeriod?: Duration | undefined;
 };

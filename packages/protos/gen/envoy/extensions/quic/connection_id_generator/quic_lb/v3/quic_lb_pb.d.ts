@@ -13,72 +13,38 @@ import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secre
 export declare const file_envoy_extensions_quic_connection_id_generator_quic_lb_v3_quic_lb: GenFile;
 
 /**
- * Configuration for a connection ID generator implementation for the QUIC-LB draft RFC for
- * routable connection IDs.
- *
- * Connection IDs always have the length self encoded, as described in
- * https://datatracker.ietf.org/doc/html/draft-ietf-quic-load-balancers#name-length-self-description.
- *
- * See https://datatracker.ietf.org/doc/html/draft-ietf-quic-load-balancers for details.
- *
- * .. warning::
- *
- *    This is still a work in progress. Performance is expected to be poor. Interoperability testing
- *    has not yet been performed.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.quic.connection_id_generator.quic_lb.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.quic.connection_id_generator.quic_lb.v3.Config"> & {
   /**
-   * Use the unencrypted mode. This is useful for testing, but allows for linking different CIDs
-   * for the same connection, and leaks information about the valid server IDs in use. This should
-   * only be used for testing.
-   *
-   * @generated from field: bool unsafe_unencrypted_testing_mode = 1;
-   */
-  unsafeUnencryptedTestingMode: boolean;
-
-  /**
-   * Must be at least 1 octet.
-   * The length of server_id and nonce_length_bytes must be 18 or less.
-   * See https://datatracker.ietf.org/doc/html/draft-ietf-quic-load-balancers#name-server-id-allocation.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource server_id = 2;
+   * @generated from field: envoy.config.core.v3.DataSource server_id = 2 [json_name = ""];
    */
   serverId?: DataSource | undefined;
 
   /**
-   * Optional validation of the expected server ID length. If this is non-zero and the value in ``server_id``
-   * does not have a matching length, a configuration error is generated. This can be useful for validating
-   * that the server ID is valid.
-   *
-   * @generated from field: uint32 expected_server_id_length = 3;
+   * @generated from field: bool server_id_base64_encoded = 6 [json_name = ""];
+   */
+  serverIdBase64Encoded: boolean;
+
+  /**
+   * @generated from field: uint32 expected_server_id_length = 3 [json_name = ""];
    */
   expectedServerIdLength: number;
 
   /**
-   * The nonce length must be at least 4 bytes.
-   * The length of server_id and nonce_length_bytes must be 18 bytes or less.
-   *
-   * @generated from field: uint32 nonce_length_bytes = 4;
+   * @generated from field: uint32 nonce_length_bytes = 4 [json_name = ""];
    */
   nonceLengthBytes: number;
 
   /**
-   * Configuration to fetch the encryption key and configuration version.
-   *
-   * The SDS service is for a :ref:`GenericSecret <envoy_v3_api_msg_extensions.transport_sockets.tls.v3.GenericSecret>`.
-   * The data should populate :ref:`secrets <envoy_v3_api_field_extensions.transport_sockets.tls.v3.GenericSecret.secrets>`:
-   *
-   * "encryption_key" must contain the 16 byte encryption key.
-   *
-   * "configuration_version" must contain a 1 byte unsigned integer of value less than 7.
-   * See https://datatracker.ietf.org/doc/html/draft-ietf-quic-load-balancers#name-config-rotation.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig encryption_parameters = 5;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig encryption_parameters = 5 [json_name = ""];
    */
   encryptionParameters?: SdsSecretConfig | undefined;
+
+  /**
+   * @generated from field: bool unencrypted_mode = 1 [json_name = ""];
+   */
+  unencryptedMode: boolean;
 };
 
 /**

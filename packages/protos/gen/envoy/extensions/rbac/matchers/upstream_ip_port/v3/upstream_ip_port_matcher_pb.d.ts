@@ -13,31 +13,16 @@ import type { Int64Range } from "../../../../../type/v3/range_pb.js";
 export declare const file_envoy_extensions_rbac_matchers_upstream_ip_port_v3_upstream_ip_port_matcher: GenFile;
 
 /**
- * This is configuration for matching upstream ip and port.
- * Note that although both fields are optional, at least one of IP or port must be supplied. If only
- * one is supplied the other is a wildcard match.
- * This matcher requires a filter in the chain to have saved the upstream address in the
- * filter state before the matcher is executed by RBAC filter. The state should be saved with key
- * ``envoy.stream.upstream_address`` (See
- * :repo:`upstream_address.h<source/common/stream_info/upstream_address.h>`).
- * Also, See :repo:`proxy_filter.cc<source/extensions/filters/http/dynamic_forward_proxy/proxy_filter.cc>`
- * for an example of a filter which populates the FilterState.
- *
  * @generated from message envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher
  */
 export declare type UpstreamIpPortMatcher = Message<"envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher"> & {
   /**
-   * A CIDR block that will be used to match the upstream IP.
-   * Both Ipv4 and Ipv6 ranges can be matched.
-   *
-   * @generated from field: envoy.config.core.v3.CidrRange upstream_ip = 1;
+   * @generated from field: envoy.config.core.v3.CidrRange upstream_ip = 1 [json_name = ""];
    */
   upstreamIp?: CidrRange | undefined;
 
   /**
-   * A port range that will be used to match the upstream port.
-   *
-   * @generated from field: envoy.type.v3.Int64Range upstream_port_range = 2;
+   * @generated from field: envoy.type.v3.Int64Range upstream_port_range = 2 [json_name = ""];
    */
   upstreamPortRange?: Int64Range | undefined;
 };

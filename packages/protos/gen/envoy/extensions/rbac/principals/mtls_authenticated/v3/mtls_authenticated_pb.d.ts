@@ -12,31 +12,16 @@ import type { SubjectAltNameMatcher } from "../../../../transport_sockets/tls/v3
 export declare const file_envoy_extensions_rbac_principals_mtls_authenticated_v3_mtls_authenticated: GenFile;
 
 /**
- * Authentication attributes for a downstream mTLS connection. All modes require that a peer certificate
- * was presented and validated using the ValidationContext in the DownstreamTlsContext configuration.
- *
- * If neither field is set, a configuration loading error will be generated. This is so that
- * not validating SANs requires an affirmative configuration to disable, to prevent accidentally
- * not configuring SAN validation.
- *
- * If ``any_validated_client_certificate`` is set in addition to ``san_matcher`` or a future field
- * which specifies additional validation, the other field always takes precedence over
- * ``any_validated_client_certificate`` and all specified validation is performed.
- *
  * @generated from message envoy.extensions.rbac.principals.mtls_authenticated.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.rbac.principals.mtls_authenticated.v3.Config"> & {
   /**
-   * Specifies a SAN that must be present in the validated peer certificate.
-   *
-   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher san_matcher = 1;
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher san_matcher = 1 [json_name = ""];
    */
   sanMatcher?: SubjectAltNameMatcher | undefined;
 
   /**
-   * Only require that the peer certificate is present and valid.
-   *
-   * @generated from field: bool any_validated_client_certificate = 2;
+   * @generated from field: bool any_validated_client_certificate = 2 [json_name = ""];
    */
   anyValidatedClientCertificate: boolean;
 };

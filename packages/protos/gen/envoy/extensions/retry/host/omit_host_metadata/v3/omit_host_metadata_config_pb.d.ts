@@ -12,20 +12,11 @@ import type { Metadata } from "../../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_retry_host_omit_host_metadata_v3_omit_host_metadata_config: GenFile;
 
 /**
- * A retry host predicate that can be used to reject a host based on
- * predefined metadata match criteria.
- * [#extension: envoy.retry_host_predicates.omit_host_metadata]
- *
  * @generated from message envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig
  */
 export declare type OmitHostMetadataConfig = Message<"envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig"> & {
   /**
-   * Retry host predicate metadata match criteria. The hosts in
-   * the upstream cluster with matching metadata will be omitted while
-   * attempting a retry of a failed request. The metadata should be specified
-   * under the ``envoy.lb`` key.
-   *
-   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 1;
+   * @generated from field: envoy.config.core.v3.Metadata metadata_match = 1 [json_name = ""];
    */
   metadataMatch?: Metadata | undefined;
 };

@@ -16,16 +16,12 @@ export declare const file_envoy_extensions_router_cluster_specifiers_lua_v3_lua:
  */
 export declare type LuaConfig = Message<"envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig"> & {
   /**
-   * The lua code that Envoy will execute to select cluster.
-   *
-   * @generated from field: envoy.config.core.v3.DataSource source_code = 1;
+   * @generated from field: envoy.config.core.v3.DataSource source_code = 1 [json_name = ""];
    */
   sourceCode?: DataSource | undefined;
 
   /**
-   * Default cluster. It will be used when the lua code execute failure.
-   *
-   * @generated from field: string default_cluster = 2;
+   * @generated from field: string default_cluster = 2 [json_name = ""];
    */
   defaultCluster: string;
 };

@@ -11,16 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_tracers_opentelemetry_resource_detectors_v3_environment_resource_detector: GenFile;
 
 /**
- * Configuration for the Environment Resource detector extension.
- * The resource detector reads from the ``OTEL_RESOURCE_ATTRIBUTES``
- * environment variable, as per the OpenTelemetry specification.
- *
- * See:
- *
- * `OpenTelemetry specification <https://github.com/open-telemetry/opentelemetry-specification/blob/v1.24.0/specification/resource/sdk.md#detecting-resource-information-from-the-environment>`_
- *
- * [#extension: envoy.tracers.opentelemetry.resource_detectors.environment]
- *
  * @generated from message envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig
  */
 export declare type EnvironmentResourceDetectorConfig = Message<"envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig"> & {

@@ -16,9 +16,7 @@ export declare const file_envoy_extensions_tracers_opentelemetry_samplers_v3_cel
  */
 export declare type CELSamplerConfig = Message<"envoy.extensions.tracers.opentelemetry.samplers.v3.CELSamplerConfig"> & {
   /**
-   * Expression that, when evaluated, will be used to make sample decision.
-   *
-   * @generated from field: xds.type.v3.CelExpression expression = 1;
+   * @generated from field: xds.type.v3.CelExpression expression = 1 [json_name = ""];
    */
   expression?: CelExpression | undefined;
 };

@@ -12,60 +12,26 @@ import type { HttpService } from "../../../../../config/core/v3/http_service_pb.
 export declare const file_envoy_extensions_tracers_opentelemetry_samplers_v3_dynatrace_sampler: GenFile;
 
 /**
- * Configuration for the Dynatrace Sampler extension.
- * [#extension: envoy.tracers.opentelemetry.samplers.dynatrace]
- *
  * @generated from message envoy.extensions.tracers.opentelemetry.samplers.v3.DynatraceSamplerConfig
  */
 export declare type DynatraceSamplerConfig = Message<"envoy.extensions.tracers.opentelemetry.samplers.v3.DynatraceSamplerConfig"> & {
   /**
-   * The Dynatrace tenant.
-   *
-   * The value can be obtained from the Envoy deployment page in Dynatrace.
-   *
-   * @generated from field: string tenant = 1;
+   * @generated from field: string tenant = 1 [json_name = ""];
    */
   tenant: string;
 
   /**
-   * The id of the Dynatrace cluster id.
-   *
-   * The value can be obtained from the Envoy deployment page in Dynatrace.
-   *
-   * @generated from field: int32 cluster_id = 2;
+   * @generated from field: int32 cluster_id = 2 [json_name = ""];
    */
   clusterId: number;
 
   /**
-   * The HTTP service to fetch the sampler configuration from the Dynatrace API (root spans per minute). For example:
-   *
-   * .. code-block:: yaml
-   *
-   *    http_service:
-   *      http_uri:
-   *        cluster: dynatrace
-   *        uri: <tenant>.dev.dynatracelabs.com/api/v2/samplingConfiguration
-   *        timeout: 10s
-   *      request_headers_to_add:
-   *      - header:
-   *          key : "authorization"
-   *          value: "Api-Token dt..."
-   *
-   *
-   * @generated from field: envoy.config.core.v3.HttpService http_service = 3;
+   * @generated from field: envoy.config.core.v3.HttpService http_service = 3 [json_name = ""];
    */
   httpService?: HttpService | undefined;
 
   /**
-   * Default number of root spans per minute, used when the value can't be obtained from the Dynatrace API.
-   *
-   * A default value of ``1000`` is used when:
-   *
-   * - ``root_spans_per_minute`` is unset
-   * - ``root_spans_per_minute`` is set to 0
-   *
-   *
-   * @generated from field: uint32 root_spans_per_minute = 4;
+   * @generated from field: uint32 root_spans_per_minute = 4 [json_name = ""];
    */
   rootSpansPerMinute: number;
 };

@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_upstreams_http_tcp_v3_tcp_connection_pool: GenFile;
 
 /**
- * A connection pool which forwards downstream HTTP as TCP to upstream,
- * [#extension: envoy.upstreams.http.tcp]
- *
  * @generated from message envoy.extensions.upstreams.http.tcp.v3.TcpConnectionPoolProto
  */
 export declare type TcpConnectionPoolProto = Message<"envoy.extensions.upstreams.http.tcp.v3.TcpConnectionPoolProto"> & {

@@ -12,10 +12,6 @@ import type { StringMatcher } from "../../../../../../type/matcher/v3/string_pb.
 export declare const file_envoy_extensions_filters_network_generic_proxy_matcher_v3_matcher: GenFile;
 
 /**
- * Used to match request service of the downstream request. Only applicable if a service provided
- * by the application protocol.
- * This is deprecated and should be replaced by HostMatchInput. This is kept for backward compatibility.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.ServiceMatchInput
  */
 export declare type ServiceMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.ServiceMatchInput"> & {
@@ -28,10 +24,6 @@ export declare type ServiceMatchInput = Message<"envoy.extensions.filters.networ
 export declare const ServiceMatchInputSchema: GenMessage<ServiceMatchInput>;
 
 /**
- * Used to match request host of the generic downstream request. Only applicable if a host provided
- * by the application protocol.
- * This is same with the ServiceMatchInput and this should be preferred over ServiceMatchInput.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.HostMatchInput
  */
 export declare type HostMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.HostMatchInput"> & {
@@ -44,9 +36,6 @@ export declare type HostMatchInput = Message<"envoy.extensions.filters.network.g
 export declare const HostMatchInputSchema: GenMessage<HostMatchInput>;
 
 /**
- * Used to match request path of the generic downstream request. Only applicable if a path provided
- * by the application protocol.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.PathMatchInput
  */
 export declare type PathMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.PathMatchInput"> & {
@@ -59,9 +48,6 @@ export declare type PathMatchInput = Message<"envoy.extensions.filters.network.g
 export declare const PathMatchInputSchema: GenMessage<PathMatchInput>;
 
 /**
- * Used to match request method of the generic downstream request. Only applicable if a method provided
- * by the application protocol.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.MethodMatchInput
  */
 export declare type MethodMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.MethodMatchInput"> & {
@@ -74,16 +60,11 @@ export declare type MethodMatchInput = Message<"envoy.extensions.filters.network
 export declare const MethodMatchInputSchema: GenMessage<MethodMatchInput>;
 
 /**
- * Used to match an arbitrary property of the generic downstream request.
- * These properties are populated by the codecs of application protocols.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.PropertyMatchInput
  */
 export declare type PropertyMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.PropertyMatchInput"> & {
   /**
-   * The property name to match on.
-   *
-   * @generated from field: string property_name = 1;
+   * @generated from field: string property_name = 1 [json_name = ""];
    */
   propertyName: string;
 };
@@ -95,8 +76,6 @@ export declare type PropertyMatchInput = Message<"envoy.extensions.filters.netwo
 export declare const PropertyMatchInputSchema: GenMessage<PropertyMatchInput>;
 
 /**
- * Used to match an whole generic downstream request.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.RequestMatchInput
  */
 export declare type RequestMatchInput = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.RequestMatchInput"> & {
@@ -109,22 +88,16 @@ export declare type RequestMatchInput = Message<"envoy.extensions.filters.networ
 export declare const RequestMatchInputSchema: GenMessage<RequestMatchInput>;
 
 /**
- * Used to match an arbitrary key-value pair for headers, trailers or properties.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.KeyValueMatchEntry
  */
 export declare type KeyValueMatchEntry = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.KeyValueMatchEntry"> & {
   /**
-   * The key name to match on.
-   *
-   * @generated from field: string name = 1;
+   * @generated from field: string name = 1 [json_name = ""];
    */
   name: string;
 
   /**
-   * The key value pattern.
-   *
-   * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2;
+   * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2 [json_name = ""];
    */
   stringMatch?: StringMatcher | undefined;
 };
@@ -136,40 +109,26 @@ export declare type KeyValueMatchEntry = Message<"envoy.extensions.filters.netwo
 export declare const KeyValueMatchEntrySchema: GenMessage<KeyValueMatchEntry>;
 
 /**
- * Custom matcher to match on the generic downstream request. This is used to match
- * multiple fields of the downstream request and avoid complex combinations of
- * HostMatchInput, PathMatchInput, MethodMatchInput and PropertyMatchInput.
- *
  * @generated from message envoy.extensions.filters.network.generic_proxy.matcher.v3.RequestMatcher
  */
 export declare type RequestMatcher = Message<"envoy.extensions.filters.network.generic_proxy.matcher.v3.RequestMatcher"> & {
   /**
-   * Optional host pattern to match on. If not specified, any host will match.
-   *
-   * @generated from field: envoy.type.matcher.v3.StringMatcher host = 1;
+   * @generated from field: envoy.type.matcher.v3.StringMatcher host = 1 [json_name = ""];
    */
   host?: StringMatcher | undefined;
 
   /**
-   * Optional path pattern to match on. If not specified, any path will match.
-   *
-   * @generated from field: envoy.type.matcher.v3.StringMatcher path = 2;
+   * @generated from field: envoy.type.matcher.v3.StringMatcher path = 2 [json_name = ""];
    */
   path?: StringMatcher | undefined;
 
   /**
-   * Optional method pattern to match on. If not specified, any method will match.
-   *
-   * @generated from field: envoy.type.matcher.v3.StringMatcher method = 3;
+   * @generated from field: envoy.type.matcher.v3.StringMatcher method = 3 [json_name = ""];
    */
   method?: StringMatcher | undefined;
 
   /**
-   * Optional arbitrary properties to match on. If not specified, any properties
-   * will match. The key is the property name and the value is the property value
-   * to match on.
-   *
-   * @generated from field: repeated envoy.extensions.filters.network.generic_proxy.matcher.v3.KeyValueMatchEntry properties = 4;
+   * @generated from field: repeated envoy.extensions.filters.network.generic_proxy.matcher.v3.KeyValueMatchEntry properties = 4 [json_name = ""];
    */
   properties: KeyValueMatchEntry[];
 };

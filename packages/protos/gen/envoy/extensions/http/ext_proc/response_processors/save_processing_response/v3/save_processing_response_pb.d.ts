@@ -11,70 +11,36 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_http_ext_proc_response_processors_save_processing_response_v3_save_processing_response: GenFile;
 
 /**
- * Extension to save the :ref:`response
- * <envoy_v3_api_msg_service.ext_proc.v3.ProcessingResponse>` from the external processor as
- * filter state with name
- * "envoy.http.ext_proc.response_processors.save_processing_response[.:ref:`filter_state_name_suffix
- * <envoy_v3_api_field_extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.filter_state_name>`].
- * This extension supports saving of request and response headers and trailers,
- * and immediate response.
- *
- * .. note::
- *   Response processors are currently in alpha.
- *
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse
  */
 export declare type SaveProcessingResponse = Message<"envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse"> & {
   /**
-   * The default filter state name is
-   * "envoy.http.ext_proc.response_processors.save_processing_response".
-   * If defined, ``filter_state_name_suffix`` is appended to this.
-   * For example, setting ``filter_state_name_suffix`` to "xyz" will set the
-   * filter state name to "envoy.http.ext_proc.response_processors.save_processing_response.xyz"
-   *
-   * @generated from field: string filter_state_name_suffix = 1;
+   * @generated from field: string filter_state_name_suffix = 1 [json_name = ""];
    */
   filterStateNameSuffix: string;
 
   /**
-   * Save the response to filter state when :ref:`request_headers
-   * <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.request_headers>` is set.
-   *
-   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_request_headers = 2;
+   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_request_headers = 2 [json_name = ""];
    */
   saveRequestHeaders?: SaveProcessingResponse_SaveOptions | undefined;
 
   /**
-   * Save the response to filter state when :ref:`response_headers
-   * <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.response_headers>` is set.
-   *
-   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_response_headers = 3;
+   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_response_headers = 3 [json_name = ""];
    */
   saveResponseHeaders?: SaveProcessingResponse_SaveOptions | undefined;
 
   /**
-   * Save the response to filter state when :ref:`request_trailers
-   * <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.request_trailers>` is set.
-   *
-   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_request_trailers = 4;
+   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_request_trailers = 4 [json_name = ""];
    */
   saveRequestTrailers?: SaveProcessingResponse_SaveOptions | undefined;
 
   /**
-   * Save the response to filter state when :ref:`response_trailers
-   * <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.response_trailers>` is set.
-   *
-   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_response_trailers = 5;
+   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_response_trailers = 5 [json_name = ""];
    */
   saveResponseTrailers?: SaveProcessingResponse_SaveOptions | undefined;
 
   /**
-   * Save the response to filter state when :ref:`immediate_response
-   * <envoy_v3_api_field_service.ext_proc.v3.ProcessingResponse.immediate_response>` is set.
-   *
-   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_immediate_response = 6;
+   * @generated from field: envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions save_immediate_response = 6 [json_name = ""];
    */
   saveImmediateResponse?: SaveProcessingResponse_SaveOptions | undefined;
 };
@@ -90,17 +56,12 @@ export declare const SaveProcessingResponseSchema: GenMessage<SaveProcessingResp
  */
 export declare type SaveProcessingResponse_SaveOptions = Message<"envoy.extensions.http.ext_proc.response_processors.save_processing_response.v3.SaveProcessingResponse.SaveOptions"> & {
   /**
-   * Whether or not to save the response for the response type.
-   *
-   * @generated from field: bool save_response = 1;
+   * @generated from field: bool save_response = 1 [json_name = ""];
    */
   saveResponse: boolean;
 
   /**
-   * When true, saves the response if there was an error when processing
-   * the response from the external processor.
-   *
-   * @generated from field: bool save_on_error = 2;
+   * @generated from field: bool save_on_error = 2 [json_name = ""];
    */
   saveOnError: boolean;
 };

@@ -12,20 +12,11 @@ import type { DnsCacheConfig } from "../../../../../../common/dynamic_forward_pr
 export declare const file_envoy_extensions_filters_udp_udp_proxy_session_dynamic_forward_proxy_v3_dynamic_forward_proxy: GenFile;
 
 /**
- * Configuration for the filter state based dynamic forward proxy filter. See the
- * :ref:`architecture overview <arch_overview_http_dynamic_forward_proxy>` for
- * more information. Note this filter must be used in conjunction to another filter that
- * sets the 'envoy.upstream.dynamic_host' and the 'envoy.upstream.dynamic_port' filter
- * state keys for the required upstream UDP session.
- * [#extension: envoy.filters.udp.session.dynamic_forward_proxy]
- *
  * @generated from message envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig"> & {
   /**
-   * The prefix to use when emitting :ref:`statistics <config_udp_session_filters_dynamic_forward_proxy_stats>`.
-   *
-   * @generated from field: string stat_prefix = 1;
+   * @generated from field: string stat_prefix = 1 [json_name = ""];
    */
   statPrefix: string;
 
@@ -34,23 +25,14 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.udp.udp_pro
    */
   implementationSpecifier: {
     /**
-     * The DNS cache configuration that the filter will attach to. Note this
-     * configuration must match that of associated :ref:`dynamic forward proxy cluster configuration
-     * <envoy_v3_api_field_extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig.dns_cache_config>`.
-     *
-     * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 2;
+     * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 2 [json_name = ""];
      */
     value: DnsCacheConfig;
     case: "dnsCacheConfig";
   } | { case: undefined; value?: undefined };
 
   /**
-   * If configured, the filter will buffer datagrams in case that it is waiting for a DNS response.
-   * If this field is not configured, there will be no buffering and downstream datagrams that arrive
-   * while the DNS resolution is in progress will be dropped. In case this field is set but the options
-   * are not configured, the default values will be applied as described in the ``BufferOptions``.
-   *
-   * @generated from field: envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig.BufferOptions buffer_options = 3;
+   * @generated from field: envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig.BufferOptions buffer_options = 3 [json_name = ""];
    */
   bufferOptions?: FilterConfig_BufferOptions | undefined;
 };
@@ -62,26 +44,16 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.udp.udp_pro
 export declare const FilterConfigSchema: GenMessage<FilterConfig>;
 
 /**
- * Configuration for UDP datagrams buffering.
- *
  * @generated from message envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig.BufferOptions
  */
 export declare type FilterConfig_BufferOptions = Message<"envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3.FilterConfig.BufferOptions"> & {
   /**
-   * If set, the filter will only buffer datagrams up to the requested limit, and will drop
-   * new UDP datagrams if the buffer contains the max_buffered_datagrams value at the time
-   * of a new datagram arrival. If not set, the default value is 1024 datagrams.
-   *
-   * @generated from field: google.protobuf.UInt32Value max_buffered_datagrams = 1;
+   * @generated from field: google.protobuf.UInt32Value max_buffered_datagrams = 1 [json_name = ""];
    */
   maxBufferedDatagrams?: number | undefined;
 
   /**
-   * If set, the filter will only buffer datagrams up to the requested total buffered bytes limit,
-   * and will drop new UDP datagrams if the buffer contains the max_buffered_datagrams value
-   * at the time of a new datagram arrival. If not set, the default value is 16,384 (16KB).
-   *
-   * @generated from field: google.protobuf.UInt64Value max_buffered_bytes = 2;
+   * @generated from field: google.protobuf.UInt64Value max_buffered_bytes = 2 [json_name = ""];
    */
   maxBufferedBytes?: bigint | undefined;
 };
