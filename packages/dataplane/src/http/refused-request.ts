@@ -14,6 +14,7 @@ const codes: Readonly<Record<string, string>> = {
   'control character in the head': 'http1.invalid_characters',
   'asterisk-form outside of OPTIONS': 'http1.invalid_url',
   'invalid CONNECT target': 'http1.invalid_url',
+  'invalid authority in request target': 'http1.invalid_url',
   'unknown scheme in the request target': 'http1.invalid_scheme',
   'connection header that names what may not be removed': 'http1.connection_header_rejected',
   'both content-length and transfer-encoding': 'http1.content_length_and_chunked_not_allowed',

@@ -108,7 +108,8 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   if (edge) setHeader(headers, 'x-envoy-external-address', client);
   if (settings.generateRequestId) {
     if ((seen & seenRequestId) === 0) headers.push('x-request-id', requestId());
-    else if (edge && !settings.preserveExternalRequestId) setHeader(headers, 'x-request-id', requestId());
+    else if ((edge && !settings.preserveExternalRequestId) || header(headers, 'x-request-id') === '')
+      setHeader(headers, 'x-request-id', requestId());
   }
   if (settings.via !== '') appendVia(headers, settings.via);
   if ((seen & seenForwarded) !== 0 || (settings.forwardCert !== 'sanitize' && connection.tls !== undefined))

@@ -166,8 +166,10 @@ const factories: Readonly<Record<string, Factory>> = {
     };
   },
   QUERY_PARAM: (argument) => (context) => {
-    const query = context.request?.path.split('?')[1];
-    return query === undefined ? undefined : (new URLSearchParams(query).get(argument) ?? undefined);
+    const path = context.request?.path ?? '';
+    const at = path.indexOf('?');
+    // A plus stays a plus, as in Envoy.
+    return at === -1 ? undefined : (new URLSearchParams(path.slice(at + 1).replaceAll('+', '%2B')).get(argument) ?? undefined);
   },
   QUERY_PARAMS: constant(({ request }) => {
     const path = request?.path ?? '';

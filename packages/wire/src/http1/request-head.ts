@@ -1,3 +1,4 @@
+import { fieldCaseOf, type PreserveCase } from '../field-cases.ts';
 import type { RequestHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
 import {
@@ -12,6 +13,7 @@ import {
   tooManyHeaders,
 } from './fields.ts';
 import type { FieldsReader } from './fields-reader.ts';
+import { properCaseWords } from './options.ts';
 
 export interface ParsedRequest {
   readonly head: RequestHead;
@@ -56,6 +58,7 @@ export function parseRequestHead(
   acceptHttp10: boolean,
   reader: FieldsReader,
   allowAbsoluteUrl: boolean,
+  preserveCase?: PreserveCase,
 ): ParsedRequest | Refusal {
   const first = text.indexOf(' ');
   const second = text.indexOf(' ', first + 1);
@@ -93,13 +96,16 @@ export function parseRequestHead(
       const head: RequestHead = { method, path: target, authority: '', scheme, headers: fields.headers, version };
       return { status: 400, detail: 'missing host header', head };
     }
-    removeConnectionNamed(fields);
+    // The next hop reads an upgrade's own connection field.
+    if (upgrade === undefined) removeConnectionNamed(fields);
   }
   if (method === 'CONNECT' && chunked) return refusal('CONNECT with transfer-encoding', 501);
   if (method === 'CONNECT' && contentLength > 0) return refusal('CONNECT with a body');
   if (chunked || contentLength > 0) upgrade = undefined;
   const head: RequestHead = { method, path: target, authority: fields.host ?? '', scheme, headers: fields.headers, version, upgrade };
   if (upgrade !== undefined) head.upgradeFields = { connection: fields.connectionText, upgrade: fields.upgrade ?? upgrade };
+  if (preserveCase !== undefined)
+    head.fieldCase = fieldCaseOf(text.slice(lineEnd + 2), preserveCase.properCaseForOthers ? properCaseWords : undefined);
   // Origin form, the usual case, is the head as it stands.
   const wrong = target.charCodeAt(0) === 47 && method !== 'CONNECT' ? undefined : resolveTarget(head, allowAbsoluteUrl);
   if (wrong !== undefined) return refusal(wrong);
@@ -126,18 +132,27 @@ function resolveTarget(head: RequestHead, allowAbsoluteUrl: boolean): string | u
   if (absolute === null) return /^[a-z][a-z\d+.-]*:\/\//i.test(target) ? 'unknown scheme in the request target' : 'invalid request target';
   if (!allowAbsoluteUrl) return undefined;
   const [, scheme = head.scheme, authority = '', rest = ''] = absolute;
-  if (authority === '' || authority.includes('@') || !authorityPattern.test(authority)) return 'invalid authority in request target';
+  if (authority === '' || authority.includes('@') || !authorityPattern.test(authority) || hasBadPort(authority))
+    return 'invalid authority in request target';
   head.path = rest.startsWith('/') ? rest : rest === '' && head.method === 'OPTIONS' ? '*' : `/${rest}`;
   head.authority = authority;
   head.scheme = scheme.toLowerCase().replace('ws', 'http');
   return undefined;
 }
 
+/** Whether what follows the colon after the host is no port. */
+function hasBadPort(authority: string): boolean {
+  const colon = authority.indexOf(':', authority.startsWith('[') ? authority.indexOf(']') : 0);
+  if (colon === -1) return false;
+  const port = authority.slice(colon + 1);
+  return !/^\d{1,5}$/.test(port) || Number(port) > 65_535;
+}
+
 /** The protocol asked for; an h2c upgrade is answered in HTTP/1.1, which RFC 9110 section 7.8 allows and RFC 9113 expects. */
 function upgradeOf(upgrade: string, connection: string): string | undefined {
   if (!hasToken(connection, 'upgrade')) return undefined;
   const wanted = upgrade.toLowerCase();
-  return wanted === 'h2c' || wanted === '' ? undefined : wanted;
+  return wanted === 'h2c' ? undefined : wanted;
 }
 
 function refusal(detail: string, status = 400): Refusal {

@@ -49,6 +49,12 @@ function checkHost(host: VirtualHost): void {
 function checkRoute(route: Route, maxBody: number, clusterExists: ((name: string) => boolean) | undefined): void {
   checkHeaders(route);
   if (route.action.case === 'route') checkAction(route.action.value, clusterExists);
+  if (
+    route.action.case === 'redirect' &&
+    route.action.value.pathRewriteSpecifier.case === 'prefixRewrite' &&
+    route.match?.pathSpecifier.case === 'pathMatchPolicy'
+  )
+    refuse('Cannot use redirect.prefix_rewrite with path_match_policy');
   const body = route.action.case === 'directResponse' ? route.action.value.body?.specifier : undefined;
   const length = body?.case === 'inlineString' ? Buffer.byteLength(body.value) : body?.case === 'inlineBytes' ? body.value.length : 0;
   if (length > maxBody) refuse(`response body size is ${length} bytes; maximum is ${maxBody}`);
