@@ -1,9 +1,10 @@
+import { query, sameList } from '@xebec/incremental';
 import { inboundInstances, type MeshProxy, type MeshSnapshot, sidecarScope } from '@xebec/model';
 import type { Cluster } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
 import { typedExtension } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
-import { patchClusters } from '../envoy-filter/clusters.ts';
+import { addClusters, patchClusters } from '../envoy-filter/clusters.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
 import type { Generated } from '../generated.ts';
 import { grpcClusters } from '../grpc/clusters.ts';
@@ -13,20 +14,38 @@ import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from 
 
 /** All clusters of a proxy: what it can call, what it serves, and the fixed ones. */
 export function generateClusters(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>[] {
-  return patchClusters(snapshot, proxy, unpatched(snapshot, proxy));
+  return [...sharedClusters(snapshot, proxy), ...ownClusters(snapshot, proxy)];
 }
 
+/** What a proxy can call: the same for most proxies of a namespace. */
+export const sharedClusters = query(
+  'shared clusters',
+  (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Cluster>[] => {
+    const outbound = outboundClusters(snapshot, proxy, sidecarScope(snapshot, proxy));
+    return patchClusters(snapshot, proxy, proxy.flavour === 'grpc' ? grpcClusters(outbound) : outbound);
+  },
+  { same: sameList },
+);
+
+/** What a proxy serves, the fixed clusters, and those that patches add. */
+export const ownClusters = query(
+  'own clusters',
+  (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Cluster>[] => {
+    const own = patchClusters(snapshot, proxy, unpatched(snapshot, proxy));
+    return [...own, ...addClusters(snapshot, proxy, () => [...sharedClusters(snapshot, proxy), ...own])];
+  },
+  { same: sameList },
+);
+
 function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>[] {
+  if (proxy.flavour === 'grpc') return [];
   const connectTimeout = duration(snapshot.mesh.connectTimeout ?? '10s');
-  const outbound = outboundClusters(snapshot, proxy, sidecarScope(snapshot, proxy));
   const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
-  if (proxy.flavour === 'grpc') return grpcClusters(outbound);
-  if (proxy.type === 'router') return [...outbound, fixed(blackHoleCluster(connectTimeout))];
+  if (proxy.type === 'router') return [fixed(blackHoleCluster(connectTimeout))];
   const exchange = proxy.extensions.has(METADATA_EXCHANGE)
     ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
     : [];
   return [
-    ...outbound,
     ...inboundClusters(inboundInstances(snapshot, proxy), proxy, connectTimeout),
     fixed(blackHoleCluster(connectTimeout)),
     fixed(passthroughCluster(connectTimeout, exchange)),

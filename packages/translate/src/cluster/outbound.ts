@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { query } from '@xebec/incremental';
 import {
   destinationRuleOf,
   type MeshProxy,
@@ -46,7 +47,9 @@ export function outboundClusters(snapshot: MeshSnapshot, proxy: MeshProxy, scope
   });
 }
 
-function outboundClusterOf(
+const outboundClusterOf = query('cluster', makeOutboundCluster);
+
+function makeOutboundCluster(
   snapshot: MeshSnapshot,
   proxy: MeshProxy,
   service: Service,

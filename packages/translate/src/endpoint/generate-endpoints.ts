@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { query } from '@xebec/incremental';
 import { destinationRuleOf, type MeshProxy, type MeshSnapshot, sidecarScope, trafficPolicyOf } from '@xebec/model';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { parseOutboundCluster } from '../cluster/names.ts';
@@ -14,7 +15,7 @@ export function generateEndpoints(
   return clusterNames.map((name) => endpointsOf(snapshot, proxy, name));
 }
 
-function endpointsOf(snapshot: MeshSnapshot, proxy: MeshProxy, name: string): Generated<ClusterLoadAssignment> {
+const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: MeshProxy, name: string): Generated<ClusterLoadAssignment> => {
   const nothing = { name, message: create(ClusterLoadAssignmentSchema, { clusterName: name }), provenance: [] };
   const parsed = parseOutboundCluster(name);
   if (parsed === undefined) return nothing;
@@ -35,4 +36,4 @@ function endpointsOf(snapshot: MeshSnapshot, proxy: MeshProxy, name: string): Ge
     message,
     provenance: [...(source === undefined ? [] : [referenceTo(source)]), ...(rule?.sources ?? []).map((object) => referenceTo(object))],
   };
-}
+});

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { query, sameList } from '@xebec/incremental';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import { type Cluster, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { parseOutboundCluster } from '../cluster/names.ts';
@@ -6,19 +7,40 @@ import type { Generated } from '../generated.ts';
 import { edited, merge } from './json.ts';
 import { inContext, type Patch, patchesFor } from './patches.ts';
 
-/** Applies CLUSTER patches: MERGE, REMOVE and ADD. */
+/** Applies MERGE and REMOVE of CLUSTER patches. */
 export function patchClusters(snapshot: MeshSnapshot, proxy: MeshProxy, clusters: readonly Generated<Cluster>[]): Generated<Cluster>[] {
-  const patches = patchesFor(snapshot, proxy).filter((patch) => patch.applyTo === 'CLUSTER');
-  if (patches.length === 0) return [...clusters];
-  const out = clusters.flatMap((cluster) => patchOne(cluster, patches, proxy));
-  for (const patch of patches) {
-    if (patch.operation !== 'ADD') continue;
-    const added = edited(ClusterSchema, create(ClusterSchema), (json) => Object.assign(json, patch.value));
-    if (added.name !== '' && !out.some(({ name }) => name === added.name))
-      out.push({ name: added.name, message: added, provenance: [patch.reference] });
-  }
-  return out;
+  const patches = clusterPatches(snapshot, proxy);
+  return patches.length === 0 ? [...clusters] : clusters.flatMap((cluster) => patchedCluster(snapshot, proxy, cluster, patches));
 }
+
+/** The clusters that patches ADD to those that are `present`. */
+export function addClusters(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  present: () => readonly Generated<Cluster>[],
+): readonly Generated<Cluster>[] {
+  const patches = clusterPatches(snapshot, proxy).filter((patch) => patch.operation === 'ADD');
+  if (patches.length === 0) return [];
+  const names = new Set(present().map(({ name }) => name));
+  return patches.flatMap((patch) => {
+    const message = edited(ClusterSchema, create(ClusterSchema), (json) => Object.assign(json, patch.value));
+    if (message.name === '' || names.has(message.name)) return [];
+    names.add(message.name);
+    return [{ name: message.name, message, provenance: [patch.reference] }];
+  });
+}
+
+const clusterPatches = query(
+  'cluster patches',
+  (snapshot: MeshSnapshot, proxy: MeshProxy) => patchesFor(snapshot, proxy).filter((patch) => patch.applyTo === 'CLUSTER'),
+  { same: sameList },
+);
+
+const patchedCluster = query(
+  'patched cluster',
+  (_: MeshSnapshot, proxy: MeshProxy, cluster: Generated<Cluster>, patches: readonly Patch[]) => patchOne(cluster, patches, proxy),
+  { same: sameList },
+);
 
 function patchOne(cluster: Generated<Cluster>, patches: readonly Patch[], proxy: MeshProxy): Generated<Cluster>[] {
   let current = cluster;

@@ -1,4 +1,5 @@
 import { create, type JsonObject } from '@bufbuild/protobuf';
+import { query, sameList } from '@xebec/incremental';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
@@ -14,17 +15,39 @@ const ROUTE_KINDS: readonly Patch['applyTo'][] = ['ROUTE_CONFIGURATION', 'VIRTUA
 
 /** Applies patches to listeners, filter chains, network, HTTP and listener filters, and to routes inside listeners. */
 export function patchListeners(snapshot: MeshSnapshot, proxy: MeshProxy, listeners: readonly Generated<Listener>[]): Generated<Listener>[] {
-  const patches = patchesFor(snapshot, proxy).filter((patch) => KINDS.includes(patch.applyTo) || ROUTE_KINDS.includes(patch.applyTo));
-  if (patches.length === 0) return [...listeners];
-  const out = listeners.flatMap((listener) => patchOne(listener, patches, proxy));
-  for (const patch of patches) {
-    if (patch.applyTo !== 'LISTENER' || patch.operation !== 'ADD') continue;
-    const added = edited(ListenerSchema, create(ListenerSchema), (json) => Object.assign(json, patch.value));
-    if (added.name !== '' && !out.some(({ name }) => name === added.name))
-      out.push({ name: added.name, message: added, provenance: [patch.reference] });
-  }
-  return out;
+  const patches = listenerPatches(snapshot, proxy);
+  return patches.length === 0 ? [...listeners] : listeners.flatMap((listener) => patchedListener(snapshot, proxy, listener, patches));
 }
+
+/** The listeners that patches ADD to those that are `present`. */
+export function addListeners(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  present: () => readonly Generated<Listener>[],
+): readonly Generated<Listener>[] {
+  const patches = listenerPatches(snapshot, proxy).filter((patch) => patch.applyTo === 'LISTENER' && patch.operation === 'ADD');
+  if (patches.length === 0) return [];
+  const names = new Set(present().map(({ name }) => name));
+  return patches.flatMap((patch) => {
+    const message = edited(ListenerSchema, create(ListenerSchema), (json) => Object.assign(json, patch.value));
+    if (message.name === '' || names.has(message.name)) return [];
+    names.add(message.name);
+    return [{ name: message.name, message, provenance: [patch.reference] }];
+  });
+}
+
+const listenerPatches = query(
+  'listener patches',
+  (snapshot: MeshSnapshot, proxy: MeshProxy) =>
+    patchesFor(snapshot, proxy).filter((patch) => KINDS.includes(patch.applyTo) || ROUTE_KINDS.includes(patch.applyTo)),
+  { same: sameList },
+);
+
+const patchedListener = query(
+  'patched listener',
+  (_: MeshSnapshot, proxy: MeshProxy, listener: Generated<Listener>, patches: readonly Patch[]) => patchOne(listener, patches, proxy),
+  { same: sameList },
+);
 
 function contextOf(listener: Listener, proxy: MeshProxy): Context {
   if (proxy.type === 'router') return 'GATEWAY';

@@ -1,4 +1,5 @@
 import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
+import { query, sameList } from '@xebec/incremental';
 import { isNarrow, type MeshProxy, type MeshSnapshot, selects } from '@xebec/model';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
@@ -6,7 +7,7 @@ import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from '@xebec/pr
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { RouteSchema, VirtualHostSchema } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
-import type { EnvoyFilterPatch } from '@xebec/schemas';
+import type { ConfigObject, EnvoyFilterPatch, EnvoyFilterSpec } from '@xebec/schemas';
 import { type ConfigReference, referenceTo } from '../generated.ts';
 import { normalise } from './json.ts';
 
@@ -39,25 +40,32 @@ const SCHEMAS: Readonly<Partial<Record<ApplyTo, DescMessage>>> = {
  * The patches of EnvoyFilters in the root namespace and the proxy's own that select it, by priority, then root namespace
  * first, then age. A value that is no valid message, or of a type the mesh does not know, is left out.
  */
-export function patchesFor(snapshot: MeshSnapshot, proxy: MeshProxy): Patch[] {
-  const filters = [...new Set([snapshot.rootNamespace, proxy.namespace])].flatMap((namespace) =>
-    snapshot.config.in('EnvoyFilter', namespace),
-  );
-  return filters
-    .filter(({ spec }) => !isNarrow(spec.workloadSelector?.labels) || selects(spec.workloadSelector?.labels, proxy.labels))
-    .sort((a, b) => (a.spec.priority ?? 0) - (b.spec.priority ?? 0))
-    .flatMap((filter) =>
-      (filter.spec.configPatches ?? []).flatMap((given, index): Patch[] => {
-        const schema = SCHEMAS[given.applyTo];
-        const operation = given.patch?.operation ?? 'INVALID';
-        if (schema === undefined || operation === 'INVALID' || !concerns(given, proxy)) return [];
-        const value = operation === 'REMOVE' ? {} : normalise(schema, given.patch?.value ?? {});
-        if (value === undefined) return [];
-        const reference = referenceTo(filter, `spec.configPatches[${index}]`);
-        return [{ applyTo: given.applyTo, operation, match: given.match ?? {}, value, reference }];
-      }),
+export const patchesFor = query(
+  'patches',
+  (snapshot: MeshSnapshot, proxy: MeshProxy): Patch[] => {
+    const filters = [...new Set([snapshot.rootNamespace, proxy.namespace])].flatMap((namespace) =>
+      snapshot.config.in('EnvoyFilter', namespace),
     );
-}
+    return filters
+      .filter(({ spec }) => !isNarrow(spec.workloadSelector?.labels) || selects(spec.workloadSelector?.labels, proxy.labels))
+      .sort((a, b) => (a.spec.priority ?? 0) - (b.spec.priority ?? 0))
+      .flatMap((filter) => patchesOf(snapshot, filter).flatMap(({ given, patch }) => (concerns(given, proxy) ? [patch] : [])));
+  },
+  { same: sameList },
+);
+
+/** What an EnvoyFilter asks for, whichever the proxy. */
+const patchesOf = query('patches of an EnvoyFilter', (_: MeshSnapshot, filter: ConfigObject<EnvoyFilterSpec>) =>
+  (filter.spec.configPatches ?? []).flatMap((given, index): { given: EnvoyFilterPatch; patch: Patch }[] => {
+    const schema = SCHEMAS[given.applyTo];
+    const operation = given.patch?.operation ?? 'INVALID';
+    if (schema === undefined || operation === 'INVALID') return [];
+    const value = operation === 'REMOVE' ? {} : normalise(schema, given.patch?.value ?? {});
+    if (value === undefined) return [];
+    const reference = referenceTo(filter, `spec.configPatches[${index}]`);
+    return [{ given, patch: { applyTo: given.applyTo, operation, match: given.match ?? {}, value, reference } }];
+  }),
+);
 
 function concerns(patch: EnvoyFilterPatch, proxy: MeshProxy): boolean {
   const context = patch.match?.context ?? 'ANY';

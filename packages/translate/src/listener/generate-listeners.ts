@@ -1,6 +1,7 @@
+import { query, sameList } from '@xebec/incremental';
 import { inboundInstances, type MeshProxy, type MeshSnapshot } from '@xebec/model';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
-import { patchListeners } from '../envoy-filter/listeners.ts';
+import { addListeners, patchListeners } from '../envoy-filter/listeners.ts';
 import { gatewayListeners } from '../gateway/listeners.ts';
 import type { Generated } from '../generated.ts';
 import { grpcListeners } from '../grpc/listeners.ts';
@@ -10,15 +11,40 @@ import { outboundListeners, virtualOutbound } from './outbound.ts';
 
 /** All listeners of a proxy. */
 export function generateListeners(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener>[] {
-  return patchListeners(snapshot, proxy, unpatched(snapshot, proxy));
+  return [...sharedListeners(snapshot, proxy), ...ownListeners(snapshot, proxy)];
 }
 
-function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener>[] {
+/** What takes a proxy's outgoing connections: the same for most proxies of a namespace. */
+export const sharedListeners = query(
+  'shared listeners',
+  (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Listener>[] =>
+    patchListeners(snapshot, proxy, unpatchedShared(snapshot, proxy)),
+  { same: sameList },
+);
+
+/** What takes the connections of others, and the listeners that patches add. */
+export const ownListeners = query(
+  'own listeners',
+  (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Listener>[] => {
+    const own = patchListeners(snapshot, proxy, unpatchedOwn(snapshot, proxy));
+    return [...own, ...addListeners(snapshot, proxy, () => [...sharedListeners(snapshot, proxy), ...own])];
+  },
+  { same: sameList },
+);
+
+function unpatchedShared(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener>[] {
   if (proxy.flavour === 'grpc') return grpcListeners(snapshot, proxy);
   const context = listenerContext(snapshot, proxy);
   if (proxy.type === 'router') return gatewayListeners(snapshot, context);
+  if (proxy.interceptionMode !== 'NONE') return [...outboundListeners(snapshot, context, new Set()), virtualOutbound(context)];
+  // Without iptables, what the workload serves takes ports that calls would need.
   const ports = inboundPorts(inboundInstances(snapshot, proxy));
-  const outbound = outboundListeners(snapshot, context, new Set(ports.map(({ port }) => port)));
-  if (proxy.interceptionMode === 'NONE') return [...outbound, ...boundInbound(context, ports)];
-  return [...outbound, virtualInbound(context, ports), virtualOutbound(context)];
+  return outboundListeners(snapshot, context, new Set(ports.map(({ port }) => port)));
+}
+
+function unpatchedOwn(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener>[] {
+  if (proxy.flavour === 'grpc' || proxy.type === 'router') return [];
+  const context = listenerContext(snapshot, proxy);
+  const ports = inboundPorts(inboundInstances(snapshot, proxy));
+  return proxy.interceptionMode === 'NONE' ? boundInbound(context, ports) : [virtualInbound(context, ports)];
 }

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { query } from '@xebec/incremental';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
@@ -11,13 +12,20 @@ import { outboundRoute, parseRouteName } from './outbound.ts';
 
 /** Route configurations by name; a name that stands for nothing gets an empty one, which answers 404. */
 export function generateRoutes(snapshot: MeshSnapshot, proxy: MeshProxy, names: readonly string[]): Generated<RouteConfiguration>[] {
-  const routes = names.map((name) => {
-    if (proxy.type === 'router' && isGatewayRoute(name)) return gatewayRoute(snapshot, proxy, name);
-    const target = proxy.type === 'router' ? undefined : parseRouteName(name);
-    if (target === undefined) return { name, message: create(RouteConfigurationSchema, { name }), provenance: [] };
-    return outboundRoute(snapshot, proxy, name, target);
-  });
-  return patchRoutes(snapshot, proxy, routes);
+  return names.flatMap((name) => routeNamed(snapshot, proxy, name));
+}
+
+const routeNamed = query(
+  'route configuration',
+  (snapshot: MeshSnapshot, proxy: MeshProxy, name: string): readonly Generated<RouteConfiguration>[] =>
+    patchRoutes(snapshot, proxy, [unpatched(snapshot, proxy, name)]),
+);
+
+function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy, name: string): Generated<RouteConfiguration> {
+  if (proxy.type === 'router' && isGatewayRoute(name)) return gatewayRoute(snapshot, proxy, name);
+  const target = proxy.type === 'router' ? undefined : parseRouteName(name);
+  if (target === undefined) return { name, message: create(RouteConfigurationSchema, { name }), provenance: [] };
+  return outboundRoute(snapshot, proxy, name, target);
 }
 
 /** The route configurations that listeners ask for over RDS, sorted. */
