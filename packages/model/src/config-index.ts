@@ -11,6 +11,7 @@ import type {
   SidecarSpec,
   TelemetrySpec,
   VirtualServiceSpec,
+  WasmPluginSpec,
   WorkloadEntrySpec,
 } from '@xebec/schemas';
 import { byAge } from './precedence.ts';
@@ -29,6 +30,7 @@ export interface KnownKinds {
   RequestAuthentication: RequestAuthenticationSpec;
   AuthorizationPolicy: AuthorizationPolicySpec;
   Telemetry: TelemetrySpec;
+  WasmPlugin: WasmPluginSpec;
 }
 
 export type KnownKind = keyof KnownKinds;

@@ -30,10 +30,11 @@ export {
 } from './service.ts';
 export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts';
 export { inboundInstances, type ServiceInstance, serviceInstances } from './service-instances.ts';
+export type { DeclaredIngress, IngressEndpoint } from './sidecar-ingress.ts';
 export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
 export { createSnapshot, type EndpointOfService, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
-export { createSnapshotTracker, type SnapshotTracker } from './tracked-snapshot.ts';
 export { telemetriesOf } from './telemetry.ts';
+export { createSnapshotTracker, type SnapshotTracker } from './tracked-snapshot.ts';
 export {
   MESH_GATEWAY,
   qualifyGateway,
@@ -46,4 +47,10 @@ export {
 } from './virtual-service.ts';
 export { isVisible } from './visibility.ts';
 export { parseLocality, type Workload } from './workload.ts';
-export { type AuthorizationAction, authorizationPoliciesOf, requestAuthenticationsOf } from './workload-policies.ts';
+export {
+  type AuthorizationAction,
+  authorizationPoliciesOf,
+  type PolicyTarget,
+  policyApplies,
+  requestAuthenticationsOf,
+} from './workload-policies.ts';

@@ -22,7 +22,11 @@ export function peerAuthenticationOf(snapshot: MeshSnapshot, namespace: string, 
   const own = snapshot.config.in('PeerAuthentication', namespace);
   const meshLevel = snapshot.config.in('PeerAuthentication', snapshot.rootNamespace).find(broad);
   const namespaceLevel = namespace === snapshot.rootNamespace ? undefined : own.find(broad);
-  const workloadLevel = own.find((config) => !broad(config) && selects(config.spec.selector?.matchLabels, labels));
+  // A selector means nothing in the root namespace.
+  const workloadLevel =
+    namespace === snapshot.rootNamespace
+      ? undefined
+      : own.find((config) => !broad(config) && selects(config.spec.selector?.matchLabels, labels));
   const levels = [meshLevel, namespaceLevel, workloadLevel].filter((level) => level !== undefined);
   let mode: InboundMutualTls = 'PERMISSIVE';
   for (const level of levels) {

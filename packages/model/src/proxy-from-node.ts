@@ -41,6 +41,7 @@ export function proxyFromNode(node: XdsNode): Result<MeshProxy, string> {
     id: node.id,
     type,
     name: text(metadata.NAME) || name,
+    cluster: node.cluster ?? '',
     namespace,
     addresses,
     domain,

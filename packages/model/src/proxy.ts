@@ -6,6 +6,8 @@ export interface MeshProxy {
   readonly id: string;
   readonly type: 'sidecar' | 'router';
   readonly name: string;
+  /** The node's own cluster, `app.namespace`: the name of its service in traces. */
+  readonly cluster: string;
   readonly namespace: string;
   readonly addresses: readonly string[];
   readonly domain: string;

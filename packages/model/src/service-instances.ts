@@ -2,7 +2,7 @@ import { query, sameList } from '@xebec/incremental';
 import { selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Service, ServicePort } from './service.ts';
-import { ingressInstances } from './sidecar-ingress.ts';
+import { type DeclaredIngress, type IngressEndpoint, ingressInstances } from './sidecar-ingress.ts';
 import { sidecarOf } from './sidecar-scope.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
@@ -13,7 +13,9 @@ export interface ServiceInstance {
   /** Where the workload listens. */
   readonly targetPort: number;
   /** Where calls go instead of the port that was called: from a Sidecar's `ingress`. */
-  readonly endpoint?: { readonly address: string; readonly port: number };
+  readonly endpoint?: IngressEndpoint;
+  /** The Sidecar's entry that declares the port, where one does. */
+  readonly declared?: DeclaredIngress;
 }
 
 /**
@@ -23,7 +25,10 @@ export interface ServiceInstance {
  */
 export function inboundInstances(snapshot: MeshSnapshot, proxy: MeshProxy): ServiceInstance[] {
   const instances = serviceInstances(snapshot, proxy);
-  return ingressInstances(sidecarOf(snapshot, proxy), proxy, instances) ?? instances;
+  const declared = ingressInstances(sidecarOf(snapshot, proxy), proxy, instances);
+  if (declared !== undefined) return declared;
+  // Without iptables the workload itself listens on its ports, unless it has another address for that than the proxy.
+  return proxy.interceptionMode === 'NONE' && typeof proxy.metadata['XEBEC_APP_ADDRESS'] !== 'string' ? [] : instances;
 }
 
 /** As `inboundInstances`, without what a Sidecar's `ingress` changes: what services say. */

@@ -79,6 +79,7 @@ export function proxy(namespace: string, labels: Record<string, string> = {}, ov
     interceptionMode: 'REDIRECT',
     appAddress: '127.0.0.1',
     extensions: new Set(),
+    cluster: '',
     flavour: 'envoy',
     metadata: {},
     ...over,

@@ -3,24 +3,37 @@ import { selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
-type Target = Pick<MeshProxy, 'namespace' | 'labels'>;
-type Selectable = ConfigObject<{
+/** The workload that a policy is asked about. */
+export type PolicyTarget = Pick<MeshProxy, 'namespace' | 'labels'>;
+
+interface TargetReference {
+  readonly group?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+}
+
+/** What policies have in common: they choose workloads by labels, or name what they are for. */
+type Attachable = ConfigObject<{
   selector?: { matchLabels?: Record<string, string> | undefined } | undefined;
-  targetRef?: unknown;
-  targetRefs?: unknown;
+  targetRef?: TargetReference | undefined;
+  targetRefs?: readonly TargetReference[] | undefined;
 }>;
+
+/** Label of the pods that a Gateway of the Gateway API made. */
+const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
 
 export type AuthorizationAction = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
 
-/** Policies of the root namespace and then the workload's own that select it, oldest first, by action. */
+/** Policies of the root namespace and then the workload's own that apply to it, oldest first, by action. */
 export function authorizationPoliciesOf(
   snapshot: MeshSnapshot,
-  target: Target,
+  target: PolicyTarget,
 ): ReadonlyMap<AuthorizationAction, readonly ConfigObject<AuthorizationPolicySpec>[]> {
   const out = new Map<AuthorizationAction, ConfigObject<AuthorizationPolicySpec>[]>();
   for (const namespace of scopes(snapshot, target)) {
     for (const config of snapshot.config.in('AuthorizationPolicy', namespace)) {
-      if (!applies(config, target)) continue;
+      if (!policyApplies(config, target)) continue;
       const action = config.spec.action ?? 'ALLOW';
       const list = out.get(action);
       if (list === undefined) out.set(action, [config]);
@@ -30,19 +43,35 @@ export function authorizationPoliciesOf(
   return out;
 }
 
-/** RequestAuthentications that select a workload: all of them count together. */
-export function requestAuthenticationsOf(snapshot: MeshSnapshot, target: Target): ConfigObject<RequestAuthenticationSpec>[] {
+/** RequestAuthentications that apply to a workload: all of them count together. */
+export function requestAuthenticationsOf(snapshot: MeshSnapshot, target: PolicyTarget): ConfigObject<RequestAuthenticationSpec>[] {
   return scopes(snapshot, target).flatMap((namespace) =>
-    snapshot.config.in('RequestAuthentication', namespace).filter((config) => applies(config, target)),
+    snapshot.config.in('RequestAuthentication', namespace).filter((config) => policyApplies(config, target)),
   );
 }
 
-function scopes(snapshot: MeshSnapshot, target: Target): string[] {
+function scopes(snapshot: MeshSnapshot, target: PolicyTarget): string[] {
   return [...new Set([snapshot.rootNamespace, target.namespace])];
 }
 
-function applies(config: Selectable, target: Target): boolean {
-  // Policies with a targetRef belong to Gateway API gateways and waypoints, never to a workload by its labels.
-  if (config.spec.targetRef !== undefined || config.spec.targetRefs !== undefined) return false;
-  return selects(config.spec.selector?.matchLabels, target.labels);
+/**
+ * Whether a policy of a namespace that counts is for a workload. With targets it is for the Gateway that it names, in its own
+ * namespace; without, its selector decides.
+ */
+export function policyApplies(config: Attachable, target: PolicyTarget): boolean {
+  const { targetRef, targetRefs, selector } = config.spec;
+  const targets = targetRefs !== undefined && targetRefs.length > 0 ? targetRefs : targetRef === undefined ? [] : [targetRef];
+  if (targets.length === 0) return selects(selector?.matchLabels, target.labels);
+  const gateway = target.labels[GATEWAY_NAME];
+  return (
+    gateway !== undefined &&
+    config.metadata.namespace === target.namespace &&
+    targets.some(
+      ({ group, kind, name, namespace }) =>
+        group === 'gateway.networking.k8s.io' &&
+        kind === 'Gateway' &&
+        name === gateway &&
+        (namespace === undefined || namespace === '' || namespace === target.namespace),
+    )
+  );
 }

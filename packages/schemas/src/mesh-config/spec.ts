@@ -1,79 +1,34 @@
 import { z } from 'zod';
-import { clientTls, connectionPool, trafficPolicy } from '../destination-rule/spec.ts';
+import { clientTls, connectionPool, localityLbSetting, trafficPolicy } from '../destination-rule/spec.ts';
 import { duration, int32, portNumber, stringMap, uint32 } from '../fields.ts';
 import { outboundTrafficPolicy } from '../sidecar/spec.ts';
+import { httpRetries } from '../virtual-service/spec.ts';
+import { extensionProvider } from './extension-provider.ts';
+import { connectionSettings, gatewayTopology, proxyHeaders } from './proxy-http.ts';
 
 /** Accepted and kept, not executed; the reference page says so. */
 const kept = z.unknown().optional();
-const grpcOrHttpService = { service: z.string(), port: portNumber };
 
-const extensionProvider = z.strictObject({
-  name: z.string(),
-  prometheus: z.strictObject({}).optional(),
-  stackdriver: kept,
-  zipkin: z
-    .strictObject({
-      ...grpcOrHttpService,
-      maxTagLength: uint32.optional(),
-      enable64bitTraceId: z.boolean().optional(),
-      path: z.string().optional(),
-      timeout: duration.optional(),
-      headers: kept,
-      traceContextOption: z.string().optional(),
-    })
-    .optional(),
-  opentelemetry: z
-    .strictObject({
-      ...grpcOrHttpService,
-      maxTagLength: uint32.optional(),
-      http: kept,
-      grpc: kept,
-      resourceDetectors: kept,
-      dynatraceSampler: kept,
-    })
-    .optional(),
-  envoyFileAccessLog: z
-    .strictObject({
-      path: z.string().optional(),
-      logFormat: z.strictObject({ text: z.string().optional(), labels: z.record(z.string(), z.unknown()).optional() }).optional(),
-      omitEmptyValues: z.boolean().optional(),
-    })
-    .optional(),
-  envoyExtAuthzHttp: z
-    .strictObject({
-      ...grpcOrHttpService,
-      timeout: duration.optional(),
-      pathPrefix: z.string().optional(),
-      failOpen: z.boolean().optional(),
-      clearRouteCache: z.boolean().optional(),
-      statusOnError: z.string().optional(),
-      includeHeadersInCheck: z.array(z.string()).optional(),
-      includeRequestHeadersInCheck: z.array(z.string()).optional(),
-      includeAdditionalHeadersInCheck: stringMap.optional(),
-      includeRequestBodyInCheck: kept,
-      headersToUpstreamOnAllow: z.array(z.string()).optional(),
-      headersToDownstreamOnDeny: z.array(z.string()).optional(),
-      headersToDownstreamOnAllow: z.array(z.string()).optional(),
-    })
-    .optional(),
-  envoyExtAuthzGrpc: z
-    .strictObject({
-      ...grpcOrHttpService,
-      timeout: duration.optional(),
-      failOpen: z.boolean().optional(),
-      clearRouteCache: z.boolean().optional(),
-      statusOnError: z.string().optional(),
-      includeRequestBodyInCheck: kept,
-    })
-    .optional(),
-  envoyHttpAls: kept,
-  envoyTcpAls: kept,
-  envoyOtelAls: kept,
-  datadog: kept,
-  lightstep: kept,
-  opencensus: kept,
-  skywalking: kept,
-  sds: kept,
+const customTag = z.strictObject({
+  literal: z.strictObject({ value: z.string() }).optional(),
+  environment: z.strictObject({ name: z.string(), defaultValue: z.string().optional() }).optional(),
+  header: z.strictObject({ name: z.string(), defaultValue: z.string().optional() }).optional(),
+});
+
+/** An HTTPRetry as far as it concerns what comes in. */
+const inboundRetry = z.strictObject({
+  attempts: int32.optional(),
+  perTryTimeout: duration.optional(),
+  retryOn: z.string().optional(),
+  retryRemoteLocalities: z.boolean().optional(),
+  retryIgnorePreviousHosts: z.boolean().optional(),
+  backoff: duration.optional(),
+});
+
+const tlsDefaults = z.strictObject({
+  minProtocolVersion: z.string().optional(),
+  ecdhCurves: z.array(z.string()).optional(),
+  cipherSuites: z.array(z.string()).optional(),
 });
 
 export const meshProxyConfig = z.strictObject({
@@ -93,7 +48,8 @@ export const meshProxyConfig = z.strictObject({
     .strictObject({
       zipkin: z.strictObject({ address: z.string() }).optional(),
       sampling: z.number().min(0).max(100).optional(),
-      customTags: kept,
+      customTags: z.record(z.string(), customTag).optional(),
+      enableIstioTags: z.boolean().optional(),
       maxPathTagLength: uint32.optional(),
       tlsSettings: clientTls.optional(),
       openCensusAgent: kept,
@@ -102,7 +58,8 @@ export const meshProxyConfig = z.strictObject({
       stackdriver: kept,
     })
     .optional(),
-  proxyHeaders: kept,
+  proxyHeaders: proxyHeaders.optional(),
+  connectionSettings: connectionSettings.optional(),
   readinessProbe: kept,
   image: kept,
   controlPlaneAuthPolicy: z.string().optional(),
@@ -113,9 +70,7 @@ export const meshProxyConfig = z.strictObject({
   statsdUdpAddress: z.string().optional(),
   extraStatTags: z.array(z.string()).optional(),
   proxyStatsMatcher: kept,
-  gatewayTopology: z
-    .strictObject({ numTrustedProxies: uint32.optional(), forwardClientCertDetails: z.string().optional(), proxyProtocol: kept })
-    .optional(),
+  gatewayTopology: gatewayTopology.optional(),
   caCertificatesPem: z.array(z.string()).optional(),
   privateKeyProvider: kept,
   availabilityZone: z.string().optional(),
@@ -125,6 +80,11 @@ export const meshProxyConfig = z.strictObject({
   fileFlushInterval: duration.optional(),
   fileFlushMinSizeKb: uint32.optional(),
   statsCompression: z.boolean().optional(),
+  tracingServiceName: z.enum(['APP_LABEL_AND_NAMESPACE', 'CANONICAL_NAME_ONLY', 'CANONICAL_NAME_AND_NAMESPACE']).optional(),
+  sds: kept,
+  proxyBootstrapTemplatePath: kept,
+  discoveryRefreshDelay: kept,
+  envoyMetricsServiceAddress: kept,
 });
 
 export const meshConfig = z.strictObject({
@@ -157,10 +117,10 @@ export const meshConfig = z.strictObject({
   defaultServiceExportTo: z.array(z.string()).optional(),
   defaultVirtualServiceExportTo: z.array(z.string()).optional(),
   defaultDestinationRuleExportTo: z.array(z.string()).optional(),
-  defaultHttpRetryPolicy: kept,
-  defaultInboundHttpRetryPolicy: kept,
+  defaultHttpRetryPolicy: httpRetries.optional(),
+  defaultInboundHttpRetryPolicy: inboundRetry.optional(),
   defaultTrafficPolicy: trafficPolicy.optional(),
-  localityLbSetting: kept,
+  localityLbSetting: localityLbSetting.optional(),
   ingressService: z.string().optional(),
   ingressClass: z.string().optional(),
   ingressControllerMode: z.string().optional(),
@@ -169,21 +129,15 @@ export const meshConfig = z.strictObject({
   pathNormalization: z
     .strictObject({ normalization: z.enum(['DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES']).optional() })
     .optional(),
-  meshMTLS: z
-    .strictObject({
-      minProtocolVersion: z.string().optional(),
-      ecdhCurves: z.array(z.string()).optional(),
-      cipherSuites: z.array(z.string()).optional(),
-    })
-    .optional(),
-  tlsDefaults: kept,
+  meshMTLS: tlsDefaults.optional(),
+  tlsDefaults: tlsDefaults.optional(),
   h2UpgradePolicy: z.enum(['DO_NOT_UPGRADE', 'UPGRADE']).optional(),
   inboundClusterStatName: z.string().optional(),
   outboundClusterStatName: z.string().optional(),
   verifyCertificateAtClient: z.boolean().optional(),
   discoverySelectors: kept,
   configSources: kept,
-  caCertificates: kept,
+  caCertificates: z.array(z.looseObject({ trustDomains: z.array(z.string()).optional() })).optional(),
   certificates: kept,
   ca: kept,
   serviceSettings: kept,
@@ -203,7 +157,6 @@ export const meshConfig = z.strictObject({
 
 export type MeshConfig = z.infer<typeof meshConfig>;
 export type MeshProxyConfig = z.infer<typeof meshProxyConfig>;
-export type ExtensionProvider = z.infer<typeof extensionProvider>;
 
 /** Istio's defaults (mesh-wide configuration reference). */
 export const defaultMeshConfig = {

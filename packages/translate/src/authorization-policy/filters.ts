@@ -12,6 +12,8 @@ import { type AuthorizationPolicy, rbacRules } from './rules.ts';
 export interface AuthorizationFilters {
   /** Those of CUSTOM policies, which ask before tokens are looked at: what a provider adds to a request is seen by all behind it. */
   readonly external: HttpFilter[];
+  /** The same for plain TCP, where only gRPC providers can be asked. */
+  readonly externalTcp: NetworkFilter[];
   readonly http: HttpFilter[];
   readonly tcp: NetworkFilter[];
   readonly references: ConfigReference[];
@@ -51,7 +53,7 @@ export function authorizationFilters(snapshot: MeshSnapshot, proxy: MeshProxy): 
     tcp.push(extension('envoy.filters.network.rbac', NetworkRbacSchema, { ...rules(onTcp), statPrefix: 'tcp.' }));
   }
   const references = [...byAction.values()].flatMap((policies) => policies.map((policy) => referenceTo(policy)));
-  return { external, http, tcp, references };
+  return { external, externalTcp: [], http, tcp, references };
 }
 
 function isDryRun(policy: AuthorizationPolicy): boolean {

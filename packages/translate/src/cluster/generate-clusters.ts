@@ -8,6 +8,7 @@ import { addClusters, patchClusters } from '../envoy-filter/clusters.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
 import type { Generated } from '../generated.ts';
 import { grpcClusters } from '../grpc/clusters.ts';
+import { familyAddresses } from '../listener/wildcards.ts';
 import { inboundClusters } from './inbound.ts';
 import { outboundClusters } from './outbound.ts';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './special.ts';
@@ -46,9 +47,9 @@ function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>
     ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
     : [];
   return [
-    ...inboundClusters(inboundInstances(snapshot, proxy), proxy, connectTimeout),
+    ...inboundClusters(snapshot, inboundInstances(snapshot, proxy), proxy, connectTimeout),
     fixed(blackHoleCluster(connectTimeout)),
     fixed(passthroughCluster(connectTimeout, exchange)),
-    fixed(inboundPassthroughCluster(connectTimeout)),
+    fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy))),
   ];
 }

@@ -1,26 +1,31 @@
 import { create } from '@bufbuild/protobuf';
-import { isHttp2, type MeshProxy, type Protocol, type ServiceInstance } from '@xebec/model';
+import { destinationRuleOf, type MeshProxy, type MeshSnapshot, type ServiceInstance, sidecarOf, trafficPolicyOf } from '@xebec/model';
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
-import { pack } from '../envoy/any.ts';
-import { seconds } from '../envoy/duration.ts';
+import type { ConnectionPool, MeshConfig } from '@xebec/schemas';
+import { socketAddress } from '../envoy/address.ts';
+import { type DurationFields, seconds } from '../envoy/duration.ts';
 import { istioMetadata } from '../envoy/istio-metadata.ts';
-import type { Generated } from '../generated.ts';
+import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { type FamilyAddresses, familyAddresses } from '../listener/wildcards.ts';
 import { inboundCluster } from './names.ts';
-import { INBOUND_SOURCE, staticEndpoints } from './special.ts';
-import { HTTP_PROTOCOL_OPTIONS, UNLIMITED } from './traffic-policy.ts';
+import { inboundSource } from './special.ts';
+import { connectionPoolFields } from './traffic-policy.ts';
+
+type Target = { readonly address: string; readonly port: number } | { readonly path: string };
 
 /** Nearly 300 years: hosts of an inbound cluster are few and must not be cleaned up between calls. */
 const NEVER = seconds(9223372035);
 
 /**
  * One cluster for each port that the workload serves. With iptables the workload is where the caller's connection was
- * going; without, it listens on an address of its own.
+ * going; without, it listens on an address of its own. Limits of a DestinationRule hold here too, or those that the Sidecar
+ * names for what comes in.
  */
 export function inboundClusters(
+  snapshot: MeshSnapshot,
   instances: readonly ServiceInstance[],
   proxy: MeshProxy,
-  connectTimeout: { seconds: bigint; nanos: number },
+  connectTimeout: DurationFields,
 ): Generated<Cluster>[] {
   const ports = new Map<number, ServiceInstance[]>();
   for (const instance of instances) {
@@ -30,59 +35,104 @@ export function inboundClusters(
   }
   return [...ports.entries()]
     .sort(([a], [b]) => a - b)
-    .map(([port, members]) => {
-      const name = inboundCluster(port);
-      const protocol = members[0]?.port.protocol ?? 'tcp';
-      const redirected = members[0]?.endpoint;
-      const message = create(ClusterSchema, {
-        name,
-        altStatName: `${name};`,
-        connectTimeout,
-        circuitBreakers: { thresholds: [UNLIMITED] },
-        commonLbConfig: {},
-        ...upstreamFields(protocol),
-        metadata: istioMetadata({
-          services: members.map(({ service }) => ({ host: service.hostname, name: service.hostname, namespace: service.namespace })),
-        }),
-        ...(proxy.interceptionMode === 'NONE' || redirected !== undefined
-          ? {
-              clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-              lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
-              loadAssignment: staticEndpoints(name, redirected?.address ?? proxy.appAddress, redirected?.port ?? port),
-            }
-          : {
-              clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
-              lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-              cleanupInterval: NEVER,
-              upstreamBindConfig: INBOUND_SOURCE,
-            }),
-      });
-      return { name, message, provenance: [] };
+    .flatMap(([port, members]) => {
+      const [first] = members;
+      return first === undefined ? [] : [inboundClusterOf(snapshot, proxy, port, first, members, connectTimeout)];
     });
 }
 
-function upstreamFields(protocol: Protocol) {
-  if (isHttp2(protocol))
-    return {
-      typedExtensionProtocolOptions: {
-        [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: 'explicitHttpConfig',
-            value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
+function inboundClusterOf(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  port: number,
+  instance: ServiceInstance,
+  members: readonly ServiceInstance[],
+  connectTimeout: DurationFields,
+): Generated<Cluster> {
+  const name = inboundCluster(port);
+  const { protocol } = instance.port;
+  const family = familyAddresses(proxy);
+  const target = targetOf(snapshot, proxy, family, port, instance);
+  const { pool, references } = connectionPoolOf(snapshot, proxy, port, instance);
+  const message = create(ClusterSchema, {
+    name,
+    altStatName: `${name};`,
+    connectTimeout,
+    commonLbConfig: {},
+    ...connectionPoolFields({ connectionPool: inboundPool(pool, snapshot.mesh.tcpKeepalive) }, protocol),
+    metadata: istioMetadata({
+      services: members.map(({ service }) => ({ host: service.hostname, name: service.hostname, namespace: service.namespace })),
+    }),
+    ...(target === undefined
+      ? {
+          clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+          lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+          cleanupInterval: NEVER,
+          upstreamBindConfig: inboundSource(family.inboundSource[0]),
+        }
+      : {
+          clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+          lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
+          loadAssignment: {
+            clusterName: name,
+            endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: endpoint(target) } }] }],
           },
+          ...(isLocal(target, proxy) ? {} : { upstreamBindConfig: inboundSource(family.inboundSource[0]) }),
         }),
-      },
-    };
-  if (protocol === 'auto')
-    return {
-      typedExtensionProtocolOptions: {
-        [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: 'useDownstreamProtocolConfig',
-            value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
-          },
-        }),
-      },
-    };
-  return {};
+  });
+  return { name, message, provenance: references };
+}
+
+/** Undefined: the address and port that the caller's connection was for. */
+function targetOf(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  family: FamilyAddresses,
+  port: number,
+  { endpoint: declared, declared: ingress }: ServiceInstance,
+): Target | undefined {
+  if (declared !== undefined) return declared;
+  if (proxy.interceptionMode === 'NONE' && hasOwnAddress(proxy)) return { address: proxy.appAddress, port };
+  if (ingress !== undefined) return undefined;
+  return snapshot.mesh.inboundTrafficPolicy?.mode === 'LOCALHOST' ? { address: family.loopback[0], port } : undefined;
+}
+
+/** Whether the workload beside the proxy listens on an address that only the two of them know. */
+function hasOwnAddress(proxy: MeshProxy): boolean {
+  return typeof proxy.metadata['XEBEC_APP_ADDRESS'] === 'string';
+}
+
+function isLocal(target: Target, proxy: MeshProxy): boolean {
+  if ('path' in target) return false;
+  return target.address === '127.0.0.1' || target.address === '::1' || (hasOwnAddress(proxy) && target.address === proxy.appAddress);
+}
+
+function endpoint(target: Target) {
+  return 'path' in target
+    ? { address: { address: { case: 'pipe' as const, value: { path: target.path } } } }
+    : { address: socketAddress(target.address, target.port) };
+}
+
+/** The Sidecar's limits for the port, else those of the service's DestinationRule, else the mesh's. */
+function connectionPoolOf(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  port: number,
+  { service, port: servicePort }: ServiceInstance,
+): { pool: ConnectionPool | undefined; references: ConfigReference[] } {
+  const sidecar = sidecarOf(snapshot, proxy);
+  const entry = sidecar?.spec.ingress?.find((candidate) => candidate.port.number === port);
+  const own = entry?.connectionPool ?? sidecar?.spec.inboundConnectionPool;
+  if (sidecar !== undefined && own !== undefined) return { pool: own, references: [referenceTo(sidecar)] };
+  // A rule that selects clients says nothing of what this workload takes.
+  const rule = destinationRuleOf(snapshot, { namespace: proxy.namespace, labels: {} }, service);
+  const policy = trafficPolicyOf(rule, undefined, servicePort.number, snapshot.mesh.defaultTrafficPolicy);
+  return { pool: policy.connectionPool, references: (rule?.sources ?? []).map((source) => referenceTo(source)) };
+}
+
+/** A pool for the way to the workload: the protocol there is the port's own, whatever clients are to upgrade to. */
+function inboundPool(pool: ConnectionPool | undefined, keepalive: MeshConfig['tcpKeepalive']): ConnectionPool {
+  const { h2UpgradePolicy: _, ...http } = pool?.http ?? {};
+  const tcpKeepalive = pool?.tcp?.tcpKeepalive ?? keepalive;
+  return { http, tcp: { ...pool?.tcp, ...(tcpKeepalive === undefined ? {} : { tcpKeepalive }) } };
 }

@@ -4,6 +4,7 @@ import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstre
 import { socketAddress } from '../envoy/address.ts';
 import { type Fields, pack } from '../envoy/any.ts';
 import { seconds } from '../envoy/duration.ts';
+import type { FamilyAddresses } from '../listener/wildcards.ts';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH } from './names.ts';
 import { HTTP_PROTOCOL_OPTIONS, UNLIMITED } from './traffic-policy.ts';
 
@@ -11,9 +12,10 @@ type ClusterInit = Fields<typeof ClusterSchema>;
 type DurationFields = { seconds: bigint; nanos: number };
 
 /** Source address of what the sidecar sends to its own workload, so that iptables can tell it from the workload's own calls. */
-export const INBOUND_SOURCE = {
-  sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue' as const, value: 0 } },
-};
+export function inboundSource(first: string, more: readonly string[] = []) {
+  const source = (address: string) => ({ address, portSpecifier: { case: 'portValue' as const, value: 0 } });
+  return { sourceAddress: source(first), extraSourceAddresses: more.map((address) => ({ address: source(address) })) };
+}
 
 /** Takes connections and closes them. */
 export function blackHoleCluster(connectTimeout: DurationFields): Cluster {
@@ -51,8 +53,12 @@ export function passthroughCluster(connectTimeout: DurationFields, filters: NonN
 }
 
 /** Sends to the workload's port that was called, for ports that no service names. */
-export function inboundPassthroughCluster(connectTimeout: DurationFields): Cluster {
-  return create(ClusterSchema, { ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout), upstreamBindConfig: INBOUND_SOURCE });
+export function inboundPassthroughCluster(connectTimeout: DurationFields, family: FamilyAddresses): Cluster {
+  const [first, ...more] = family.inboundSource;
+  return create(ClusterSchema, {
+    ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout),
+    upstreamBindConfig: inboundSource(first, more),
+  });
 }
 
 /** An address outside of discovery: the fixed endpoint of a static cluster. */

@@ -45,7 +45,7 @@ function localityFields(cluster: ClusterInit, policy: TrafficPolicy): ClusterIni
   };
 }
 
-function connectionPoolFields(policy: TrafficPolicy, protocol: Protocol): ClusterInit {
+export function connectionPoolFields(policy: TrafficPolicy, protocol: Protocol): ClusterInit {
   const { tcp, http } = policy.connectionPool ?? {};
   const thresholds = {
     maxConnections: positive(tcp?.maxConnections),

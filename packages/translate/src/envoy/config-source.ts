@@ -8,6 +8,12 @@ export const ADS_SOURCE = {
   resourceApiVersion: ApiVersion.V3,
 };
 
+/** Secrets over ADS. One that is not there must not hold up its listener for ever, so Envoy's own limit holds. */
+export const ADS_SECRET_SOURCE = {
+  configSourceSpecifier: { case: 'ads' as const, value: {} },
+  resourceApiVersion: ApiVersion.V3,
+};
+
 /** From the agent beside the proxy, over its `sds-grpc` cluster. */
 export const SDS_SOURCE = {
   configSourceSpecifier: {
@@ -20,5 +26,11 @@ export const SDS_SOURCE = {
     },
   },
   initialFetchTimeout: ZERO,
+  resourceApiVersion: ApiVersion.V3,
+};
+
+/** Files that the agent reads: as `SDS_SOURCE`, but not waited for without limit. */
+export const SDS_FILE_SOURCE = {
+  configSourceSpecifier: SDS_SOURCE.configSourceSpecifier,
   resourceApiVersion: ApiVersion.V3,
 };

@@ -20,7 +20,6 @@ import { connectionManager } from '../listener/connection-manager.ts';
 import type { ListenerContext } from '../listener/context.ts';
 import { tlsInspector } from '../listener/listener-filters.ts';
 import { tcpProxy } from '../listener/tcp-proxy.ts';
-import { listenerAccessLogs } from '../telemetry/access-log.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
 import { type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
 import { serverTls } from './server-tls.ts';
@@ -43,7 +42,7 @@ export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContex
       filterChains: chains,
       listenerFilters: tls ? [tlsInspector()] : [],
       trafficDirection: TrafficDirection.OUTBOUND,
-      accessLog: listenerAccessLogs(context.gateway.accessLog),
+      accessLog: [...context.gateway.listenerLog],
       maxConnectionsToAcceptPerSocketEvent: 1,
     });
     const references = listener.servers.map((entry) => referenceTo(entry.gateway, `spec.servers[${entry.index}]`));
@@ -70,7 +69,13 @@ function serverChains(snapshot: MeshSnapshot, context: ListenerContext, listener
   const serverNames = names.includes('*') ? [] : names;
   const socket =
     entry.terminatesTls && tls !== undefined
-      ? { transportSocket: serverTls(tls, context.trustDomains, entry.routeName !== undefined) }
+      ? {
+          transportSocket: serverTls(tls, {
+            mutualTls: context.mutualTls,
+            tlsDefaults: context.tlsDefaults,
+            tcp: entry.routeName === undefined,
+          }),
+        }
       : {};
   if (entry.routeName !== undefined)
     return [
@@ -87,8 +92,8 @@ function serverChains(snapshot: MeshSnapshot, context: ListenerContext, listener
     return {
       filterChainMatch: match,
       filters: [
-        ...context.gateway.networkFilters,
-        tcpProxy(chain.destinations, context.gateway.accessLog, { hashSourceIp: chain.consistentHash }),
+        ...context.gateway.tcpFilters(listener.port),
+        tcpProxy(chain.destinations, context.gateway.tcpAccessLog, { hashSourceIp: chain.consistentHash }),
       ],
       ...socket,
       transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
@@ -133,6 +138,5 @@ function manager(context: ListenerContext, listener: GatewayListener, entry: Gat
     filters: context.gateway.httpFilters(entry.protocol),
     side: context.gateway,
     pathNormalization: context.pathNormalization,
-    trustedProxies: context.trustedProxies,
   });
 }

@@ -5,14 +5,18 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
 } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { PreserveCaseFormatterConfigSchema } from '@xebec/protos/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case';
 import { UuidRequestIdConfigSchema } from '@xebec/protos/envoy/extensions/request_id/uuid/v3/uuid';
-import { extension, type Fields, pack } from '../envoy/any.ts';
+import { extension, type Fields, pack, typedExtension } from '../envoy/any.ts';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
 import { ZERO } from '../envoy/duration.ts';
+import { settingsFields } from './connection-settings.ts';
 import type { SideContext } from './context.ts';
 import type { Direction, HttpFilter } from './http-filters.ts';
+import { gatewayForwarding } from './proxy-headers.ts';
 
 export type NetworkFilter = Fields<typeof FilterSchema>;
+type Manager = Fields<typeof HttpConnectionManagerSchema>;
 
 export interface ConnectionManagerView {
   readonly direction: Direction;
@@ -23,16 +27,18 @@ export interface ConnectionManagerView {
   readonly filters: readonly HttpFilter[];
   readonly side: SideContext;
   readonly pathNormalization: string;
-  /** Proxies in front of a gateway whose x-forwarded-for is believed. */
-  readonly trustedProxies?: number;
+  /** The port is declared to speak HTTP/2. */
+  readonly http2?: boolean;
   /** The explicit proxy port takes absolute URIs. */
   readonly explicitProxy?: boolean;
 }
 
 export function connectionManager(view: ConnectionManagerView): NetworkFilter {
-  const { route, side, direction } = view;
+  const { route, side } = view;
+  const { headers } = side;
   const escaped = HttpConnectionManager_PathWithEscapedSlashesAction;
   const decode = view.pathNormalization === 'DECODE_AND_MERGE_SLASHES';
+  const { http2ProtocolOptions: http2, ...settings } = settingsFields(side.settings, side.idleTimeout);
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix: view.statPrefix,
     routeSpecifier:
@@ -43,8 +49,9 @@ export function connectionManager(view: ConnectionManagerView): NetworkFilter {
     ...(side.tracing.fields === undefined ? {} : { tracing: side.tracing.fields }),
     streamIdleTimeout: ZERO,
     accessLog: [...side.accessLog],
-    useRemoteAddress: direction === 'gateway',
+    useRemoteAddress: view.direction === 'gateway',
     proxy100Continue: true,
+    appendXForwardedPort: headers.forwardedPort,
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     normalizePath: view.pathNormalization !== 'NONE',
     mergeSlashes: view.pathNormalization === 'MERGE_SLASHES' || decode,
@@ -52,28 +59,51 @@ export function connectionManager(view: ConnectionManagerView): NetworkFilter {
     requestIdExtension: {
       typedConfig: pack(UuidRequestIdConfigSchema, { useRequestIdForTraceSampling: side.tracing.useRequestIdForTraceSampling }),
     },
-    ...directionFields(view),
+    serverName: headers.serverName,
+    serverHeaderTransformation: headers.serverTransformation,
+    ...(headers.generateRequestId ? {} : { generateRequestId: false }),
+    ...http1Fields(view),
+    ...(http2 === undefined ? (view.http2 === true ? { http2ProtocolOptions: {} } : {}) : { http2ProtocolOptions: http2 }),
+    ...certificateFields(view),
+    ...settings,
   });
 }
 
-function directionFields(view: ConnectionManagerView): Fields<typeof HttpConnectionManagerSchema> {
+function http1Fields({ side, direction, explicitProxy }: ConnectionManagerView): Manager {
+  const options = {
+    ...(explicitProxy === true ? { allowAbsoluteUrl: true } : {}),
+    ...(side.http10 ? { acceptHttp10: true } : {}),
+    ...(side.headers.preserveCase
+      ? {
+          headerKeyFormat: {
+            headerFormat: {
+              case: 'statefulFormatter' as const,
+              value: typedExtension('preserve_case', PreserveCaseFormatterConfigSchema),
+            },
+          },
+        }
+      : {}),
+  };
+  return direction === 'gateway' || Object.keys(options).length > 0 ? { httpProtocolOptions: options } : {};
+}
+
+/** What becomes of `x-forwarded-client-cert`, and whose forwarded addresses are believed. */
+function certificateFields({ side, direction }: ConnectionManagerView): Manager {
   const forward = HttpConnectionManager_ForwardClientCertDetails;
-  switch (view.direction) {
+  switch (direction) {
     case 'inbound':
+      return { forwardClientCertDetails: side.headers.forwardClientCert, setCurrentClientCertDetails: side.headers.clientCertDetails };
+    case 'gateway': {
+      const details = gatewayForwarding(side.topology?.forwardClientCertDetails);
+      const adds = details === forward.SANITIZE_SET || details === forward.APPEND_FORWARD;
+      const hops = side.topology?.numTrustedProxies ?? 0;
       return {
-        serverName: 'istio-envoy',
-        forwardClientCertDetails: forward.APPEND_FORWARD,
-        setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+        forwardClientCertDetails: details,
+        ...(adds ? { setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true } } : {}),
+        ...(hops === 0 ? {} : { xffNumTrustedHops: hops }),
       };
-    case 'gateway':
-      return {
-        serverName: 'istio-envoy',
-        httpProtocolOptions: {},
-        forwardClientCertDetails: forward.SANITIZE_SET,
-        setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
-        ...(view.trustedProxies === undefined || view.trustedProxies === 0 ? {} : { xffNumTrustedHops: view.trustedProxies }),
-      };
+    }
     case 'outbound':
-      return view.explicitProxy === true ? { httpProtocolOptions: { allowAbsoluteUrl: true } } : {};
+      return {};
   }
 }

@@ -9,9 +9,11 @@ import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router
 import type { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { FilterConfigSchema as AlpnSchema, FilterConfig_Protocol } from '@xebec/protos/istio/filters/alpn';
 import { ConfigSchema as PeerMetadataSchema } from '@xebec/protos/istio/filters/peer_metadata';
-import { PluginConfigSchema, Reporter } from '@xebec/protos/istio/filters/stats';
+import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import { extension, type Fields } from '../envoy/any.ts';
 import { ALPN, METADATA_EXCHANGE, STATS } from '../extensions.ts';
+import type { StatsConfig } from '../telemetry/metrics.ts';
+import type { ByPhase } from '../wasm-plugin/filters.ts';
 
 export type HttpFilter = Fields<typeof HttpFilterSchema>;
 const ROUTER = 'envoy.filters.http.router';
@@ -22,6 +24,7 @@ export type Direction = 'inbound' | 'outbound' | 'gateway';
 export interface HttpFilterView {
   readonly direction: Direction;
   readonly protocol: Protocol;
+  readonly suppressEnvoyHeaders: boolean;
   /** What the proxy has of its own. */
   readonly extensions: ReadonlySet<string>;
   /** Whether that is everything it has: a filter that is not among them is never sent. */
@@ -30,8 +33,13 @@ export interface HttpFilterView {
   /** Of CUSTOM policies. */
   readonly externalAuthorization: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
+  /** Users' extensions by phase. */
+  readonly own: ByPhase<HttpFilter>;
   readonly mixer: readonly HttpFilter[];
-  readonly metrics: boolean;
+  /** Absent: nothing is counted. */
+  readonly stats?: StatsConfig;
+  /** Metadata exchange headers are not sent outside the mesh. */
+  readonly exchangeInMeshOnly: boolean;
 }
 
 /** The HTTP filters of a connection manager, first to last. */
@@ -39,12 +47,16 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
   const inbound = view.direction === 'inbound';
   return executable(view, [
     // Who the peer is must be known before anything decides or reports by it.
-    ...only(view, METADATA_EXCHANGE, () => metadataExchange(inbound)),
+    ...only(view, METADATA_EXCHANGE, () => metadataExchange(inbound, view.exchangeInMeshOnly)),
     ...view.externalAuthorization,
+    ...view.own.AUTHN,
     // Tokens before policies: a policy may ask for their claims.
     ...view.requestAuthentication,
+    ...view.own.AUTHZ,
     ...view.authorization,
     ...view.mixer,
+    ...view.own.STATS,
+    ...view.own.UNSPECIFIED_PHASE,
     ...(view.protocol === 'grpc-web' ? [extension('envoy.filters.http.grpc_web', GrpcWebSchema)] : []),
     extension('envoy.filters.http.grpc_stats', GrpcStatsSchema, {
       emitFilterState: true,
@@ -55,8 +67,8 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
     // Both do nothing until a route brings their configuration.
     extension('envoy.filters.http.fault', HTTPFaultSchema),
     extension('envoy.filters.http.cors', CorsSchema),
-    ...(view.metrics ? only(view, STATS, () => stats(view.direction)) : []),
-    extension(ROUTER, RouterSchema),
+    ...only(view, STATS, () => (view.stats === undefined ? undefined : extension(STATS, PluginConfigSchema, view.stats))),
+    extension(ROUTER, RouterSchema, { suppressEnvoyHeaders: view.suppressEnvoyHeaders }),
   ]);
 }
 
@@ -84,19 +96,21 @@ function denyAll(missing: string): HttpFilter {
   });
 }
 
-function only(view: HttpFilterView, name: string, build: () => HttpFilter): HttpFilter[] {
-  return view.extensions.has(name) ? [build()] : [];
+function only(view: HttpFilterView, name: string, build: () => HttpFilter | undefined): HttpFilter[] {
+  const filter = view.extensions.has(name) ? build() : undefined;
+  return filter === undefined ? [] : [filter];
 }
 
-function metadataExchange(inbound: boolean): HttpFilter {
+function metadataExchange(inbound: boolean, inMeshOnly: boolean): HttpFilter {
   const headers = { methodSpecifier: { case: 'istioHeaders' as const, value: {} } };
+  const outward = { methodSpecifier: { case: 'istioHeaders' as const, value: { skipExternalClusters: inMeshOnly } } };
   const discovery = [headers, { methodSpecifier: { case: 'workloadDiscovery' as const, value: {} } }];
   return extension(
     METADATA_EXCHANGE,
     PeerMetadataSchema,
     inbound
       ? { downstreamDiscovery: discovery, downstreamPropagation: [headers] }
-      : { upstreamDiscovery: discovery, upstreamPropagation: [headers] },
+      : { upstreamDiscovery: discovery, upstreamPropagation: [outward] },
   );
 }
 
@@ -107,12 +121,5 @@ function alpn(): HttpFilter {
       { upstreamProtocol: FilterConfig_Protocol.HTTP11, alpnOverride: ['istio-http/1.1', 'istio', 'http/1.1'] },
       { upstreamProtocol: FilterConfig_Protocol.HTTP2, alpnOverride: ['istio-h2', 'istio', 'h2'] },
     ],
-  });
-}
-
-function stats(direction: Direction): HttpFilter {
-  return extension(STATS, PluginConfigSchema, {
-    disableHostHeaderFallback: direction !== 'outbound',
-    reporter: direction === 'gateway' ? Reporter.SERVER_GATEWAY : Reporter.UNSPECIFIED,
   });
 }

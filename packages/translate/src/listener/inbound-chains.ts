@@ -17,6 +17,11 @@ const PLAIN_HTTP = ['http/1.1', 'h2c'];
 const tls = (applicationProtocols: string[] = []) => ({ transportProtocol: 'tls', applicationProtocols });
 const raw = (applicationProtocols: string[] = []) => ({ transportProtocol: 'raw_buffer', applicationProtocols });
 
+/** The one chain of a port whose TLS is the user's own (a Sidecar's `ingress.tls`) and ends here. */
+export function ownTlsChains(protocol: Protocol): InboundChain[] {
+  return [{ match: tls(), terminateMtls: true, inside: isHttp(protocol) ? 'http' : 'tcp' }];
+}
+
 /**
  * The filter chains of an inbound port (Istio `filterchain_options.go`). Callers inside the mesh say by ALPN that they are
  * sidecars, so PERMISSIVE can tell mesh mTLS from TLS that the application itself terminates.
@@ -35,10 +40,10 @@ export function inboundChains(mode: InboundMutualTls, protocol: Protocol): Inbou
       return [{ match: tls(), terminateMtls: true, inside: kind }];
     case 'DISABLE':
       if (kind === 'http') return [{ match: raw(), terminateMtls: false, inside: 'http' }];
-      if (kind === 'tcp') return [{ match: {}, terminateMtls: false, inside: 'tcp' }];
+      if (kind === 'tcp') return [{ match: raw(), terminateMtls: false, inside: 'tcp' }];
       return [
         { match: raw(PLAIN_HTTP), terminateMtls: false, inside: 'http' },
-        { match: {}, terminateMtls: false, inside: 'tcp' },
+        { match: raw(), terminateMtls: false, inside: 'tcp' },
       ];
   }
 }

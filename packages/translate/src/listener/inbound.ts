@@ -1,25 +1,26 @@
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { isHttp, type ServiceInstance } from '@xebec/model';
+import { isHttp2, type ServiceInstance } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
-import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
+import type { ServerTls } from '@xebec/schemas';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, inboundCluster } from '../cluster/names.ts';
 import { socketAddress } from '../envoy/address.ts';
 import { extension, type Fields } from '../envoy/any.ts';
-import { METADATA_EXCHANGE, STATS } from '../extensions.ts';
+import { METADATA_EXCHANGE } from '../extensions.ts';
+import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { mixerRouteConfig } from '../mixer/client.ts';
 import { inboundRoute } from '../route/inbound.ts';
-import { listenerAccessLogs } from '../telemetry/access-log.ts';
+import { codecFilter } from './codec-filter.ts';
 import { connectionManager, type NetworkFilter } from './connection-manager.ts';
 import type { ListenerContext } from './context.ts';
 import { inboundTls } from './downstream-tls.ts';
-import { type InboundChain, inboundChains } from './inbound-chains.ts';
-import { httpInspector, originalDestination, tlsInspector } from './listener-filters.ts';
-import { tcpProxy } from './tcp-proxy.ts';
+import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
+import { inspectorsFor, originalDestination, originalSource } from './listener-filters.ts';
+import { idleOption, tcpProxy } from './tcp-proxy.ts';
 
 type FilterChain = Fields<typeof FilterChainSchema>;
 
@@ -36,77 +37,115 @@ export function inboundPorts(instances: readonly ServiceInstance[]): InboundPort
   return [...ports.entries()].sort(([a], [b]) => a - b).map(([port, instance]) => ({ port, instance }));
 }
 
-/** 0.0.0.0:15006, where iptables bring everything that comes in. */
+/** `0.0.0.0:15006`, where iptables bring everything that comes in. */
 export function virtualInbound(context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener> {
-  const { inboundPort, inbound, peerAuthentication } = context;
+  const { inboundPort, inbound, family } = context;
+  const [any] = family.any;
   const blackhole: FilterChain = {
     name: 'virtualInbound-blackhole',
     filterChainMatch: { destinationPort: inboundPort },
-    filters: [...networkPrefix(context), tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
+    filters: [...networkPrefix(context), ...inbound.tcpStats, tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
   };
-  const passthrough = inboundChains(peerAuthentication.mode, 'auto').map((chain) =>
-    filterChain(context, chain, {
-      name: chain.inside === 'http' ? 'virtualInbound-catchall-http' : 'virtualInbound',
-      cluster: INBOUND_PASSTHROUGH,
-      statPrefix: `${INBOUND_PASSTHROUGH};`,
-      operation: ':0/*',
-      port: 0,
-      protocol: 'auto',
-      filterConfig: {},
-    }),
-  );
-  const declared = ports.filter(({ instance }) => instance.port.protocol !== 'auto').map(({ port }) => port);
-  const chains = [blackhole, ...passthrough, ...ports.flatMap((port) => portChains(context, port, '0.0.0.0', true))];
-  // Nothing to tell apart where no chain takes plain HTTP only, as under STRICT.
-  const sniffsHttp = chains.some(
-    ({ filterChainMatch: match }) => match?.transportProtocol === 'raw_buffer' && (match.applicationProtocols?.length ?? 0) > 0,
-  );
+  const here = ports.filter(({ instance }) => instance.declared?.bound !== true);
+  const chains = [blackhole, ...passthroughChains(context, ports), ...here.flatMap((port) => portChains(context, port, any, true))];
+  const transparent = context.proxy.interceptionMode === 'TPROXY';
   const message = create(ListenerSchema, {
     name: 'virtualInbound',
-    address: socketAddress('0.0.0.0', inboundPort),
+    address: socketAddress(any, inboundPort),
     filterChains: chains,
-    listenerFilters: [
-      originalDestination(),
-      tlsInspector([inboundPort]),
-      ...(sniffsHttp ? [httpInspector([...declared, inboundPort])] : []),
-    ],
+    listenerFilters: [originalDestination(), ...(transparent ? [originalSource()] : []), ...inspectorsFor(chains)],
     listenerFiltersTimeout: context.detectionTimeout,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.INBOUND,
-    ...(context.proxy.interceptionMode === 'TPROXY' ? { transparent: true } : {}),
-    accessLog: listenerAccessLogs(inbound.accessLog),
+    ...(transparent ? { transparent: true } : {}),
+    ...balancing(context),
+    accessLog: [...inbound.listenerLog],
     maxConnectionsToAcceptPerSocketEvent: 1,
   });
-  return { name: message.name, message, provenance: references(context) };
+  return { name: message.name, message, provenance: references(context, here) };
 }
 
-/** A listener for each port on the proxy's own address: for pods whose traffic no iptables redirect. */
+/**
+ * What comes in to ports that nothing declares. A port that PeerAuthentication names without being declared has chains of its
+ * own, since its mode is its own.
+ */
+function passthroughChains(context: ListenerContext, ports: readonly InboundPort[]): FilterChain[] {
+  const { peerAuthentication } = context;
+  const declared = new Set(ports.map(({ port }) => port));
+  const named = [...peerAuthentication.ports.keys()].filter((port) => !declared.has(port)).sort((a, b) => a - b);
+  return [undefined, ...named].flatMap((port) =>
+    inboundChains(port === undefined ? peerAuthentication.mode : peerAuthentication.modeOf(port), 'auto').map((chain) =>
+      filterChain(context, port === undefined ? chain : { ...chain, match: { ...chain.match, destinationPort: port } }, {
+        name: chain.inside === 'http' ? 'virtualInbound-catchall-http' : 'virtualInbound',
+        cluster: INBOUND_PASSTHROUGH,
+        statPrefix: `${INBOUND_PASSTHROUGH};`,
+        operation: ':0/*',
+        port: 0,
+        listenPort: port ?? 0,
+        protocol: 'auto',
+        filterConfig: {},
+      }),
+    ),
+  );
+}
+
+/** Listeners of their own: what a Sidecar's `ingress` binds, and every port of pods whose traffic no iptables redirect. */
 export function boundInbound(context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener>[] {
-  const address = context.proxy.addresses[0] ?? '0.0.0.0';
-  return ports.map((port) => {
-    const message = create(ListenerSchema, {
-      name: `${address}_${port.port}`,
-      address: socketAddress(address, port.port),
-      filterChains: portChains(context, port, address, false),
-      listenerFilters: [tlsInspector(), ...(port.instance.port.protocol === 'auto' ? [httpInspector()] : [])],
-      listenerFiltersTimeout: context.detectionTimeout,
-      continueOnListenerFiltersTimeout: true,
-      trafficDirection: TrafficDirection.INBOUND,
-      accessLog: listenerAccessLogs(context.inbound.accessLog),
-      maxConnectionsToAcceptPerSocketEvent: 1,
+  const own = unicastAddress(context);
+  return ports
+    .filter(({ instance }) => (instance.declared === undefined ? context.proxy.interceptionMode === 'NONE' : instance.declared.bound))
+    .map((port) => {
+      const bind = port.instance.declared?.entry.bind;
+      const address = bind === undefined || bind === '' ? own : bind;
+      const chains = portChains(context, port, address, port.instance.declared !== undefined);
+      const message = create(ListenerSchema, {
+        name: `${address}_${port.port}`,
+        address: socketAddress(address, port.port),
+        filterChains: chains,
+        listenerFilters: inspectorsFor(chains),
+        listenerFiltersTimeout: context.detectionTimeout,
+        continueOnListenerFiltersTimeout: true,
+        trafficDirection: TrafficDirection.INBOUND,
+        ...balancing(context),
+        accessLog: [...context.inbound.listenerLog],
+        maxConnectionsToAcceptPerSocketEvent: 1,
+      });
+      return { name: message.name, message, provenance: references(context, [port]) };
     });
-    return { name: message.name, message, provenance: references(context) };
-  });
 }
 
-function references(context: ListenerContext): ConfigReference[] {
-  return [...context.peerAuthentication.sources.map((object) => referenceTo(object)), ...context.securityReferences];
+/** The address of its own that others reach the workload at. */
+function unicastAddress({ proxy, family }: ListenerContext): string {
+  const local = (address: string) => address.startsWith('127.') || address === '::1' || address.startsWith('fe80:');
+  return proxy.addresses.find((address) => !local(address)) ?? proxy.addresses[0] ?? family.any[0];
 }
 
-function portChains(context: ListenerContext, { port, instance }: InboundPort, bind: string, matchPort: boolean): FilterChain[] {
+function balancing({ proxy }: ListenerContext): Fields<typeof ListenerSchema> {
+  const wanted = proxy.metadata['INBOUND_LISTENER_EXACT_BALANCE'];
+  return wanted === true || wanted === 'true' ? { connectionBalanceConfig: { balanceType: { case: 'exactBalance', value: {} } } } : {};
+}
+
+function references(context: ListenerContext, ports: readonly InboundPort[]): ConfigReference[] {
+  const sidecars = new Set(ports.flatMap(({ instance }) => instance.declared?.sidecar ?? []));
+  return [
+    ...[...sidecars].map((object) => referenceTo(object, 'spec.ingress')),
+    ...context.peerAuthentication.sources.map((object) => referenceTo(object)),
+    ...context.securityReferences,
+  ];
+}
+
+function portChains(context: ListenerContext, { port, instance }: InboundPort, any: string, matchPort: boolean): FilterChain[] {
   const { protocol } = instance.port;
-  return inboundChains(context.peerAuthentication.modeOf(port), protocol).map((chain) => {
+  const { declared } = instance;
+  const mode = context.peerAuthentication.modeOf(port);
+  const given = declared?.entry.bind;
+  const bind = declared === undefined ? any : given === undefined || given === '' ? unicastAddress(context) : given;
+  // A user's own TLS and that of the mesh cannot both end here: the mesh's goes first.
+  const tls = mode === 'DISABLE' ? declared?.entry.tls : undefined;
+  const chains = tls === undefined ? inboundChains(mode, protocol) : ownTlsChains(protocol);
+  return chains.map((chain) => {
     const match = matchPort ? { ...chain.match, destinationPort: port } : chain.match;
+    const { name, namespace } = declared?.sidecar.metadata ?? {};
     return filterChain(
       context,
       { ...chain, match },
@@ -114,10 +153,12 @@ function portChains(context: ListenerContext, { port, instance }: InboundPort, b
         name: `${bind}_${port}`,
         cluster: inboundCluster(port),
         statPrefix: `inbound_${bind}_${port};`,
-        operation: `${instance.service.hostname}:${instance.port.number}/*`,
+        operation: `${declared === undefined ? instance.service.hostname : `${name}.${namespace}`}:${instance.port.number}/*`,
         port: instance.port.number,
-        protocol: isHttp(protocol) ? protocol : 'auto',
+        listenPort: port,
+        protocol,
         filterConfig: context.mixer ? mixerRouteConfig(instance.service) : {},
+        ...(tls === undefined ? {} : { tls }),
       },
     );
   });
@@ -128,45 +169,52 @@ interface ChainTarget {
   readonly cluster: string;
   readonly statPrefix: string;
   readonly operation: string;
+  /** Of the service. */
   readonly port: number;
+  /** Of the workload; 0: any. */
+  readonly listenPort: number;
   readonly protocol: ServiceInstance['port']['protocol'];
   readonly filterConfig: Readonly<Record<string, Any>>;
+  /** TLS of the user's own that ends here. */
+  readonly tls?: ServerTls;
 }
 
 function filterChain(context: ListenerContext, chain: InboundChain, target: ChainTarget): FilterChain {
-  const { inbound, trustDomains } = context;
+  const { inbound, mutualTls } = context;
   const http = chain.inside === 'http';
   const alpn = http ? ['h2', 'http/1.1'] : ['istio-peer-exchange', 'h2', 'http/1.1'];
+  const socket =
+    target.tls === undefined
+      ? inboundTls(mutualTls, alpn)
+      : serverTls(target.tls, { mutualTls, tlsDefaults: context.tlsDefaults, tcp: false });
   return {
     name: target.name,
     filterChainMatch: chain.match,
     filters: http
       ? [
           ...networkPrefix(context),
+          ...inbound.networkExtensions(target.listenPort),
           connectionManager({
             direction: 'inbound',
             statPrefix: target.statPrefix,
-            route: inboundRoute(target),
-            filters: inbound.httpFilters(target.protocol),
+            route: inboundRoute({ ...target, ...(context.inboundRetry === undefined ? {} : { retry: context.inboundRetry }) }),
+            filters: inbound.httpFilters(target.protocol, target.listenPort),
             side: inbound,
             pathNormalization: context.pathNormalization,
+            http2: isHttp2(target.protocol),
           }),
         ]
       : [
           ...networkPrefix(context),
-          ...inbound.networkFilters,
-          ...tcpStats(context),
-          tcpProxy([{ cluster: target.cluster, weight: 1 }], inbound.accessLog),
+          ...inbound.tcpFilters(target.port),
+          ...codecFilter(target.protocol, target.cluster),
+          tcpProxy([{ cluster: target.cluster, weight: 1 }], inbound.tcpAccessLog, idleOption(inbound)),
         ],
-    ...(chain.terminateMtls ? { transportSocket: inboundTls(trustDomains, alpn) } : {}),
+    ...(chain.terminateMtls ? { transportSocket: socket } : {}),
   };
 }
 
 function networkPrefix(context: ListenerContext): NetworkFilter[] {
   if (!context.proxy.extensions.has(METADATA_EXCHANGE)) return [];
   return [extension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })];
-}
-
-function tcpStats(context: ListenerContext): NetworkFilter[] {
-  return context.proxy.extensions.has(STATS) ? [extension(STATS, PluginConfigSchema, { disableHostHeaderFallback: true })] : [];
 }

@@ -1,8 +1,10 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { isHttp2, type Protocol } from '@xebec/model';
+import type { Protocol } from '@xebec/model';
 import type { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
+import type { RetryPolicySchema } from '@xebec/protos/envoy/config/route/v3/route_components';
+import type { MeshConfig } from '@xebec/schemas';
 import type { Fields } from '../envoy/any.ts';
-import { ZERO } from '../envoy/duration.ts';
+import { duration, ZERO } from '../envoy/duration.ts';
 
 export interface InboundRoute {
   readonly cluster: string;
@@ -12,10 +14,17 @@ export interface InboundRoute {
   readonly protocol: Protocol;
   /** Configuration of filters for this route. */
   readonly filterConfig: Readonly<Record<string, Any>>;
+  /** The mesh's `defaultInboundHttpRetryPolicy`. */
+  readonly retry?: InboundRetry;
 }
+
+export type InboundRetry = NonNullable<MeshConfig['defaultInboundHttpRetryPolicy']>;
+type RetryPolicy = Fields<typeof RetryPolicySchema>;
 
 /** Everything that comes in goes to the workload; only a request that never reached it is tried again. */
 export function inboundRoute(view: InboundRoute): Fields<typeof RouteConfigurationSchema> {
+  // A gRPC client retries by itself and knows which calls are safe.
+  const retry = view.protocol === 'grpc' || view.protocol === 'grpc-web' ? undefined : retryPolicy(view.retry);
   return {
     name: view.cluster,
     virtualHosts: [
@@ -31,10 +40,7 @@ export function inboundRoute(view: InboundRoute): Fields<typeof RouteConfigurati
               value: {
                 clusterSpecifier: { case: 'cluster', value: view.cluster },
                 timeout: ZERO,
-                // A gRPC client retries by itself and knows which calls are safe.
-                ...(isHttp2(view.protocol) && view.protocol !== 'http2'
-                  ? {}
-                  : { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } }),
+                ...(retry === undefined ? {} : { retryPolicy: retry }),
                 maxStreamDuration: { maxStreamDuration: ZERO, grpcTimeoutHeaderMax: ZERO },
               },
             },
@@ -45,5 +51,23 @@ export function inboundRoute(view: InboundRoute): Fields<typeof RouteConfigurati
       },
     ],
     validateClusters: false,
+  };
+}
+
+const DEFAULT_CONDITION = 'reset-before-request';
+
+function retryPolicy(given: InboundRetry | undefined): RetryPolicy | undefined {
+  if (given === undefined) return { retryOn: DEFAULT_CONDITION, numRetries: 2 };
+  const attempts = given.attempts ?? 0;
+  if (attempts <= 0) return undefined;
+  const words = (given.retryOn ?? '').split(',').filter((word) => word.trim() !== '');
+  const codes = words.filter((word) => /^\s*\d+\s*$/.test(word)).map(Number);
+  const conditions = words.filter((word) => !/^\s*\d+\s*$/.test(word));
+  if (codes.length > 0 && !conditions.includes('retriable-status-codes')) conditions.push('retriable-status-codes');
+  return {
+    retryOn: words.length === 0 ? DEFAULT_CONDITION : conditions.join(','),
+    retriableStatusCodes: codes,
+    numRetries: attempts,
+    ...(given.backoff === undefined ? {} : { retryBackOff: { baseInterval: duration(given.backoff) } }),
   };
 }

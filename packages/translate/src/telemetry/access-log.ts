@@ -1,92 +1,102 @@
-import type { JsonObject } from '@bufbuild/protobuf';
 import { type MeshProxy, type MeshSnapshot, telemetriesOf } from '@xebec/model';
 import type { AccessLogSchema } from '@xebec/protos/envoy/config/accesslog/v3/accesslog';
-import { FileAccessLogSchema } from '@xebec/protos/envoy/extensions/access_loggers/file/v3/file';
 import { ExpressionFilterSchema } from '@xebec/protos/envoy/extensions/access_loggers/filters/cel/v3/cel';
-import type { ExtensionProvider, MeshConfig } from '@xebec/schemas';
-import { extension, type Fields, pack } from '../envoy/any.ts';
+import type { ExtensionProvider, TelemetryAccessLogging } from '@xebec/schemas';
+import { type Fields, pack } from '../envoy/any.ts';
+import { meshAccessLog, providerFileLog } from './file-log.ts';
+import { httpServiceLog, meshServiceLog, openTelemetryLog, tcpServiceLog } from './service-log.ts';
 
 export type AccessLogFields = Fields<typeof AccessLogSchema>;
 export type Mode = 'CLIENT' | 'SERVER';
+type Filter = NonNullable<AccessLogFields['filter']>;
 
-/** Istio's text format (mesh access log reference). */
-export const DEFAULT_TEXT_FORMAT = `${[
-  '[%START_TIME%]',
-  '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"',
-  '%RESPONSE_CODE%',
-  '%RESPONSE_FLAGS%',
-  '%RESPONSE_CODE_DETAILS%',
-  '%CONNECTION_TERMINATION_DETAILS%',
-  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"',
-  '%BYTES_RECEIVED%',
-  '%BYTES_SENT%',
-  '%DURATION%',
-  '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%',
-  '"%REQ(X-FORWARDED-FOR)%"',
-  '"%REQ(USER-AGENT)%"',
-  '"%REQ(X-REQUEST-ID)%"',
-  '"%REQ(:AUTHORITY)%"',
-  '"%UPSTREAM_HOST%"',
-  '%UPSTREAM_CLUSTER_RAW%',
-  '%UPSTREAM_LOCAL_ADDRESS%',
-  '%DOWNSTREAM_LOCAL_ADDRESS%',
-  '%DOWNSTREAM_REMOTE_ADDRESS%',
-  '%REQUESTED_SERVER_NAME%',
-  '%ROUTE_NAME%',
-].join(' ')}\n`;
+/** The loggers of one direction of a proxy, by what they log. */
+export interface AccessLogs {
+  readonly http: readonly AccessLogFields[];
+  readonly tcp: readonly AccessLogFields[];
+  /** Connections that no filter chain takes. */
+  readonly listener: readonly AccessLogFields[];
+}
 
-const DEFAULT_JSON_FORMAT: JsonObject = {
-  start_time: '%START_TIME%',
-  route_name: '%ROUTE_NAME%',
-  method: '%REQ(:METHOD)%',
-  path: '%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%',
-  protocol: '%PROTOCOL%',
-  response_code: '%RESPONSE_CODE%',
-  response_flags: '%RESPONSE_FLAGS%',
-  response_code_details: '%RESPONSE_CODE_DETAILS%',
-  connection_termination_details: '%CONNECTION_TERMINATION_DETAILS%',
-  bytes_received: '%BYTES_RECEIVED%',
-  bytes_sent: '%BYTES_SENT%',
-  duration: '%DURATION%',
-  upstream_service_time: '%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%',
-  x_forwarded_for: '%REQ(X-FORWARDED-FOR)%',
-  user_agent: '%REQ(USER-AGENT)%',
-  request_id: '%REQ(X-REQUEST-ID)%',
-  authority: '%REQ(:AUTHORITY)%',
-  upstream_host: '%UPSTREAM_HOST%',
-  upstream_cluster: '%UPSTREAM_CLUSTER_RAW%',
-  upstream_local_address: '%UPSTREAM_LOCAL_ADDRESS%',
-  downstream_local_address: '%DOWNSTREAM_LOCAL_ADDRESS%',
-  downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
-  requested_server_name: '%REQUESTED_SERVER_NAME%',
-  upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
-};
-
-/** Access loggers of a proxy for one direction: Telemetry first, then the mesh's `defaultProviders`, then `accessLogFile`. */
-export function accessLogs(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode): AccessLogFields[] {
+/** Telemetry first, then the mesh's `defaultProviders`, then `accessLogFile` and the access log service of the bootstrap. */
+export function accessLogs(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode): AccessLogs {
   const { mesh } = snapshot;
-  let providers: readonly string[] | undefined;
-  let expression: string | undefined;
-  let disabled = false;
-  for (const telemetry of telemetriesOf(snapshot, proxy)) {
-    const entries = (telemetry.spec.accessLogging ?? []).filter((entry) => matchesMode(entry.match?.mode, mode));
-    if (entries.length === 0) continue;
-    const named = entries.flatMap((entry) => (entry.providers ?? []).map((provider) => provider.name));
-    if (named.length > 0) providers = named;
-    else providers ??= mesh.defaultProviders?.accessLogging ?? ['envoy'];
-    disabled = entries.some((entry) => entry.disabled === true);
-    expression = entries.find((entry) => entry.filter?.expression !== undefined)?.filter?.expression ?? expression;
+  const levels = telemetriesOf(snapshot, proxy)
+    .map(({ spec }) => spec.accessLogging ?? [])
+    .filter((entries) => entries.length > 0);
+  const defaults = mesh.defaultProviders?.accessLogging ?? [];
+  const named =
+    levels.length === 0 && defaults.length === 0 ? undefined : providerLogs(snapshot, proxy, mergeLogging(levels, defaults, mode));
+  const listenerOff = mesh.disableEnvoyListenerLog === true;
+  const known = (logs: AccessLogFields[]) => logs.filter(({ name }) => loggable(proxy, name ?? ''));
+  if (named?.configured === true) {
+    const plain = known(named.logs.map(({ log, filter }) => withFilters(log, filter)));
+    const unmatched = known(named.logs.map(({ log, filter }) => withFilters(log, NO_CHAIN, filter)));
+    return { http: plain, tcp: plain, listener: listenerOff ? [] : unmatched };
   }
-  if (disabled) return [];
-  providers ??= mesh.defaultProviders?.accessLogging;
-  if (providers === undefined) return mesh.accessLogFile === undefined || mesh.accessLogFile === '' ? [] : [meshAccessLog(mesh)];
-  const filter = expression === undefined ? undefined : celFilter(expression);
-  return [...new Set(providers)].flatMap((name) => {
-    const provider = mesh.extensionProviders?.find((candidate) => candidate.name === name);
-    if (provider?.envoyFileAccessLog === undefined) return [];
-    const log = fileAccessLog(provider.envoyFileAccessLog, mesh);
-    return [filter === undefined ? log : { ...log, filter }];
-  });
+  const file = mesh.accessLogFile === undefined || mesh.accessLogFile === '' ? [] : [meshAccessLog(mesh.accessLogFile, mesh)];
+  const service = mesh.enableEnvoyAccessLogService === true;
+  return {
+    http: known([...file, ...(service ? [meshServiceLog('http_envoy_accesslog')] : [])]),
+    tcp: known([...file, ...(service ? [meshServiceLog('tcp_envoy_accesslog')] : [])]),
+    listener: listenerOff
+      ? []
+      : known([...file, ...(service ? [meshServiceLog('listener_envoy_accesslog')] : [])].map((log) => withFilters(log, NO_CHAIN))),
+  };
+}
+
+/** Ours refuses a listener for a logger it does not have, and lists those that it has. */
+function loggable(proxy: MeshProxy, name: string): boolean {
+  return proxy.flavour !== 'xebec' || name === 'envoy.access_loggers.file' || proxy.extensions.has(name);
+}
+
+interface Setting {
+  readonly disabled: boolean;
+  readonly expression?: string;
+}
+
+/**
+ * Which providers log, and which of their logs are filtered. The narrowest level that names providers for the mode decides who
+ * may log at all; each entry then speaks of the providers that it, or the one before it, names.
+ */
+function mergeLogging(
+  levels: readonly (readonly TelemetryAccessLogging[])[],
+  defaults: readonly string[],
+  mode: Mode,
+): ReadonlyMap<string, Setting> {
+  const out = new Map<string, Setting>();
+  if (levels.length === 0) {
+    for (const name of defaults) out.set(name, { disabled: false });
+    return out;
+  }
+  let admitted: readonly string[] = defaults;
+  const expressions = new Map<string, string | undefined>();
+  for (const entries of levels) {
+    const names = new Set<string>();
+    for (const entry of entries) {
+      if (!matchesMode(entry.match?.mode, mode)) continue;
+      for (const { name } of entry.providers ?? []) {
+        names.add(name);
+        expressions.set(name, entry.filter?.expression);
+      }
+    }
+    if (names.size > 0) admitted = [...names];
+  }
+  const inScope = new Set(admitted);
+  let inherited: readonly string[] = defaults;
+  for (const entry of levels.flat()) {
+    const given = (entry.providers ?? []).map(({ name }) => name);
+    if (given.length > 0) inherited = given;
+    for (const name of inherited) {
+      if (!inScope.has(name) || !matchesMode(entry.match?.mode, mode)) continue;
+      const expression = expressions.get(name);
+      out.set(
+        name,
+        entry.disabled === true ? { disabled: true } : { disabled: false, ...(expression === undefined ? {} : { expression }) },
+      );
+    }
+  }
+  return out;
 }
 
 /** Whether a rule for `rule` (both sides when absent) speaks of a listener of side `mode`. */
@@ -94,15 +104,51 @@ export function matchesMode(rule: 'UNDEFINED' | 'CLIENT' | 'SERVER' | 'CLIENT_AN
   return rule === undefined || rule === 'UNDEFINED' || rule === 'CLIENT_AND_SERVER' || rule === mode;
 }
 
-/** Loggers of a listener: connections that no filter chain takes. */
-export function listenerAccessLogs(logs: readonly AccessLogFields[]): AccessLogFields[] {
-  return logs.map((log) => ({
-    ...log,
-    filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NR'] } } },
-  }));
+interface ProviderLogs {
+  /** Whether any provider is known at all: else the mesh's own file decides. */
+  readonly configured: boolean;
+  readonly logs: readonly { readonly log: AccessLogFields; readonly filter: Filter | undefined }[];
 }
 
-function celFilter(expression: string): NonNullable<AccessLogFields['filter']> {
+function providerLogs(snapshot: MeshSnapshot, proxy: MeshProxy, settings: ReadonlyMap<string, Setting>): ProviderLogs {
+  const found = [...settings].flatMap(([name, setting]) => {
+    const provider = providerNamed(snapshot, name);
+    const log = provider === undefined ? undefined : logOf(snapshot, proxy, provider);
+    return provider === undefined || log === undefined ? [] : [{ name: provider.name, log, setting }];
+  });
+  found.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return {
+    configured: found.length > 0,
+    logs: found.flatMap(({ log, setting }) =>
+      setting.disabled ? [] : [{ log, filter: setting.expression === undefined ? undefined : celFilter(setting.expression) }],
+    ),
+  };
+}
+
+/** Names of providers are compared without case. */
+export function providerNamed(snapshot: MeshSnapshot, name: string): ExtensionProvider | undefined {
+  const wanted = name.toLowerCase();
+  return snapshot.mesh.extensionProviders?.find((candidate) => candidate.name.toLowerCase() === wanted);
+}
+
+function logOf(snapshot: MeshSnapshot, proxy: MeshProxy, provider: ExtensionProvider): AccessLogFields | undefined {
+  if (provider.envoyFileAccessLog !== undefined) return providerFileLog(provider.name, provider.envoyFileAccessLog, snapshot.mesh);
+  if (provider.envoyHttpAls !== undefined) return httpServiceLog(snapshot, proxy, provider.envoyHttpAls);
+  if (provider.envoyTcpAls !== undefined) return tcpServiceLog(snapshot, proxy, provider.envoyTcpAls);
+  if (provider.envoyOtelAls !== undefined) return openTelemetryLog(snapshot, proxy, provider.envoyOtelAls);
+  return undefined;
+}
+
+const NO_CHAIN: Filter = { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NR'] } } };
+
+function withFilters(log: AccessLogFields, ...given: readonly (Filter | undefined)[]): AccessLogFields {
+  const filters = given.filter((filter) => filter !== undefined);
+  const [first] = filters;
+  if (first === undefined) return log;
+  return { ...log, filter: filters.length === 1 ? first : { filterSpecifier: { case: 'andFilter', value: { filters } } } };
+}
+
+function celFilter(expression: string): Filter {
   return {
     filterSpecifier: {
       case: 'extensionFilter',
@@ -112,44 +158,4 @@ function celFilter(expression: string): NonNullable<AccessLogFields['filter']> {
       },
     },
   };
-}
-
-function meshAccessLog(mesh: MeshConfig): AccessLogFields {
-  return fileLog(
-    mesh.accessLogFile ?? '',
-    mesh.accessLogEncoding === 'JSON' ? jsonFormat(mesh.accessLogFormat) : textFormat(mesh.accessLogFormat),
-  );
-}
-
-function fileAccessLog(provider: NonNullable<ExtensionProvider['envoyFileAccessLog']>, mesh: MeshConfig): AccessLogFields {
-  const { logFormat } = provider;
-  const path = provider.path === undefined || provider.path === '' ? '/dev/stdout' : provider.path;
-  if (logFormat?.labels !== undefined)
-    // Labels were read from YAML or JSON, so they are JSON.
-    return fileLog(path, { format: { case: 'jsonFormat', value: logFormat.labels as JsonObject } });
-  if (logFormat?.text === undefined && mesh.accessLogEncoding === 'JSON') return fileLog(path, jsonFormat(mesh.accessLogFormat));
-  return fileLog(path, textFormat(logFormat?.text ?? mesh.accessLogFormat));
-}
-
-type LogFormat = Extract<NonNullable<Fields<typeof FileAccessLogSchema>['accessLogFormat']>, { case: 'logFormat' }>['value'];
-
-function textFormat(text: string | undefined): LogFormat {
-  const line = text === undefined || text === '' ? DEFAULT_TEXT_FORMAT : text.endsWith('\n') ? text : `${text}\n`;
-  return { format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: line } } } };
-}
-
-function jsonFormat(text: string | undefined): LogFormat {
-  let value = DEFAULT_JSON_FORMAT;
-  if (text !== undefined && text !== '') {
-    try {
-      value = JSON.parse(text);
-    } catch {
-      // A format that is no JSON was warned about when the mesh configuration was read; the default still logs.
-    }
-  }
-  return { format: { case: 'jsonFormat', value } };
-}
-
-function fileLog(path: string, logFormat: LogFormat): AccessLogFields {
-  return extension('envoy.access_loggers.file', FileAccessLogSchema, { path, accessLogFormat: { case: 'logFormat', value: logFormat } });
 }

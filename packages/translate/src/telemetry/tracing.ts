@@ -1,16 +1,12 @@
-import { type MeshProxy, type MeshSnapshot, resolveHost, sidecarScope, telemetriesOf } from '@xebec/model';
-import type { Tracing_HttpSchema } from '@xebec/protos/envoy/config/trace/v3/http_tracer';
-import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
-import { ZipkinConfig_CollectorEndpointVersion, ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
+import { type MeshProxy, type MeshSnapshot, telemetriesOf } from '@xebec/model';
 import type { HttpConnectionManager_TracingSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
-import type { CustomTagSchema } from '@xebec/protos/envoy/type/tracing/v3/custom_tag';
-import type { ExtensionProvider, TelemetryTracing } from '@xebec/schemas';
-import { outboundCluster } from '../cluster/names.ts';
-import { extension, type Fields } from '../envoy/any.ts';
-import { type Mode, matchesMode } from './access-log.ts';
+import type { ExtensionProvider, MeshProxyConfig, TelemetryTracing } from '@xebec/schemas';
+import type { Fields } from '../envoy/any.ts';
+import { type Mode, matchesMode, providerNamed } from './access-log.ts';
+import { type CustomTag, configTags, DRY_RUN_TAGS, serviceTags, telemetryTags } from './span-tags.ts';
+import { meshTracer, tracerOf } from './tracers.ts';
 
 export type TracingFields = Fields<typeof HttpConnectionManager_TracingSchema>;
-type CustomTag = Fields<typeof CustomTagSchema>;
 
 export interface Tracing {
   /** Absent: the proxy neither samples nor reports. */
@@ -20,151 +16,86 @@ export interface Tracing {
 
 /** Percent of requests that are traced where nothing says otherwise. */
 const DEFAULT_SAMPLING = 1;
+const OFF: Tracing = { useRequestIdForTraceSampling: true };
+
+/** What Telemetry and the mesh's default provider say of one direction. */
+interface Spec {
+  readonly provider: ExtensionProvider | undefined;
+  readonly merged: TelemetryTracing;
+}
 
 /** Tracing of a proxy for one direction: Telemetry (mesh, namespace, workload) over the mesh's configuration. */
-export function tracingOf(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode): Tracing {
-  const { mesh } = snapshot;
-  let merged: TelemetryTracing = {};
-  for (const telemetry of telemetriesOf(snapshot, proxy))
-    for (const entry of telemetry.spec.tracing ?? []) if (matchesMode(entry.match?.mode, mode)) merged = { ...merged, ...entry };
-  const useRequestId = merged.useRequestIdForTraceSampling ?? true;
-  const named = merged.providers?.[0]?.name ?? mesh.defaultProviders?.tracing?.[0];
-  const asked = named !== undefined || merged.randomSamplingPercentage !== undefined;
-  if ((mesh.enableTracing === false && !asked) || merged.disableSpanReporting === true)
-    return { useRequestIdForTraceSampling: useRequestId };
-  const sampling = merged.randomSamplingPercentage ?? mesh.defaultConfig?.tracing?.sampling ?? DEFAULT_SAMPLING;
-  const provider = providerOf(snapshot, proxy, named);
+export function tracingOf(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode, config: MeshProxyConfig): Tracing {
+  const spec = specOf(snapshot, proxy, mode);
+  return spec === undefined ? meshTracing(snapshot, proxy, config) : telemetryTracing(snapshot, proxy, config, spec);
+}
+
+/** Without Telemetry the bootstrap names the tracer, and the mesh says how much is sampled. */
+function meshTracing(snapshot: MeshSnapshot, proxy: MeshProxy, config: MeshProxyConfig): Tracing {
+  if (snapshot.mesh.enableTracing === false) return OFF;
+  const tracing = config.tracing;
+  const own = tracing?.enableIstioTags === false ? [] : [...serviceTags(proxy), ...DRY_RUN_TAGS];
+  const provider = meshTracer(snapshot, proxy);
   return {
-    useRequestIdForTraceSampling: useRequestId,
+    useRequestIdForTraceSampling: true,
     fields: {
-      clientSampling: { value: 100 },
-      randomSampling: { value: sampling },
-      overallSampling: { value: 100 },
-      customTags: [
-        ...(merged.enableIstioTags === false ? [] : [...DRY_RUN_TAGS, ...istioTags(proxy)]),
-        ...customTags(merged.customTags ?? {}),
-      ],
+      ...sampling(samplingOf(config)),
+      customTags: sorted([...own, ...configTags(tracing?.customTags ?? {})]),
+      ...pathLimit(tracing?.maxPathTagLength),
       ...(provider === undefined ? {} : { provider }),
     },
   };
 }
 
-const DRY_RUN_TAGS: CustomTag[] = ['allow', 'deny'].flatMap((action) => [
-  dryRunTag(`istio.authorization.dry_run.${action}_policy.name`, `istio_dry_run_${action}_shadow_effective_policy_id`),
-  dryRunTag(`istio.authorization.dry_run.${action}_policy.result`, `istio_dry_run_${action}_shadow_engine_result`),
-]);
-
-function dryRunTag(tag: string, key: string): CustomTag {
+function telemetryTracing(snapshot: MeshSnapshot, proxy: MeshProxy, config: MeshProxyConfig, { provider, merged }: Spec): Tracing {
+  if (provider === undefined || merged.disableSpanReporting === true) return OFF;
+  const tracer = tracerOf(snapshot, proxy, provider);
+  if (tracer === undefined) return OFF;
+  const own = merged.enableIstioTags === false ? [] : [...serviceTags(proxy), ...DRY_RUN_TAGS];
+  const given = Object.entries(merged.customTags ?? {});
+  const custom = given.length === 0 ? configTags(config.tracing?.customTags ?? {}) : telemetryTags(proxy, merged.customTags ?? {});
   return {
-    tag,
-    type: {
-      case: 'metadata',
-      value: {
-        kind: { kind: { case: 'request', value: {} } },
-        metadataKey: { key: 'envoy.filters.http.rbac', path: [{ segment: { case: 'key', value: key } }] },
-      },
+    useRequestIdForTraceSampling: merged.useRequestIdForTraceSampling ?? true,
+    fields: {
+      ...(tracer.childSpan ? { spawnUpstreamSpan: true } : {}),
+      // A sampler of the tracer's own decides about every span.
+      ...sampling(tracer.samples ? 100 : (merged.randomSamplingPercentage ?? samplingOf(config))),
+      customTags: sorted([...own, ...custom]),
+      ...pathLimit(tracer.maxTagLength === 0 ? config.tracing?.maxPathTagLength : tracer.maxTagLength),
+      ...(merged.disableContextPropagation === true ? { noContextPropagation: true } : {}),
+      provider: tracer.provider,
     },
   };
 }
 
-function literal(tag: string, value: string): CustomTag {
-  return { tag, type: { case: 'literal', value: { value } } };
-}
-
-/** Canonical service, revision, mesh, cluster and namespace of the reporting workload. */
-function istioTags(proxy: MeshProxy): CustomTag[] {
-  const { labels } = proxy;
-  return [
-    literal('istio.canonical_revision', labels['service.istio.io/canonical-revision'] ?? labels.version ?? 'latest'),
-    literal('istio.canonical_service', labels['service.istio.io/canonical-name'] ?? 'unknown'),
-    literal('istio.cluster_id', proxy.clusterId),
-    literal('istio.mesh_id', proxy.meshId),
-    literal('istio.namespace', proxy.namespace),
-  ];
-}
-
-function customTags(tags: NonNullable<TelemetryTracing['customTags']>): CustomTag[] {
-  return Object.entries(tags)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([tag, source]): CustomTag[] => {
-      if (source.literal !== undefined) return [literal(tag, source.literal.value)];
-      if (source.environment !== undefined)
-        return [
-          {
-            tag,
-            type: {
-              case: 'environment',
-              value: { name: source.environment.name, defaultValue: source.environment.defaultValue ?? '' },
-            },
-          },
-        ];
-      if (source.header !== undefined)
-        return [
-          { tag, type: { case: 'requestHeader', value: { name: source.header.name, defaultValue: source.header.defaultValue ?? '' } } },
-        ];
-      return [];
-    });
-}
-
-function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, named: string | undefined): Fields<typeof Tracing_HttpSchema> | undefined {
-  if (named !== undefined) {
-    const provider = snapshot.mesh.extensionProviders?.find((candidate) => candidate.name === named);
-    return provider === undefined ? undefined : fromExtension(snapshot, proxy, provider);
+/** Undefined: neither Telemetry nor a default provider speaks of tracing. */
+function specOf(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode): Spec | undefined {
+  const entries = telemetriesOf(snapshot, proxy).flatMap(({ spec }) => spec.tracing ?? []);
+  const [fallback] = snapshot.mesh.defaultProviders?.tracing ?? [];
+  if (entries.length === 0 && fallback === undefined) return undefined;
+  let merged: TelemetryTracing = {};
+  let name = fallback;
+  for (const { providers, ...entry } of entries) {
+    if (!matchesMode(entry.match?.mode, mode)) continue;
+    merged = { ...merged, ...entry };
+    name = providers?.[0]?.name ?? name;
   }
-  const address = snapshot.mesh.defaultConfig?.tracing?.zipkin?.address;
-  if (address === undefined) return undefined;
-  const colon = address.lastIndexOf(':');
-  return zipkin(snapshot, proxy, colon < 0 ? address : address.slice(0, colon), colon < 0 ? 9411 : Number(address.slice(colon + 1)), {});
+  return { provider: name === undefined ? undefined : providerNamed(snapshot, name), merged };
 }
 
-function fromExtension(
-  snapshot: MeshSnapshot,
-  proxy: MeshProxy,
-  provider: ExtensionProvider,
-): Fields<typeof Tracing_HttpSchema> | undefined {
-  if (provider.zipkin !== undefined) return zipkin(snapshot, proxy, provider.zipkin.service, provider.zipkin.port, provider.zipkin);
-  if (provider.opentelemetry !== undefined) {
-    const cluster = clusterOf(snapshot, proxy, provider.opentelemetry.service, provider.opentelemetry.port);
-    if (cluster === undefined) return undefined;
-    return extension('envoy.tracers.opentelemetry', OpenTelemetryConfigSchema, {
-      grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: cluster.name, authority: cluster.hostname } } },
-      serviceName: `${proxy.labels['service.istio.io/canonical-name'] ?? proxy.labels.app ?? proxy.name}.${proxy.namespace}`,
-    });
-  }
-  return undefined;
+function samplingOf(config: MeshProxyConfig): number {
+  const given = config.tracing?.sampling;
+  return given === undefined || given === 0 ? DEFAULT_SAMPLING : given;
 }
 
-function zipkin(
-  snapshot: MeshSnapshot,
-  proxy: MeshProxy,
-  service: string,
-  port: number,
-  options: { enable64bitTraceId?: boolean | undefined; path?: string | undefined },
-): Fields<typeof Tracing_HttpSchema> | undefined {
-  const cluster = clusterOf(snapshot, proxy, service, port);
-  if (cluster === undefined) return undefined;
-  return extension('envoy.tracers.zipkin', ZipkinConfigSchema, {
-    collectorCluster: cluster.name,
-    collectorEndpoint: options.path ?? '/api/v2/spans',
-    collectorHostname: cluster.hostname,
-    collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
-    traceId128bit: options.enable64bitTraceId !== true,
-    // Client and server have spans of their own, as OpenTelemetry does it.
-    sharedSpanContext: false,
-  });
+function sampling(percent: number): TracingFields {
+  return { clientSampling: { value: 100 }, randomSampling: { value: percent }, overallSampling: { value: 100 } };
 }
 
-/** A proxy refuses a listener whose tracer names a cluster that it does not have: so none for an unknown service. */
-function clusterOf(snapshot: MeshSnapshot, proxy: MeshProxy, service: string, port: number) {
-  const host = service.slice(service.indexOf('/') + 1);
-  const scope = sidecarScope(snapshot, proxy);
-  const candidates = [
-    host,
-    resolveHost(host, snapshot.rootNamespace, snapshot.domain),
-    `${host}.svc.${snapshot.domain}`,
-    `${host}.${snapshot.domain}`,
-  ];
-  const found = candidates.map((name) => scope.service(name)).find((candidate) => candidate !== undefined);
-  if (found === undefined || !found.ports.some((candidate) => candidate.number === port)) return undefined;
-  return { name: outboundCluster(port, undefined, found.hostname), hostname: found.hostname };
+function pathLimit(length: number | undefined): TracingFields {
+  return length === undefined || length === 0 ? {} : { maxPathTagLength: length };
+}
+
+function sorted(tags: readonly CustomTag[]): CustomTag[] {
+  return [...tags].sort((a, b) => ((a.tag ?? '') < (b.tag ?? '') ? -1 : 1));
 }

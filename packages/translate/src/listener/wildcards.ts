@@ -1,0 +1,25 @@
+import type { MeshProxy } from '@xebec/model';
+
+/** Addresses that stand for "any" and for the proxy itself; the first is a listener's own, the others are additional. */
+export interface FamilyAddresses {
+  readonly any: readonly [string, ...string[]];
+  readonly loopback: readonly [string, ...string[]];
+  /** Source of what goes to the workload itself, so that iptables can tell it from the workload's own calls. */
+  readonly inboundSource: readonly [string, ...string[]];
+}
+
+const V4: FamilyAddresses = { any: ['0.0.0.0'], loopback: ['127.0.0.1'], inboundSource: ['127.0.0.6'] };
+const V6: FamilyAddresses = { any: ['::'], loopback: ['::1'], inboundSource: ['::6'] };
+const DUAL: FamilyAddresses = {
+  any: ['0.0.0.0', '::'],
+  loopback: ['127.0.0.1', '::1'],
+  inboundSource: ['127.0.0.6', '::6'],
+};
+
+/** By the families of a proxy's own addresses: IPv4, IPv6 or both. */
+export function familyAddresses(proxy: Pick<MeshProxy, 'addresses'>): FamilyAddresses {
+  const v6 = proxy.addresses.some((address) => address.includes(':'));
+  const v4 = proxy.addresses.some((address) => !address.includes(':'));
+  if (v4 && v6) return DUAL;
+  return v6 ? V6 : V4;
+}
