@@ -1,42 +1,50 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { errorText } from '@xebec/core';
-import { type MeshSnapshot, proxyFromNode, type XdsNode } from '@xebec/model';
+import { type MeshProxy, type MeshSnapshot, proxyFromNode, type XdsNode } from '@xebec/model';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import { AggregatedDiscoveryService } from '@xebec/protos/envoy/service/discovery/v3/ads';
 import { serviceDefinition } from '@xebec/rpc';
+import { isLocalAddress } from './access.ts';
 import type { Authenticate, Caller } from './authenticate.ts';
-import { Connection, type ConnectionContext, type XdsRequest } from './connection.ts';
 import type { MeshState, MeshUpdate } from './mesh-state.ts';
+import { ProxyStream, type ProxyStreamContext, RefusedRequest } from './proxy-stream.ts';
 import { PushQueue } from './push-queue.ts';
+import { RateLimit } from './rate-limit.ts';
+import type { XdsRequest } from './xds-request.ts';
 
 export const adsService: ServiceDefinition = serviceDefinition(AggregatedDiscoveryService);
 
 /** Requests that a stream may send before it is served: more than a proxy needs for all its types. */
 const MAX_EARLY_REQUESTS = 64;
 
+/** Longest time that a new stream waits for its turn under the rate limit. */
+const ADMISSION_WAIT_MS = 10_000;
+
 type Call = ServerDuplexStream<XdsRequest, Uint8Array>;
 
 /** All connected proxies: takes their streams, and pushes to them what each new snapshot changes. */
 export class AdsServer {
-  readonly #context: ConnectionContext;
+  readonly #context: ProxyStreamContext;
   readonly #state: MeshState;
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Map<string, ProxyStream>();
   readonly #calls = new Set<Call>();
-  readonly #queue: PushQueue<Connection>;
+  readonly #queue: PushQueue<ProxyStream>;
   /** Services whose endpoints changed since a waiting proxy was last pushed to. */
-  readonly #endpointsDue = new Map<Connection, Set<string>>();
+  readonly #endpointsDue = new Map<ProxyStream, Set<string>>();
+  readonly #admission: RateLimit;
   #waitingForSync: (() => void)[] = [];
   #sequence = 0;
   #pushedAt = 0;
 
-  constructor(context: ConnectionContext, state: MeshState) {
+  constructor(context: ProxyStreamContext, state: MeshState) {
     this.#context = context;
     this.#state = state;
+    this.#admission = new RateLimit(context.settings.requestsPerSecond, ADMISSION_WAIT_MS, context.clock);
     this.#queue = new PushQueue(context.clock, (connection, request) => this.#push(connection, request));
     state.subscribe((snapshot, update) => this.#onUpdate(snapshot, update));
   }
-  connections(): readonly Connection[] {
+  connections(): readonly ProxyStream[] {
     return [...this.#connections.values()];
   }
   get pushedAt(): number {
@@ -54,6 +62,10 @@ export class AdsServer {
     const since = this.#context.clock.monotonic();
     for (const connection of this.#connections.values()) this.#queue.add(connection, { full: true, since });
   }
+  /** Looks again at what does not come from snapshots, such as Secrets. */
+  pushAuxiliary(): void {
+    for (const stream of this.#connections.values()) stream.pushAuxiliary();
+  }
   close(): void {
     this.#queue.close();
     for (const call of this.#calls) call.end();
@@ -62,7 +74,7 @@ export class AdsServer {
   #accept(call: Call, variant: 'sotw' | 'delta', authenticate: Authenticate): void {
     this.#calls.add(call);
     const early: XdsRequest[] = [];
-    let connection: Connection | undefined;
+    let connection: ProxyStream | undefined;
     let over = false;
     const end = () => {
       over = true;
@@ -91,38 +103,32 @@ export class AdsServer {
       if (early.length > MAX_EARLY_REQUESTS)
         return refuse(status.RESOURCE_EXHAUSTED, `more than ${MAX_EARLY_REQUESTS} requests before the first response`);
       if (early.length > 1) return;
-      this.#identify(call, request, authenticate).then(
+      this.#admit(call, request, authenticate).then(
         ({ node, caller }) => {
           this.#whenSynced((snapshot) => {
             if (over) return;
             const proxy = proxyFromNode(node);
             if (!proxy.ok) return refuse(status.INVALID_ARGUMENT, proxy.error);
-            if (caller !== undefined && caller.namespace !== proxy.value.namespace) {
-              return refuse(
-                status.PERMISSION_DENIED,
-                `node ${proxy.value.id} says it is in namespace "${proxy.value.namespace}" but its credentials are of namespace "${caller.namespace}"`,
-              );
-            }
+            const foreign = this.#context.settings.identityCheck ? identityMismatch(proxy.value, caller) : undefined;
+            if (foreign !== undefined) return refuse(status.PERMISSION_DENIED, foreign);
             const id = `${proxy.value.name}.${proxy.value.namespace}-${++this.#sequence}`;
-            try {
-              connection = new Connection(
-                this.#context,
-                call,
-                { id, proxy: proxy.value, variant, userAgent: node.userAgentName ?? '' },
-                snapshot,
-              );
-            } catch (error) {
-              this.#context.metrics.internalErrors.inc();
-              return refuse(status.INTERNAL, `building the configuration of ${proxy.value.id} failed: ${errorText(error)}`);
-            }
+            const peer = call.getPeer();
+            const local = isLocalAddress(peer);
+            const userAgent = node.userAgentName ?? '';
+            connection = new ProxyStream(
+              this.#context,
+              call,
+              { id, proxy: proxy.value, variant, userAgent, caller, peer, local },
+              snapshot,
+            );
             this.#connections.set(id, connection);
             this.#context.metrics.connections.set(this.#connections.size);
-            this.#context.logger.info({ proxy: proxy.value.id, connection: id, variant, peer: call.getPeer() }, 'ADS: new connection');
+            this.#context.logger.info({ proxy: proxy.value.id, connection: id, variant, peer }, 'ADS: new connection');
             const opened = connection;
             for (const waiting of early) this.#guard(opened, () => opened.onRequest(waiting), refuse);
           });
         },
-        (error: unknown) => refuse(status.UNAUTHENTICATED, errorText(error)),
+        (error: unknown) => refuse(error instanceof RefusedRequest ? error.refusal.code : status.UNAUTHENTICATED, errorText(error)),
       );
     });
     call.on('end', () => {
@@ -132,6 +138,14 @@ export class AdsServer {
     call.on('cancelled', end);
     call.on('close', end);
     call.on('error', end);
+  }
+  /** Lets new streams in as fast as the limit allows; one that would wait too long is told to come back. */
+  async #admit(call: Call, first: XdsRequest, authenticate: Authenticate): Promise<{ node: XdsNode; caller: Caller | undefined }> {
+    const waitMs = this.#admission.take();
+    if (waitMs === undefined)
+      throw new RefusedRequest({ code: status.RESOURCE_EXHAUSTED, message: 'too many new streams; come back later' });
+    if (waitMs > 0) await new Promise<void>((resolve) => this.#context.clock.setTimeout(resolve, waitMs));
+    return this.#identify(call, first, authenticate);
   }
   async #identify(call: Call, first: XdsRequest, authenticate: Authenticate): Promise<{ node: XdsNode; caller: Caller | undefined }> {
     if (first.node === undefined) throw new Error('the first request of a stream must carry the node');
@@ -158,7 +172,7 @@ export class AdsServer {
       this.#queue.add(connection, { full: update.kind === 'full', since: update.since });
     }
   }
-  #push(connection: Connection, request: { readonly full: boolean; readonly since: number; readonly queuedAt: number }): void {
+  #push(connection: ProxyStream, request: { readonly full: boolean; readonly since: number; readonly queuedAt: number }): void {
     const { snapshot } = this.#state;
     const { metrics, clock, logger } = this.#context;
     if (snapshot === undefined) return;
@@ -178,14 +192,29 @@ export class AdsServer {
       logger.error({ proxy: connection.proxy.id }, `building the configuration failed, the proxy keeps what it has: ${errorText(error)}`);
     }
   }
-  #guard(connection: Connection, run: () => void, refuse: (code: status, message: string) => void): void {
+  #guard(connection: ProxyStream, run: () => void, refuse: (code: status, message: string) => void): void {
     try {
       run();
     } catch (error) {
+      if (error instanceof RefusedRequest) {
+        refuse(error.refusal.code, error.message);
+        return;
+      }
       this.#context.metrics.internalErrors.inc();
       refuse(status.INTERNAL, `answering ${connection.proxy.id} failed: ${errorText(error)}`);
     }
   }
+}
+
+/** Why a node is not who its credentials say; undefined: it is, or nothing is known. */
+function identityMismatch(proxy: MeshProxy, caller: Caller | undefined): string | undefined {
+  if (caller === undefined) return undefined;
+  if (caller.namespace !== proxy.namespace)
+    return `node ${proxy.id} says it is in namespace "${proxy.namespace}" but its credentials are of namespace "${caller.namespace}"`;
+  const account = proxy.metadata['SERVICE_ACCOUNT'];
+  if (typeof account === 'string' && account !== '' && account !== caller.serviceAccount)
+    return `node ${proxy.id} says its service account is "${account}" but its credentials are of "${caller.serviceAccount}"`;
+  return undefined;
 }
 
 function toXdsNode(node: Node): XdsNode {

@@ -2,7 +2,15 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock, Logger } from '@xebec/core';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
-import { AdsStream, ENDPOINT_TYPE, type EncodedResponse, type RequestResult, shortTypeName, type TypeStatus } from '@xebec/xds';
+import {
+  AdsStream,
+  ENDPOINT_TYPE,
+  type EncodedResponse,
+  type RequestResult,
+  type ResourceStatus,
+  shortTypeName,
+  type TypeStatus,
+} from '@xebec/xds';
 import type { PilotMetrics } from './metrics.ts';
 import type { BuiltView, ProxyViews } from './proxy-views.ts';
 
@@ -79,6 +87,14 @@ export class Connection {
   }
   status(): readonly (TypeStatus & { readonly sentAt: number | undefined })[] {
     return this.#stream.status().map((status) => ({ ...status, sentAt: this.#sentAt.get(status.typeUrl) }));
+  }
+  /** How far the proxy is with each resource of a type. */
+  resourceStatus(typeUrl: string): readonly ResourceStatus[] {
+    return this.#stream.resources(typeUrl);
+  }
+  /** Whether the proxy has answered for all of its view, with ACK or NACK. */
+  get answered(): boolean {
+    return this.#stream.answered;
   }
   close(): void {
     this.#holdTimer?.();

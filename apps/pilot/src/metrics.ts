@@ -14,6 +14,7 @@ export function createPilotMetrics(registry: Registry) {
     connections: gauge('pilot_xds', 'Proxies connected now.'),
     pushes: counter('pilot_xds_pushes', 'Responses sent.', 'type'),
     rejects: counter('pilot_total_xds_rejects', 'Responses that proxies refused.', 'type'),
+    certificateErrors: counter('pilot_sds_certificate_errors_total', 'Certificates that were asked for and could not be given.'),
     internalErrors: counter('pilot_total_xds_internal_errors', 'Failures while building or sending configuration.'),
     triggers: counter('pilot_push_triggers', 'Pushes by what caused them.', 'type'),
     inboundUpdates: counter('pilot_inbound_updates', 'Changes received.', 'type'),

@@ -1,20 +1,16 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { availableParallelism } from 'node:os';
+import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { certificateClient, createCertificateManager, serverCredentials } from '@xebec/agent';
 import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
-import { ResourceCache } from '@xebec/xds';
-import { AdsServer, adsService } from './ads-server.ts';
-import { createAuthenticator, trustEveryone } from './authenticate.ts';
+import { type AdsServer, adsService } from './ads-server.ts';
+import { assemble } from './assembly.ts';
+import { type Authenticate, type Caller, createAuthenticator, trustEveryone } from './authenticate.ts';
 import { registerDebug } from './debug/routes.ts';
-import { MeshState } from './mesh-state.ts';
 import { createPilotMetrics } from './metrics.ts';
-import { ProxyViews } from './proxy-views.ts';
+import { type PilotSettings, readSettings } from './settings.ts';
 import { createSources, readMeshConfig } from './sources.ts';
-import { translator } from './translator.ts';
-
-/** Configuration waits for a short quiet moment only: `kubectl apply` of one file arrives within a few milliseconds. */
-const DEBOUNCE = { quietMs: 10, maxMs: 1_000 };
 
 const REGISTRIES = new Set(['Kubernetes']);
 
@@ -43,6 +39,7 @@ export const pilot: DaemonSpec = {
   async start(context) {
     const { options, logger, metrics: registry, health } = context;
     const clock = systemClock;
+    const settings = readSettings(process.env, availableParallelism());
     const metrics = createPilotMetrics(registry);
     metrics.info.set({ version: version() }, 1);
     const registries = listOption(options['registries']);
@@ -60,47 +57,60 @@ export const pilot: DaemonSpec = {
       clock,
       logger,
     });
-    const state = new MeshState({
+    let secure: SecureServer | undefined;
+    const assembly = assemble({
       sources,
       domain: options['domain'] ?? 'cluster.local',
       mesh: await readMeshConfig(options['meshConfig'] ?? ''),
+      kubernetes,
+      settings,
+      metrics,
       clock,
+      random: systemRandom,
       logger,
-      debounce: DEBOUNCE,
-      onChange: (type) => metrics.inboundUpdates.inc({ type }),
+      ownRoots: () => secure?.rootPem() ?? [],
+      extensions: () => [],
     });
-    state.subscribe((snapshot) => {
-      metrics.services.set(snapshot.services.length);
-      metrics.virtualServices.set(snapshot.config.all('VirtualService').length);
-    });
-    const cache = new ResourceCache();
-    const ads = new AdsServer({ clock, logger, metrics, views: new ProxyViews(cache, translator) }, state);
+    const { ads, state } = assembly;
     health.addReadiness('sources', () => (state.snapshot === undefined ? `not synced: ${state.unsynced().join(', ')}` : undefined));
-    registerDebug(health.http, { ads, state, cache, version: version() });
 
-    const plaintext = createGrpcServer();
+    const plaintext = createGrpcServer(settings);
     plaintext.addService(adsService, ads.implementation(trustEveryone));
     const bound = await listen(plaintext, grpcAddr, ServerCredentials.createInsecure(), 'grpcAddr');
     logger.info({ grpcAddr: `${grpcAddr.host}:${bound}` }, 'serving xDS');
-    const secure = (options['caAddr'] ?? '') === '' ? undefined : serveSecurely(context, ads, kubernetes);
-    for (const source of sources) await source.start();
+    if ((options['caAddr'] ?? '') !== '') secure = serveSecurely(context, ads, kubernetes, settings);
+    registerDebug(health.http, assembly.pages, {
+      authenticate: async (token) => secure?.byToken(token),
+      rules: () => ({
+        rootNamespace: state.snapshot?.rootNamespace ?? 'istio-system',
+        allowedNamespaces: settings.debugNamespaces,
+      }),
+    });
+    await assembly.start();
     return {
       close: async () => {
-        ads.close();
-        state.close();
-        await Promise.all(sources.map((source) => source.close()));
+        await assembly.close();
         await Promise.all([shutdown(plaintext), secure?.close()]);
       },
     };
   },
 };
 
+interface SecureServer {
+  /** Roots of this server's certificate, PEM; none until it has one. */
+  rootPem(): readonly string[];
+  /** Who stands behind a bearer token; undefined when it is not good. */
+  byToken(token: string): Promise<Caller | undefined>;
+  close(): Promise<void>;
+}
+
 /** The TLS listener: it opens as soon as citadel has given a certificate, and the rest of pilot does not wait for that. */
 function serveSecurely(
   { options, logger, health }: DaemonContext,
   ads: AdsServer,
   kubernetes: KubernetesApi | undefined,
-): { close(): Promise<void> } {
+  settings: PilotSettings,
+): SecureServer {
   const address = hostPortOption(options, 'secureGrpcAddr');
   const certificates = createCertificateManager({
     signCsr: certificateClient({
@@ -115,7 +125,7 @@ function serveSecurely(
   });
   const trustDomain = options['trustDomain'] ?? 'cluster.local';
   const authenticate = createAuthenticator({ kubernetes, certificates, trustDomain, clock: systemClock });
-  const server = createGrpcServer();
+  const server = createGrpcServer(settings);
   server.addService(adsService, ads.implementation(authenticate));
   let missing: string | undefined = 'no certificate yet';
   health.addReadiness('secure-grpc', () =>
@@ -135,6 +145,8 @@ function serveSecurely(
       },
     );
   return {
+    rootPem: () => [certificates.current()?.rootPem ?? []].flat(),
+    byToken: (token) => callerOfToken(authenticate, token),
     close: async () => {
       certificates.close();
       await shutdown(server);
@@ -155,12 +167,19 @@ function listOption(text: string | undefined): readonly string[] {
     .filter((name) => name !== '');
 }
 
-function createGrpcServer(): Server {
+async function callerOfToken(authenticate: Authenticate, token: string): Promise<Caller | undefined> {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  return authenticate({ metadata, getAuthContext: () => ({}) }).catch(() => undefined);
+}
+
+function createGrpcServer(settings: PilotSettings): Server {
   return new Server({
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.keepalive_permit_without_calls': 1,
-    'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    'grpc.max_concurrent_streams': settings.maxStreams,
+    'grpc.max_receive_message_length': settings.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
   });
 }

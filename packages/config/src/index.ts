@@ -1,4 +1,4 @@
-export { decodeAny, PLATFORM_KINDS } from './decode.ts';
+export { decodeAny, isRecord, PLATFORM_KINDS } from './decode.ts';
 export { createDirectorySource, type DirectoryOptions } from './directory.ts';
 export { ApiError, createKubernetesApi, type KubernetesApi, loadKubeConfig } from './kubernetes-api.ts';
 export { createKubernetesSource, type KubernetesSourceOptions, meshKinds, platformKinds, type WatchedKind } from './kubernetes-source.ts';

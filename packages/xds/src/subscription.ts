@@ -115,7 +115,8 @@ export class Subscription {
     const list: ResourceStatus[] = [];
     for (const [name, sent] of this.sent) {
       if (sent === ABSENT) continue;
-      const rejected = this.rejected.get(name) === sent;
+      // A refused response may repeat what was accepted before: that is not refused.
+      const rejected = this.rejected.get(name) === sent && this.#before.has(name);
       const state = rejected ? 'rejected' : pending.has(name) && this.#before.has(name) ? 'pending' : 'synced';
       const acked = state === 'synced' ? sent : (this.#before.get(name) ?? '');
       list.push({ name, state, sent, acked, ...(rejected && this.lastError !== undefined ? { error: this.lastError } : {}) });

@@ -1,0 +1,102 @@
+import { hostname } from 'node:os';
+import type { ConfigSource, KubernetesApi } from '@xebec/config';
+import type { Clock, Logger, Random } from '@xebec/core';
+import { version } from '@xebec/daemon';
+import type { MeshConfig } from '@xebec/schemas';
+import { ResourceCache } from '@xebec/xds';
+import { AdsServer } from './ads-server.ts';
+import { type DebugPage, debugPages } from './debug/pages.ts';
+import { MeshState } from './mesh-state.ts';
+import type { PilotMetrics } from './metrics.ts';
+import { ProxyViews } from './proxy-views.ts';
+import { CredentialStore } from './secrets/credential-store.ts';
+import { secretType } from './secrets/secret-type.ts';
+import type { PilotSettings } from './settings.ts';
+import { ObjectProgress } from './status/object-progress.ts';
+import { translator } from './translator.ts';
+import { debugQuestions } from './types/debug-questions.ts';
+import type { ExtensionSource } from './types/extensions.ts';
+import { servedTypes } from './types/served-types.ts';
+
+export interface AssemblyOptions {
+  readonly sources: readonly ConfigSource[];
+  readonly domain: string;
+  readonly mesh: MeshConfig | undefined;
+  /** Undefined: no API server is used. */
+  readonly kubernetes: KubernetesApi | undefined;
+  readonly settings: PilotSettings;
+  readonly metrics: PilotMetrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Roots that this server's own certificate leads to, PEM. */
+  readonly ownRoots: () => readonly string[];
+  readonly extensions: ExtensionSource;
+}
+
+/** Everything of a pilot but its listeners. */
+export interface Assembly {
+  readonly ads: AdsServer;
+  readonly state: MeshState;
+  readonly pages: ReadonlyMap<string, DebugPage>;
+  readonly progress: ObjectProgress;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function assemble(options: AssemblyOptions): Assembly {
+  const { sources, kubernetes, settings, metrics, clock, random, logger } = options;
+  const state = new MeshState({
+    sources,
+    domain: options.domain,
+    mesh: options.mesh,
+    clock,
+    logger,
+    debounce: settings.debounce,
+    onChange: (type) => metrics.inboundUpdates.inc({ type }),
+  });
+  const cache = new ResourceCache();
+  const credentials =
+    kubernetes === undefined
+      ? undefined
+      : new CredentialStore({ api: kubernetes, clock, random, logger, onChange: () => ads.pushAuxiliary() });
+  const onError = () => metrics.certificateErrors.inc();
+  const types = servedTypes({
+    cache,
+    config: () => state.config(),
+    ownRoots: options.ownRoots,
+    extensions: options.extensions,
+    debugNamespaces: settings.debugNamespaces,
+    secrets: credentials === undefined ? undefined : secretType({ cache, store: credentials, logger, onError }),
+    multiRoot: settings.multiRoot,
+  });
+  const questions = debugQuestions({
+    cache,
+    streams: () => ads.connections(),
+    pages: () => pages,
+    allowedNamespaces: settings.debugNamespaces,
+  });
+  const views = new ProxyViews(cache, translator);
+  const ads: AdsServer = new AdsServer({ clock, logger, metrics, views, types, questions, onHealth: () => undefined, settings }, state);
+  const progress = new ObjectProgress(ads, state, clock);
+  const unsafe = settings.unsafeEndpoints;
+  const pages = debugPages({ ads, state, cache, progress, version: version(), instance: hostname(), unsafe });
+  state.subscribe((snapshot) => {
+    metrics.services.set(snapshot.services.length);
+    metrics.virtualServices.set(snapshot.config.all('VirtualService').length);
+  });
+  return {
+    ads,
+    state,
+    pages,
+    progress,
+    start: async () => {
+      for (const source of sources) await source.start();
+    },
+    close: async () => {
+      ads.close();
+      state.close();
+      await Promise.all([...sources.map((source) => source.close()), credentials?.close()]);
+    },
+  };
+}

@@ -1,0 +1,236 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { errorText, XebecError } from '@xebec/core';
+import type { MeshProxy, MeshSnapshot } from '@xebec/model';
+import {
+  CLUSTER_TYPE,
+  ENDPOINT_TYPE,
+  type EncodedResponse,
+  encodeDeltaResponse,
+  encodeSotwResponse,
+  HEALTH_TYPE,
+  LISTENER_TYPE,
+  type ResourceMap,
+  type ResourceStatus,
+  ROUTE_TYPE,
+  shortTypeName,
+  type TypeStatus,
+} from '@xebec/xds';
+import { Connection, type ConnectionContext } from './connection.ts';
+import type { PilotSettings } from './settings.ts';
+import { AuxiliaryStream } from './types/auxiliary-stream.ts';
+import type { Asker, AuxiliaryTypes, Questions, Refusal } from './types/auxiliary-type.ts';
+import { isDeltaRequest, requestedNames, type XdsRequest } from './xds-request.ts';
+
+const ORDERED_TYPES = new Set([CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE]);
+
+/** What a workload's agent says of its application. */
+export interface WorkloadHealth {
+  readonly healthy: boolean;
+  readonly message: string;
+}
+
+export interface ProxyStreamContext extends ConnectionContext {
+  readonly types: AuxiliaryTypes;
+  readonly questions: Questions;
+  readonly settings: PilotSettings;
+  readonly onHealth: (stream: ProxyStream, health: WorkloadHealth) => void;
+}
+
+export interface StreamIdentity extends Asker {
+  readonly id: string;
+  readonly variant: 'sotw' | 'delta';
+  readonly userAgent: string;
+  /** Address of the other end. */
+  readonly peer: string;
+}
+
+export type TypeProgress = TypeStatus & { readonly sentAt: number | undefined };
+
+/** A request that ends its stream, with the gRPC status it ends with. */
+export class RefusedRequest extends XebecError {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super('E_XDS_REFUSED', refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * One ADS stream: hands each request to what serves its type. CDS, EDS, LDS and RDS belong together in a Connection, which is
+ * made when the first of them is asked for, since a view of the mesh costs something and a stream may want only names.
+ */
+export class ProxyStream {
+  readonly identity: StreamIdentity;
+  readonly connectedAt: number;
+  readonly #context: ProxyStreamContext;
+  readonly #call: ServerDuplexStream<XdsRequest, Uint8Array>;
+  readonly #auxiliarySentAt = new Map<string, number>();
+  #snapshot: MeshSnapshot;
+  #connection: Connection | undefined;
+  #auxiliary: AuxiliaryStream | undefined;
+  #questionNonces = 0;
+  #closed = false;
+  #reached: MeshSnapshot | undefined;
+  readonly #refusedAt = new Map<string, MeshSnapshot>();
+
+  constructor(
+    context: ProxyStreamContext,
+    call: ServerDuplexStream<XdsRequest, Uint8Array>,
+    identity: StreamIdentity,
+    snapshot: MeshSnapshot,
+  ) {
+    this.identity = identity;
+    this.connectedAt = context.clock.now();
+    this.#context = context;
+    this.#call = call;
+    this.#snapshot = snapshot;
+  }
+  get id(): string {
+    return this.identity.id;
+  }
+  get proxy(): MeshProxy {
+    return this.identity.proxy;
+  }
+  /** The part that serves CDS, EDS, LDS and RDS; undefined until one of them is asked for. */
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+  /** Throws RefusedRequest when the stream must end. */
+  onRequest(request: XdsRequest): void {
+    this.#dispatch(request);
+    if (request.errorDetail !== undefined && !this.#refusedAt.has(request.typeUrl)) this.#refusedAt.set(request.typeUrl, this.#snapshot);
+    if (this.answered) this.#reached = this.#snapshot;
+  }
+  #dispatch(request: XdsRequest): void {
+    const { typeUrl } = request;
+    const { types, questions, onHealth } = this.#context;
+    if (ORDERED_TYPES.has(typeUrl)) {
+      this.#connection ??= new Connection(this.#context, this.#call, this.identity, this.#snapshot);
+      this.#connection.onRequest(request);
+      return;
+    }
+    if (typeUrl === HEALTH_TYPE) {
+      onHealth(this, { healthy: request.errorDetail === undefined, message: request.errorDetail?.message ?? '' });
+      return;
+    }
+    if (questions.handles(typeUrl)) {
+      if (request.responseNonce === '') void this.#answer(request);
+      return;
+    }
+    const type = types(typeUrl, this.identity);
+    if (type === undefined) {
+      this.#context.logger.debug({ proxy: this.proxy.id, typeUrl }, `nothing serves the type ${typeUrl}`);
+      return;
+    }
+    const refusal = type.refusal?.(this.#snapshot, this.identity);
+    if (refusal !== undefined) throw new RefusedRequest(refusal);
+    this.#auxiliary ??= new AuxiliaryStream(this.identity, { variant: this.identity.variant, noncePrefix: `${this.id}/x` }, this.#snapshot);
+    const { meaning, error, responses } = this.#auxiliary.onRequest(request, type);
+    if (meaning === 'nack') this.#noteRefusal(typeUrl, error ?? '');
+    this.#sendAuxiliary(responses);
+  }
+  /** Gives the proxy what a new snapshot changes for it; `services`: only their endpoints changed. Returns how much was sent. */
+  push(snapshot: MeshSnapshot, services: ReadonlySet<string> | undefined): number {
+    this.#snapshot = snapshot;
+    let sent = this.#connection?.push(snapshot, services) ?? 0;
+    if (services === undefined) sent += this.pushAuxiliary();
+    if (sent === 0 && this.answered) this.#reached = snapshot;
+    return sent;
+  }
+  /** Looks again at what does not come from the snapshot alone, such as Secrets. */
+  pushAuxiliary(): number {
+    return this.#auxiliary === undefined ? 0 : this.#sendAuxiliary(this.#auxiliary.update(this.#snapshot));
+  }
+  status(): readonly TypeProgress[] {
+    const auxiliary = this.#auxiliary?.status() ?? [];
+    return [
+      ...(this.#connection?.status() ?? []),
+      ...auxiliary.map((status) => ({ ...status, sentAt: this.#auxiliarySentAt.get(status.typeUrl) })),
+    ];
+  }
+  resourceStatus(typeUrl: string): readonly ResourceStatus[] {
+    return ORDERED_TYPES.has(typeUrl)
+      ? (this.#connection?.resourceStatus(typeUrl) ?? [])
+      : (this.#auxiliary?.resourceStatus(typeUrl) ?? []);
+  }
+  /** What the proxy should have of a type. */
+  resources(typeUrl: string): ResourceMap {
+    const none: ResourceMap = new Map();
+    return ORDERED_TYPES.has(typeUrl) ? (this.#connection?.view.resources(typeUrl) ?? none) : (this.#auxiliary?.resources(typeUrl) ?? none);
+  }
+  /** Whether the proxy has answered for everything it should have, with ACK or NACK. */
+  get answered(): boolean {
+    return (this.#connection?.answered ?? true) && (this.#auxiliary?.answered ?? true);
+  }
+  get snapshot(): MeshSnapshot {
+    return this.#snapshot;
+  }
+  /** The last state of the mesh for all of which the proxy has answered. */
+  get reached(): MeshSnapshot | undefined {
+    return this.#reached;
+  }
+  /** What the proxy refuses to run, with the state of the mesh in which it first refused that type. */
+  refusals(): readonly {
+    readonly typeUrl: string;
+    readonly resources: readonly string[];
+    readonly message: string;
+    readonly at: MeshSnapshot;
+  }[] {
+    return this.status().flatMap(({ typeUrl, rejected, lastError }) => {
+      const at = this.#refusedAt.get(typeUrl);
+      if (rejected.length === 0 || at === undefined) {
+        this.#refusedAt.delete(typeUrl);
+        return [];
+      }
+      const message = lastError ?? '';
+      const refused = this.resourceStatus(typeUrl).flatMap(({ name, state }) => (state === 'rejected' ? [name] : []));
+      // Envoy refuses a whole response and names what it is about.
+      const named = refused.filter((name) => message.includes(name));
+      return [{ typeUrl, resources: named.length > 0 ? named : refused, message, at }];
+    });
+  }
+  /** Ends the stream from this side; a proxy comes back by itself. */
+  disconnect(): void {
+    this.#call.end();
+  }
+  close(): void {
+    this.#closed = true;
+    this.#connection?.close();
+  }
+
+  async #answer(request: XdsRequest): Promise<void> {
+    const { typeUrl } = request;
+    const { questions, logger } = this.#context;
+    try {
+      const answer = await questions.answer(typeUrl, requestedNames(request), this.identity, this.#snapshot);
+      if (this.#closed) return;
+      if ('code' in answer) {
+        this.#call.emit('error', { code: answer.code, details: answer.message });
+        return;
+      }
+      const nonce = `${this.id}/q${++this.#questionNonces}`;
+      const { version } = this.#snapshot;
+      const response = isDeltaRequest(request)
+        ? encodeDeltaResponse(typeUrl, nonce, version, answer, [])
+        : encodeSotwResponse(typeUrl, nonce, version, answer);
+      this.#call.write(response.bytes);
+    } catch (error) {
+      logger.error({ proxy: this.proxy.id, typeUrl }, `answering failed: ${errorText(error)}`);
+    }
+  }
+  #noteRefusal(typeUrl: string, error: string): void {
+    const type = shortTypeName(typeUrl);
+    this.#context.metrics.rejects.inc({ type: type.toLowerCase() });
+    this.#context.logger.warn({ proxy: this.proxy.id, type, error }, `ADS:${type}: ACK ERROR ${this.proxy.id}: ${error}`);
+  }
+  #sendAuxiliary(responses: readonly EncodedResponse[]): number {
+    const { clock, metrics } = this.#context;
+    for (const response of responses) {
+      this.#call.write(response.bytes);
+      this.#auxiliarySentAt.set(response.typeUrl, clock.now());
+      metrics.pushes.inc({ type: shortTypeName(response.typeUrl).toLowerCase() });
+      metrics.configSize.observe(response.bytes.length);
+    }
+    return responses.length;
+  }
+}
