@@ -28,7 +28,7 @@ export interface RouteTrial {
 
 export interface RouteExplanation {
   readonly virtualHost: CompiledVirtualHost | undefined;
-  /** In order, up to and including the match. */
+  /** In order, up to and including the match; empty where the virtual host redirects to https before its routes. */
   readonly trials: readonly RouteTrial[];
   readonly route: CompiledRoute | undefined;
 }
@@ -107,6 +107,8 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
     explain(request, context) {
       const entry = index.find(request.authority);
       if (entry === undefined) return { virtualHost: undefined, trials: [], route: undefined };
+      if (entry.tlsRedirect !== undefined && forwardedProto(request) !== 'https')
+        return { virtualHost: entry.virtualHost, trials: [], route: entry.tlsRedirect };
       const path = pathOf(request);
       const trials: RouteTrial[] = [];
       for (const [position, { route, match }] of candidates(entry, request, context).entries()) {

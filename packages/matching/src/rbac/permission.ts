@@ -35,6 +35,8 @@ export function compilePermission(permission: Permission): Rule {
     case 'destinationPort':
       return ({ info }) => info.connection.localPort === rule.value;
     case 'destinationPortRange':
+      if (rule.value.start >= rule.value.end)
+        throw new XebecError('E_RBAC', `range start ${rule.value.start} cannot be greater or equal than range end ${rule.value.end}`);
       return ({ info }) => info.connection.localPort >= rule.value.start && info.connection.localPort < rule.value.end;
     case 'metadata':
       return metadataRule(rule.value);

@@ -78,10 +78,8 @@ export function compileRbacMatcher(matcher: Matcher, place: 'rbac' | 'network-rb
   return {
     evaluate(request, info) {
       const found = tree({ request, info });
-      const hint = logs ? { logHint: found?.isLog ?? false } : {};
-      return found === undefined
-        ? { allowed: false, policy: undefined, ...hint }
-        : { allowed: found.allowed, policy: found.policy, ...hint };
+      if (found === undefined) return { allowed: false, policy: undefined };
+      return logs ? { allowed: found.allowed, policy: found.policy, logHint: found.isLog } : found;
     },
   };
 }

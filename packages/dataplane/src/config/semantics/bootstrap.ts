@@ -3,13 +3,19 @@ import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstra
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { checkCluster } from './cluster.ts';
 import { checkListener } from './listener.ts';
-import { isIpAddress, refuse } from './refuse.ts';
+import { isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
 
 /** What Envoy refuses of a bootstrap beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
 export function checkBootstrap(bootstrap: Bootstrap): void {
   const socket = bootstrap.admin?.address?.address;
   if (socket?.case === 'socketAddress' && !isIpAddress(socket.value.address)) refuse(`malformed IP address: ${socket.value.address}`);
   checkRuntime(bootstrap);
+  for (const sink of bootstrap.statsSinks) requireTypedConfig(sink, sink.configType.value);
+  for (const { configSourceSpecifier } of bootstrap.configSources)
+    if (configSourceSpecifier.case !== 'apiConfigSource')
+      refuse('Only api_config_source type is currently supported for xdstp-based config sources.');
+  for (const { name } of bootstrap.overloadManager?.actions ?? [])
+    if (!overloadActions.has(name)) refuse(`Unknown Overload Manager Action ${name}`);
   checkStats(bootstrap);
   const clusters = bootstrap.staticResources?.clusters ?? [];
   const names = new Set(clusters.map(({ name }) => name));
@@ -22,6 +28,13 @@ export function checkBootstrap(bootstrap: Bootstrap): void {
   }
   checkAddresses(listeners);
 }
+
+const overloadActions = new Set(
+  [
+    ...['stop_accepting_requests', 'disable_http_keepalive', 'stop_accepting_connections', 'reject_incoming_connections'],
+    ...['shrink_heap', 'reduce_timeouts', 'reset_high_memory_stream'],
+  ].map((name) => `envoy.overload_actions.${name}`),
+);
 
 function named(where: string, check: () => void): void {
   try {

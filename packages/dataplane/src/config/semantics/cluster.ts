@@ -1,12 +1,19 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import {
   type Cluster,
+  Cluster_ClusterProtocolSelection,
   Cluster_DiscoveryType as Discovery,
   Cluster_LbPolicy as LbPolicy,
+  Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SubsetFallback,
 } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { HealthCheck } from '@xebec/protos/envoy/config/core/v3/health_check';
+import { ClusterProvidedSchema } from '@xebec/protos/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided';
 import { UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
+import { typeNameOf } from '../unpack.ts';
 import { inside, isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
+
+const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** What Envoy refuses of a cluster beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
 export function checkCluster(cluster: Cluster): void {
@@ -26,7 +33,14 @@ export function checkCluster(cluster: Cluster): void {
       }
     }
   }
+  for (const { hostIdentifier } of builtIn && kind === Discovery.STATIC ? endpoints : [])
+    if (hostIdentifier.case === 'endpointName') refuse('Address must be set: endpoints of a static cluster stand where they are used');
+  if (builtIn && kind === Discovery.ORIGINAL_DST && cluster.loadAssignment !== undefined)
+    refuse('ORIGINAL_DST clusters must have no load assignment configured');
+  checkResolvers(cluster, builtIn, kind);
   checkBalancing(cluster, builtIn, kind);
+  checkSubsets(cluster);
+  checkProtocols(cluster);
   checkTransport(cluster);
   for (const check of cluster.healthChecks) checkHealth(check, cluster);
 }
@@ -36,18 +50,21 @@ function checkBalancing(cluster: Cluster, builtIn: boolean, kind: Discovery): vo
   if (loadBalancingPolicy !== undefined) {
     if (loadBalancingPolicy.policies.length === 0)
       refuse(`cluster: didn't find a registered load balancer factory implementation for cluster: '${cluster.name}' with names from []`);
+    if (cluster.lbSubsetConfig !== undefined) refuse('cluster: load_balancing_policy cannot be combined with lb_subset_config');
+    const [first] = loadBalancingPolicy.policies;
+    const any = first?.typedExtensionConfig?.typedConfig;
+    if (builtIn && kind !== Discovery.ORIGINAL_DST && any !== undefined && typeNameOf(any) === ClusterProvidedSchema.typeName)
+      notProvided(cluster);
     return;
   }
+  if (cluster.lbSubsetConfig !== undefined && lbPolicy === LbPolicy.CLUSTER_PROVIDED)
+    refuse('cluster: LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config');
   if (builtIn && kind === Discovery.ORIGINAL_DST && lbPolicy !== LbPolicy.CLUSTER_PROVIDED) {
     refuse(
       `cluster: LB policy ${LbPolicy[lbPolicy]} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`,
     );
   }
-  if (builtIn && kind !== Discovery.ORIGINAL_DST && lbPolicy === LbPolicy.CLUSTER_PROVIDED) {
-    refuse(
-      `cluster manager: cluster provided LB specified but cluster '${cluster.name}' did not provide one. Check cluster documentation.`,
-    );
-  }
+  if (builtIn && kind !== Discovery.ORIGINAL_DST && lbPolicy === LbPolicy.CLUSTER_PROVIDED) notProvided(cluster);
   if (lbConfig.case === 'ringHashLbConfig') {
     const min = Number(lbConfig.value.minimumRingSize ?? 1024n);
     const max = Number(lbConfig.value.maximumRingSize ?? 8388608n);
@@ -55,6 +72,77 @@ function checkBalancing(cluster: Cluster, builtIn: boolean, kind: Discovery): vo
   }
   if (lbConfig.case === 'maglevLbConfig' && lbConfig.value.tableSize !== undefined && !isPrime(Number(lbConfig.value.tableSize)))
     refuse('The table size of maglev must be prime number');
+}
+
+function notProvided({ name }: Cluster): never {
+  return refuse(`cluster manager: cluster provided LB specified but cluster '${name}' did not provide one. Check cluster documentation.`);
+}
+
+function checkResolvers(cluster: Cluster, builtIn: boolean, kind: Discovery): void {
+  const dns = builtIn && (kind === Discovery.STRICT_DNS || kind === Discovery.LOGICAL_DNS);
+  for (const { hostIdentifier } of cluster.loadAssignment?.endpoints.flatMap(({ lbEndpoints }) => lbEndpoints) ?? []) {
+    const socket = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+    if (socket?.case !== 'socketAddress' || socket.value.resolverName === '') continue;
+    if (dns) refuse(`${Discovery[kind]} clusters must NOT have a custom resolver name set`);
+    if (builtIn && kind === Discovery.STATIC && socket.value.resolverName !== 'envoy.ip')
+      refuse(
+        `Unknown address resolver: ${socket.value.resolverName}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`,
+      );
+  }
+  const failure = cluster.dnsFailureRefreshRate;
+  if (
+    failure?.baseInterval !== undefined &&
+    failure.maxInterval !== undefined &&
+    durationMs(failure.maxInterval) < durationMs(failure.baseInterval)
+  )
+    refuse('dns_failure_refresh_rate must have max_interval greater than or equal to the base_interval');
+  const source = cluster.upstreamBindConfig?.sourceAddress;
+  if (source !== undefined && !isIpAddress(source.address)) refuse(`malformed IP address: ${source.address}`);
+}
+
+function checkSubsets({ lbSubsetConfig }: Cluster): void {
+  for (const { keys, fallbackPolicy, fallbackKeysSubset } of lbSubsetConfig?.subsetSelectors ?? []) {
+    if (fallbackPolicy !== SubsetFallback.KEYS_SUBSET) {
+      if (fallbackKeysSubset.length > 0) refuse('fallback_keys_subset can be set only for KEYS_SUBSET fallback_policy');
+      continue;
+    }
+    if (fallbackKeysSubset.length === 0) refuse('fallback_keys_subset cannot be empty');
+    if (!fallbackKeysSubset.every((key) => keys.includes(key))) refuse('fallback_keys_subset must be a subset of selector keys');
+    if (new Set(fallbackKeysSubset).size === new Set(keys).size) refuse('fallback_keys_subset cannot be equal to keys');
+  }
+}
+
+const codecFilter = 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec';
+
+function checkProtocols(cluster: Cluster): void {
+  for (const threshold of cluster.circuitBreakers?.perHostThresholds ?? []) {
+    const { maxPendingRequests, maxRequests, maxRetries, maxConnectionPools, retryBudget, trackRemaining } = threshold;
+    if (
+      trackRemaining ||
+      [maxPendingRequests, maxRequests, maxRetries, maxConnectionPools, retryBudget].some((field) => field !== undefined)
+    )
+      refuse('Unsupported field in per_host_thresholds');
+  }
+  if (
+    cluster.httpProtocolOptions !== undefined &&
+    cluster.http2ProtocolOptions !== undefined &&
+    cluster.protocolSelection === Cluster_ClusterProtocolSelection.USE_CONFIGURED_PROTOCOL
+  )
+    refuse("cluster: Both HTTP1 and HTTP2 options may only be configured with non-default 'protocol_selection' values");
+  for (const name of Object.keys(cluster.typedExtensionProtocolOptions))
+    if (!name.includes('.'))
+      refuse(`Didn't find a registered network or http filter or protocol options implementation for name: '${name}'`);
+  const options = inside(cluster.typedExtensionProtocolOptions[httpOptionsName], HttpProtocolOptionsSchema);
+  if (options === undefined) return;
+  const explicit = options.upstreamProtocolOptions.case === 'explicitHttpConfig' ? options.upstreamProtocolOptions.value : undefined;
+  if (explicit?.protocolConfig.case === 'http3ProtocolOptions')
+    refuse('HTTP3 requires a QuicUpstreamTransport transport socket: HTTP/3 is not supported');
+  const last = options.httpFilters.at(-1);
+  const lastType = last?.configType.case === 'typedConfig' ? typeNameOf(last.configType.value) : '';
+  if (last !== undefined && lastType !== codecFilter)
+    refuse(`The codec filter is the only valid terminal upstream HTTP filter, use '${codecFilter}'`);
+  if (options.httpFilters.length > 1)
+    refuse('http_filters of a cluster are not supported: move them to the connection manager, and leave the codec alone');
 }
 
 function isPrime(value: number): boolean {
@@ -83,10 +171,7 @@ function checkTransport(cluster: Cluster): void {
     if (inline !== undefined && inline !== '' && !inline.includes('-----BEGIN '))
       refuse('Failed to load trusted CA certificates from <inline>');
   }
-  const options = inside(
-    cluster.typedExtensionProtocolOptions['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'],
-    HttpProtocolOptionsSchema,
-  );
+  const options = inside(cluster.typedExtensionProtocolOptions[httpOptionsName], HttpProtocolOptionsSchema);
   if (options?.upstreamProtocolOptions.case === 'autoConfig' && tls === undefined && cluster.transportSocketMatches.length === 0)
     refuse(
       `ALPN configured for cluster ${cluster.name} which has a non-ALPN transport socket matcher: ${transportSocket?.name ?? 'envoy.transport_sockets.raw_buffer'}`,
@@ -101,18 +186,18 @@ function checkHealth({ healthChecker }: HealthCheck, cluster: Cluster): void {
     }
   }
   if (healthChecker.case === 'httpHealthCheck') {
-    for (const { start, end } of healthChecker.value.expectedStatuses)
+    for (const { start, end } of healthChecker.value.expectedStatuses) {
+      if (start < 100n) refuse(`Invalid http expected status range: expecting start >= 100, but found start=${start}`);
+      if (end > 600n) refuse(`Invalid http expected status range: expecting end <= 600, but found end=${end}`);
       if (start >= end) refuse(`Invalid http expected status range: expecting start < end, but found start=${start} and end=${end}`);
+    }
   }
   if (healthChecker.case === 'grpcHealthCheck' && !speaksHttp2(cluster)) refuse('a cluster must support HTTP/2 for gRPC healthchecking');
 }
 
 function speaksHttp2(cluster: Cluster): boolean {
   if (cluster.http2ProtocolOptions !== undefined) return true;
-  const options = inside(
-    cluster.typedExtensionProtocolOptions['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'],
-    HttpProtocolOptionsSchema,
-  )?.upstreamProtocolOptions;
+  const options = inside(cluster.typedExtensionProtocolOptions[httpOptionsName], HttpProtocolOptionsSchema)?.upstreamProtocolOptions;
   if (options?.case === 'explicitHttpConfig') return options.value.protocolConfig.case !== 'httpProtocolOptions';
   return (
     options?.case === 'autoConfig' || (options?.case === 'useDownstreamProtocolConfig' && options.value.http2ProtocolOptions !== undefined)

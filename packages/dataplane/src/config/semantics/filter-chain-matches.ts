@@ -28,7 +28,7 @@ export function checkFilterChainMatches(chains: readonly FilterChain[]): void {
 
 function dimensionsOf(match: FilterChainMatch | undefined): string[][] {
   const orAny = (values: readonly string[]): string[] => (values.length === 0 ? [''] : [...new Set(values)].sort());
-  const cidrs = (ranges: readonly CidrRange[]) => orAny(ranges.map(({ addressPrefix, prefixLen }) => `${addressPrefix}/${prefixLen ?? 0}`));
+  const cidrs = (ranges: readonly CidrRange[]) => orAny(ranges.map(networkOf));
   if (match === undefined) return Array.from({ length: 9 }, () => ['']);
   return [
     orAny(match.destinationPort === undefined ? [] : [String(match.destinationPort)]),
@@ -41,6 +41,15 @@ function dimensionsOf(match: FilterChainMatch | undefined): string[][] {
     cidrs(match.sourcePrefixRanges),
     orAny(match.sourcePorts.map(String)),
   ];
+}
+
+/** The range by its network: 10.1.0.0/8 is 10.0.0.0/8. */
+function networkOf({ addressPrefix, prefixLen }: CidrRange): string {
+  const length = prefixLen ?? 0;
+  const parts = addressPrefix.split('.').map(Number);
+  if (parts.length !== 4) return `${addressPrefix}/${length}`;
+  const kept = parts.map((part, index) => part & (0xff << Math.max(0, Math.min(8, 8 * (index + 1) - length))) & 0xff);
+  return `${kept.join('.')}/${length}`;
 }
 
 function combinations(dimensions: readonly string[][]): string[] {

@@ -1,4 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
+import { SocketAddress_Protocol } from '@xebec/protos/envoy/config/core/v3/address';
+import type { Http2ProtocolOptions } from '@xebec/protos/envoy/config/core/v3/protocol';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChain, FilterChainMatch } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
@@ -8,16 +10,23 @@ import { LocalRateLimitSchema } from '@xebec/protos/envoy/extensions/filters/htt
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import {
   type HttpConnectionManager,
+  HttpConnectionManager_CodecType,
   HttpConnectionManagerSchema,
 } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { TcpProxySchema } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
 import { DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import { typeNameOf } from '../unpack.ts';
 import { checkFilterChainMatches } from './filter-chain-matches.ts';
-import { inside, refuse, requireTypedConfig } from './refuse.ts';
+import { inside, isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
 import { checkRoutes } from './routes.ts';
 
 /** What Envoy refuses of a listener beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
 export function checkListener(listener: Listener, clusterExists: (name: string) => boolean): void {
+  const socket = listener.address?.address;
+  if (socket?.case === 'socketAddress') {
+    if (!isIpAddress(socket.value.address)) refuse(`malformed IP address: ${socket.value.address}`);
+    if (socket.value.protocol === SocketAddress_Protocol.UDP) refuse('UDP listeners are not supported; use protocol TCP');
+  }
   if (listener.filterChainMatcher === undefined) checkFilterChainMatches(listener.filterChains);
   for (const chain of listener.filterChains) {
     if (chain.filterChainMatch !== undefined) checkMatch(chain.filterChainMatch, chain.name);
@@ -29,8 +38,7 @@ export function checkListener(listener: Listener, clusterExists: (name: string) 
 function checkMatch(match: FilterChainMatch, chain: string): void {
   if (match.addressSuffix !== '' || match.suffixLen !== undefined) refuse(`filter chain '${chain}' contains unimplemented fields`);
   for (const name of match.serverNames)
-    if (name.slice(1).includes('*') || (name.startsWith('*') && !name.startsWith('*.')))
-      refuse('partial wildcards are not supported in "server_names"');
+    if (name.includes('*') && !name.startsWith('*.')) refuse('partial wildcards are not supported in "server_names"');
 }
 
 /** Network filters that end a chain. */
@@ -59,6 +67,8 @@ function checkChain(chain: FilterChain, clusterExists: (name: string) => boolean
       refuse(`Error: terminal filter named ${filter.name} of type ${typeName} must be the last filter in a network filter chain.`);
     if (last && !terminal.has(typeName) && knownFilter.test(typeName))
       refuse(`Error: non-terminal filter named ${filter.name} of type ${typeName} is the last filter in a network filter chain.`);
+    const idle = inside(any, TcpProxySchema)?.idleTimeout;
+    if (idle !== undefined && durationMs(idle) < 0) refuse('Invalid duration: Expected positive duration');
     const manager = inside(any, HttpConnectionManagerSchema);
     if (manager !== undefined) checkManager(manager, clusterExists);
   }
@@ -71,9 +81,11 @@ function checkDownstreamTls(chain: FilterChain): void {
   const sources = [common?.tlsCertificates, common?.tlsCertificateSdsSecretConfigs].reduce((sum, list) => sum + (list?.length ?? 0), 0);
   if (sources === 0 && common?.tlsCertificateProviderInstance === undefined && common?.customTlsCertificateSelector === undefined)
     refuse('No TLS certificates found for server context');
-  for (const { certificateChain, privateKey, privateKeyProvider, pkcs12 } of common?.tlsCertificates ?? [])
+  for (const { certificateChain, privateKey, privateKeyProvider, pkcs12 } of common?.tlsCertificates ?? []) {
+    if (certificateChain === undefined && pkcs12 === undefined) refuse('Server TlsCertificates must have a certificate specified');
     if (certificateChain !== undefined && privateKey === undefined && privateKeyProvider === undefined && pkcs12 === undefined)
       refuse('Failed to load incomplete private key from path: ');
+  }
 }
 
 function checkManager(manager: HttpConnectionManager, clusterExists: (name: string) => boolean): void {
@@ -84,6 +96,11 @@ function checkManager(manager: HttpConnectionManager, clusterExists: (name: stri
     upgrades.add(upgradeType.toLowerCase());
     if (filters.length > 0) checkHttpFilters(filters);
   }
+  if (manager.originalIpDetectionExtensions.length > 0 && manager.useRemoteAddress === true)
+    refuse('Original IP detection extensions and use_remote_address may not be mixed');
+  if (manager.codecType === HttpConnectionManager_CodecType.HTTP3)
+    refuse('HTTP/3 codec configured on non-QUIC listener: HTTP/3 is not supported');
+  checkSettings(manager.http2ProtocolOptions);
   if (manager.stripMatchingHostPort && manager.stripPortMode.case === 'stripAnyHostPort' && manager.stripPortMode.value)
     refuse('Error: Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.');
   const provider = manager.tracing?.provider?.configType.value;
@@ -94,6 +111,17 @@ function checkManager(manager: HttpConnectionManager, clusterExists: (name: stri
   if (otel?.grpcService !== undefined && otel.httpService !== undefined)
     refuse('OpenTelemetry Tracer must have exactly one of gRPC, HTTP, or custom exporter configured.');
   if (manager.routeSpecifier.case === 'routeConfig') checkRoutes(manager.routeSpecifier.value, { clusterExists });
+}
+
+function checkSettings(options: Http2ProtocolOptions | undefined): void {
+  const values = new Map<number, number>();
+  for (const { identifier, value } of options?.customSettingsParameters ?? []) {
+    const [id, number] = [identifier ?? 0, value ?? 0];
+    const before = values.get(id);
+    if (before !== undefined && before !== number)
+      refuse(`inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {0x${id.toString(16).padStart(2, '0')}}`);
+    values.set(id, number);
+  }
 }
 
 function checkHttpFilters(filters: HttpConnectionManager['httpFilters']): void {

@@ -20,6 +20,7 @@ interface HeaderChanges {
 /** What Envoy refuses of a route configuration beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
 export function checkRoutes(config: RouteConfiguration, checks: RouteChecks): void {
   checkHeaders(config);
+  if (config.vhds !== undefined) refuse('vhds: discovery of virtual hosts is not supported; put them into the route configuration');
   const maxBody = config.maxDirectResponseBodySizeBytes ?? 4096;
   const clusterExists = (config.validateClusters ?? true) ? checks.clusterExists : undefined;
   for (const host of config.virtualHosts) {
@@ -55,6 +56,8 @@ function checkRoute(route: Route, maxBody: number, clusterExists: ((name: string
     route.match?.pathSpecifier.case === 'pathMatchPolicy'
   )
     refuse('Cannot use redirect.prefix_rewrite with path_match_policy');
+  if (route.action.case === 'route' && route.match?.pathSpecifier.case === 'pathMatchPolicy' && route.action.value.prefixRewrite !== '')
+    refuse('Cannot use prefix_rewrite with matcher extension');
   const body = route.action.case === 'directResponse' ? route.action.value.body?.specifier : undefined;
   const length = body?.case === 'inlineString' ? Buffer.byteLength(body.value) : body?.case === 'inlineBytes' ? body.value.length : 0;
   if (length > maxBody) refuse(`response body size is ${length} bytes; maximum is ${maxBody}`);
@@ -66,7 +69,11 @@ function checkAction(action: RouteAction, clusterExists: ((name: string) => bool
   };
   const { clusterSpecifier } = action;
   if (clusterSpecifier.case === 'cluster') exists(clusterSpecifier.value, '');
+  for (const limit of [action.timeout, action.idleTimeout, action.maxGrpcTimeout, action.grpcTimeoutOffset])
+    if (limit !== undefined && durationMs(limit) < 0) refuse('Invalid duration: Expected positive duration');
   if (clusterSpecifier.case === 'weightedClusters') {
+    const sum = clusterSpecifier.value.clusters.reduce((total, { weight }) => total + (weight ?? 0), 0);
+    if (sum > 0xffff_ffff) refuse('The sum of weights of all weighted clusters of route exceeds 4294967295');
     for (const cluster of clusterSpecifier.value.clusters) {
       checkHeaders(cluster);
       if (cluster.name === '' && cluster.clusterHeader === '') refuse('At least one of name or cluster_header need to be specified');
@@ -82,7 +89,9 @@ function checkAction(action: RouteAction, clusterExists: ((name: string) => bool
     if (cluster !== '') exists(cluster, 'shadow ');
   }
   const upgrades = new Set<string>();
-  for (const { upgradeType } of action.upgradeConfigs) {
+  for (const { upgradeType, connectConfig } of action.upgradeConfigs) {
+    if (connectConfig !== undefined && !/^connect(?:-udp)?$/i.test(upgradeType))
+      refuse(`Non-CONNECT upgrade type ${upgradeType} has ConnectConfig`);
     if (upgrades.has(upgradeType.toLowerCase())) refuse(`Duplicate upgrade ${upgradeType}`);
     upgrades.add(upgradeType.toLowerCase());
   }

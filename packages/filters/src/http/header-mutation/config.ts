@@ -1,3 +1,4 @@
+import { XebecError } from '@xebec/core';
 import { combineMutations, compileHeaderMutation, type HeaderMutation } from '@xebec/matching';
 import type { HeaderMutation as MutationProto } from '@xebec/protos/envoy/config/common/mutation_rules/v3/mutation_rules';
 import {
@@ -19,6 +20,9 @@ interface Compiled {
 function compileList(list: readonly MutationProto[]): HeaderMutation | undefined {
   return combineMutations(
     list.map(({ action }) => {
+      const changed = action.case === 'append' ? (action.value.header?.key ?? '') : '';
+      if (changed.startsWith(':') || changed.toLowerCase() === 'host')
+        throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.http.header_mutation: :-prefixed or host headers may not be modified');
       if (action.case === 'remove') return compileHeaderMutation({ add: [], remove: [action.value] });
       return action.case === 'append' ? compileHeaderMutation({ add: [action.value], remove: [] }) : undefined;
     }),

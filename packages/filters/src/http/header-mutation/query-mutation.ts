@@ -39,9 +39,14 @@ function compileAppend({ entry, record, action }: KeyValueAppend): Operation | u
   if (name === '') return undefined;
   const format = compileFormat(raw, { omitEmpty: true });
   return (query, context) => {
-    const text = format.format(context);
+    const text = escaped(format.format(context));
     if (action === Action.APPEND_IF_EXISTS_OR_ADD) query.add(name, text);
     else if (action === Action.ADD_IF_ABSENT ? !query.has(name) : action !== Action.OVERWRITE_IF_EXISTS || query.has(name))
       query.set(name, text);
   };
+}
+
+/** Only unreserved characters stay (RFC 3986 section 2.3). */
+function escaped(text: string): string {
+  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

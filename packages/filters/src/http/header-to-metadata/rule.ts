@@ -22,6 +22,11 @@ export function compileRule(proto: Config_Rule, where: string): Rule {
   if ((header === '') === (cookie === '')) throw new XebecError('E_FILTER_CONFIG', `${where}: set header or cookie`);
   if (onHeaderPresent === undefined && onHeaderMissing === undefined)
     throw new XebecError('E_FILTER_CONFIG', `${where}: set on_header_present or on_header_missing`);
+  if (onHeaderMissing !== undefined && onHeaderMissing.value === '')
+    throw new XebecError('E_FILTER_CONFIG', `${where}: Cannot specify on_header_missing rule with an empty value`);
+  for (const pair of [onHeaderPresent, onHeaderMissing])
+    if (pair?.regexValueRewrite !== undefined && pair.value !== '')
+      throw new XebecError('E_FILTER_CONFIG', `${where}: Cannot specify both value and regex_value_rewrite`);
   const present = onHeaderPresent === undefined ? undefined : compilePair(onHeaderPresent);
   const missing = onHeaderMissing === undefined ? undefined : compilePair(onHeaderMissing);
   return (headers, info) => {

@@ -1,3 +1,4 @@
+import { XebecError } from '@xebec/core';
 import { compileHeaderMutation, fractionOf, type HeaderMutation } from '@xebec/matching';
 import { VhRateLimitsOptions } from '@xebec/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
 import type { LocalRateLimit } from '@xebec/protos/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit';
@@ -31,6 +32,16 @@ const DEFAULT_DYNAMIC_DESCRIPTORS = 20;
 /** `name` is that of the limit's buckets among all of the process. */
 export function compileLimit(proto: LocalRateLimit, context: FilterContext, name: string): Limit {
   const scope = context.stats.scope(`${proto.statPrefix}.http_local_rate_limit`);
+  const described = new Set<string>();
+  for (const { entries } of proto.descriptors) {
+    const text = entries.map(({ key, value }) => `${key}=${value}`).join(', ');
+    if (described.has(text))
+      throw new XebecError(
+        'E_FILTER_CONFIG',
+        `envoy.filters.http.local_ratelimit: duplicate descriptor in the local rate descriptor: ${text}`,
+      );
+    described.add(text);
+  }
   const options = {
     bucket: proto.tokenBucket,
     descriptors: proto.descriptors,

@@ -27,8 +27,20 @@ export const setFilterStateDefinition: HttpFilterDefinition = {
   },
 };
 
-function compileValue({ key, value, skipIfEmpty }: FilterStateValue): { key: string; format: CompiledFormat; skipIfEmpty: boolean } {
+/** Kinds of objects that Envoy and Istio bring; a name without factory would be refused there. */
+const factories = /^(?:envoy|io\.istio|istio|wasm)\./;
+
+function compileValue({ key, factoryKey, value, skipIfEmpty }: FilterStateValue): {
+  key: string;
+  format: CompiledFormat;
+  skipIfEmpty: boolean;
+} {
   if (key.case === undefined || key.value === '') throw new XebecError('E_FILTER_CONFIG', `${name}: object_key is missing`);
+  if (!factories.test(factoryKey === '' ? key.value : factoryKey))
+    throw new XebecError(
+      'E_FILTER_CONFIG',
+      `${name}: '${factoryKey === '' ? key.value : factoryKey}' does not have an object factory; set factory_key: envoy.string`,
+    );
   const format = value.value?.format;
   const source =
     format?.case === 'textFormat'
