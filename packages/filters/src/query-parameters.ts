@@ -7,8 +7,10 @@ export class QueryParameters {
     const at = path.indexOf('?');
     this.#path = at === -1 ? path : path.slice(0, at);
     if (at === -1) return;
-    for (const part of path.slice(at + 1).split('&')) {
-      if (part === '') continue;
+    const query = path.slice(at + 1);
+    if (query === '') return;
+    // Between two separators there is a name without letters; after the last one there is nothing.
+    for (const part of (query.endsWith('&') ? query.slice(0, -1) : query).split('&')) {
       const equals = part.indexOf('=');
       this.add(equals === -1 ? part : part.slice(0, equals), equals === -1 ? '' : part.slice(equals + 1));
     }

@@ -57,12 +57,15 @@ export interface RequestRefusal {
  */
 export function prepareRequest(head: RequestHead, connection: ConnectionInfo, settings: HttpSettings): string | RequestRefusal {
   const { headers } = head;
+  const wrong = prepareTarget(head, connection, settings);
+  if (wrong !== undefined) return wrong;
   const seen = dropHopByHop(headers);
   const forwardedFor = (seen & seenForwarded) === 0 ? undefined : joinForwardedFor(headers);
   let client = connection.remoteAddress;
   let named = false;
   if (!settings.useRemoteAddress) {
-    const trusted = trustedAddress(forwardedFor, settings.xffTrustedHops);
+    // Other ways to find the client's address leave this header unread.
+    const trusted = settings.addressHeader === undefined ? trustedAddress(forwardedFor, settings.xffTrustedHops) : undefined;
     named = trusted !== undefined;
     client = trusted ?? client;
   }
@@ -114,22 +117,29 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   if (settings.via !== '') appendVia(headers, settings.via);
   if ((seen & seenForwarded) !== 0 || (settings.forwardCert !== 'sanitize' && connection.tls !== undefined))
     forwardedClientCert(headers, connection, settings);
-  if (settings.stripDot) stripDot(head);
-  if (settings.stripPort !== 'no') stripPort(head, connection, settings.stripPort === 'any');
-  if ((head.path.charCodeAt(0) === 47 || head.path === '') && !isNormalPath(head.path, settings)) {
-    const verdict = normalizePath(head.path, settings);
-    head.path = verdict.path;
-    if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
-    if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
-  }
-  // A target has no fragment (RFC 9112 section 3.2).
-  if (head.path.indexOf('#') !== -1) return { status: 400, details: 'path_normalization_failed' };
-  if (head.path.charCodeAt(0) !== 47 && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };
   if (head.method === 'QUERY' && header(headers, 'content-type') === undefined)
     return { status: 400, details: 'query_missing_content_type' };
   if (settings.underscores !== 'allow' && !checkUnderscores(headers, settings.underscores === 'drop'))
     return { status: 400, details: 'http1.unexpected_underscore', flag: 'DPE' };
   return client;
+}
+
+/** Path and host come first, so that logs of requests that are refused for something else have them as they are matched. */
+function prepareTarget(head: RequestHead, connection: ConnectionInfo, settings: HttpSettings): RequestRefusal | undefined {
+  const first = head.path.charCodeAt(0);
+  if (first !== 47 && head.path !== '' && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };
+  // A target has no fragment (RFC 9112 section 3.2).
+  if (head.path.indexOf('#') !== -1) return { status: 400, details: 'path_normalization_failed' };
+  if ((first === 47 || head.path === '') && !isNormalPath(head.path, settings)) {
+    const verdict = normalizePath(head.path, settings);
+    head.path = verdict.path;
+    if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
+    if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
+  }
+  if (head.path.charCodeAt(0) !== 47 && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };
+  if (settings.stripDot) stripDot(head);
+  if (settings.stripPort !== 'no') stripPort(head, connection, settings.stripPort === 'any');
+  return undefined;
 }
 
 /** Drops headers with an underscore in their names, or says that there are some. */

@@ -1,5 +1,5 @@
 import type { CompiledRoute, ForwardAction } from '@xebec/matching';
-import { type RequestHead, setHeader } from '@xebec/wire';
+import { header, type RequestHead, removeHeader, setHeader } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import { AnswerStats } from './answer-stats.ts';
 import type { HttpStream } from './http-stream.ts';
@@ -61,7 +61,12 @@ export function routeRequest(
   announceTimeout(head, action, expectedMs, true, settings.suppressEnvoyHeaders);
   const hashed =
     action.hashPolicies.length > 0 && cluster.usesHash ? requestHash(action.hashPolicies, head, info, stream.random) : undefined;
+  const originalPath = settings.suppressEnvoyHeaders ? header(head.headers, 'x-envoy-original-path') : undefined;
   route.finalizeRequest(head, choice, stream.formatContext);
+  if (settings.suppressEnvoyHeaders) {
+    if (originalPath === undefined) removeHeader(head.headers, 'x-envoy-original-path');
+    else setHeader(head.headers, 'x-envoy-original-path', originalPath);
+  }
   stream.trace?.inject();
   if (route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
   const limits = action.priority === 'high' ? cluster.highLimits : cluster.limits;

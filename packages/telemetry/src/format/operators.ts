@@ -137,7 +137,7 @@ function grpcStatus(context: FormatContext): number | undefined {
   const value = find(context.responseTrailers, 'grpc-status') ?? find(context.response?.headers, 'grpc-status');
   if (value !== undefined) return /^\d+$/.test(value) ? Number(value) : undefined;
   // A gRPC call that was answered without a status has the one that its HTTP status stands for.
-  const grpc = find(context.request?.headers, 'content-type')?.startsWith('application/grpc') === true;
+  const grpc = /^application\/grpc(\+|$)/.test(find(context.request?.headers, 'content-type') ?? '');
   return grpc && context.info.responseCode > 0 ? grpcStatusOf(context.info.responseCode) : undefined;
 }
 
