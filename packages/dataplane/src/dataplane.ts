@@ -214,6 +214,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     node: nodeInfo,
     ownAddress: ownAddress(),
+    runtime: (key) => runtime.number(key),
   });
   const limits = new ConnectionLimits({
     counters: thread.counters,

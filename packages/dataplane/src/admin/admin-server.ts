@@ -44,7 +44,7 @@ export async function startAdmin(
 }
 
 async function answer(request: IncomingMessage, state: DataplaneState): Promise<AdminReply> {
-  const url = new URL(request.url ?? '/', 'http://admin');
+  const url = new URL(`http://admin${request.url?.startsWith('/') === true ? request.url : '/'}`);
   const handler = adminHandlers.find((candidate) => candidate.path === url.pathname);
   if (handler === undefined) {
     return { status: 404, body: `invalid path. ${helpText(adminHandlers)}` };

@@ -1,36 +1,43 @@
 import { X509Certificate } from 'node:crypto';
 import type { DataplaneState } from '../dataplane.ts';
-import { readDataSource } from '../tls/secret-store.ts';
+import type { CertificateSource } from '../tls/secret-store.ts';
+import { subjectNames } from '../tls/subject-names.ts';
 
-/** `/certs`: what every secret holds, without keys. */
+/** `/certs`: the certificates of every TLS context in use, without keys. */
 export function certificates(state: DataplaneState): object {
-  const found = [...state.secrets.staticSecrets, ...state.secrets.dynamicSecrets].flatMap(
-    ({ name, current }): { name: string; cert_chain: object[]; ca_cert: object[] }[] => {
-      const type = current?.type;
-      if (type?.case === 'tlsCertificate')
-        return [{ name, cert_chain: describe(readDataSource(type.value.certificateChain)), ca_cert: [] }];
-      if (type?.case === 'validationContext') return [{ name, cert_chain: [], ca_cert: describe(readDataSource(type.value.trustedCa)) }];
-      return [];
-    },
-  );
+  const found = [...state.secrets.contexts].map(({ material }) => ({
+    ca_cert: material.trusted.flatMap(describe),
+    cert_chain: material.chains.flatMap(describe),
+  }));
   return { certificates: found };
 }
 
-function describe(pem: Buffer | undefined): object[] {
-  const blocks = pem?.toString().match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => {
-    const certificate = new X509Certificate(block);
-    const until = Date.parse(certificate.validTo);
-    return {
-      path: '<inline>',
+const sanFields: Readonly<Record<string, string>> = { uri: 'uri', dns: 'dns', ip: 'ip_address' };
+
+/** The first certificate of a file or text; nothing of one that cannot be read. */
+function describe({ path, pem }: CertificateSource): object[] {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch {
+    return [];
+  }
+  const until = Date.parse(certificate.validTo);
+  const names = subjectNames(certificate.subjectAltName);
+  return [
+    {
+      path,
       serial_number: certificate.serialNumber.toLowerCase(),
-      subject_alt_names: (certificate.subjectAltName ?? '')
-        .split(', ')
-        .filter((text) => text !== '')
-        .map((text) => (text.startsWith('URI:') ? { uri: text.slice(4) } : { dns: text.replace(/^DNS:/, '') })),
+      // Envoy's order.
+      subject_alt_names: Object.entries({ dns: 'dns', uri: 'uri', ip: 'ip' }).flatMap(([kind]) =>
+        names.filter((name) => name.kind === kind).map(({ value }) => ({ [sanFields[kind] ?? kind]: value })),
+      ),
       days_until_expiration: String(Math.max(0, Math.floor((until - Date.now()) / 86_400_000))),
-      valid_from: new Date(certificate.validFrom).toISOString(),
-      expiration_time: new Date(until).toISOString(),
-    };
-  });
+      valid_from: seconds(Date.parse(certificate.validFrom)),
+      expiration_time: seconds(until),
+    },
+  ];
 }
+
+/** Protobuf's JSON leaves out a fraction of nothing. */
+const seconds = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z');

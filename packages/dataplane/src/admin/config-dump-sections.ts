@@ -7,131 +7,56 @@ import {
   EndpointsConfigDumpSchema,
   ListenersConfigDumpSchema,
   RoutesConfigDumpSchema,
+  ScopedRoutesConfigDumpSchema,
 } from '@xebec/protos/envoy/admin/v3/config_dump_shared';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { TypedExtensionConfigSchema } from '@xebec/protos/envoy/config/core/v3/extension';
 import { ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
-import { type Secret, SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
+import { SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import { protoRegistry } from '../config/proto-registry.ts';
 import type { DataplaneState } from '../dataplane.ts';
 import { endpointsOf } from './endpoints-dump.ts';
-import type { AdminReply } from './handlers.ts';
+import { redacted } from './redaction.ts';
 
-/** `/config_dump`: everything in force as protobuf JSON; `resource`, `name_regex` and `include_eds` as Envoy reads them. */
-export function configDump(query: URLSearchParams, state: DataplaneState): AdminReply {
-  const sections: JsonValue[] = [bootstrapDump(state), clustersDump(state)];
-  if (query.has('include_eds')) sections.push(endpointsDump(state));
-  sections.push(extensionsDump(state), listenersDump(state), routesDump(state), secretsDump(state));
-  const resource = query.get('resource');
-  const pattern = query.get('name_regex');
-  const mask = query
-    .get('mask')
-    ?.split(',')
-    .map((path) => path.split('.'));
-  if (resource === null && pattern === null) {
-    return reply({ configs: mask === undefined ? sections : sections.map((section) => masked(section, mask)).filter(isMasked) });
-  }
-  let named: RegExp;
-  try {
-    named = new RegExp(pattern ?? '');
-  } catch {
-    return { status: 400, type: 'text/plain', body: `INVALID_ARGUMENT: Error while parsing name_regex from ${pattern}` };
-  }
-  if (resource === null) return reply({ configs: sections.map((section) => masked(onlyNamed(section, named), mask)) });
-  const configs: JsonValue[] = [];
-  let found = false;
-  for (const section of sections) {
-    const list = asObject(section)[resource];
-    if (!Array.isArray(list)) continue;
-    found = true;
-    for (const item of list)
-      if (named.test(nameOf(item))) configs.push(masked({ '@type': elementType(section, resource), ...asObject(item) }, mask));
-  }
-  if (!found && !Object.hasOwn(resources, resource))
-    return { status: 404, type: 'text/plain', body: `${resource} not found in config dump` };
-  return reply({ configs });
+/** One of the messages that `/config_dump` is made of, as protobuf JSON, types first. */
+export interface DumpSection {
+  readonly schema: DescMessage;
+  readonly json: JsonValue;
 }
 
-/** The message type of the elements of each repeated field of the dumps. */
-const resources: Readonly<Record<string, string>> = {
-  static_clusters: 'ClustersConfigDump.StaticCluster',
-  dynamic_active_clusters: 'ClustersConfigDump.DynamicCluster',
-  dynamic_warming_clusters: 'ClustersConfigDump.DynamicCluster',
-  static_listeners: 'ListenersConfigDump.StaticListener',
-  dynamic_listeners: 'ListenersConfigDump.DynamicListener',
-  static_route_configs: 'RoutesConfigDump.StaticRouteConfig',
-  dynamic_route_configs: 'RoutesConfigDump.DynamicRouteConfig',
-  static_secrets: 'SecretsConfigDump.StaticSecret',
-  dynamic_active_secrets: 'SecretsConfigDump.DynamicSecret',
-  dynamic_warming_secrets: 'SecretsConfigDump.DynamicSecret',
-  static_endpoint_configs: 'EndpointsConfigDump.StaticEndpointConfig',
-  dynamic_endpoint_configs: 'EndpointsConfigDump.DynamicEndpointConfig',
-  ecds_filters: 'EcdsConfigDump.EcdsFilterConfig',
-};
-
-function elementType(section: JsonValue, resource: string): string {
-  const known = resources[resource];
-  return known === undefined ? String(asObject(section)['@type']) : `type.googleapis.com/envoy.admin.v3.${known}`;
+/** All sections in Envoy's order; endpoints only when they are wanted, extensions and scoped routes only where there are some. */
+export function dumpSections(state: DataplaneState, endpoints: boolean): DumpSection[] {
+  const sections = [bootstrapDump(state), clustersDump(state)];
+  if ([...state.extensions.records].length > 0) sections.push(extensionsDump(state));
+  if (endpoints) sections.push(endpointsDump(state));
+  sections.push(listenersDump(state), section(ScopedRoutesConfigDumpSchema, create(ScopedRoutesConfigDumpSchema)), routesDump(state));
+  sections.push(secretsDump(state));
+  return sections;
 }
 
-/** A section whose lists hold only what has a matching name. */
-function onlyNamed(section: JsonValue, named: RegExp): JsonValue {
-  return Object.fromEntries(
-    Object.entries(asObject(section)).map(([key, value]) => [
-      key,
-      Array.isArray(value) && Object.hasOwn(resources, key) ? value.filter((item) => named.test(nameOf(item))) : value,
-    ]),
-  );
-}
-
-/** What a FieldMask leaves of a value; types stay. */
-function masked(value: JsonValue, mask: readonly (readonly string[])[] | undefined): JsonValue {
-  if (mask === undefined) return value;
-  if (Array.isArray(value)) return value.map((item) => masked(item, mask));
-  const result: { [key: string]: JsonValue } = {};
-  for (const [key, inner] of Object.entries(asObject(value))) {
-    const below = mask.filter(([first]) => first === key);
-    if (key === '@type') result[key] = inner;
-    else if (below.some(({ length }) => length === 1)) result[key] = inner;
-    else if (below.length > 0)
-      result[key] = masked(
-        inner,
-        below.map((path) => path.slice(1)),
-      );
-  }
+/** Protobuf-ES writes the type of an Any last, Envoy first. */
+function typesFirst(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(typesFirst);
+  if (typeof value !== 'object' || value === null) return value;
+  const { '@type': type, ...rest } = value;
+  const result: { [key: string]: JsonValue } = type === undefined ? {} : { '@type': type };
+  for (const [key, inner] of Object.entries(rest)) result[key] = typesFirst(inner);
   return result;
 }
 
-const isMasked = (section: JsonValue) => Object.keys(asObject(section)).length > 1;
-
-function reply(value: unknown): AdminReply {
-  return { type: 'application/json', body: `${JSON.stringify(value, undefined, 1)}\n` };
+function section<D extends DescMessage>(schema: D, message: MessageShape<D>): DumpSection {
+  const json: unknown = toJson(schema, message as MessageShape<D> & Message, { registry: protoRegistry(), useProtoFieldName: true });
+  const covered = redacted(json as JsonValue, schema);
+  return { schema, json: typesFirst({ '@type': `type.googleapis.com/${schema.typeName}`, ...(covered as { [key: string]: JsonValue }) }) };
 }
 
-function asObject(value: JsonValue): { [key: string]: JsonValue } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
-}
+/** The version of the last update that was accepted: all resources of a type have it. */
+const versionOf = (entries: Iterable<{ readonly dynamic: boolean; readonly version: string }>): string =>
+  [...entries].findLast(({ dynamic }) => dynamic)?.version ?? '';
 
-/** The name of a dumped item: its own, or that of the resource inside it. */
-function nameOf(item: JsonValue): string {
-  const own = asObject(item);
-  if (typeof own['name'] === 'string') return own['name'];
-  for (const value of Object.values(own)) {
-    const inner = asObject(value);
-    const name = inner['name'] ?? inner['cluster_name'];
-    if (typeof name === 'string') return name;
-  }
-  return '';
-}
-
-function section<D extends DescMessage>(schema: D, message: MessageShape<D>): JsonValue {
-  const json = toJson(schema, message as MessageShape<D> & Message, { registry: protoRegistry(), useProtoFieldName: true });
-  return { '@type': `type.googleapis.com/${schema.typeName}`, ...asObject(json as JsonValue) };
-}
-
-function bootstrapDump(state: DataplaneState): JsonValue {
+function bootstrapDump(state: DataplaneState): DumpSection {
   const bootstrap = { ...state.bootstrap, node: state.node };
   return section(
     BootstrapConfigDumpSchema,
@@ -139,8 +64,8 @@ function bootstrapDump(state: DataplaneState): JsonValue {
   );
 }
 
-function clustersDump(state: DataplaneState): JsonValue {
-  const dump = create(ClustersConfigDumpSchema, {});
+function clustersDump(state: DataplaneState): DumpSection {
+  const dump = create(ClustersConfigDumpSchema, { versionInfo: versionOf(state.clusters.entries) });
   for (const { dynamic, version, lastUpdatedMs, active, warming } of state.clusters.entries) {
     const lastUpdated = timestampFromMs(lastUpdatedMs);
     const entry = (proto: MessageShape<typeof ClusterSchema>) => ({ cluster: anyPack(ClusterSchema, proto), lastUpdated });
@@ -158,8 +83,8 @@ function clustersDump(state: DataplaneState): JsonValue {
   return section(ClustersConfigDumpSchema, dump);
 }
 
-function listenersDump(state: DataplaneState): JsonValue {
-  const dump = create(ListenersConfigDumpSchema, {});
+function listenersDump(state: DataplaneState): DumpSection {
+  const dump = create(ListenersConfigDumpSchema, { versionInfo: versionOf(state.listeners.entries) });
   for (const { name, dynamic, version, lastUpdatedMs, active, warming, error } of state.listeners.entries) {
     const lastUpdated = timestampFromMs(lastUpdatedMs);
     const pack = (proto: MessageShape<typeof ListenerSchema>) => anyPack(ListenerSchema, proto);
@@ -196,7 +121,7 @@ function listenersDump(state: DataplaneState): JsonValue {
   return section(ListenersConfigDumpSchema, dump);
 }
 
-function extensionsDump(state: DataplaneState): JsonValue {
+function extensionsDump(state: DataplaneState): DumpSection {
   const dump = create(EcdsConfigDumpSchema, {
     ecdsFilters: state.extensions.records.map(({ config, version, lastUpdatedMs }) => ({
       versionInfo: version,
@@ -207,7 +132,7 @@ function extensionsDump(state: DataplaneState): JsonValue {
   return section(EcdsConfigDumpSchema, dump);
 }
 
-function routesDump(state: DataplaneState): JsonValue {
+function routesDump(state: DataplaneState): DumpSection {
   const dump = create(RoutesConfigDumpSchema, {});
   for (const { config, version, lastUpdatedMs, dynamic } of state.routes.records) {
     const routeConfig = anyPack(RouteConfigurationSchema, config);
@@ -225,14 +150,14 @@ function routesDump(state: DataplaneState): JsonValue {
   return section(RoutesConfigDumpSchema, dump);
 }
 
-function secretsDump(state: DataplaneState): JsonValue {
+function secretsDump(state: DataplaneState): DumpSection {
   const dump = create(SecretsConfigDumpSchema, {});
   for (const { name, current } of state.secrets.staticSecrets) {
     if (current !== undefined)
       dump.staticSecrets.push({
         $typeName: 'envoy.admin.v3.SecretsConfigDump.StaticSecret',
         name,
-        secret: anyPack(SecretSchema, redacted(current)),
+        secret: anyPack(SecretSchema, current),
       });
   }
   for (const { name, current, version, lastUpdatedMs } of state.secrets.dynamicSecrets) {
@@ -242,36 +167,21 @@ function secretsDump(state: DataplaneState): JsonValue {
       dump.dynamicActiveSecrets.push({
         ...base,
         lastUpdated: timestampFromMs(lastUpdatedMs),
-        secret: anyPack(SecretSchema, redacted(current)),
+        secret: anyPack(SecretSchema, current),
       });
   }
   return section(SecretsConfigDumpSchema, dump);
 }
 
-/** Private keys never leave: Envoy writes `[redacted]` in their place. */
-function redacted(secret: Secret): Secret {
-  if (secret.type.case === 'validationContext') return secret;
-  if (secret.type.case !== 'tlsCertificate') return create(SecretSchema, { name: secret.name });
-  return create(SecretSchema, {
-    name: secret.name,
-    type: {
-      case: 'tlsCertificate',
-      value: {
-        ...secret.type.value,
-        privateKey: { $typeName: 'envoy.config.core.v3.DataSource', specifier: { case: 'inlineBytes', value: Buffer.from('[redacted]') } },
-      },
-    },
-  });
-}
-
-function endpointsDump(state: DataplaneState): JsonValue {
+function endpointsDump(state: DataplaneState): DumpSection {
   const dump = create(EndpointsConfigDumpSchema, {});
   for (const cluster of state.clusters.all) {
-    const endpointConfig = anyPack(ClusterLoadAssignmentSchema, cluster.assignment ?? endpointsOf(cluster));
-    if (cluster.config.discovery === 'eds') {
+    const endpointConfig = anyPack(ClusterLoadAssignmentSchema, endpointsOf(cluster));
+    // Of clusters that came over an API, whatever their hosts came from; Envoy tells neither version nor time.
+    if (cluster.version !== '') {
       dump.dynamicEndpointConfigs.push({
         $typeName: 'envoy.admin.v3.EndpointsConfigDump.DynamicEndpointConfig',
-        versionInfo: cluster.version,
+        versionInfo: '',
         endpointConfig,
         clientStatus: 0,
       });

@@ -17,6 +17,7 @@ export interface AdminHandler extends AdminHelp {
 
 const json = (value: unknown): AdminReply => ({ type: 'application/json', body: `${JSON.stringify(value, undefined, 1)}\n` });
 const ok: AdminReply = { body: 'OK\n' };
+const notSupported = (what: string): AdminReply => ({ status: 501, body: `The current build does not support ${what}\n` });
 
 type Run = AdminHandler['run'];
 type Parameters = Readonly<Record<string, string>>;
@@ -32,6 +33,16 @@ const mutate = (path: string, help: string, run: Run, parameters: Parameters = {
   mutates: true,
 });
 
+/** An expression that names are to contain; `wrong` for one that is none. */
+function expression(text: string | null): RegExp | 'wrong' | undefined {
+  if (text === null) return undefined;
+  try {
+    return new RegExp(text);
+  } catch {
+    return 'wrong';
+  }
+}
+
 const statsParameters: Parameters = {
   usedonly: 'Only include stats that have been written by system since restart',
   filter: 'Regular expression for filtering stats',
@@ -41,16 +52,21 @@ const statsParameters: Parameters = {
 /** Envoy's admin paths. */
 export const adminHandlers: readonly AdminHandler[] = [
   read('/', 'Admin home page', (_, state) => ({ type: 'text/html; charset=UTF-8', body: homePage(adminHandlers, state.version) })),
+  mutate('/allocprofiler', 'enable/disable the allocation profiler (if supported)', () => notSupported('an allocation profiler'), {
+    enable: 'enable/disable the allocation profiler; One of (y, n)',
+  }),
   read('/certs', 'print certs on machine', async (_, state) => json((await import('./certs.ts')).certificates(state))),
   read(
     '/clusters',
     'upstream cluster status',
     async (query, state) => {
       const { clustersJson, clustersText } = await import('./clusters.ts');
+      const filter = expression(query.get('filter'));
+      if (filter === 'wrong') return { status: 400, body: 'Invalid re2 regex' };
       await state.refreshHosts();
-      return query.get('format') === 'json' ? json(clustersJson(state)) : { body: clustersText(state) };
+      return query.get('format') === 'json' ? json(clustersJson(state, filter)) : { body: clustersText(state, filter) };
     },
-    { format: 'File format to use; One of (text, json)' },
+    { filter: 'Regular expression for clusters by name' },
   ),
   read('/config_dump', 'dump current Envoy configs', async (query, state) => (await import('./config-dump.ts')).configDump(query, state), {
     resource: 'The resource to dump',
@@ -59,7 +75,7 @@ export const adminHandlers: readonly AdminHandler[] = [
     include_eds: 'Dump endpoints too',
   }),
   read('/contention', 'dump current Envoy mutex contention stats (if enabled)', () => ({
-    body: 'Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.\n',
+    body: 'Mutex contention tracing is not enabled. To enable, run Envoy with flag --enable-mutex-tracing.',
   })),
   mutate(
     '/cpuprofiler',
@@ -76,16 +92,30 @@ export const adminHandlers: readonly AdminHandler[] = [
     status: 501,
     body: 'A heap holds secrets: run the proxy with --heapsnapshot-signal of Node instead\n',
   })),
-  mutate('/heapprofiler', 'enable/disable the heap profiler', () => ({
-    status: 501,
-    body: 'The current build does not support heap profiler\n',
-  })),
-  mutate('/drain_listeners', 'drain listeners', (query, state) => {
-    const skipExit = query.has('skip_exit');
-    // Envoy's documentation asks for `graceful` with `skip_exit`; Envoy takes it as said.
-    state.drain({ inboundOnly: query.has('inboundonly'), graceful: skipExit || query.has('graceful'), skipExit });
-    return ok;
-  }),
+  mutate(
+    '/heapprofiler',
+    'enable/disable the heap profiler',
+    () => ({
+      status: 501,
+      body: 'The current build does not support heap profiler',
+    }),
+    { enable: 'enables the heap profiler; One of (y, n)' },
+  ),
+  mutate(
+    '/drain_listeners',
+    'drain listeners',
+    (query, state) => {
+      const skipExit = query.has('skip_exit');
+      // Envoy's documentation asks for `graceful` with `skip_exit`; Envoy takes it as said.
+      state.drain({ inboundOnly: query.has('inboundonly'), graceful: skipExit || query.has('graceful'), skipExit });
+      return ok;
+    },
+    {
+      graceful: 'Wait for a drain period before listeners close',
+      skip_exit: 'Drain connections, and never close listeners',
+      inboundonly: 'Drain listeners whose traffic_direction is INBOUND',
+    },
+  ),
   mutate('/healthcheck/fail', 'cause the server to fail health checks', (_, state) => {
     state.healthy = false;
     return ok;
@@ -95,26 +125,33 @@ export const adminHandlers: readonly AdminHandler[] = [
     return ok;
   }),
   read('/help', 'print out list of admin commands', () => ({ body: helpText(adminHandlers) })),
-  read('/hot_restart_version', 'print the hot restart compatibility version', () => ({ body: 'disabled\n' })),
-  read('/init_dump', 'dump current Envoy init manager information (experimental)', () => json({})),
-  read('/listeners', 'print listener info', (query, state) => {
-    // Port 0 is shown as the port that it became.
-    const listening = [...state.listeners.entries].flatMap(({ name, active }) =>
-      active === undefined ? [] : [{ name, bound: state.listeners.boundAddresses(name) }],
-    );
-    if (query.get('format') !== 'json')
-      return { body: listening.flatMap(({ name, bound }) => bound.map((address) => `${name}::${addressText(address)}\n`)).join('') };
-    const proto = (address: EndpointAddress): object =>
-      address.kind === 'pipe'
-        ? { pipe: { path: address.path } }
-        : { socket_address: { address: address.address, port_value: address.port } };
-    const listener_statuses = listening.map(({ name, bound: [first, ...more] }) => ({
-      name,
-      ...(first === undefined ? {} : { local_address: proto(first) }),
-      ...(more.length === 0 ? {} : { additional_local_addresses: more.map(proto) }),
-    }));
-    return json({ listener_statuses });
+  read('/hot_restart_version', 'print the hot restart compatibility version', () => ({ body: 'disabled' })),
+  read('/init_dump', 'dump current Envoy init manager information (experimental)', () => json({}), {
+    mask: 'The components whose unready targets to dump',
   }),
+  read(
+    '/listeners',
+    'print listener info',
+    (query, state) => {
+      // Port 0 is shown as the port that it became.
+      const listening = [...state.listeners.entries].flatMap(({ name, active }) =>
+        active === undefined ? [] : [{ name, bound: state.listeners.boundAddresses(name) }],
+      );
+      if (query.get('format') !== 'json')
+        return { body: listening.flatMap(({ name, bound }) => bound.map((address) => `${name}::${addressText(address)}\n`)).join('') };
+      const proto = (address: EndpointAddress): object =>
+        address.kind === 'pipe'
+          ? { pipe: { path: address.path } }
+          : { socket_address: { address: address.address, port_value: address.port } };
+      const listener_statuses = listening.map(({ name, bound: [first, ...more] }) => ({
+        name,
+        ...(first === undefined ? {} : { local_address: proto(first) }),
+        ...(more.length === 0 ? {} : { additional_local_addresses: more.map(proto) }),
+      }));
+      return json({ listener_statuses });
+    },
+    { format: 'File format to use; One of (text, json)' },
+  ),
   mutate(
     '/logging',
     'query/change logging levels',
@@ -125,6 +162,7 @@ export const adminHandlers: readonly AdminHandler[] = [
     },
     {
       paths: 'Change levels by <logger>:<level>,<logger>:<level>',
+      group: 'Change the level of a group of loggers; needs fine-grain logging, which is not built in',
       level: 'desired logging level; One of (, trace, debug, info, warning, error, critical, off)',
     },
   ),
@@ -139,6 +177,8 @@ export const adminHandlers: readonly AdminHandler[] = [
       total_physical_bytes: String(usage.rss),
     });
   }),
+  read('/memory/tcmalloc', 'print TCMalloc stats', () => notSupported('TCMalloc')),
+  read('/peak_heap_dump', 'dump peak Envoy heap (if supported)', () => notSupported('a dump of the heap at its peak')),
   mutate('/quitquitquit', 'exit the server', (_, state) => {
     state.quit();
     return ok;
@@ -176,12 +216,13 @@ export const adminHandlers: readonly AdminHandler[] = [
     type: 'Stat types to include.; One of (All, Counters, Histograms, Gauges, TextReadouts)',
     histogram_buckets: 'Histogram bucket display mode; One of (cumulative, disjoint, detailed, summary)',
   }),
-  read(
-    '/stats/prometheus',
-    'print server stats in prometheus format',
-    (query, state) => statsPage(query, state, 'prometheus'),
-    statsParameters,
-  ),
+  read('/stats/prometheus', 'print server stats in prometheus format', (query, state) => statsPage(query, state, 'prometheus'), {
+    usedonly: statsParameters['usedonly'] ?? '',
+    text_readouts: 'Show texts as gauges of 0 with a label',
+    filter: statsParameters['filter'] ?? '',
+    invert_filter: statsParameters['invert_filter'] ?? '',
+    histogram_buckets: 'Histogram bucket display mode; One of (cumulative, summary)',
+  }),
   read('/stats/recentlookups', 'Show recent stat-name lookups', () => ({
     body: 'Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n\ntotal: 0\n',
   })),

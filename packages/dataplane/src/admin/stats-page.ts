@@ -71,7 +71,7 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
 
 /** How histograms are shown; Envoy's words where the format cannot show them so. */
 function viewOf(wanted: string | null, format: string): HistogramView | AdminReply {
-  const value = wanted === null || wanted === '' ? undefined : wanted;
+  const value = wanted === null || wanted === '' || wanted === 'none' ? undefined : wanted;
   switch (value) {
     case undefined:
       return format === 'prometheus' ? 'cumulative' : 'summary';

@@ -64,9 +64,11 @@ export function compileUpstreamTransport(
   }
   if (any === undefined || plainTypes.has(typeNameOf(any))) return plainTransport;
   const config = unpack(any, UpstreamTlsContextSchema, where);
+  const context = new TlsContext(config.commonTlsContext, secrets, where, 'client');
+  context.scope = scope;
   return {
     tls: {
-      context: new TlsContext(config.commonTlsContext, secrets, where, 'client'),
+      context,
       sni: config.sni,
       sniFromHost: config.autoHostSni,
       validatesSni: autoSanValidation || config.autoSniSanValidation,

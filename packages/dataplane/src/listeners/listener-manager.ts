@@ -224,6 +224,8 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
     const { network, secrets, thread } = this.#environment;
     const existing = this.#entries.get(proto.name);
     const compiled = compileListener(proto, network, secrets, existing?.active);
+    const scope = network.stats.scope(`listener.${listenerStatName(proto, compiled.address)}`);
+    for (const { tls } of compiled.allChains) if (tls !== undefined) tls.context.scope = scope;
     const name = proto.name === '' ? addressText(compiled.address) : proto.name;
     this.#refuseTakenAddress(name, compiled);
     const before = this.#entries.get(name);

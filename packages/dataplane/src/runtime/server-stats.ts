@@ -1,7 +1,6 @@
-import { X509Certificate } from 'node:crypto';
 import type { StatsScope } from '@xebec/telemetry';
 import type { DataplaneState } from '../dataplane.ts';
-import { readDataSource } from '../tls/secret-store.ts';
+import { certificateInPem } from '../tls/peer-certificate.ts';
 
 /** Shown, as Envoy shows them, though nothing here counts them. */
 const unused = {
@@ -70,21 +69,15 @@ function tellLimits(state: DataplaneState): void {
   }
 }
 
+/** Tells when each certificate in use expires, and returns the days until the first of them does. */
 function daysUntilExpiry(state: DataplaneState): number {
   let first = Number.POSITIVE_INFINITY;
-  for (const { current } of [...state.secrets.staticSecrets, ...state.secrets.dynamicSecrets]) {
-    const type = current?.type;
-    try {
-      const source =
-        type?.case === 'tlsCertificate'
-          ? type.value.certificateChain
-          : type?.case === 'validationContext'
-            ? type.value.trustedCa
-            : undefined;
-      const pem = readDataSource(source);
-      if (pem !== undefined) first = Math.min(first, Date.parse(new X509Certificate(pem).validTo));
-    } catch {
-      // A secret that is no certificate expires never; its context has said what is wrong.
+  for (const { material, scope } of state.secrets.contexts) {
+    for (const { pem, name } of [...material.chains, ...material.trusted]) {
+      const untilMs = certificateInPem(pem)?.notAfterMs;
+      if (untilMs === undefined) continue;
+      first = Math.min(first, untilMs);
+      scope?.gauge(`ssl.certificate.${name}.expiration_unix_time_seconds`).set(Math.floor(untilMs / 1000));
     }
   }
   return first === Number.POSITIVE_INFINITY ? noCertificate : Math.max(0, Math.floor((first - state.clock.now()) / dayMs));

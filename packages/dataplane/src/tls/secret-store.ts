@@ -5,6 +5,7 @@ import { errorText, XebecError } from '@xebec/core';
 import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
 import type { ConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { type Secret, SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
+import type { StatsScope } from '@xebec/telemetry';
 import type { Subscribe } from '../xds-client/subscribe.ts';
 
 export const secretTypeUrl = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -34,10 +35,34 @@ export class SecretHandle {
   }
 }
 
+/** Certificates in PEM and where they come from. */
+export interface CertificateSource {
+  /** A file's path, or `<inline>`. */
+  readonly path: string;
+  readonly pem: Buffer;
+  /** What statistics call it. */
+  readonly name: string;
+}
+
+/** What a TLS context is made of, for those that look: no keys. */
+export interface TlsMaterial {
+  readonly chains: readonly CertificateSource[];
+  readonly trusted: readonly CertificateSource[];
+}
+
+/** A TLS context that is in use. */
+export interface TlsUser {
+  readonly material: TlsMaterial;
+  /** Where the expiry of its certificates is told. */
+  readonly scope: StatsScope | undefined;
+}
+
 /** Every secret of the process: static ones of the bootstrap and those that SDS sources bring. One subscription per name and source. */
 export class SecretStore {
   readonly #static = new Map<string, SecretHandle>();
   readonly #dynamic = new Map<string, SecretHandle>();
+  /** Contexts that are made of these secrets, or of none. */
+  readonly contexts = new Set<TlsUser>();
   readonly #stops: (() => void)[] = [];
   readonly #subscribe: Subscribe;
   readonly #now: () => number;

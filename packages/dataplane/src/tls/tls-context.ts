@@ -9,6 +9,7 @@ import {
   type SecureVersion,
 } from 'node:tls';
 import { errorText, XebecError } from '@xebec/core';
+import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
 import {
   type CertificateValidationContext,
   type TlsCertificate,
@@ -17,14 +18,22 @@ import {
 } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import type { Secret } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import type { CommonTlsContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
-import type { PeerCertificate } from '@xebec/telemetry';
+import type { PeerCertificate, StatsScope } from '@xebec/telemetry';
 import { certificateInPem } from './peer-certificate.ts';
 import { compileVerification, type PeerVerification } from './peer-verification.ts';
-import { type FileStamp, readDataSource, type SecretHandle, type SecretStore } from './secret-store.ts';
+import {
+  type CertificateSource,
+  type FileStamp,
+  readDataSource,
+  type SecretHandle,
+  type SecretStore,
+  type TlsMaterial,
+  type TlsUser,
+} from './secret-store.ts';
 import { matchesDnsName, serverNames } from './subject-names.ts';
 
 /** A CommonTlsContext whose secrets may change: the OpenSSL context is made on first use and again after each change. */
-export class TlsContext {
+export class TlsContext implements TlsUser {
   readonly alpn: readonly string[];
   readonly #certificates: readonly (TlsCertificate | SecretHandle)[];
   readonly #validation: CertificateValidationContext | undefined;
@@ -38,6 +47,9 @@ export class TlsContext {
   #built: BuiltContext | undefined;
   #ready = false;
   onReady: (() => void) | undefined;
+  /** Where the expiry of its certificates is told. */
+  scope: StatsScope | undefined;
+  readonly #users: Set<TlsUser>;
 
   constructor(
     common: CommonTlsContext | undefined,
@@ -46,6 +58,7 @@ export class TlsContext {
     role: 'client' | 'server' = 'client',
     session: SessionOptions = {},
   ) {
+    this.#users = secrets.contexts;
     this.#role = role;
     this.#where = where;
     this.#session = session;
@@ -77,6 +90,7 @@ export class TlsContext {
     }
     this.#changed();
     if (this.#handles.length === 0) this.current();
+    this.#users.add(this);
   }
   /** All secrets it refers to have arrived. */
   get ready(): boolean {
@@ -90,7 +104,21 @@ export class TlsContext {
     return this.#built;
   }
   close(): void {
+    this.#users.delete(this);
     for (const stop of this.#stops) stop();
+  }
+  get material(): TlsMaterial {
+    const chains = this.#certificates.flatMap((entry) => {
+      const name = 'onChange' in entry ? entry.name : unnamed('cert');
+      const certificate = 'onChange' in entry ? certificateOf(entry.current) : entry;
+      return sourceOf(certificate?.certificateChain, name);
+    });
+    const secret = this.#validationSecret;
+    const trusted = [
+      ...sourceOf(this.#validation?.trustedCa, unnamed('ca_cert')),
+      ...sourceOf(validationOf(secret?.current)?.trustedCa, secret?.name ?? ''),
+    ];
+    return { chains, trusted };
   }
   #track(handle: SecretHandle): SecretHandle {
     this.#handles.push(handle);
@@ -154,6 +182,20 @@ export class TlsContext {
       ...(timeoutS === undefined ? {} : { sessionTimeout: timeoutS }),
       ...(keys === undefined ? {} : { ticketKeys: keys }),
     };
+  }
+}
+
+/** Envoy's name of a certificate that is no secret: with the checksum of an empty text. */
+const unnamed = (kind: string): string => `unnamed_${kind}_e3b0c442`;
+
+/** What a source holds now; nothing where it is away, which its context has said. */
+function sourceOf(source: DataSource | undefined, name: string): CertificateSource[] {
+  try {
+    const pem = readDataSource(source);
+    if (pem === undefined) return [];
+    return [{ path: source?.specifier.case === 'filename' ? source.specifier.value : '<inline>', pem, name }];
+  } catch {
+    return [];
   }
 }
 

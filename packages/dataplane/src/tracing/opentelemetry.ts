@@ -2,7 +2,7 @@ import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import type { OpenTelemetryConfig } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
 import { encodeOtlp, type FinishedSpan, SpanReporter, type SpanTransport } from '@xebec/telemetry';
-import type { ReporterEnvironment, ReporterHandle } from './zipkin-reporters.ts';
+import { flushing, type ReporterEnvironment, type ReporterHandle } from './zipkin-reporters.ts';
 
 const exportPath = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const flushIntervalMs = 5000;
@@ -32,8 +32,7 @@ export function openTelemetryExporter(config: OpenTelemetryConfig, environment: 
     transport: transportOf(config, environment, where),
     clock,
     logger,
-    maxBatch: minFlushSpans,
-    flushIntervalMs,
+    ...flushing(environment.runtime, 'opentelemetry', minFlushSpans, flushIntervalMs),
     onSent: (spans) => sent.add(spans),
     onDropped: (spans) => dropped.add(spans),
   });

@@ -23,12 +23,27 @@ export interface ReporterEnvironment {
   readonly logger: Logger;
   /** Of this proxy, for exporters that tell. */
   readonly version: string;
+  /** Numbers of the runtime, such as `tracing.zipkin.min_flush_spans`. */
+  readonly runtime: (key: string) => number | undefined;
 }
 
 /** Hold on a collector's reporter; `release` sends what has gathered. */
 export interface ReporterHandle {
   readonly report: (span: FinishedSpan) => void;
   release(): void;
+}
+
+/** When a batch is sent: with so many spans, or after so long; the runtime's word is taken before the defaults. */
+export function flushing(
+  runtime: ReporterEnvironment['runtime'],
+  tracer: string,
+  spans: number,
+  intervalMs: number,
+): { readonly maxBatch: number; readonly flushIntervalMs: number } {
+  return {
+    maxBatch: runtime(`tracing.${tracer}.min_flush_spans`) ?? spans,
+    flushIntervalMs: runtime(`tracing.${tracer}.flush_interval_ms`) ?? intervalMs,
+  };
 }
 
 interface Shared {
@@ -105,8 +120,7 @@ export class ZipkinReporters {
       transport,
       clock,
       logger,
-      maxBatch,
-      flushIntervalMs,
+      ...flushing(this.#options.runtime, 'zipkin', maxBatch, flushIntervalMs),
       onSent: (spans) => {
         spansSent.add(spans);
         reportsSent.add(1);

@@ -105,7 +105,9 @@ async function status(port: number): Promise<string> {
 
 function numbers(dataplane: Dataplane): Map<string, number> {
   return new Map(
-    dataplane.state.stats.collect().map((sample) => [sample.name, sample.kind === 'histogram' ? sample.data.count : sample.kind === 'text' ? Number.NaN : sample.value]),
+    dataplane.state.stats
+      .collect()
+      .map((sample) => [sample.name, sample.kind === 'histogram' ? sample.data.count : sample.kind === 'text' ? Number.NaN : sample.value]),
   );
 }
 

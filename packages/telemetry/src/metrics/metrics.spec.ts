@@ -29,14 +29,14 @@ describe('stats', () => {
     stats.labelled('counter', 'istio_requests_total', { reporter: 'source', path: 'a"b\\' }).add(4);
     const text = formatPrometheus(stats.collect());
     const name = 'cluster_name="outbound|9080||reviews.default.svc.cluster.local"';
-    expect(text).toContain(`# TYPE envoy_cluster_upstream_rq counter\nenvoy_cluster_upstream_rq{${name},response_code="200"} 1\n`);
-    expect(text).toContain(`envoy_cluster_upstream_rq_xx{${name},response_code_class="2"} 1\n`);
+    expect(text).toContain(`# TYPE envoy_cluster_upstream_rq counter\nenvoy_cluster_upstream_rq{response_code="200",${name}} 1\n`);
+    expect(text).toContain(`envoy_cluster_upstream_rq_xx{response_code_class="2",${name}} 1\n`);
     expect(text).toContain(
-      'envoy_listener_http_downstream_rq_xx{listener_address="0.0.0.0_8080",http_conn_manager_prefix="ingress",response_code_class="5"} 1\n',
+      'envoy_listener_http_downstream_rq_xx{response_code_class="5",http_conn_manager_prefix="ingress",listener_address="0.0.0.0_8080"} 1\n',
     );
     expect(text).toContain('envoy_http_rbac_allowed{http_conn_manager_prefix="inbound_0.0.0.0_9080"} 1\n');
-    expect(text).toContain('envoy_http_rbac_shadow_allowed{http_conn_manager_prefix="s",rbac_http_prefix="istio_dry_run_deny_"} 1\n');
-    expect(text).toContain('envoy_listener_worker_downstream_cx_total{listener_address="0.0.0.0_8080",worker_id="1"} 1\n');
+    expect(text).toContain('envoy_http_rbac_shadow_allowed{rbac_http_prefix="istio_dry_run_deny_",http_conn_manager_prefix="s"} 1\n');
+    expect(text).toContain('envoy_listener_worker_downstream_cx_total{worker_id="1",listener_address="0.0.0.0_8080"} 1\n');
     expect(text).toContain('istio_requests_total{reporter="source",path="a\\"b\\\\"} 4\n');
   });
   it('counts histograms in buckets and prints quantiles', () => {

@@ -33,6 +33,11 @@ const tailRules: readonly TailRule[] = [
   { tag: 'ssl_cipher', pattern: /ssl\.ciphers\.(.+)$/, rest: 'ssl.ciphers' },
   { tag: 'ssl_version', pattern: /ssl\.versions\.(.+)$/, rest: 'ssl.versions' },
   { tag: 'ssl_curve', pattern: /ssl\.curves\.(.+)$/, rest: 'ssl.curves' },
+  {
+    tag: 'tls_certificate',
+    pattern: /ssl\.certificate\.(.+)\.expiration_unix_time_seconds$/,
+    rest: 'ssl.certificate.expiration_unix_time_seconds',
+  },
   { tag: 'rbac_http_prefix', pattern: /\brbac\.(.+)\.(?=(?:shadow_)?(?:allowed|denied)$)/, rest: 'rbac.' },
 ];
 
@@ -59,7 +64,8 @@ export function scopePart(parent: NamePart, prefix: string): NamePart {
   const dot = prefix.indexOf('.');
   const kind = dot === -1 ? prefix : prefix.slice(0, dot);
   const tag = Object.hasOwn(scopeTags, kind) ? scopeTags[kind] : undefined;
-  if (tag === undefined || dot === -1)
+  // The admin server has no address in its names.
+  if (tag === undefined || dot === -1 || prefix === 'listener.admin')
     return { dotted: join(parent.dotted, prefix), stem: join(parent.stem, prefix), labels: parent.labels };
   // A subscription to routes belongs to a connection manager: `http.<prefix>.rds.<name>`.
   const routes = kind === 'http' ? /^([^.]+)\.rds\.(.+)$/.exec(prefix.slice(dot + 1)) : null;
@@ -73,7 +79,7 @@ export function scopePart(parent: NamePart, prefix: string): NamePart {
   return {
     dotted: join(parent.dotted, prefix),
     stem: join(parent.stem, routes === null ? kind : `${kind}.rds`),
-    labels: [...parent.labels, ...labels],
+    labels: [...labels, ...parent.labels],
   };
 }
 
@@ -84,7 +90,8 @@ export function metricPart(scope: NamePart, name: string): NamePart {
   return {
     dotted: join(scope.dotted, name),
     stem: join(full.scope.stem, tail.stem),
-    labels: tail.labels.length === 0 ? full.scope.labels : [...full.scope.labels, ...tail.labels],
+    // Envoy's order: what stands later in the name comes first.
+    labels: tail.labels.length === 0 ? full.scope.labels : [...tail.labels, ...full.scope.labels],
   };
 }
 
