@@ -13,7 +13,6 @@ import { CredentialStore } from './secrets/credential-store.ts';
 import { secretType } from './secrets/secret-type.ts';
 import type { PilotSettings } from './settings.ts';
 import { ObjectProgress } from './status/object-progress.ts';
-import { translator } from './translator.ts';
 import { debugQuestions } from './types/debug-questions.ts';
 import type { ExtensionSource } from './types/extensions.ts';
 import { servedTypes } from './types/served-types.ts';
@@ -76,7 +75,7 @@ export function assemble(options: AssemblyOptions): Assembly {
     pages: () => pages,
     allowedNamespaces: settings.debugNamespaces,
   });
-  const views = new ProxyViews(cache, translator);
+  const views = new ProxyViews(cache);
   const ads: AdsServer = new AdsServer({ clock, logger, metrics, views, types, questions, onHealth: () => undefined, settings }, state);
   const progress = new ObjectProgress(ads, state, clock);
   const unsafe = settings.unsafeEndpoints;

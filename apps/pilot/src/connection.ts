@@ -59,7 +59,8 @@ export class Connection {
     this.#stream = new AdsStream(
       {
         variant: identity.variant,
-        noncePrefix: `${identity.id}/`,
+        // Streams that are sent the same then share it with its nonce.
+        noncePrefix: '',
         // Delta can say of a route that it does not exist; SotW cannot.
         placeholder: (typeUrl, name) =>
           identity.variant === 'delta' && typeUrl !== ENDPOINT_TYPE
@@ -77,11 +78,9 @@ export class Connection {
     this.#note(result);
     this.#send(result.responses);
   }
-  /** Gives the proxy what a new snapshot changes for it; `services`: only their endpoints changed. */
-  push(snapshot: MeshSnapshot, services: ReadonlySet<string> | undefined): number {
-    const { views } = this.#context;
-    this.#view =
-      services === undefined ? views.build(snapshot, this.proxy) : views.withEndpoints(this.#view, snapshot, this.proxy, services);
+  /** Gives the proxy what a new snapshot changes for it. */
+  push(snapshot: MeshSnapshot): number {
+    this.#view = this.#context.views.build(snapshot, this.proxy);
     this.#snapshot = snapshot;
     return this.#send(this.#stream.update(this.#view));
   }
@@ -97,6 +96,7 @@ export class Connection {
     return this.#stream.answered;
   }
   close(): void {
+    this.#context.views.forget(this.proxy);
     this.#holdTimer?.();
     this.#holdTimer = undefined;
   }

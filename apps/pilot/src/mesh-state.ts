@@ -1,6 +1,6 @@
 import { type ConfigChange, type ConfigProblem, type ConfigSource, problemText } from '@xebec/config';
 import { type Clock, Debounce, type Logger } from '@xebec/core';
-import { createSnapshot, type Endpoint, type MeshSnapshot, type Service, serviceKey } from '@xebec/model';
+import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
 import { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, defaultMeshConfig, type MeshConfig } from '@xebec/schemas';
 import { decodeMesh, type MeshConfigOrigin } from './mesh-config.ts';
@@ -24,6 +24,9 @@ export interface MeshStateOptions {
 
 const MESH_CONFIG_MAP = 'istio';
 
+/** All but endpoints, as it was when it was quiet last. */
+type Published = Pick<SnapshotInput, 'mesh' | 'namespaces' | 'services' | 'config' | 'workloads'>;
+
 /** Gathers all sources into one snapshot after another. Until every source is synced there is none. */
 export class MeshState {
   readonly #options: MeshStateOptions;
@@ -36,11 +39,13 @@ export class MeshState {
   #firstChangeAt: number | undefined;
   #mesh: MeshConfig;
   #problems: ConfigProblem[] = [];
+  #published: Published;
 
   constructor(options: MeshStateOptions) {
     this.#options = options;
     this.#registry = new KubernetesRegistry(options.domain);
     this.#mesh = options.mesh ?? defaultMeshConfig;
+    this.#published = { mesh: this.#mesh, services: [], config: [] };
     this.#started = new Date(options.clock.now()).toISOString();
     this.#debounce = new Debounce(options.debounce, options.clock, () => this.#rebuild());
     for (const source of options.sources) {
@@ -92,17 +97,11 @@ export class MeshState {
         this.#options.onChange?.('config');
       }
     }
-    const endpointsBefore = new Map(this.#registry.endpoints());
     const delta = this.#registry.apply(registry);
     if (delta.full) this.#options.onChange?.('services');
     if (delta.endpoints.size > 0) this.#options.onChange?.('endpoints');
     if (this.#snapshot === undefined) return;
-    const changed = this.#registry.services().filter((service) => delta.endpoints.has(serviceKey(service)));
-    const after = this.#registry.endpoints();
-    const structural = changed.some((service) =>
-      isStructural(service, endpointsBefore.get(serviceKey(service)), after.get(serviceKey(service))),
-    );
-    if (full || delta.full || structural || (delta.workloads && this.#selectsWorkloads())) this.#triggerFull();
+    if (full || delta.full || (delta.workloads && this.#selectsWorkloads())) this.#triggerFull();
     if (delta.endpoints.size > 0) this.#publishEndpoints(delta.endpoints);
   }
   /** Takes mesh configuration from ConfigMap `istio` of the root namespace; a wrong one leaves the last good one in force. */
@@ -134,9 +133,9 @@ export class MeshState {
     this.#firstChangeAt ??= this.#options.clock.monotonic();
     this.#debounce.trigger();
   }
-  /** The fast lane: new endpoints go out at once, and nothing but endpoints is generated again. */
+  /** The fast lane: new endpoints go out at once. Whatever else has changed meanwhile stays behind until it is quiet. */
   #publishEndpoints(services: ReadonlySet<string>): void {
-    const snapshot = this.#createSnapshot();
+    const snapshot = this.#createSnapshot(this.#published);
     this.#snapshot = snapshot;
     const since = this.#options.clock.monotonic();
     for (const listener of this.#listeners) listener(snapshot, { kind: 'endpoints', services, since });
@@ -144,20 +143,23 @@ export class MeshState {
   #rebuild(): void {
     const since = this.#firstChangeAt ?? this.#options.clock.monotonic();
     this.#firstChangeAt = undefined;
-    const snapshot = this.#createSnapshot();
+    this.#published = {
+      mesh: this.#mesh,
+      namespaces: new Map(this.#registry.namespaces()),
+      services: this.#registry.services(),
+      config: this.config(),
+      workloads: this.#registry.workloads(),
+    };
+    const snapshot = this.#createSnapshot(this.#published);
     this.#snapshot = snapshot;
     for (const listener of this.#listeners) listener(snapshot, { kind: 'full', since });
   }
-  #createSnapshot(): MeshSnapshot {
+  #createSnapshot(published: Published): MeshSnapshot {
     return createSnapshot({
+      ...published,
       version: `${this.#started}/${++this.#versions}`,
-      mesh: this.#mesh,
       domain: this.#options.domain,
-      namespaces: this.#registry.namespaces(),
-      services: this.#registry.services(),
       endpoints: this.#registry.endpoints(),
-      config: this.config(),
-      workloads: this.#registry.workloads(),
     });
   }
 }
@@ -171,20 +173,4 @@ function meshKey(object: ConfigObject): string {
   if (typeof spec !== 'object' || spec === null || !('data' in spec)) return '';
   const data = spec.data;
   return typeof data === 'object' && data !== null && 'mesh' in data && typeof data.mesh === 'string' ? data.mesh : '';
-}
-
-/**
- * Whether a change of endpoints shows beyond EDS: who the endpoints are decides on certificates' names and on mTLS, which are
- * parts of clusters; where they stand decides on listeners, for headless services and those without selector.
- */
-function isStructural(service: Service, before: readonly Endpoint[] = [], after: readonly Endpoint[] = []): boolean {
-  const traits = (endpoints: readonly Endpoint[]) => setText(endpoints.map((endpoint) => `${endpoint.serviceAccount} ${endpoint.tlsMode}`));
-  if (traits(before) !== traits(after)) return true;
-  if (!service.headless && service.selector !== undefined) return false;
-  const addresses = (endpoints: readonly Endpoint[]) => setText(endpoints.map(({ address, port }) => `${address} ${port}`));
-  return addresses(before) !== addresses(after);
-}
-
-function setText(values: readonly string[]): string {
-  return [...new Set(values)].sort().join('\n');
 }

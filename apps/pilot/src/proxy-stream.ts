@@ -132,7 +132,7 @@ export class ProxyStream {
   /** Gives the proxy what a new snapshot changes for it; `services`: only their endpoints changed. Returns how much was sent. */
   push(snapshot: MeshSnapshot, services: ReadonlySet<string> | undefined): number {
     this.#snapshot = snapshot;
-    let sent = this.#connection?.push(snapshot, services) ?? 0;
+    let sent = this.#connection?.push(snapshot) ?? 0;
     if (services === undefined) sent += this.pushAuxiliary();
     if (sent === 0 && this.answered) this.#reached = snapshot;
     return sent;

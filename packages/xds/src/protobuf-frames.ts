@@ -18,6 +18,14 @@ function writeVarint(target: Uint8Array, offset: number, value: number): number 
   return position;
 }
 
+/** Tag and length of a length-delimited field, whose `length` bytes follow. `fieldNumber` must be at most 15. */
+export function fieldHead(fieldNumber: number, length: number): Uint8Array {
+  const head = new Uint8Array(1 + varintLength(length));
+  head[0] = (fieldNumber << 3) | 2;
+  writeVarint(head, 1, length);
+  return head;
+}
+
 /** A length-delimited field: tag, length, value. `fieldNumber` must be at most 15. */
 export function bytesField(fieldNumber: number, value: Uint8Array): Uint8Array {
   const head = 1 + varintLength(value.length);

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { bytesField, concatenate, stringField } from './protobuf-frames.ts';
+import { concatenate, fieldHead, stringField } from './protobuf-frames.ts';
 
 /** A resource encoded once: every proxy that gets the same content is sent these same bytes. */
 export interface EncodedResource {
@@ -7,10 +7,10 @@ export interface EncodedResource {
   readonly name: string;
   /** Hash of type, name and content: equal exactly when the content is equal. */
   readonly version: string;
-  /** Field `resources` of a DiscoveryResponse: the resource in an Any. */
-  readonly sotwFrame: Uint8Array;
-  /** Field `resources` of a DeltaDiscoveryResponse: name, version and the resource in an Any. */
-  readonly deltaFrame: Uint8Array;
+  /** What stands before `value` in field `resources` of a DiscoveryResponse: the resource in an Any. */
+  readonly sotwHead: Uint8Array;
+  /** What stands before `value` in field `resources` of a DeltaDiscoveryResponse: version, name and the resource in an Any. */
+  readonly deltaHead: Uint8Array;
   /** Bytes of the resource message itself. */
   readonly value: Uint8Array;
 }
@@ -24,16 +24,100 @@ export interface ResourceMap extends Iterable<readonly [string, EncodedResource]
   has(name: string): boolean;
 }
 
+/** Resources that belong together and never change: a part of what many proxies have, or all that is one proxy's own. */
+export class ResourceLayer implements ResourceMap {
+  readonly #resources: ReadonlyMap<string, EncodedResource>;
+
+  constructor(resources: Iterable<EncodedResource>) {
+    this.#resources = new Map(Array.from(resources, (resource) => [resource.name, resource]));
+  }
+  get size(): number {
+    return this.#resources.size;
+  }
+  get(name: string): EncodedResource | undefined {
+    return this.#resources.get(name);
+  }
+  has(name: string): boolean {
+    return this.#resources.has(name);
+  }
+  [Symbol.iterator](): Iterator<readonly [string, EncodedResource]> {
+    return this.#resources[Symbol.iterator]();
+  }
+  /** Whether both hold the same resources in the same order. */
+  equals(other: ResourceLayer): boolean {
+    if (this === other) return true;
+    if (this.size !== other.size) return false;
+    const others = other.#resources.values();
+    for (const resource of this.#resources.values()) if (others.next().value !== resource) return false;
+    return true;
+  }
+}
+
+/** What one proxy has: a layer that it shares with others and one of its own, in which a name comes first. */
+export class LayeredResources implements ResourceMap {
+  readonly layers: readonly [shared: ResourceLayer, own: ResourceLayer];
+
+  constructor(shared: ResourceLayer, own: ResourceLayer) {
+    this.layers = [shared, own];
+  }
+  get(name: string): EncodedResource | undefined {
+    return this.layers[1].get(name) ?? this.layers[0].get(name);
+  }
+  has(name: string): boolean {
+    return this.layers[1].has(name) || this.layers[0].has(name);
+  }
+  *[Symbol.iterator](): Iterator<readonly [string, EncodedResource]> {
+    const [shared, own] = this.layers;
+    for (const entry of shared) if (!own.has(entry[0])) yield entry;
+    yield* own;
+  }
+}
+
+const differences = new WeakMap<ResourceLayer, WeakMap<ResourceLayer, readonly string[]>>();
+
+/**
+ * The names whose resources may differ between two sets; undefined where this cannot be told without going through them. Layers are
+ * compared once for all proxies that have them.
+ */
+export function differingNames(before: ResourceMap, after: ResourceMap): readonly string[] | undefined {
+  if (before === after) return [];
+  if (!(before instanceof LayeredResources && after instanceof LayeredResources)) return undefined;
+  const shared = layerDifference(before.layers[0], after.layers[0]);
+  const own = layerDifference(before.layers[1], after.layers[1]);
+  return shared.length === 0 ? own : own.length === 0 ? shared : [...new Set([...shared, ...own])];
+}
+
+function layerDifference(before: ResourceLayer, after: ResourceLayer): readonly string[] {
+  if (before === after) return [];
+  let known = differences.get(after);
+  if (known === undefined) {
+    known = new WeakMap();
+    differences.set(after, known);
+  }
+  let names = known.get(before);
+  if (names === undefined) {
+    const found: string[] = [];
+    for (const [name, resource] of after) if (before.get(name) !== resource) found.push(name);
+    for (const [name] of before) if (!after.has(name)) found.push(name);
+    names = found;
+    known.set(before, names);
+  }
+  return names;
+}
+
 function encodeResource(typeUrl: string, name: string, version: string, value: Uint8Array): EncodedResource {
-  const any = concatenate([stringField(1, typeUrl), bytesField(2, value)]);
+  // Any: type_url = 1, value = 2, which comes last so that its bytes need not be copied here.
+  const anyHead = concatenate([stringField(1, typeUrl), fieldHead(2, value.length)]);
+  const anyLength = anyHead.length + value.length;
+  // envoy.service.discovery.v3.Resource: version = 1, resource = 2, name = 3.
+  const labels = concatenate([stringField(1, version), stringField(3, name), fieldHead(2, anyLength)]);
   return {
     typeUrl,
     name,
     version,
     value,
-    sotwFrame: bytesField(2, any),
-    // envoy.service.discovery.v3.Resource: version = 1, resource = 2, name = 3.
-    deltaFrame: bytesField(2, concatenate([stringField(1, version), bytesField(2, any), stringField(3, name)])),
+    sotwHead: concatenate([fieldHead(2, anyLength), anyHead]),
+    deltaHead: concatenate([fieldHead(2, labels.length + anyLength), labels, anyHead]),
   };
 }
 
