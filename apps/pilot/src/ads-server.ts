@@ -36,6 +36,7 @@ export class AdsServer {
   #waitingForSync: (() => void)[] = [];
   #sequence = 0;
   #pushedAt = 0;
+  readonly #reasons = new Set<string>();
 
   constructor(context: ProxyStreamContext, state: MeshState) {
     this.#context = context;
@@ -50,6 +51,10 @@ export class AdsServer {
   get pushedAt(): number {
     return this.#pushedAt;
   }
+  /** Notes why the next push comes, in Istio's words: `config`, `endpoint`, `service`. */
+  noteReason(reason: string): void {
+    this.#reasons.add(reason);
+  }
   /** The handlers for one listener, whose callers are asked for their identity in one way. */
   implementation(authenticate: Authenticate): UntypedServiceImplementation {
     return {
@@ -60,6 +65,7 @@ export class AdsServer {
   /** Pushes to everybody as after a change. */
   pushAll(): void {
     const since = this.#context.clock.monotonic();
+    this.#context.metrics.triggers.inc({ type: 'debug' });
     for (const connection of this.#connections.values()) this.#queue.add(connection, { full: true, since });
   }
   /** Looks again at what does not come from snapshots, such as Secrets. */
@@ -84,7 +90,7 @@ export class AdsServer {
       this.#connections.delete(connection.id);
       this.#endpointsDue.delete(connection);
       this.#queue.remove(connection);
-      this.#context.metrics.connections.set(this.#connections.size);
+      this.#countConnection(connection, -1);
       this.#context.logger.info({ proxy: connection.proxy.id, connection: connection.id }, 'ADS: terminated');
       connection = undefined;
     };
@@ -122,7 +128,7 @@ export class AdsServer {
               snapshot,
             );
             this.#connections.set(id, connection);
-            this.#context.metrics.connections.set(this.#connections.size);
+            this.#countConnection(connection, 1);
             this.#context.logger.info({ proxy: proxy.value.id, connection: id, variant, peer }, 'ADS: new connection');
             const opened = connection;
             for (const waiting of early) this.#guard(opened, () => opened.onRequest(waiting), refuse);
@@ -158,7 +164,8 @@ export class AdsServer {
   }
   #onUpdate(_snapshot: MeshSnapshot, update: MeshUpdate): void {
     const { metrics, clock } = this.#context;
-    metrics.triggers.inc({ type: update.kind === 'full' ? 'config' : 'endpoint' });
+    for (const type of this.#reasons.size > 0 ? this.#reasons : ['unknown']) metrics.triggers.inc({ type });
+    this.#reasons.clear();
     metrics.debounceTime.observe((clock.monotonic() - update.since) / 1000);
     const waiting = this.#waitingForSync;
     this.#waitingForSync = [];
@@ -191,6 +198,9 @@ export class AdsServer {
       metrics.internalErrors.inc();
       logger.error({ proxy: connection.proxy.id }, `building the configuration failed, the proxy keeps what it has: ${errorText(error)}`);
     }
+  }
+  #countConnection({ proxy }: ProxyStream, change: 1 | -1): void {
+    this.#context.metrics.connections.inc({ version: String(proxy.metadata['ISTIO_VERSION'] ?? 'unknown') }, change);
   }
   #guard(connection: ProxyStream, run: () => void, refuse: (code: status, message: string) => void): void {
     try {

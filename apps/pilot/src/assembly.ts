@@ -4,8 +4,10 @@ import type { Clock, Logger, Random } from '@xebec/core';
 import { version } from '@xebec/daemon';
 import type { MeshConfig } from '@xebec/schemas';
 import { ResourceCache } from '@xebec/xds';
+import type { Registry } from 'prom-client';
 import { AdsServer } from './ads-server.ts';
 import { type DebugPage, debugPages } from './debug/pages.ts';
+import { registerMeshMetrics } from './mesh-metrics.ts';
 import { MeshState } from './mesh-state.ts';
 import type { PilotMetrics } from './metrics.ts';
 import { ProxyViews } from './proxy-views.ts';
@@ -25,6 +27,7 @@ export interface AssemblyOptions {
   readonly kubernetes: KubernetesApi | undefined;
   readonly settings: PilotSettings;
   readonly metrics: PilotMetrics;
+  readonly registry: Registry;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -43,6 +46,9 @@ export interface Assembly {
   close(): Promise<void>;
 }
 
+/** What a change is called in `pilot_inbound_updates` and in `pilot_push_triggers`. */
+const REASONS = { config: ['config', 'config'], services: ['svc', 'service'], endpoints: ['eds', 'endpoint'] } as const;
+
 export function assemble(options: AssemblyOptions): Assembly {
   const { sources, kubernetes, settings, metrics, clock, random, logger } = options;
   const state = new MeshState({
@@ -52,7 +58,11 @@ export function assemble(options: AssemblyOptions): Assembly {
     clock,
     logger,
     debounce: settings.debounce,
-    onChange: (type) => metrics.inboundUpdates.inc({ type }),
+    onChange: (type) => {
+      const [update, reason] = REASONS[type];
+      metrics.inboundUpdates.inc({ type: update });
+      ads.noteReason(reason);
+    },
   });
   const cache = new ResourceCache();
   const credentials =
@@ -80,10 +90,7 @@ export function assemble(options: AssemblyOptions): Assembly {
   const progress = new ObjectProgress(ads, state, clock);
   const unsafe = settings.unsafeEndpoints;
   const pages = debugPages({ ads, state, cache, progress, version: version(), instance: hostname(), unsafe });
-  state.subscribe((snapshot) => {
-    metrics.services.set(snapshot.services.length);
-    metrics.virtualServices.set(snapshot.config.all('VirtualService').length);
-  });
+  registerMeshMetrics(options.registry, state, ads, cache);
   return {
     ads,
     state,

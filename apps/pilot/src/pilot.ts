@@ -9,7 +9,7 @@ import { assemble } from './assembly.ts';
 import { type Authenticate, type Caller, createAuthenticator, trustEveryone } from './authenticate.ts';
 import { registerDebug } from './debug/routes.ts';
 import { createPilotMetrics } from './metrics.ts';
-import { type PilotSettings, readSettings } from './settings.ts';
+import { type PilotSettings, parseDurationMs, readSettings } from './settings.ts';
 import { createSources, readMeshConfig } from './sources.ts';
 
 const REGISTRIES = new Set(['Kubernetes']);
@@ -33,6 +33,13 @@ export const pilot: DaemonSpec = {
       default: './var/run/secrets/tokens/istio-token',
     },
     { flags: '--ca-root-file <file>', description: "root of citadel's certificate", default: './var/run/secrets/istio/root-cert.pem' },
+    { flags: '--keepalive-interval <duration>', description: 'time between pings on an idle connection', default: '30s' },
+    { flags: '--keepalive-timeout <duration>', description: 'how long a ping may go unanswered', default: '10s' },
+    {
+      flags: '--keepalive-max-server-connection-age <duration>',
+      description: 'age at which a connection is closed, so that proxies spread over replicas; 0 for never',
+      default: '30m',
+    },
     { flags: '--trust-domain <name>', description: 'trust domain of client certificates', default: 'cluster.local' },
     { flags: '--domain <name>', description: 'DNS domain of the cluster', default: 'cluster.local' },
   ],
@@ -47,6 +54,7 @@ export const pilot: DaemonSpec = {
       if (!REGISTRIES.has(name)) throw new XebecError('E_FLAG', `--registries knows Kubernetes and nothing else, but got "${name}"`);
     }
     const grpcAddr = hostPortOption(options, 'grpcAddr');
+    const keepalive = readKeepalive(options);
     const kubernetes = registries.includes('Kubernetes')
       ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env))
       : undefined;
@@ -65,6 +73,7 @@ export const pilot: DaemonSpec = {
       kubernetes,
       settings,
       metrics,
+      registry,
       clock,
       random: systemRandom,
       logger,
@@ -74,11 +83,11 @@ export const pilot: DaemonSpec = {
     const { ads, state } = assembly;
     health.addReadiness('sources', () => (state.snapshot === undefined ? `not synced: ${state.unsynced().join(', ')}` : undefined));
 
-    const plaintext = createGrpcServer(settings);
+    const plaintext = createGrpcServer(settings, keepalive);
     plaintext.addService(adsService, ads.implementation(trustEveryone));
     const bound = await listen(plaintext, grpcAddr, ServerCredentials.createInsecure(), 'grpcAddr');
     logger.info({ grpcAddr: `${grpcAddr.host}:${bound}` }, 'serving xDS');
-    if ((options['caAddr'] ?? '') !== '') secure = serveSecurely(context, ads, kubernetes, settings);
+    if ((options['caAddr'] ?? '') !== '') secure = serveSecurely(context, ads, kubernetes, () => createGrpcServer(settings, keepalive));
     registerDebug(health.http, assembly.pages, {
       authenticate: async (token) => secure?.byToken(token),
       rules: () => ({
@@ -109,7 +118,7 @@ function serveSecurely(
   { options, logger, health }: DaemonContext,
   ads: AdsServer,
   kubernetes: KubernetesApi | undefined,
-  settings: PilotSettings,
+  createServer: () => Server,
 ): SecureServer {
   const address = hostPortOption(options, 'secureGrpcAddr');
   const certificates = createCertificateManager({
@@ -125,7 +134,7 @@ function serveSecurely(
   });
   const trustDomain = options['trustDomain'] ?? 'cluster.local';
   const authenticate = createAuthenticator({ kubernetes, certificates, trustDomain, clock: systemClock });
-  const server = createGrpcServer(settings);
+  const server = createServer();
   server.addService(adsService, ads.implementation(authenticate));
   let missing: string | undefined = 'no certificate yet';
   health.addReadiness('secure-grpc', () =>
@@ -173,11 +182,38 @@ async function callerOfToken(authenticate: Authenticate, token: string): Promise
   return authenticate({ metadata, getAuthContext: () => ({}) }).catch(() => undefined);
 }
 
-function createGrpcServer(settings: PilotSettings): Server {
+interface Keepalive {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** 0: connections live as long as they like. */
+  readonly maxAgeMs: number;
+}
+
+function readKeepalive(options: Readonly<Record<string, string>>): Keepalive {
+  const read = (name: string, flag: string) => {
+    const value = parseDurationMs(options[name] ?? '');
+    if (value === undefined)
+      throw new XebecError('E_FLAG', `${flag} takes a duration such as 30s or 10m, but got "${options[name] ?? ''}"`);
+    return value;
+  };
+  return {
+    intervalMs: read('keepaliveInterval', '--keepalive-interval'),
+    timeoutMs: read('keepaliveTimeout', '--keepalive-timeout'),
+    maxAgeMs: read('keepaliveMaxServerConnectionAge', '--keepalive-max-server-connection-age'),
+  };
+}
+
+/** What streams of a connection that has reached its age get to end by themselves. */
+const AGE_GRACE_MS = 10_000;
+
+function createGrpcServer(settings: PilotSettings, keepalive: Keepalive): Server {
   return new Server({
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_time_ms': keepalive.intervalMs,
+    'grpc.keepalive_timeout_ms': keepalive.timeoutMs,
     'grpc.keepalive_permit_without_calls': 1,
+    ...(keepalive.maxAgeMs === 0
+      ? {}
+      : { 'grpc.max_connection_age_ms': keepalive.maxAgeMs, 'grpc.max_connection_age_grace_ms': AGE_GRACE_MS }),
     'grpc.max_concurrent_streams': settings.maxStreams,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
     'grpc.max_send_message_length': -1,

@@ -1,4 +1,4 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { errorText, XebecError } from '@xebec/core';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import {
@@ -70,6 +70,7 @@ export class ProxyStream {
   #auxiliary: AuxiliaryStream | undefined;
   #questionNonces = 0;
   #closed = false;
+  #sendTimer: (() => void) | undefined;
   #reached: MeshSnapshot | undefined;
   readonly #refusedAt = new Map<string, MeshSnapshot>();
 
@@ -134,6 +135,7 @@ export class ProxyStream {
     this.#snapshot = snapshot;
     let sent = this.#connection?.push(snapshot) ?? 0;
     if (services === undefined) sent += this.pushAuxiliary();
+    this.#watchSending();
     if (sent === 0 && this.answered) this.#reached = snapshot;
     return sent;
   }
@@ -189,12 +191,27 @@ export class ProxyStream {
       return [{ typeUrl, resources: named.length > 0 ? named : refused, message, at }];
     });
   }
+  /** A peer that takes nothing in any more must not make this server keep its responses for ever. */
+  #watchSending(): void {
+    const { settings, clock, logger } = this.#context;
+    if (settings.sendTimeoutMs === 0 || this.#sendTimer !== undefined || !this.#call.writableNeedDrain) return;
+    const cancel = clock.setTimeout(() => {
+      logger.warn({ proxy: this.proxy.id, timeoutMs: settings.sendTimeoutMs }, 'the proxy does not take what it is sent');
+      this.#call.emit('error', { code: status.DEADLINE_EXCEEDED, details: `a response was not taken within ${settings.sendTimeoutMs} ms` });
+    }, settings.sendTimeoutMs);
+    this.#sendTimer = cancel;
+    this.#call.once('drain', () => {
+      cancel();
+      this.#sendTimer = undefined;
+    });
+  }
   /** Ends the stream from this side; a proxy comes back by itself. */
   disconnect(): void {
     this.#call.end();
   }
   close(): void {
     this.#closed = true;
+    this.#sendTimer?.();
     this.#connection?.close();
   }
 

@@ -42,6 +42,7 @@ export async function startPilot(objects: Iterable<ConfigObject>, options: Fixtu
     kubernetes: options.kubernetes,
     settings: { ...readSettings({}, 1), ...options.settings },
     metrics: createPilotMetrics(registry),
+    registry,
     clock: systemClock,
     random: seededRandom(1),
     logger: silentLogger,
