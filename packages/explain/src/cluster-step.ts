@@ -16,6 +16,8 @@ import { originsOfMetadata } from './origins.ts';
 import type { ProxyResources } from './proxy-resources.ts';
 import { shortened } from './route-step.ts';
 
+const NO_LIMIT = 0xff_ff_ff_ff;
+
 /** Where a proxy sends a request, and how. */
 export interface Upstream {
   /** The endpoint of the mesh that stands behind the chosen address; undefined outside of the mesh. */
@@ -68,16 +70,22 @@ function describeCluster(
   const limits = cluster.circuitBreakers?.thresholds[0];
   const details = [
     `found by ${type === undefined ? 'an extension' : DiscoveryType[type]}, balanced by ${LbPolicy[cluster.lbPolicy]}`,
-    ...(limits === undefined ? [] : [`circuit breakers: ${limitsText(limits)}`]),
+    ...(limits === undefined ? [] : limitsText(limits)),
     ...(cluster.outlierDetection === undefined ? [] : ['outlier detection is on']),
   ];
   const named = originsOfMetadata(snapshot, cluster.metadata);
   journey.add({ place, topic: 'cluster', decision: cluster.name, details, origins: named.length > 0 ? named : provenance });
 }
 
-function limitsText(limits: CircuitBreakers_Thresholds): string {
-  const text = (value: number | undefined) => (value === undefined ? 'default' : value === 0xff_ff_ff_ff ? 'none' : String(value));
-  return `connections ${text(limits.maxConnections)}, pending ${text(limits.maxPendingRequests)}, requests ${text(limits.maxRequests)}`;
+/** Only what is limited: none of them is by default. */
+function limitsText(limits: CircuitBreakers_Thresholds): string[] {
+  const named: readonly [string, number | undefined][] = [
+    ['connections', limits.maxConnections],
+    ['waiting requests', limits.maxPendingRequests],
+    ['requests', limits.maxRequests],
+    ['retries', limits.maxRetries],
+  ];
+  return named.flatMap(([name, value]) => (value === undefined || value === NO_LIMIT ? [] : [`at most ${value} ${name}`]));
 }
 
 interface Chosen {

@@ -83,7 +83,7 @@ export function arriveAtDestination(
   journey.add({
     place: 'destination',
     topic: 'application',
-    decision: `the application of ${name} gets ${request.method} ${request.path} at ${at}`,
+    decision: `the application of ${name} gets ${next.request.method} ${next.request.path} at ${at}`,
   });
   return journey.end({ outcome: 'delivered', text: `${name} answers` });
 }

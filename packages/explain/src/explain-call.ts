@@ -73,7 +73,7 @@ function bySidecar(
       text: `it leaves the mesh for ${host}:${port}: outboundTrafficPolicy lets unknown hosts through`,
     });
   if (upstream === undefined) return journey.end(nobody(next.cluster));
-  return arriveAtDestination(snapshot, call, request, { upstream, identity, sourceAddress: connection.sourceAddress, host }, journey);
+  return arriveAtDestination(snapshot, call, next.request, { upstream, identity, sourceAddress: connection.sourceAddress, host }, journey);
 }
 
 /** What the cluster's own load balancing of service addresses does for a caller without a proxy. */

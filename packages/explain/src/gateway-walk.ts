@@ -60,7 +60,7 @@ export function arriveAtGateway(snapshot: MeshSnapshot, call: Call, caller: Call
   const upstream = chooseUpstream(snapshot, resources, next.cluster, { address, port }, journey, 'gateway');
   if (upstream === undefined) return journey.end(nobody(next.cluster));
   const identity = spiffeId(snapshot.mesh.trustDomain ?? 'cluster.local', gateway.namespace, gateway.serviceAccount);
-  return arriveAtDestination(snapshot, call, request, { upstream, identity, sourceAddress: address, host }, journey);
+  return arriveAtDestination(snapshot, call, next.request, { upstream, identity, sourceAddress: address, host }, journey);
 }
 
 /** Where the gateway's own service sends a port. */

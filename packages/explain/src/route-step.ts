@@ -40,19 +40,20 @@ export function chooseRoute(
       because: `the request lacks: ${failed}`,
       origins: originsOfMetadata(snapshot, tried.proto.metadata),
     }));
-  const position = trials.length - 1;
   journey.add({
     place,
     topic: 'route',
-    decision:
-      route === undefined
-        ? `none of its ${trials.length} routes takes ${request.method} ${request.path}`
-        : `${routeName(route, position)} takes it`,
+    decision: decisionText(route, trials.length, request),
     details: route === undefined ? [] : routeDetails(route, request),
     passedOver,
     origins: route === undefined ? [] : originsOfMetadata(snapshot, route.proto.metadata),
   });
   return route;
+}
+
+function decisionText(route: CompiledRoute | undefined, tried: number, request: RequestHead): string {
+  if (route === undefined) return `none of its ${tried} routes takes ${request.method} ${request.path}`;
+  return tried === 0 ? 'the host wants TLS: what comes without it is sent to https' : `${routeName(route, tried - 1)} takes it`;
 }
 
 function routeName({ name }: CompiledRoute, index: number): string {
@@ -75,9 +76,7 @@ function clusterLines({ clusterSpecifier }: RouteAction): string[] {
 function rewriteLines(route: CompiledRoute, action: RouteAction, request: RequestHead): string[] {
   const lines: string[] = [];
   if (action.prefixRewrite !== '' || action.regexRewrite !== undefined) {
-    const copy: RequestHead = { ...request, headers: [...request.headers] };
-    const path = rewrittenPath(route, copy);
-    lines.push(`path becomes ${path}`);
+    lines.push(`path becomes ${rewritten(route, request).path}`);
   }
   if (action.hostRewriteSpecifier.case === 'hostRewriteLiteral') lines.push(`host becomes ${action.hostRewriteSpecifier.value}`);
   const { requestHeadersToAdd, requestHeadersToRemove, responseHeadersToAdd, responseHeadersToRemove } = route.proto;
@@ -96,9 +95,12 @@ function rewriteLines(route: CompiledRoute, action: RouteAction, request: Reques
 /** Numerators count hundredths, ten-thousandths or millionths (`type.v3.FractionalPercent`). */
 const denominators = [100, 10_000, 1_000_000] as const;
 
-function rewrittenPath(route: CompiledRoute, request: RequestHead): string {
-  if (route.action.kind !== 'forward') return request.path;
-  return route.action.rewritePath === undefined ? request.path : route.action.rewritePath(request.path);
+/** The request as the route sends it on: path and host as rewritten. */
+export function rewritten(route: CompiledRoute, request: RequestHead): RequestHead {
+  if (route.action.kind !== 'forward') return request;
+  const { rewritePath, hostRewrite } = route.action;
+  const host = hostRewrite?.kind === 'computed' ? hostRewrite.host(request) : undefined;
+  return { ...request, path: rewritePath?.(request.path) ?? request.path, authority: host ?? request.authority };
 }
 
 function timeLines(action: RouteAction): string[] {

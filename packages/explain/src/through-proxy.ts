@@ -8,7 +8,7 @@ import type { Journey, Place, Verdict } from './explanation.ts';
 import { passFilters } from './http-filters.ts';
 import { originsOfMetadata } from './origins.ts';
 import { connectionManagerOf, type ProxyResources } from './proxy-resources.ts';
-import { chooseRoute } from './route-step.ts';
+import { chooseRoute, rewritten } from './route-step.ts';
 import { passNetworkFilters, tcpCluster } from './tcp-step.ts';
 
 export type Ending = Omit<Verdict, 'origins'> & Partial<Pick<Verdict, 'origins'>>;
@@ -23,14 +23,20 @@ export interface ProxyVisit {
   readonly journey: Journey;
 }
 
+/** A call goes on to a cluster, as the route rewrote it. */
+export interface Onward {
+  readonly cluster: string;
+  readonly request: RequestHead;
+}
+
 /** The cluster that a proxy sends a call to, or how the call ends there. */
-export function throughChain(chain: FilterChain, visit: ProxyVisit): { readonly cluster: string } | Ending {
+export function throughChain(chain: FilterChain, visit: ProxyVisit): Onward | Ending {
   const { snapshot, resources, call, request, info, place, journey } = visit;
   if (!passNetworkFilters(chain, visit)) return { outcome: 'reset', text: `the ${place} proxy closes the connection: a policy denies it` };
   const manager = connectionManagerOf(chain);
   if (manager === undefined) {
     const cluster = tcpCluster(chain, call.draw, visit);
-    return cluster === undefined ? { outcome: 'undeliverable', text: 'the chain has no proxy filter' } : { cluster };
+    return cluster === undefined ? { outcome: 'undeliverable', text: 'the chain has no proxy filter' } : { cluster, request };
   }
   const found = resources.routes(manager);
   const route = found === undefined ? undefined : chooseRoute(snapshot, found.table, request, { info, random: call.draw }, journey, place);
@@ -41,13 +47,13 @@ export function throughChain(chain: FilterChain, visit: ProxyVisit): { readonly 
   return afterRoute(route, visit);
 }
 
-function afterRoute(route: CompiledRoute, { snapshot, call, request, place }: ProxyVisit): { readonly cluster: string } | Ending {
+function afterRoute(route: CompiledRoute, { snapshot, call, request, place }: ProxyVisit): Onward | Ending {
   const origins = originsOfMetadata(snapshot, route.proto.metadata);
   switch (route.action.kind) {
     case 'forward': {
       const { name } = route.action.chooseCluster(request, call.draw);
       if (name === '') return { outcome: 'undeliverable', status: 503, text: 'the header that names the cluster is absent', origins };
-      return { cluster: name };
+      return { cluster: name, request: rewritten(route, request) };
     }
     case 'redirect':
       return {

@@ -40,7 +40,7 @@ export function proxyBeside(endpoint: Endpoint, domain: string): MeshProxy {
   const { namespace, address } = endpoint;
   const name = endpoint.workloadName === '' ? address : endpoint.workloadName;
   return {
-    ...ours,
+    ...istioProxy,
     id: `sidecar~${address}~${name}.${namespace}~${namespace}.svc.${domain}`,
     type: 'sidecar',
     cluster: `${name}.${namespace}`,
@@ -59,7 +59,7 @@ export function proxyBeside(endpoint: Endpoint, domain: string): MeshProxy {
 export function gatewayProxy(name: string, namespace: string, labels: Labels, domain: string): MeshProxy {
   const address = '10.0.0.1';
   return {
-    ...ours,
+    ...istioProxy,
     id: `router~${address}~${name}.${namespace}~${namespace}.svc.${domain}`,
     type: 'router',
     cluster: `${name}.${namespace}`,
@@ -74,14 +74,14 @@ export function gatewayProxy(name: string, namespace: string, labels: Labels, do
   };
 }
 
-/** What every proxy of ours says of itself. */
-const ours = {
+/** What a proxy says of itself that has Istio's filters: one that lists nothing else gets all of Envoy's. */
+const istioProxy = {
   annotations: {},
   clusterId: 'Kubernetes',
   meshId: 'cluster.local',
   interceptionMode: 'REDIRECT',
   appAddress: '127.0.0.1',
   extensions: new Set([METADATA_EXCHANGE, ALPN, STATS]),
-  flavour: 'xebec',
+  flavour: 'envoy',
   metadata: {},
 } as const;

@@ -1,0 +1,61 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createProgram, runProgram } from '../program.ts';
+import { verbs } from '../verbs.ts';
+
+const repository = join(import.meta.dirname, '../../../..');
+const guide = readFileSync(join(repository, 'docs/guides/explain.md'), 'utf8');
+const blocks = (language: string) => [...guide.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, text = '']) => text);
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'xebec-explain-'));
+  writeFileSync(join(directory, 'policy.yaml'), blocks('yaml')[0] ?? '');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+async function output(command: string): Promise<string> {
+  const words = command.split(' ').slice(2);
+  const argv = words.map((word) => {
+    if (word.startsWith('samples/')) return join(repository, word);
+    return word === 'policy.yaml' ? join(directory, word) : word;
+  });
+  let printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  await runProgram(createProgram(verbs), argv);
+  return printed.replaceAll(`${repository}/`, '').replaceAll(`${directory}/`, '');
+}
+
+/** The lines come in this order; `…` stands for any lines. */
+function expectLines(actual: string, expected: readonly string[]): void {
+  const lines = actual.split('\n');
+  let at = 0;
+  let anywhere = false;
+  for (const line of expected) {
+    if (line === '…') {
+      anywhere = true;
+      continue;
+    }
+    const found = anywhere ? lines.indexOf(line, at) : lines[at] === line ? at : -1;
+    expect(found, `"${line}" is not where it should be in:\n${actual}`).toBeGreaterThanOrEqual(0);
+    at = found + 1;
+    anywhere = false;
+  }
+}
+
+describe('docs/guides/explain.md', () => {
+  const commands = blocks('console').map((text) => text.trimEnd().split('\n'));
+  it('has commands', () => expect(commands.length).toBeGreaterThan(3));
+  it.each(commands.map((lines) => [lines[0]?.slice(2) ?? '', lines.slice(1)] as const))('%s', async (command, expected) => {
+    expectLines(await output(command), expected);
+  });
+});
