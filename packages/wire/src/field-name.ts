@@ -1,3 +1,5 @@
+import { type JoinedField, joinedField } from './joined-fields.ts';
+
 /** What a field name means to a codec; everything else is `plain`. */
 export const fieldRole = {
   plain: 0,
@@ -17,6 +19,8 @@ export interface FieldName {
   readonly line: string;
   /** One of `fieldRole`. */
   readonly role: number;
+  /** Set where values of several such fields become one. */
+  readonly joined: JoinedField | undefined;
 }
 
 const roles = new Map<string, number>([
@@ -47,7 +51,12 @@ function learn(name: string): FieldName | undefined {
   const key = Buffer.from(name, 'latin1').toString('latin1');
   // As a property's name a string is made unique, so that comparing it with a constant is comparing two addresses.
   const lower = Object.keys({ [Buffer.from(name.toLowerCase(), 'latin1').toString('latin1')]: true })[0] as string;
-  const field: FieldName = { lower, line: `${lower}: `, role: roles.get(lower) ?? fieldRole.plain };
+  const field: FieldName = {
+    lower,
+    line: `${lower}: `,
+    role: roles.get(lower) ?? fieldRole.plain,
+    joined: joinedField(lower),
+  };
   if (name.length > 256) return field;
   if (known.size >= maxCached) known.clear();
   known.set(key, field);

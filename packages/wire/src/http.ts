@@ -1,3 +1,5 @@
+import type { FieldCase } from './field-cases.ts';
+
 /**
  * HTTP as the data plane sees it, whatever the version. Codecs do no I/O: bytes come in through `receive`, bytes go out
  * through `output`.
@@ -19,11 +21,17 @@ export interface RequestHead {
   upgrade?: string | undefined;
   /** The two fields of an HTTP/1 upgrade as they were written, which is how they go on. */
   upgradeFields?: { readonly connection: string; readonly upgrade: string };
+  /** How its names were written, where that is kept. */
+  fieldCase?: FieldCase;
 }
 
 export interface ResponseHead {
   status: number;
   headers: HeaderList;
+  /** How its names were written, where that is kept. */
+  fieldCase?: FieldCase;
+  /** The words of its status line, where they are kept. */
+  reason?: string;
 }
 
 export type HttpVersion = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';

@@ -1,4 +1,5 @@
 export { type ClientHello, parseClientHello } from './client-hello.ts';
+export type { FieldCase, PreserveCase } from './field-cases.ts';
 export { encodeGrpcFrame, type GrpcFrame, GrpcFrameReader } from './grpc-frames.ts';
 export { HpackDecoder } from './hpack/decoder.ts';
 export {

@@ -3,8 +3,8 @@ import type {
   Http1ProtocolOptions,
   Http2ProtocolOptions,
 } from '@xebec/protos/envoy/config/core/v3/protocol';
-import { properCaseWords } from '@xebec/wire';
 import type { ClientCodecOptions } from '../http/codecs.ts';
+import { compileHeaderCase } from '../http/header-case.ts';
 import { http2SettingsOf } from '../http/http2-options.ts';
 
 /** Of an HTTP/1 answer, where nothing else is said. */
@@ -15,17 +15,17 @@ export function compileClientCodec(
   common: CommonHttpOptions | undefined,
   http1: Http1ProtocolOptions | undefined,
   http2: Http2ProtocolOptions | undefined,
+  where = 'cluster',
 ): ClientCodecOptions {
   const count = common?.maxHeadersCount;
   const kb = common?.maxResponseHeadersKb;
   const counted = count === undefined ? {} : { maxHeadersCount: count };
-  const format = http1?.headerKeyFormat?.headerFormat;
   return {
     http1: {
       ...counted,
       maxHeadersBytes: 1024 * (kb ?? defaultHeadersKb),
       allowChunkedLength: http1?.allowChunkedLength ?? false,
-      ...(format?.case === 'properCaseWords' ? { formatName: properCaseWords } : {}),
+      ...compileHeaderCase(http1?.headerKeyFormat, where),
     },
     http2: {
       ...counted,

@@ -39,6 +39,11 @@ const emptyBody = Buffer.alloc(0);
 /** What may wait of a response at a filter that does not gather it. */
 const responseHoldBytes = 64 * 1024;
 
+/** An upgrade's own filters, where it has some. */
+export function chainFor(upgrade: string | undefined, { filters, upgradeFilters }: HttpSettings): HttpSettings['filters'] {
+  return upgrade === undefined ? filters : (upgradeFilters.get(upgrade) ?? filters);
+}
+
 /** The filters of one stream: the request passes them in order, the response in reverse; each may hold either back. */
 export class FilterChain implements HttpFilterCallbacks, RouteView {
   readonly #stream: FilteredStream;
@@ -48,7 +53,8 @@ export class FilterChain implements HttpFilterCallbacks, RouteView {
 
   constructor(stream: FilteredStream) {
     this.#stream = stream;
-    const { filters } = stream.settings;
+    const { settings, request } = stream;
+    const filters = chainFor(request.upgrade ?? (request.method === 'CONNECT' ? 'connect' : undefined), settings);
     for (let i = 0; i < filters.length; i++) {
       const entry = filters[i];
       if (entry === undefined) continue;

@@ -10,7 +10,6 @@ import type {
   ServerConnectionHandler,
   ServerStream,
 } from '@xebec/wire';
-import { properCaseWords } from '@xebec/wire';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { keptBytes } from '../net/read-area.ts';
 import type { DownstreamSocket, TerminalFilter } from '../network/terminal.ts';
@@ -258,7 +257,7 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
         acceptHttp10,
         allowAbsoluteUrl,
         scheme,
-        ...(this.settings.properCase ? { formatName: properCaseWords } : {}),
+        ...this.settings.headerCase,
       },
       { maxHeadersBytes, maxHeadersCount, maxConcurrentStreams, ...this.settings.http2 },
     );
@@ -269,6 +268,9 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     kind.total.add(1);
     kind.active.add(1);
     return codec;
+  }
+  endSoon(): void {
+    this.#startDrain();
   }
   /** Tells the client to go elsewhere, and leaves it the drain time to do so. */
   #startDrain(): void {

@@ -20,6 +20,7 @@ import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';
 import { addressHeader, earlyMutation } from './early-extensions.ts';
 import type { HcmStats } from './hcm-stats.ts';
+import { compileHeaderCase, type HeaderCase } from './header-case.ts';
 import { type Http2Settings, serverHttp2SettingsOf } from './http2-options.ts';
 import type { LocalReplyRewrite } from './local-reply-rewrite.ts';
 
@@ -43,6 +44,8 @@ export interface HttpSettings {
   readonly filters: readonly NamedFilterFactory[];
   readonly accessLogs: readonly AccessLogWriter[];
   /** Undefined: trace headers pass as they are. */
+  /** By type, in lower case: filters of upgrades that have their own. */
+  readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly tracing: HttpTracing | undefined;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
@@ -57,7 +60,7 @@ export interface HttpSettings {
   readonly via: string;
   /** Put in place of a request's scheme; empty leaves it. */
   readonly schemeOverwrite: string;
-  readonly properCase: boolean;
+  readonly headerCase: HeaderCase;
   readonly underscores: 'allow' | 'reject' | 'drop';
   readonly forwardCert: 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
   readonly certDetails: {
@@ -122,6 +125,7 @@ export function compileHttpSettings(
     | 'filters'
     | 'accessLogs'
     | 'tracing'
+    | 'upgradeFilters'
     | 'stats'
     | 'suppressEnvoyHeaders'
     | 'bufferLimitBytes'
@@ -168,7 +172,7 @@ export function compileHttpSettings(
         : common?.headersWithUnderscoresAction === Underscores.DROP_HEADER
           ? 'drop'
           : 'allow',
-    properCase: proto.httpProtocolOptions?.headerKeyFormat?.headerFormat.case === 'properCaseWords',
+    headerCase: compileHeaderCase(proto.httpProtocolOptions?.headerKeyFormat, `http_connection_manager "${proto.statPrefix}"`),
     forwardCert: forwardCerts[proto.forwardClientCertDetails] ?? 'sanitize',
     certDetails: {
       subject: details?.subject ?? false,
@@ -230,12 +234,16 @@ export interface CompiledHttpFilters {
   readonly filters: readonly NamedFilterFactory[];
   readonly suppressEnvoyHeaders: boolean;
   /** Filters whose configuration comes over ECDS. */
+  readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly discovered: readonly DynamicFilter[];
 }
 
 export type DiscoverFilter = (name: string, source: ExtensionConfigSource, context: FilterContext) => DynamicFilter;
 
-/** Compiles the chain up to the router, which must be last. Throws XebecError `E_CONFIG` for a type that is not known. */
+/**
+ * Compiles the chain up to the router, which must be last, and those of upgrades that have their own. Throws XebecError `E_CONFIG` for
+ * a type that is not known.
+ */
 export function compileHttpFilters(
   proto: HttpConnectionManager,
   find: (typeName: string, name: string) => HttpFilterDefinition | undefined,
@@ -245,8 +253,27 @@ export function compileHttpFilters(
 ): CompiledHttpFilters {
   const filters: NamedFilterFactory[] = [];
   const discovered: DynamicFilter[] = [];
+  const chain = compileChain(proto.httpFilters, find, context, unwrap, discover);
+  const upgradeFilters = new Map<string, readonly NamedFilterFactory[]>();
+  const discovered = [...chain.discovered];
+  for (const { upgradeType, filters } of proto.upgradeConfigs) {
+    if (filters.length === 0) continue;
+    const own = compileChain(filters, find, context, unwrap, discover);
+    upgradeFilters.set(upgradeType.toLowerCase(), own.filters);
+    discovered.push(...own.discovered);
+  }
+  return { ...chain, upgradeFilters, discovered };
+}
+
+function compileChain(
+  protos: HttpConnectionManager['httpFilters'],
+  find: (typeName: string, name: string) => HttpFilterDefinition | undefined,
+  context: FilterContext,
+  unwrap: (any: Any) => Any,
+  discover: DiscoverFilter | undefined,
+): Omit<CompiledHttpFilters, 'upgradeFilters'> {
   let suppressEnvoyHeaders = false;
-  for (const filter of proto.httpFilters) {
+  for (const filter of protos) {
     const where = `http filter "${filter.name}"`;
     if (filter.configType.case === 'configDiscovery') {
       if (discover === undefined) throw new XebecError('E_CONFIG', `${where}: config_discovery is not supported here; set typed_config`);

@@ -21,7 +21,7 @@ import { followRedirect, type RedirectHistory, type RedirectRules } from './inte
 import { type ReplyMessage, replyMessage } from './local-reply.ts';
 import { http2FaultDetails } from './refused-request.ts';
 import { prepareRequest, type RequestRefusal } from './request-headers.ts';
-import { grpcStreamDurationMs } from './request-timeout.ts';
+import { streamDurationMs } from './request-timeout.ts';
 import { finishResponseHead } from './response-headers.ts';
 import { Router } from './router.ts';
 import type { SentBody } from './sent-body.ts';
@@ -38,6 +38,8 @@ export interface HttpStreamOwner {
   readonly connectionInfo: ConnectionInfo;
   /** Tells the client to come on another connection: drains. */
   readonly draining: boolean;
+  /** The connection is announced to end. */
+  endSoon(): void;
   onStreamDone(stream: HttpStream): void;
   /** The request goes on as another, with a stream of its own. */
   onRedirect(server: ServerStream, head: RequestHead, earlier: HttpStream): HttpStream;
@@ -71,6 +73,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   #headSent = false;
   #responseEnded = false;
   #replied = false;
+  /** Answered 400, whatever the status has been mapped to. */
+  #refused = false;
   done = false;
   #timers: Set<() => void> | undefined = undefined;
   #format: FormatContext | undefined = undefined;
@@ -146,7 +150,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       return;
     }
     if (settings.tracing !== undefined) this.trace = new StreamTrace(settings.tracing, request, this.findRoute(), this.random);
-    if (settings.filters.length === 0) this.routeHead(endStream);
+    if (settings.filters.length === 0 && settings.upgradeFilters.size === 0) this.routeHead(endStream);
     else {
       this.#chain = new FilterChain(this);
       this.#chain.onRequestHead(endStream);
@@ -229,9 +233,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       info.clusterMetadata = cluster.config.metadata;
     } else if (info.upstreamCluster !== '') info.upstreamCluster = '';
     if (action.idleTimeoutMs !== undefined) this.#timeouts.setIdle(action.idleTimeoutMs, info.startMonotonicMs);
-    const { grpcStreamDuration } = action;
-    const byGrpc = grpcStreamDuration === undefined ? undefined : grpcStreamDurationMs(grpcStreamDuration, this.request);
-    const durationMs = byGrpc ?? action.maxStreamDurationMs;
+    const durationMs = streamDurationMs(action, this.request, this.settings.maxStreamMs);
     if (durationMs !== undefined) this.#timeouts.setMaxDuration(durationMs, info.startMonotonicMs);
     return route;
   }
@@ -285,6 +287,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#replied = true;
     this.#chain?.drop();
     this.#server.resume();
+    this.#refused = reply.status === 400;
     const headers = this.#routeHeaders(reply.headers);
     const { head, body } = this.#message(reply.status, reply.body, headers, reply.grpcStatus);
     this.#deliver(head, body);
@@ -309,6 +312,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
           settings.stats.rqRouted.add(-1);
           this.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
           return;
+          if (this.version === 'HTTP/2') this.#owner.endSoon();
         }
         this.#router = new Router(this, route, action);
         this.#router.start(this.request, endStream);
@@ -479,10 +483,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (head.status === 101) return false;
     if (this.#owner.draining) return true;
     if (this.version === 'HTTP/2') return false;
-    if (this.#replied && head.status === 400) return true;
+    if (this.#refused || (this.#replied && head.status === 400)) return true;
     const { request } = this;
     // An upgrade that was not taken leaves a connection whose request has no end.
-    return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT');
+    return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT' || head.status >= 300);
   }
   #tellTunnel(): void {
     if (this.request.upgrade !== undefined || this.request.method === 'CONNECT') this.#server.connectFailed = true;

@@ -1,6 +1,6 @@
 import type { ForwardAction, GrpcTimeoutRule } from '@xebec/matching';
 import { isGrpcRequest } from '@xebec/matching';
-import { type HeaderList, header, type RequestHead, setHeader } from '@xebec/wire';
+import { type HeaderList, header, type RequestHead, removeHeader, setHeader } from '@xebec/wire';
 
 const unitsMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
 /** More digits than these are no `grpc-timeout`. */
@@ -16,11 +16,18 @@ export function requestTimeoutMs(action: ForwardAction, head: RequestHead, hasEn
   return Number.isFinite(override) && override >= 0 ? override : result;
 }
 
-/** How long the whole stream may take where a route honours `grpc-timeout` for that; what is cut short is told to the upstream. */
-export function grpcStreamDurationMs(rule: GrpcTimeoutRule, head: RequestHead): number | undefined {
-  if (!isGrpcRequest(head)) return undefined;
-  const ms = grpcTimeoutMs(head.headers, rule);
-  if (ms !== undefined && ms > 0) setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+/**
+ * How long the whole stream may take, where its route says something of that: by `grpc-timeout` if that is honoured, else by the route
+ * or its connection manager. gRPC upstreams are told. 0 is no limit; undefined where the route says nothing.
+ */
+export function streamDurationMs(action: ForwardAction, head: RequestHead, managerMs: number): number | undefined {
+  const { grpcStreamDuration: rule, maxStreamDurationMs } = action;
+  if (rule === undefined && maxStreamDurationMs === undefined) return undefined;
+  const ms = (rule === undefined ? undefined : grpcTimeoutMs(head.headers, rule)) ?? maxStreamDurationMs ?? managerMs;
+  if (isGrpcRequest(head)) {
+    if (ms === 0) removeHeader(head.headers, 'grpc-timeout');
+    else setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+  }
   return ms;
 }
 

@@ -148,6 +148,7 @@ function compileHttpManager(
     suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
     tracing: traced?.tracing,
+    upgradeFilters: compiled.upgradeFilters,
     stats,
     bufferLimitBytes: place.bufferLimitBytes,
     rewriteLocalReply: compileLocalReply(proto.localReplyConfig, {
@@ -164,7 +165,7 @@ function compileHttpManager(
       handle.release();
       for (const dynamic of compiled.discovered) dynamic.close();
       traced?.close();
-      for (const { factory } of compiled.filters) factory.close?.();
+      for (const { factory } of [compiled.filters, ...compiled.upgradeFilters.values()].flat()) factory.close?.();
     },
     whenReady: (done) => {
       let waiting = 1 + compiled.discovered.length;

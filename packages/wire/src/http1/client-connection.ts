@@ -1,5 +1,7 @@
+import type { PreserveCase } from '../field-cases.ts';
 import { safeFieldValue } from '../field-name.ts';
 import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHead, ResetReason, ResponseReceiver } from '../http.ts';
+import { joinedIn } from '../joined-fields.ts';
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
@@ -25,12 +27,13 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   readonly #output: CodecOutput;
   readonly #limits: Http1Limits;
   readonly #allowChunkedLength: boolean;
+  readonly #preserveCase: PreserveCase | undefined;
   readonly #input = new InputWindow();
   readonly #decoder: BodyDecoder;
   readonly out: OutputBuffer;
   readonly encoder: BodyEncoder;
   readonly lines: FieldLines;
-  readonly #fields = new FieldsReader();
+  readonly #fields = new FieldsReader(joinedIn.response);
   #phase: Phase = 'idle';
   #stream: Http1ClientStream | undefined;
   #processing = false;
@@ -48,6 +51,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
     this.#output = output;
     this.#limits = http1Limits(options);
     this.#allowChunkedLength = options.allowChunkedLength ?? false;
+    this.#preserveCase = options.preserveCase;
     this.out = new OutputBuffer(output);
     this.encoder = new BodyEncoder(this.out);
     this.lines = new FieldLines(options.formatName);
@@ -155,7 +159,8 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       this.#abort('protocol-error', fault === 'too-large' ? 'response headers too large' : 'line ends in a bare LF');
       return true;
     }
-    const parsed = parseResponseHead(text, this.#limits.maxHeadersCount, stream.method, this.#fields, this.#allowChunkedLength);
+    const { maxHeadersCount } = this.#limits;
+    const parsed = parseResponseHead(text, maxHeadersCount, stream.method, this.#fields, this.#allowChunkedLength, this.#preserveCase);
     if (typeof parsed === 'string') {
       this.#abort('protocol-error', parsed);
       return true;
@@ -279,6 +284,8 @@ class Http1ClientStream implements ClientStream {
   responseDone = false;
   #headSent = false;
   #wantsDrain = false;
+  /** Upgraded protocols say themselves that they end: the end of a client's stream is not passed on. */
+  #upgrading = false;
 
   constructor(connection: Http1ClientConnection, receiver: ResponseReceiver) {
     this.#connection = connection;
@@ -290,16 +297,19 @@ class Http1ClientStream implements ClientStream {
     this.method = head.method;
     const tunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
     const target = head.method === 'CONNECT' ? head.authority : head.path;
-    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\n${this.#connection.lines.named('host')}${safeFieldValue(head.authority)}\r\n`;
     const { lines } = this.#connection;
+    lines.begin(head.fieldCase);
+    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\n${lines.named('host')}${safeFieldValue(head.authority)}\r\n`;
     text += lines.of(head.headers);
     let framing: BodyFraming = 0;
     const { contentLength } = lines;
     if (tunnel) {
       framing = 'until-close';
+      if (contentLength === '0') text += `${lines.named('content-length')}0\r\n`;
       if (head.upgrade !== undefined) {
+        this.#upgrading = true;
         const { connection, upgrade } = head.upgradeFields ?? { connection: 'upgrade', upgrade: head.upgrade };
-        text += `connection: ${safeFieldValue(connection)}\r\nupgrade: ${safeFieldValue(upgrade)}\r\n`;
+        text += `${lines.named('connection')}${safeFieldValue(connection)}\r\n${lines.named('upgrade')}${safeFieldValue(upgrade)}\r\n`;
       }
     } else if (contentLength !== undefined) {
       framing = Number(contentLength);
@@ -329,7 +339,7 @@ class Http1ClientStream implements ClientStream {
     if (wrong !== undefined) {
       this.#connection.resetStream(this, `request ${wrong}`);
       this.fail('protocol-error', `request ${wrong}`);
-    } else if (this.raw) this.#connection.out.end();
+    } else if (this.raw && !this.#upgrading) this.#connection.out.end();
   }
   reset(reason: ResetReason): void {
     this.paused = false;

@@ -1,3 +1,4 @@
+import type { FieldCase } from '../field-cases.ts';
 import { fieldNameOf, fieldRole, safeFieldValue } from '../field-name.ts';
 
 const length = /^[0-9]{1,15}$/;
@@ -11,11 +12,13 @@ const changing = '\n';
  * was then: its line is kept.
  */
 export class FieldLines {
-  readonly #formatName: ((name: string) => string) | undefined;
+  readonly #formatName: FieldCase | undefined;
+  /** Of the message that is written, if it has its own way. */
+  #fieldCase: FieldCase | undefined = undefined;
   /** `content-length: `, `transfer-encoding: ` and `connection: ` as they are written here. */
-  readonly lengthName: string;
-  readonly codingName: string;
-  readonly connectionName: string;
+  lengthName: string;
+  codingName: string;
+  connectionName: string;
   readonly #names: string[] = [];
   readonly #values: string[] = [];
   readonly #lines: string[] = [];
@@ -24,8 +27,19 @@ export class FieldLines {
   connection: string | undefined = undefined;
   upgrade: string | undefined = undefined;
 
-  constructor(formatName: ((name: string) => string) | undefined) {
+  constructor(formatName: FieldCase | undefined) {
     this.#formatName = formatName;
+    this.lengthName = this.named('content-length');
+    this.codingName = this.named('transfer-encoding');
+    this.connectionName = this.named('connection');
+  }
+  /** Begins a message whose names are written in its own way, or as this connection's are. */
+  begin(fieldCase: FieldCase | undefined): void {
+    if (fieldCase === this.#fieldCase) return;
+    this.#fieldCase = fieldCase;
+    this.#names.length = 0;
+    this.#values.length = 0;
+    this.#lines.length = 0;
     this.lengthName = this.named('content-length');
     this.codingName = this.named('transfer-encoding');
     this.connectionName = this.named('connection');
@@ -49,14 +63,15 @@ export class FieldLines {
   }
   /** `name: ` as names are written here. */
   named(name: string): string {
-    return `${this.#formatName === undefined ? name : this.#formatName(name)}: `;
+    const format = this.#fieldCase ?? this.#formatName;
+    return `${format === undefined ? name : format(name)}: `;
   }
   #line(at: number, name: string, value: string): string {
     const field = fieldNameOf(name);
     if (field === undefined) return '';
     const { role } = field;
     if (role === fieldRole.plain || role === fieldRole.expect) {
-      const line = `${this.#formatName === undefined ? field.line : `${this.#formatName(field.lower)}: `}${safeFieldValue(value)}\r\n`;
+      const line = `${this.#formatName === undefined && this.#fieldCase === undefined ? field.line : this.named(field.lower)}${safeFieldValue(value)}\r\n`;
       this.#keep(at, field.lower === name ? name : '', line);
       return line;
     }

@@ -7,15 +7,20 @@ const maxKeptChars = 4096;
  * is not parsed again. The answer is the caller's own, to change as it likes.
  */
 export class FieldsReader {
+  readonly #message: number;
   #text = '';
   #fields: Fields | undefined = undefined;
 
+  /** `message`: one of `joinedIn`. */
+  constructor(message: number) {
+    this.#message = message;
+  }
   /** As `parseFields`. */
   read(text: string, at: number, maxCount: number, allowChunkedLength = false): Fields | string {
     const section = text.slice(at);
     const last = this.#fields;
     if (last !== undefined && section === this.#text) return copyOf(last);
-    const fields = parseFields(section, 0, maxCount, allowChunkedLength);
+    const fields = parseFields(section, 0, maxCount, allowChunkedLength, this.#message);
     if (typeof fields === 'string' || text.length > maxKeptChars) return fields;
     this.#text = section;
     this.#fields = fields;

@@ -1,5 +1,6 @@
 import { fieldNameOf, fieldRole } from '../field-name.ts';
 import type { HeaderList } from '../http.ts';
+import { joinedIn, joinField, nextSection } from '../joined-fields.ts';
 
 /** The header section of one message, with what frames it taken out. */
 export interface Fields {
@@ -27,9 +28,16 @@ const decimal = /^[0-9]{1,15}$/;
 
 /**
  * Parses lines `name: value` of `text` from `at`, without the empty line. Returns what is wrong as text. Strict where a lenient
- * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2).
+ * reader and another one behind it could disagree about where a message ends (RFC 9112 sections 6.3 and 11.2). `message` is one of `joinedIn`:
+ * fields that such a message has once become one.
  */
-export function parseFields(text: string, at: number, maxCount: number, allowChunkedLength = false): Fields | string {
+export function parseFields(
+  text: string,
+  at: number,
+  maxCount: number,
+  allowChunkedLength = false,
+  message: number = joinedIn.none,
+): Fields | string {
   if (forbidden.test(text)) return forbiddenCharacters;
   const headers: HeaderList = [];
   let contentLength = -1;
@@ -42,6 +50,7 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
   let proxyClose = false;
   let coding: string | undefined;
   let count = 0;
+  const section = nextSection();
   const { length } = text;
   for (let i = at; i < length; ) {
     let end = text.indexOf('\r\n', i);
@@ -83,6 +92,14 @@ export function parseFields(text: string, at: number, maxCount: number, allowChu
       case fieldRole.expect:
         expectsContinue ||= value.toLowerCase() === '100-continue';
         break;
+    }
+    const { joined } = field;
+    if (joined !== undefined && (joined.messages & message) !== 0) {
+      if (joined.section === section) {
+        joinField(headers, field.lower, value);
+        continue;
+      }
+      joined.section = section;
     }
     headers.push(field.lower, value);
   }

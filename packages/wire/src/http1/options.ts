@@ -1,3 +1,5 @@
+import type { FieldCase, PreserveCase } from '../field-cases.ts';
+
 /** Limits and manners of an HTTP/1 connection; the defaults are Envoy's where Envoy has the knob. */
 export interface Http1Options {
   /** Start line and header fields together, also trailers. 60 KiB. */
@@ -9,7 +11,9 @@ export interface Http1Options {
   /** Bytes of chunk extensions in one message. 4 KiB. */
   readonly maxChunkExtensionBytes?: number;
   /** How names are written, e.g. `properCaseWords`; lower-case without. */
-  readonly formatName?: (name: string) => string;
+  readonly formatName?: FieldCase;
+  /** Messages read here tell how their names were written, and are written so on HTTP/1 wherever they go. */
+  readonly preserveCase?: PreserveCase;
 }
 
 export interface Http1ServerOptions extends Http1Options {

@@ -1,7 +1,9 @@
+import { fieldCaseOf, type PreserveCase } from '../field-cases.ts';
 import type { ResponseHead } from '../http.ts';
 import type { BodyFraming } from './body-decoder.ts';
 import { hasToken } from './fields.ts';
 import type { FieldsReader } from './fields-reader.ts';
+import { properCaseWords } from './options.ts';
 
 export interface ParsedResponse {
   readonly head: ResponseHead;
@@ -20,6 +22,7 @@ export function parseResponseHead(
   requestMethod: string,
   reader: FieldsReader,
   allowChunkedLength = false,
+  preserveCase?: PreserveCase,
 ): ParsedResponse | string {
   const lineFeed = text.indexOf('\n');
   if (lineFeed >= 0 && text.charCodeAt(lineFeed - 1) !== 13) return 'line ends in a bare LF';
@@ -34,6 +37,10 @@ export function parseResponseHead(
     if (fields.chunked) return 'transfer-encoding in an answer without body';
   }
   const head: ResponseHead = { status, headers: fields.headers };
+  if (preserveCase !== undefined) {
+    head.fieldCase = fieldCaseOf(text.slice(lineEnd + 2), preserveCase.properCaseForOthers ? properCaseWords : undefined);
+    if (preserveCase.keepsReason) head.reason = text.slice(13, lineEnd);
+  }
   const http11 = text.charCodeAt(7) === 49 && text.charCodeAt(5) === 49;
   const keepAlive = http11 ? !hasToken(connection, 'close') && !fields.proxyClose : hasToken(connection, 'keep-alive');
   if (status === 101) {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { safeFieldValue } from '../field-name.ts';
 import type {
   CodecOutput,
   HeaderList,
@@ -11,6 +12,7 @@ import type {
   ServerConnectionHandler,
   ServerStream,
 } from '../http.ts';
+import { joinedIn } from '../joined-fields.ts';
 import { OutputBuffer } from '../output-buffer.ts';
 import { BodyDecoder, type BodyFraming, type BodySink } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
@@ -52,7 +54,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   readonly out: OutputBuffer;
   readonly encoder: BodyEncoder;
   readonly lines: FieldLines;
-  readonly #fields = new FieldsReader();
+  readonly #fields = new FieldsReader(joinedIn.request);
   #phase: Phase = 'head';
   #stream: Http1ServerStream | undefined;
   #processing = false;
@@ -187,6 +189,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       options.acceptHttp10 === true,
       this.#fields,
       options.allowAbsoluteUrl ?? true,
+      options.preserveCase,
     );
     if ('status' in parsed) {
       this.#refuse(parsed.status, parsed.detail, parsed.head);
@@ -362,7 +365,10 @@ class Http1ServerStream implements ServerStream {
   #sendFinalHead(head: ResponseHead, endStream: boolean): void {
     const { status, headers } = head;
     const { lines } = this.#connection;
-    let text = (this.version === 'HTTP/1.0' ? statusLine(status).replace('1.1', '1.0') : statusLine(status)) + lines.of(headers);
+    lines.begin(head.fieldCase);
+    const first =
+      head.reason === undefined || head.reason === '' ? statusLine(status) : `HTTP/1.1 ${status} ${safeFieldValue(head.reason)}\r\n`;
+    let text = (this.version === 'HTTP/1.0' ? first.replace('1.1', '1.0') : first) + lines.of(headers);
     const { contentLength, connection } = lines;
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;

@@ -1,7 +1,8 @@
-import { isToken, lowerCaseFieldName } from '../field-name.ts';
+import { fieldNameOf, isToken } from '../field-name.ts';
 import type { HpackEncoder } from '../hpack/encoder.ts';
 import { knownName } from '../hpack/known-name.ts';
 import type { HeaderList, RequestHead, ResponseHead } from '../http.ts';
+import { joinedIn, joinField, nextSection } from '../joined-fields.ts';
 
 export interface ReceivedHead<Head> {
   readonly head: Head;
@@ -51,7 +52,8 @@ export function requestFromFields(fields: HeaderList, extendedConnect: boolean):
     if (path.charCodeAt(0) !== 47 && !(path === '*' && method === 'OPTIONS')) return ':path without slash';
   }
   if (protocol !== undefined) {
-    if (!extendedConnect || method !== 'CONNECT' || !isToken(protocol)) return ':protocol where it is not allowed';
+    if (!extendedConnect) return 'unknown or repeated pseudo-header field';
+    if (method !== 'CONNECT' || !isToken(protocol)) return ':protocol where it is not allowed';
     // As an upgrade of HTTP/1.1 would look, so that what is above needs to know one form only.
     method = 'GET';
   }
@@ -100,6 +102,8 @@ function splitFields(fields: HeaderList, message: Message): SplitFields | string
     host: undefined,
   };
   let cookieAt = -1;
+  const section = nextSection();
+  const joins = message === 'request' ? joinedIn.request : message === 'response' ? joinedIn.response : joinedIn.none;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
@@ -109,8 +113,8 @@ function splitFields(fields: HeaderList, message: Message): SplitFields | string
       if (!takePseudo(split, name, value, message)) return 'unknown or repeated pseudo-header field';
       continue;
     }
-    const kept = lowerCaseFieldName(name);
-    if (kept !== name) return 'invalid or upper-case field name';
+    const field = fieldNameOf(name);
+    if (field === undefined || field.lower !== name) return 'invalid or upper-case field name';
     switch (name) {
       case 'connection':
       case 'proxy-connection':
@@ -138,7 +142,15 @@ function splitFields(fields: HeaderList, message: Message): SplitFields | string
         cookieAt = headers.length + 1;
         break;
     }
-    headers.push(kept, withoutSpaceAround(value));
+    const { joined } = field;
+    if (joined !== undefined && (joined.messages & joins) !== 0) {
+      if (joined.section === section) {
+        joinField(headers, name, withoutSpaceAround(value));
+        continue;
+      }
+      joined.section = section;
+    }
+    headers.push(field.lower, withoutSpaceAround(value));
   }
   return split;
 }
