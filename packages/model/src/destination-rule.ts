@@ -110,19 +110,28 @@ export function trafficPolicyOf(
   port: number,
   meshDefault: TrafficPolicy | undefined,
 ): TrafficPolicy {
-  const top = atPort(rule?.trafficPolicy, port);
+  const top = atPort(rule?.trafficPolicy, port)?.policy;
+  const general: TrafficPolicy = {
+    ...top,
+    ...((top?.connectionPool ?? meshDefault?.connectionPool) === undefined
+      ? {}
+      : { connectionPool: top?.connectionPool ?? meshDefault?.connectionPool }),
+    ...((top?.outlierDetection ?? meshDefault?.outlierDetection) === undefined
+      ? {}
+      : { outlierDetection: top?.outlierDetection ?? meshDefault?.outlierDetection }),
+  };
   const own = atPort(subset?.trafficPolicy, port);
-  const { portLevelSettings: _, ...filled } = meshDefault ?? {};
-  return { ...filled, ...top, ...own };
+  if (own === undefined) return general;
+  const { loadBalancer: _l, connectionPool: _c, outlierDetection: _o, tls: _t, ...rest } = general;
+  return own.ofPort ? { ...rest, ...own.policy } : { ...general, ...own.policy };
 }
 
-function atPort(policy: TrafficPolicy | undefined, port: number): TrafficPolicy {
-  if (policy === undefined) return {};
+/** What a policy says of a port. Port level settings stand alone: what they leave out is not taken from the rest. */
+function atPort(policy: TrafficPolicy | undefined, port: number): { policy: TrafficPolicy; ofPort: boolean } | undefined {
+  if (policy === undefined) return undefined;
   const { portLevelSettings, ...general } = policy;
   const settings = portLevelSettings?.find((entry) => entry.port?.number === port);
-  if (settings === undefined) return general;
+  if (settings === undefined) return { policy: general, ofPort: false };
   const { port: _, ...own } = settings;
-  // Port level settings replace the four blocks they can carry, also those they leave out; the rest stays.
-  const { loadBalancer: _l, connectionPool: _c, outlierDetection: _o, tls: _t, ...rest } = general;
-  return { ...rest, ...own };
+  return { policy: own, ofPort: true };
 }

@@ -13,6 +13,8 @@ import { isVisible } from './visibility.ts';
 export interface EgressScope {
   readonly port?: { readonly number: number; readonly protocol: Protocol; readonly name: string };
   readonly bind?: string;
+  /** `captureMode: NONE`: the listener takes connections itself. */
+  readonly bound?: boolean;
   readonly services: readonly Service[];
   readonly virtualServices: readonly VirtualService[];
 }
@@ -152,6 +154,7 @@ function egressScope(
   return {
     ...(port?.number === undefined ? {} : { port: { number: port.number, protocol: parseProtocol(port.protocol), name: port.name ?? '' } }),
     ...(spec.bind === undefined || spec.bind === '' ? {} : { bind: spec.bind }),
+    ...(spec.captureMode === 'NONE' ? { bound: true } : {}),
     services: pickOnePerHost(services, namespace),
     virtualServices: chosenRoutes,
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration, exportTo, int32, portNumber, stringMap, uint32, workloadSelector } from '../fields.ts';
 
-const localityLbSetting = z.strictObject({
+export const localityLbSetting = z.strictObject({
   distribute: z.array(z.strictObject({ from: z.string(), to: z.record(z.string(), uint32) })).optional(),
   failover: z.array(z.strictObject({ from: z.string(), to: z.string() })).optional(),
   failoverPriority: z.array(z.string()).optional(),

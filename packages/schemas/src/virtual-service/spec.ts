@@ -30,6 +30,15 @@ const httpMatch = z.strictObject({
 
 const httpRouteDestination = z.strictObject({ destination, weight: int32.optional(), headers: headers.optional() });
 
+export const httpRetries = z.strictObject({
+  attempts: int32.optional(),
+  perTryTimeout: duration.optional(),
+  retryOn: z.string().optional(),
+  retryRemoteLocalities: z.boolean().optional(),
+  retryIgnorePreviousHosts: z.boolean().optional(),
+  backoff: duration.optional(),
+});
+
 const httpRoute = z.strictObject({
   name: z.string().optional(),
   match: z.array(httpMatch).optional(),
@@ -57,16 +66,7 @@ const httpRoute = z.strictObject({
     })
     .optional(),
   timeout: duration.optional(),
-  retries: z
-    .strictObject({
-      attempts: int32.optional(),
-      perTryTimeout: duration.optional(),
-      retryOn: z.string().optional(),
-      retryRemoteLocalities: z.boolean().optional(),
-      retryIgnorePreviousHosts: z.boolean().optional(),
-      backoff: duration.optional(),
-    })
-    .optional(),
+  retries: httpRetries.optional(),
   fault: z
     .strictObject({
       delay: z

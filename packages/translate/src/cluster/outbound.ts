@@ -12,25 +12,26 @@ import {
   serviceIdentities,
   trafficPolicyOf,
 } from '@xebec/model';
-import {
-  type Cluster,
-  Cluster_DiscoveryType,
-  Cluster_DnsLookupFamily,
-  Cluster_LbPolicy,
-  ClusterSchema,
-} from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { CaresDnsResolverConfigSchema } from '@xebec/protos/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver';
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
-import type { Subset } from '@xebec/schemas';
+import type { Subset, TrafficPolicy } from '@xebec/schemas';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
+import { localityBalancing, localitySetting } from '../endpoint/locality.ts';
 import { type Fields, typedExtension } from '../envoy/any.ts';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
 import { duration } from '../envoy/duration.ts';
 import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { familyAddresses } from '../listener/wildcards.ts';
 import { meshServerName, outboundCluster } from './names.ts';
+import { speaksHttp2 } from './protocol-options.ts';
 import { applyTrafficPolicy } from './traffic-policy.ts';
-import { upstreamTlsFields } from './upstream-tls.ts';
+import { transportFields } from './upstream-tls.ts';
+
+/** Queries that one socket of the DNS resolver sends, so that ports vary. */
+const DNS_QUERIES_PER_SOCKET = 100;
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 
@@ -41,8 +42,8 @@ export function outboundClusters(snapshot: MeshSnapshot, proxy: MeshProxy, scope
     return service.ports
       .filter((port) => port.protocol !== 'udp')
       .flatMap((port) => [
-        outboundClusterOf(snapshot, proxy, service, port, rule, undefined),
-        ...(rule?.subsets ?? []).map((subset) => outboundClusterOf(snapshot, proxy, service, port, rule, subset)),
+        ...outboundClusterOf(snapshot, proxy, service, port, rule, undefined),
+        ...(rule?.subsets ?? []).flatMap((subset) => outboundClusterOf(snapshot, proxy, service, port, rule, subset)),
       ]);
   });
 }
@@ -56,11 +57,14 @@ function makeOutboundCluster(
   port: ServicePort,
   rule: ResolvedDestinationRule | undefined,
   subset: Subset | undefined,
-): Generated<Cluster> {
+): Generated<Cluster>[] {
   const name = outboundCluster(port.number, subset?.name, service.hostname);
   const { mesh } = snapshot;
   const policy = trafficPolicyOf(rule, subset, port.number, mesh.defaultTrafficPolicy);
-  const type = discoveryType(service);
+  const type = discoveryType(service, proxy);
+  const discovery = discoveryFields(snapshot, proxy, service, port, subset, name, type);
+  // A name to resolve that nothing stands behind: Envoy would not take the cluster.
+  if (discovery === undefined) return [];
   const base: ClusterInit = {
     name,
     altStatName: `${name};`,
@@ -77,34 +81,45 @@ function makeOutboundCluster(
         }
       : {}),
   };
-  const balanced = applyTrafficPolicy(
-    { ...base, ...discoveryFields(snapshot, proxy, service, port, subset, name, type) },
-    policy,
-    port.protocol,
-  );
+  const options = {
+    protocol: port.protocol,
+    sniffs: proxy.type !== 'router',
+    upgrade: mesh.h2UpgradePolicy === 'UPGRADE',
+    preserveCase: mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase === true,
+  };
+  const balanced = applyTrafficPolicy({ ...base, ...discovery }, policy, {
+    ...options,
+    meshKeepalive: mesh.tcpKeepalive,
+    locality: localitySetting(policy, mesh.localityLbSetting),
+  });
   const passthrough =
     balanced.clusterDiscoveryType?.case === 'type' && balanced.clusterDiscoveryType.value === Cluster_DiscoveryType.ORIGINAL_DST;
   if (passthrough) {
     // The caller chooses the address, so there is nothing to balance and no endpoints to load.
     delete balanced.edsClusterConfig;
     delete balanced.loadAssignment;
-    balanced.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   }
-  const tls = upstreamTlsFields(policy.tls, {
-    protocol: port.protocol,
-    hostname: service.hostname,
+  const chosen = service.resolution === 'passthrough' || choosesAddress(subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy);
+  const automatic = mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, port, chosen);
+  const transport = transportFields(policy, {
+    http2: speaksHttp2(policy.connectionPool, options),
     meshServerName: meshServerName(port.number, subset?.name, service.hostname),
     identities: serviceIdentities(snapshot, service),
-    trustDomain: mesh.trustDomain ?? 'cluster.local',
-    automatic: mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, passthrough),
-    meshExternal: service.meshExternal,
+    automatic: automatic ? (passthrough ? 'always' : 'by-endpoint') : 'off',
+    external: service.registry === 'external',
+    mayUseSecrets: proxy.type === 'router' || (rule?.sources.some((source) => source.spec.workloadSelector !== undefined) ?? false),
+    tlsDefaults: mesh.tlsDefaults,
   });
   const source = snapshot.sourceOf(service);
   const provenance: ConfigReference[] = [
     ...(rule?.sources ?? []).map((object) => referenceTo(object, ruleOf(object, subset))),
     ...(source === undefined ? [] : [referenceTo(source)]),
   ];
-  return { name, message: create(ClusterSchema, { ...balanced, ...tls }), provenance };
+  return [{ name, message: create(ClusterSchema, { ...balanced, ...transport }), provenance }];
+}
+
+function choosesAddress(policy: TrafficPolicy | undefined): boolean {
+  return policy?.loadBalancer?.simple === 'PASSTHROUGH';
 }
 
 function ruleOf(object: ResolvedDestinationRule['sources'][0], subset: Subset | undefined): string | undefined {
@@ -112,7 +127,8 @@ function ruleOf(object: ResolvedDestinationRule['sources'][0], subset: Subset | 
   return index < 0 ? undefined : `spec.subsets[${index}]`;
 }
 
-function discoveryType(service: Service): Cluster_DiscoveryType {
+/** Gateways have no original address to go to, so they balance where sidecars pass on. */
+function discoveryType(service: Service, proxy: MeshProxy): Cluster_DiscoveryType {
   switch (service.resolution) {
     case 'client-side':
       return Cluster_DiscoveryType.EDS;
@@ -121,7 +137,7 @@ function discoveryType(service: Service): Cluster_DiscoveryType {
     case 'dns-round-robin':
       return Cluster_DiscoveryType.LOGICAL_DNS;
     case 'passthrough':
-      return Cluster_DiscoveryType.ORIGINAL_DST;
+      return proxy.type === 'router' ? Cluster_DiscoveryType.EDS : Cluster_DiscoveryType.ORIGINAL_DST;
   }
 }
 
@@ -133,29 +149,42 @@ function discoveryFields(
   subset: Subset | undefined,
   name: string,
   type: Cluster_DiscoveryType,
-): ClusterInit {
+): ClusterInit | undefined {
   if (type === Cluster_DiscoveryType.EDS) return { edsClusterConfig: { edsConfig: ADS_SOURCE, serviceName: name } };
-  if (type === Cluster_DiscoveryType.ORIGINAL_DST) return {};
+  if (type === Cluster_DiscoveryType.ORIGINAL_DST) {
+    const target = service.registry === 'external' && typeof port.targetPort === 'number' ? port.targetPort : undefined;
+    return target === undefined ? {} : { lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: target } } };
+  }
+  const policy = trafficPolicyOf(destinationRuleOf(snapshot, proxy, service), subset, port.number, snapshot.mesh.defaultTrafficPolicy);
+  const assignment = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot));
+  if (assignment.endpoints.length === 0) return undefined;
   return {
-    dnsLookupFamily: Cluster_DnsLookupFamily.V4_ONLY,
+    dnsLookupFamily: lookupFamily(proxy),
     dnsRefreshRate: duration(snapshot.mesh.dnsRefreshRate ?? '60s'),
     dnsJitter: { seconds: 0n, nanos: 100_000_000 },
     respectDnsTtl: true,
-    loadAssignment: loadAssignment(snapshot, proxy, service, port, subset?.labels, name),
+    typedDnsResolverConfig: typedExtension('envoy.network.dns_resolver.cares', CaresDnsResolverConfigSchema, {
+      udpMaxQueries: DNS_QUERIES_PER_SOCKET,
+    }),
+    loadAssignment: assignment,
   };
 }
 
+function lookupFamily(proxy: MeshProxy): Cluster_DnsLookupFamily {
+  const { any } = familyAddresses(proxy);
+  if (any.length > 1) return Cluster_DnsLookupFamily.ALL;
+  return any[0] === '::' ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
+}
+
 /**
- * Whether endpoints are asked for mTLS by their own metadata. A headless service sends to addresses the control plane does
- * not choose, so there all endpoints must have a sidecar.
+ * Whether mTLS is the mesh's to decide: not for the outside, not where PeerAuthentication of the namespace or mesh switches
+ * it off. Where the caller chooses the address all endpoints must have a sidecar.
  */
-function automaticMtls(snapshot: MeshSnapshot, service: Service, passthrough: boolean): boolean {
+function automaticMtls(snapshot: MeshSnapshot, service: Service, port: ServicePort, callerChooses: boolean): boolean {
   if (service.meshExternal) return false;
-  if (!passthrough) return true;
-  const endpoints = snapshot.allEndpoints(service);
-  return (
-    endpoints.length > 0 &&
-    endpoints.every((endpoint) => endpoint.tlsMode === 'istio') &&
-    peerAuthenticationOf(snapshot, service.namespace, service.selector ?? {}).mode !== 'DISABLE'
-  );
+  if (callerChooses) {
+    const endpoints = snapshot.endpoints(service, port.name);
+    if (endpoints.length === 0 || endpoints.some((endpoint) => endpoint.tlsMode !== 'istio')) return false;
+  }
+  return peerAuthenticationOf(snapshot, service.namespace, {}).mode !== 'DISABLE';
 }

@@ -1,13 +1,13 @@
-import { isHttp2, type Protocol } from '@xebec/model';
+import type { Protocol } from '@xebec/model';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, type ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
-import type { ConnectionPool, LoadBalancer, OutlierDetection, TrafficPolicy } from '@xebec/schemas';
-import { type Fields, pack } from '../envoy/any.ts';
-import { duration, seconds } from '../envoy/duration.ts';
+import type { ConnectionPool, LoadBalancer, MeshConfig, OutlierDetection, TrafficPolicy } from '@xebec/schemas';
+import type { Fields } from '../envoy/any.ts';
+import { duration } from '../envoy/duration.ts';
+import { type ProtocolOptionsView, protocolOptions } from './protocol-options.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 
-export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export { HTTP_PROTOCOL_OPTIONS } from './protocol-options.ts';
 
 const MAX_UINT32 = 4294967295;
 
@@ -19,123 +19,108 @@ export const UNLIMITED = {
   maxRetries: MAX_UINT32,
 };
 
-/** What a traffic policy (without its TLS part) makes of a cluster. */
-export function applyTrafficPolicy(cluster: ClusterInit, policy: TrafficPolicy, protocol: Protocol): ClusterInit {
+type Keepalive = MeshConfig['tcpKeepalive'];
+
+export interface TrafficPolicyView extends ProtocolOptionsView {
+  readonly meshKeepalive: Keepalive;
+  /** Locality settings that hold for the service, its own or the mesh's. */
+  readonly locality: LoadBalancer['localityLbSetting'];
+}
+
+/** What a traffic policy (without its transport sockets) makes of a cluster. */
+export function applyTrafficPolicy(cluster: ClusterInit, policy: TrafficPolicy, view: TrafficPolicyView): ClusterInit {
+  const { typedExtensionProtocolOptions: _, ...pool } = connectionPoolFields(policy, view.protocol, view.meshKeepalive);
   return {
     ...cluster,
-    ...connectionPoolFields(policy, protocol),
-    ...loadBalancerFields(policy.loadBalancer, protocol),
+    ...pool,
+    ...protocolOptions(policy.connectionPool, policy.tls, view),
+    ...loadBalancerFields(cluster, policy.loadBalancer),
     ...(policy.outlierDetection === undefined ? {} : outlierFields(policy.outlierDetection)),
-    ...localityFields(cluster, policy),
+    commonLbConfig: commonBalancing(policy, view.locality),
   };
 }
 
-function localityFields(cluster: ClusterInit, policy: TrafficPolicy): ClusterInit {
-  const discovery = cluster.clusterDiscoveryType;
-  if (discovery?.case === 'type' && discovery.value === Cluster_DiscoveryType.ORIGINAL_DST) return {};
-  const percent = Math.max(0, policy.outlierDetection?.minHealthPercent ?? 0);
-  const setting = policy.loadBalancer?.localityLbSetting;
-  const weighted = setting?.enabled !== false && (setting?.distribute?.length ?? 0) > 0;
+function commonBalancing(policy: TrafficPolicy, locality: LoadBalancer['localityLbSetting']): NonNullable<ClusterInit['commonLbConfig']> {
+  const zones = policy.loadBalancer?.zoneAwareLbSetting;
+  const on = locality?.enabled !== false;
+  const failover =
+    on && policy.outlierDetection !== undefined && (locality?.failover !== undefined || locality?.failoverPriority !== undefined);
   return {
-    commonLbConfig: {
-      // Panic routing is off unless asked for: a mesh that knows all endpoints to be bad says so.
-      healthyPanicThreshold: { value: percent },
-      ...(weighted ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } } : {}),
-    },
+    // Panic routing is off unless asked for: a mesh that knows all endpoints to be bad says so.
+    healthyPanicThreshold: { value: Math.max(0, policy.outlierDetection?.minHealthPercent ?? 0) },
+    ...(zones !== undefined
+      ? {
+          localityConfigSpecifier: {
+            case: 'zoneAwareLbConfig' as const,
+            value: {
+              ...(zones.enabled === false ? { routingEnabled: { value: 0 } } : {}),
+              ...(zones.minClusterSize === undefined ? {} : { minClusterSize: BigInt(zones.minClusterSize) }),
+            },
+          },
+        }
+      : failover || (on && locality?.distribute !== undefined)
+        ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig' as const, value: {} } }
+        : {}),
   };
 }
 
-export function connectionPoolFields(policy: TrafficPolicy, protocol: Protocol): ClusterInit {
+/** Limits and keepalive of a connection pool; protocol options as an inbound cluster has them. */
+export function connectionPoolFields(policy: TrafficPolicy, protocol: Protocol, meshKeepalive?: Keepalive): ClusterInit {
   const { tcp, http } = policy.connectionPool ?? {};
+  const budget = policy.retryBudget;
+  const interval = duration(budget?.budgetInterval);
+  const concurrency = budget?.minRetryConcurrency ?? 0;
   const thresholds = {
     maxConnections: positive(tcp?.maxConnections),
     maxPendingRequests: positive(http?.http1MaxPendingRequests),
     maxRequests: positive(http?.http2MaxRequests),
     maxRetries: positive(http?.maxRetries),
-    ...(policy.retryBudget === undefined
+    ...(budget === undefined
       ? {}
       : {
           retryBudget: {
-            budgetPercent: { value: policy.retryBudget.percent ?? 20 },
-            minRetryConcurrency: policy.retryBudget.minRetryConcurrency ?? 3,
+            budgetPercent: { value: budget.percent ?? 20 },
+            minRetryConcurrency: concurrency > 0 ? concurrency : 3,
+            ...(interval === undefined ? {} : { budgetInterval: interval }),
           },
         }),
   };
-  const options = httpProtocolOptions(policy.connectionPool, protocol);
   return {
     circuitBreakers: { thresholds: [thresholds] },
     ...(tcp?.connectTimeout === undefined ? {} : { connectTimeout: duration(tcp.connectTimeout) }),
-    ...(tcp?.tcpKeepalive === undefined
-      ? {}
-      : {
-          upstreamConnectionOptions: {
-            tcpKeepalive: {
-              ...(tcp.tcpKeepalive.probes === undefined ? {} : { keepaliveProbes: tcp.tcpKeepalive.probes }),
-              ...(tcp.tcpKeepalive.time === undefined ? {} : { keepaliveTime: wholeSeconds(tcp.tcpKeepalive.time) }),
-              ...(tcp.tcpKeepalive.interval === undefined ? {} : { keepaliveInterval: wholeSeconds(tcp.tcpKeepalive.interval) }),
-            },
-          },
-        }),
-    ...(options === undefined
-      ? {}
-      : { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, options) } }),
+    ...keepaliveFields(meshKeepalive, tcp?.tcpKeepalive),
+    ...protocolOptions(policy.connectionPool, undefined, { protocol, sniffs: true, upgrade: false, preserveCase: false }),
   };
 }
 
-/** 0 and absent both mean "no limit of ours". */
-function positive(value: number | undefined): number {
-  return value === undefined || value <= 0 ? MAX_UINT32 : value;
-}
-
-function wholeSeconds(text: string): number {
-  return Number(duration(text).seconds);
-}
-
-function httpProtocolOptions(pool: ConnectionPool | undefined, protocol: Protocol): Fields<typeof HttpProtocolOptionsSchema> | undefined {
-  const { http, tcp } = pool ?? {};
-  const idle = http?.idleTimeout ?? tcp?.idleTimeout;
-  const common = {
-    ...(idle === undefined ? {} : { idleTimeout: duration(idle) }),
-    ...(tcp?.maxConnectionDuration === undefined ? {} : { maxConnectionDuration: duration(tcp.maxConnectionDuration) }),
-    ...(http?.maxRequestsPerConnection === undefined || http.maxRequestsPerConnection <= 0
-      ? {}
-      : { maxRequestsPerConnection: http.maxRequestsPerConnection }),
-  };
-  const hasCommon = Object.keys(common).length > 0;
-  const http2 = {
-    ...(http?.maxConcurrentStreams === undefined || http.maxConcurrentStreams <= 0
-      ? {}
-      : { maxConcurrentStreams: http.maxConcurrentStreams }),
-    ...(http?.http2KeepAlive === undefined
-      ? {}
-      : {
-          connectionKeepalive: {
-            interval: duration(http.http2KeepAlive.interval),
-            timeout: duration(http.http2KeepAlive.timeout) ?? seconds(5),
-          },
-        }),
-  };
-  const upstream = upstreamProtocol(http, protocol, http2);
-  if (!hasCommon && upstream === undefined) return undefined;
+/** The mesh's keepalive, field by field under the rule's own. */
+function keepaliveFields(mesh: Keepalive, own: NonNullable<ConnectionPool['tcp']>['tcpKeepalive']): ClusterInit {
+  if (mesh === undefined && own === undefined) return {};
+  const probes = positiveOf(own?.probes) ?? positiveOf(mesh?.probes);
+  const time = own?.time ?? mesh?.time;
+  const interval = own?.interval ?? mesh?.interval;
   return {
-    ...(hasCommon ? { commonHttpProtocolOptions: common } : {}),
-    upstreamProtocolOptions: upstream ?? {
-      case: 'explicitHttpConfig',
-      value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } },
+    upstreamConnectionOptions: {
+      tcpKeepalive: {
+        ...(probes === undefined ? {} : { keepaliveProbes: probes }),
+        ...(time === undefined ? {} : { keepaliveTime: wholeSeconds(time) }),
+        ...(interval === undefined ? {} : { keepaliveInterval: wholeSeconds(interval) }),
+      },
     },
   };
 }
 
-function upstreamProtocol(
-  http: NonNullable<ConnectionPool['http']> | undefined,
-  protocol: Protocol,
-  http2: object,
-): Fields<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions'] {
-  if (http?.useClientProtocol === true || protocol === 'auto')
-    return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: http2 } };
-  if (isHttp2(protocol) || (protocol === 'http' && http?.h2UpgradePolicy === 'UPGRADE'))
-    return { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'http2ProtocolOptions', value: http2 } } };
-  return undefined;
+function positiveOf(value: number | undefined): number | undefined {
+  return value === undefined || value <= 0 ? undefined : value;
+}
+
+/** 0 and absent both mean "no limit of ours". */
+function positive(value: number | undefined): number {
+  return positiveOf(value) ?? MAX_UINT32;
+}
+
+function wholeSeconds(text: string): number {
+  return Number(duration(text).seconds);
 }
 
 const SIMPLE_POLICIES: Readonly<Record<string, Cluster_LbPolicy>> = {
@@ -143,39 +128,47 @@ const SIMPLE_POLICIES: Readonly<Record<string, Cluster_LbPolicy>> = {
   RANDOM: Cluster_LbPolicy.RANDOM,
 };
 
-function loadBalancerFields(balancer: LoadBalancer | undefined, protocol: Protocol): ClusterInit {
-  const hash = balancer?.consistentHash;
-  if (hash !== undefined) {
-    if (hash.maglev !== undefined)
-      return {
-        lbPolicy: Cluster_LbPolicy.MAGLEV,
-        ...(hash.maglev.tableSize === undefined
-          ? {}
-          : { lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(hash.maglev.tableSize) } } }),
-      };
-    const minimum = hash.ringHash?.minimumRingSize ?? hash.minimumRingSize ?? 1024;
-    return {
-      lbPolicy: Cluster_LbPolicy.RING_HASH,
-      lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: BigInt(minimum === 0 ? 1024 : minimum) } },
-    };
-  }
-  if (balancer?.simple === 'PASSTHROUGH')
+function loadBalancerFields(cluster: ClusterInit, balancer: LoadBalancer | undefined): ClusterInit {
+  const original =
+    cluster.clusterDiscoveryType?.case === 'type' && cluster.clusterDiscoveryType.value === Cluster_DiscoveryType.ORIGINAL_DST;
+  if (original || balancer?.simple === 'PASSTHROUGH')
     return {
       lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
       clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     };
-  if (protocol === 'redis' && balancer?.simple === undefined) return { lbPolicy: Cluster_LbPolicy.MAGLEV };
+  const hash = balancer?.consistentHash;
+  if (hash !== undefined) return hashFields(hash);
   const policy = SIMPLE_POLICIES[balancer?.simple ?? ''] ?? Cluster_LbPolicy.LEAST_REQUEST;
   return { lbPolicy: policy, ...slowStart(balancer, policy) };
 }
 
+function hashFields(hash: NonNullable<LoadBalancer['consistentHash']>): ClusterInit {
+  if (hash.maglev !== undefined) {
+    const size = hash.maglev.tableSize ?? 0;
+    return {
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      ...(size === 0 ? {} : { lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(size) } } }),
+    };
+  }
+  const minimum = hash.ringHash === undefined ? hash.minimumRingSize || 1024 : (hash.ringHash.minimumRingSize ?? 0);
+  return {
+    lbPolicy: Cluster_LbPolicy.RING_HASH,
+    ...(minimum === 0 ? {} : { lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: BigInt(minimum) } } }),
+  };
+}
+
 function slowStart(balancer: LoadBalancer | undefined, policy: Cluster_LbPolicy): ClusterInit {
-  const window = balancer?.warmup?.duration ?? balancer?.warmupDurationSecs;
-  if (window === undefined || policy === Cluster_LbPolicy.RANDOM) return {};
+  const { warmup, warmupDurationSecs } = balancer ?? {};
+  const window = duration(warmup === undefined ? warmupDurationSecs : warmup.duration);
+  if ((warmup === undefined && window === undefined) || policy === Cluster_LbPolicy.RANDOM) return {};
   const slowStartConfig = {
-    slowStartWindow: duration(window),
-    aggression: { defaultValue: balancer?.warmup?.aggression ?? 1, runtimeKey: '' },
-    minWeightPercent: { value: balancer?.warmup?.minimumPercent ?? 10 },
+    ...(window === undefined ? {} : { slowStartWindow: window }),
+    ...(warmup === undefined
+      ? {}
+      : {
+          aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: '(' },
+          minWeightPercent: { value: warmup.minimumPercent ?? 10 },
+        }),
   };
   return policy === Cluster_LbPolicy.ROUND_ROBIN
     ? { lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig } } }
@@ -200,6 +193,7 @@ function outlierFields(outlier: OutlierDetection): ClusterInit {
       ...(outlier.splitExternalLocalOriginErrors === true
         ? {
             splitExternalLocalOriginErrors: true,
+            enforcingLocalOriginSuccessRate: 0,
             ...(local === undefined || local === 0
               ? {}
               : { consecutiveLocalOriginFailure: local, enforcingConsecutiveLocalOriginFailure: 100 }),

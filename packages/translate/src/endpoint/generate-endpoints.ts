@@ -5,6 +5,7 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/
 import { parseOutboundCluster } from '../cluster/names.ts';
 import { type Generated, referenceTo } from '../generated.ts';
 import { loadAssignment } from './load-assignment.ts';
+import { localityBalancing } from './locality.ts';
 
 /** Endpoints of the named clusters; a name that stands for nothing gets an empty assignment, so that the proxy can go on. */
 export function generateEndpoints(
@@ -26,10 +27,7 @@ const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: Mes
   const subset = rule?.subsets.find((candidate) => candidate.name === parsed.subset);
   if (parsed.subset !== '' && subset === undefined) return nothing;
   const policy = trafficPolicyOf(rule, subset, port.number, snapshot.mesh.defaultTrafficPolicy);
-  const message = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, {
-    setting: policy.loadBalancer?.localityLbSetting,
-    failover: policy.outlierDetection !== undefined,
-  });
+  const message = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot));
   const source = snapshot.sourceOf(service);
   return {
     name,

@@ -12,9 +12,8 @@ import {
 } from '@xebec/model';
 import { HealthStatus } from '@xebec/protos/envoy/config/core/v3/health_check';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
-import type { LoadBalancer } from '@xebec/schemas';
 import { socketAddress } from '../envoy/address.ts';
-import { type LocalityGroup, prioritise } from './locality.ts';
+import { type LocalityBalancing, type LocalityGroup, prioritise } from './locality.ts';
 
 /** The endpoints of one port of a service, those with a subset's labels only, by locality. */
 export function loadAssignment(
@@ -24,7 +23,7 @@ export function loadAssignment(
   port: ServicePort,
   subsetLabels: Labels | undefined,
   clusterName: string,
-  balancing?: { setting: LoadBalancer['localityLbSetting']; failover: boolean },
+  balancing?: LocalityBalancing,
 ): ClusterLoadAssignment {
   const endpoints = snapshot
     .endpoints(service, port.name)
@@ -38,7 +37,8 @@ export function loadAssignment(
     else group.endpoints.push(endpoint);
   }
   const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
-  const placed: readonly LocalityGroup[] = prioritise(sorted, proxy.locality, balancing?.setting, balancing?.failover ?? false);
+  const client = { locality: proxy.locality, labels: proxy.labels, network: String(proxy.metadata.NETWORK ?? '') };
+  const placed: readonly LocalityGroup[] = prioritise(sorted, client, balancing ?? { setting: undefined, failover: false });
   return create(ClusterLoadAssignmentSchema, {
     clusterName,
     endpoints: placed.map((group) => ({

@@ -8,6 +8,13 @@ export function socketAddress(address: string, port: number) {
   };
 }
 
+/** The address of a listener: `unix://` and a path, or an IP address with its port. */
+export function listenAddress(bind: string, port: number) {
+  return bind.startsWith('unix://')
+    ? { address: { case: 'pipe' as const, value: { path: bind.slice('unix://'.length) } } }
+    : socketAddress(bind, port);
+}
+
 /** Whether a text is an IPv4 or IPv6 address and not a host name. */
 export function isIpAddress(text: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || (text.includes(':') && /^[0-9a-fA-F:.]+$/.test(text));

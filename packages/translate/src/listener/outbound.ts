@@ -1,21 +1,34 @@
 import { create } from '@bufbuild/protobuf';
-import { isHttp, isTls, MESH_GATEWAY, type MeshSnapshot, type Service, type ServicePort } from '@xebec/model';
+import {
+  destinationRuleOf,
+  type EgressScope,
+  hostsOverlap,
+  isHttp,
+  isTls,
+  MESH_GATEWAY,
+  type MeshSnapshot,
+  type Protocol,
+  type Service,
+  type ServicePort,
+  virtualServiceHosts,
+} from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
-import { BLACK_HOLE, outboundCluster, PASSTHROUGH } from '../cluster/names.ts';
-import { cidrRange, isIpAddress, socketAddress } from '../envoy/address.ts';
+import { BLACK_HOLE, outboundCluster } from '../cluster/names.ts';
+import { isIpAddress, listenAddress, socketAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
-import { seconds } from '../envoy/duration.ts';
+import { seconds, ZERO } from '../envoy/duration.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { HTTP_PROXY_ROUTE } from '../route/outbound.ts';
-import { listenerAccessLogs } from '../telemetry/access-log.ts';
-import { destinationResolver } from '../virtual-service/destination.ts';
-import { type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
+import { unknownCluster } from '../route/virtual-host.ts';
+import { connectionPolicyOf, destinationResolver } from '../virtual-service/destination.ts';
+import { blockMatch, type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
 import { connectionManager } from './connection-manager.ts';
 import type { ListenerContext } from './context.ts';
 import { httpInspector, tlsInspector } from './listener-filters.ts';
-import { tcpProxy } from './tcp-proxy.ts';
+import { type Addition, addToBinding, type Binding, type HttpChain, isEmptyMatch } from './outbound-binding.ts';
+import { idleOption, tcpProxy } from './tcp-proxy.ts';
 
 type FilterChain = Fields<typeof FilterChainSchema>;
 
@@ -24,30 +37,27 @@ const ANY = '0.0.0.0';
 const PLAIN_HTTP = ['http/1.1', 'h2c'];
 const TRANSPORT_TIMEOUT = seconds(15);
 
-/** What one address and port gathers from the services that share it. */
-interface Binding {
-  readonly bind: string;
-  readonly port: number;
-  routeName?: string;
-  readonly chains: TcpChain[];
-  readonly references: Map<string, ConfigReference>;
-}
+/** A port as a listener offers it: the service's own, or that of a Sidecar's egress listener. */
+type ListenPort = Pick<ServicePort, 'number' | 'protocol' | 'name'>;
 
 /** `bind_port` listeners for every visible service port, in the order of their names. */
 export function outboundListeners(snapshot: MeshSnapshot, context: ListenerContext, ownPorts: ReadonlySet<number>): Generated<Listener>[] {
-  const bound = context.proxy.interceptionMode === 'NONE';
+  const explicit = context.proxy.interceptionMode === 'NONE';
   const bindings = new Map<string, Binding>();
   for (const egress of context.scope.egress) {
+    const catchAll = egress.port === undefined;
+    if (catchAll) for (const binding of bindings.values()) binding.locked = true;
     for (const service of bySeniority(egress.services)) {
-      for (const port of service.ports) {
-        if (port.protocol === 'udp' || (egress.port !== undefined && egress.port.number !== port.number)) continue;
-        if (bound) bindExplicitly(snapshot, context, bindings, service, port, ownPorts);
-        else bindTransparently(snapshot, context, bindings, service, port, egress.bind);
+      const ports: readonly ListenPort[] = egress.port === undefined ? service.ports : [egress.port];
+      for (const port of ports) {
+        if (port.protocol === 'udp') continue;
+        if (explicit) bindExplicitly(snapshot, context, bindings, egress, service, port, ownPorts);
+        else bindTransparently(snapshot, context, bindings, egress, service, port);
       }
     }
   }
-  const listeners = [...bindings.values()].map((binding) => toListener(context, binding, bound));
-  if (bound) listeners.push(httpProxyListener(context));
+  const listeners = [...bindings.values()].map((binding) => toListener(context, binding));
+  if (explicit) listeners.push(httpProxyListener(context));
   return listeners.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -57,182 +67,295 @@ function bySeniority(services: readonly Service[]): Service[] {
   return [...services].sort((a, b) => (age(a) < age(b) ? -1 : age(a) > age(b) ? 1 : a.hostname < b.hostname ? -1 : 1));
 }
 
+/** Where a listener stands: an address, and the address blocks of a service that has no single one. */
+interface Site {
+  readonly bind: string;
+  readonly extra?: readonly string[];
+  readonly blocks?: readonly string[];
+}
+
 function bindTransparently(
   snapshot: MeshSnapshot,
   context: ListenerContext,
   bindings: Map<string, Binding>,
+  egress: EgressScope,
   service: Service,
-  port: ServicePort,
-  bind: string | undefined,
+  port: ListenPort,
 ): void {
-  if (isHttp(port.protocol)) {
-    bindingAt(bindings, bind ?? ANY, port.number).routeName ??= String(port.number);
-    return;
-  }
-  const addresses = bind === undefined ? bindAddresses(snapshot, context, service, port) : [bind];
-  for (const address of addresses) {
-    const binding = bindingAt(bindings, address, port.number);
-    if (port.protocol === 'auto')
-      binding.routeName ??= address === ANY || service.headless ? String(port.number) : `${service.hostname}:${port.number}`;
-    addChains(snapshot, context, binding, service, port, address === ANY);
-  }
+  const bound = egress.bound === true || egress.bind?.startsWith('unix://') === true;
+  const fixed = egress.bind ?? (bound ? context.family.loopback[0] : undefined);
+  if (reserved(context, fixed ?? (isHttp(port.protocol) ? ANY : ''), port.number)) return;
+  const sites =
+    fixed !== undefined
+      ? [{ bind: fixed }]
+      : isHttp(port.protocol)
+        ? [{ bind: context.family.any[0], extra: context.family.any.slice(1) }]
+        : sitesOf(snapshot, context, service, port);
+  for (const site of sites) place(snapshot, context, bindings, egress, service, port, site, bound);
+}
+
+/** The proxy's own listeners keep their ports. */
+function reserved(context: ListenerContext, bind: string, port: number): boolean {
+  const { ENVOY_STATUS_PORT: status, ENVOY_PROMETHEUS_PORT: prometheus } = context.proxy.metadata;
+  return bind === ANY && [status, prometheus, context.inboundPort, context.outboundPort].some((taken) => Number(taken) === port);
 }
 
 /**
  * Without iptables the application calls an address of its own, where one listener a port stands for the service. A port
- * that the workload itself serves there is taken.
+ * that the workload itself serves there is taken; HTTP goes by the explicit proxy port.
  */
 function bindExplicitly(
   snapshot: MeshSnapshot,
   context: ListenerContext,
   bindings: Map<string, Binding>,
+  egress: EgressScope,
   service: Service,
-  port: ServicePort,
+  port: ListenPort,
   ownPorts: ReadonlySet<number>,
 ): void {
   if (isHttp(port.protocol) || ownPorts.has(port.number) || port.number === context.httpProxyPort) return;
-  const binding = bindingAt(bindings, context.proxy.appAddress, port.number);
-  if (port.protocol === 'auto') binding.routeName ??= `${service.hostname}:${port.number}`;
-  addChains(snapshot, context, binding, service, port, isTls(port.protocol) && service.meshExternal);
+  // Services share this address, so those of the outside are told apart by their server name.
+  const shared = isTls(port.protocol) && service.meshExternal;
+  place(snapshot, context, bindings, egress, service, port, { bind: context.proxy.appAddress }, true, shared);
 }
 
-/** Virtual addresses; for headless services each endpoint; else any address. */
-function bindAddresses(snapshot: MeshSnapshot, context: ListenerContext, service: Service, port: ServicePort): string[] {
-  const virtual = service.addresses.filter(isIpAddress).filter((address) => address !== ANY);
-  if (virtual.length > 0) return virtual;
-  if (service.headless && service.registry === 'kubernetes') {
-    const own = new Set(context.proxy.addresses);
-    const addresses = snapshot
-      .endpoints(service, port.name)
-      .map((endpoint) => endpoint.address)
-      .filter((address) => isIpAddress(address) && !own.has(address));
-    return [...new Set(addresses)];
+/** Virtual addresses and blocks; for services without, each endpoint; else any address. */
+function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Service, port: ListenPort): Site[] {
+  const { any } = context.family;
+  const addresses = service.addresses.filter((address) => address !== ANY);
+  const everywhere = { bind: any[0], extra: any.slice(1) };
+  const blocks = addresses.filter((address) => address.includes('/'));
+  const single = addresses.filter(isIpAddress).filter((address) => fits(address, any));
+  if (single.length > 0 || blocks.length > 0) {
+    const [first, ...rest] = single;
+    // A platform's further addresses are those of other families; each address of a ServiceEntry is a place of its own.
+    const own: Site[] =
+      service.registry === 'kubernetes' ? (first === undefined ? [] : [{ bind: first, extra: rest }]) : single.map((bind) => ({ bind }));
+    return [...own, ...blocks.map((block) => ({ ...everywhere, blocks: [block] }))];
   }
-  return [ANY];
+  if (service.resolution !== 'passthrough') return [everywhere];
+  const endpoints = snapshot.endpoints(service, port.name).map((endpoint) => endpoint.address);
+  if (service.registry !== 'kubernetes' && endpoints.length === 0 && service.selector === undefined) return [everywhere];
+  const own = context.proxy.addresses[0];
+  return [...new Set(endpoints.filter((address) => isIpAddress(address) && address !== own))].map((bind) => ({ bind }));
 }
 
-function bindingAt(bindings: Map<string, Binding>, bind: string, port: number): Binding {
-  const key = `${bind}_${port}`;
-  let binding = bindings.get(key);
-  if (binding === undefined) {
-    binding = { bind, port, chains: [], references: new Map() };
-    bindings.set(key, binding);
-  }
-  return binding;
+/** Whether the proxy has addresses of that family. */
+function fits(address: string, any: readonly string[]): boolean {
+  return any.some((wildcard) => wildcard.includes(':') === address.includes(':'));
 }
 
-/** Chains of a service that is not HTTP: those of its VirtualService, then one to the service itself. */
-function addChains(
+function place(
   snapshot: MeshSnapshot,
   context: ListenerContext,
-  binding: Binding,
+  bindings: Map<string, Binding>,
+  egress: EgressScope,
   service: Service,
-  port: ServicePort,
-  shared: boolean,
+  port: ListenPort,
+  site: Site,
+  bound: boolean,
+  byServerName = false,
 ): void {
-  const { proxy, scope } = context;
-  const site = {
+  const key = `${site.bind}_${port.number}`;
+  const binding = bindings.get(key);
+  if (binding?.locked === true) return;
+  const addition = additionOf(snapshot, context, egress, service, port, site, byServerName);
+  if (binding !== undefined) {
+    addToBinding(binding, addition);
+    return;
+  }
+  const { mode, protocol, http, tcp, references } = addition;
+  bindings.set(key, {
+    bind: site.bind,
+    extra: site.extra ?? [],
+    port: port.number,
+    bound,
+    mode: http?.sniffed === true ? 'sniffed' : mode,
+    protocol,
+    ...(http === undefined ? {} : { http }),
+    tcp: [...tcp],
+    locked: false,
+    references: new Map(references.map((reference) => [`${reference.namespace}/${reference.name}`, reference])),
+  });
+}
+
+function additionOf(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  egress: EgressScope,
+  service: Service,
+  port: ListenPort,
+  site: Site,
+  byServerName: boolean,
+): Addition {
+  const { protocol } = port;
+  const anywhere = site.bind === context.family.any[0];
+  if (isHttp(protocol)) {
+    const http: HttpChain = { routeName: port.number === 0 ? site.bind : String(port.number), protocol, sniffed: anywhere };
+    return { protocol, mode: 'http', http, tcp: [], references: [] };
+  }
+  const { chains, references } = byteChains(snapshot, context, egress, service, port, site, anywhere || byServerName);
+  if (protocol !== 'auto') return { protocol, mode: 'tcp', tcp: chains, references };
+  const routeName = port.number === 0 ? site.bind : anywhere ? String(port.number) : `${service.hostname}:${port.number}`;
+  return { protocol, mode: 'sniffed', http: { routeName, protocol, sniffed: true }, tcp: chains, references };
+}
+
+/** Chains of a service that is not HTTP: those of the VirtualServices of its host, else one to the service itself. */
+function byteChains(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  egress: EgressScope,
+  service: Service,
+  port: ListenPort,
+  site: Site,
+  shared: boolean,
+): { chains: TcpChain[]; references: ConfigReference[] } {
+  const { proxy, scope, domain } = context;
+  const blocks = site.blocks ?? [];
+  const place = {
     proxy,
     gateways: new Set([MESH_GATEWAY]),
     ports: [port.number],
     resolve: destinationResolver(snapshot, proxy, scope, port.number, false),
+    blocks,
   };
-  const rule = context.tcpRuleOf(service.hostname);
-  const chains = rule === undefined ? [] : [...(isTls(port.protocol) ? tlsChains(rule, site) : []), ...tcpChains(rule, site)];
-  if (rule !== undefined && chains.length > 0)
-    binding.references.set(`${rule.metadata.namespace}/${rule.metadata.name}`, referenceTo(rule));
-  const own: TcpChain = {
-    match: ownMatch(service, port, shared),
-    destinations: [{ cluster: outboundCluster(port.number, undefined, service.hostname), weight: 100 }],
-    consistentHash: false,
-  };
-  const takesAll = chains.some((chain) => isEmptyMatch(chain.match));
-  for (const chain of takesAll ? chains : [...chains, own]) {
-    // Two chains with one match are an error for Envoy; the one of the older service stands.
-    if (!binding.chains.some((other) => sameMatch(other.match, chain.match))) binding.chains.push(chain);
+  const tls = isTls(port.protocol);
+  const rules = egress.virtualServices
+    .filter((config) => (tls ? config.spec.tls : config.spec.tcp) !== undefined)
+    .filter((config) => virtualServiceHosts(config, domain).some((host) => hostsOverlap(host, service.hostname)));
+  const chains: TcpChain[] = [];
+  const references: ConfigReference[] = [];
+  for (const rule of rules) {
+    const made = tls ? tlsChains(rule, place) : tcpChains(rule, place);
+    if (made.length > 0) references.push(referenceTo(rule));
+    chains.push(...made);
+    // What takes every connection of the service is the last that counts.
+    if (!tls && made.some((chain) => sameBlocks(chain, blocks))) return { chains, references };
   }
+  if (tls && chains.length > 0) return { chains, references };
+  const names =
+    tls && blocks.length + (shared && service.addresses.every((address) => !isIpAddress(address) || address === ANY) ? 1 : 0) > 0;
+  return { chains: [...chains, ownChain(snapshot, context, service, port, { blocks, byServerName: names })], references };
 }
 
-/** On an address that services share, a service is known by its server name or its address block. */
-function ownMatch(service: Service, port: ServicePort, shared: boolean): TcpChain['match'] {
-  if (!shared) return {};
-  const blocks = service.addresses.filter((address) => address.includes('/')).map(cidrRange);
-  if (blocks.length > 0) return { prefixRanges: blocks };
-  return isTls(port.protocol) && service.hostname !== '*' ? { serverNames: [service.hostname] } : {};
+function sameBlocks(chain: TcpChain, blocks: readonly string[]): boolean {
+  return JSON.stringify(chain.match) === JSON.stringify(blockMatch(blocks));
 }
 
-function isEmptyMatch(match: TcpChain['match']): boolean {
-  return sameMatch(match, {});
+function ownChain(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  service: Service,
+  port: ListenPort,
+  match: { readonly blocks: readonly string[]; readonly byServerName: boolean },
+): TcpChain {
+  const [only, ...more] = service.ports;
+  const number = only !== undefined && more.length === 0 ? only.number : port.number;
+  const rule = destinationRuleOf(snapshot, context.proxy, service);
+  const policy = rule === undefined ? undefined : connectionPolicyOf(rule, undefined);
+  return {
+    match: {
+      ...(match.byServerName && service.hostname !== '*' ? { serverNames: [service.hostname] } : {}),
+      ...blockMatch(match.blocks),
+    },
+    destinations: [{ cluster: outboundCluster(number, undefined, service.hostname), weight: 100 }],
+    consistentHash: policy?.hashSourceIp === true,
+    ...(policy === undefined ? {} : { policy }),
+  };
 }
 
-function sameMatch(a: TcpChain['match'], b: TcpChain['match']): boolean {
-  const key = (match: TcpChain['match']) =>
-    JSON.stringify([match.serverNames ?? [], match.prefixRanges ?? [], match.sourcePrefixRanges ?? []]);
-  return key(a) === key(b);
-}
-
-function toListener(context: ListenerContext, binding: Binding, bound: boolean): Generated<Listener> {
+function toListener(context: ListenerContext, binding: Binding): Generated<Listener> {
   const { outbound, scope } = context;
   const name = `${binding.bind}_${binding.port}`;
-  const { routeName } = binding;
-  const http: FilterChain[] =
-    routeName === undefined
-      ? []
-      : [
-          {
-            filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: PLAIN_HTTP },
-            filters: [
-              connectionManager({
-                direction: 'outbound',
-                statPrefix: `outbound_${name};`,
-                route: routeName,
-                filters: outbound.httpFilters('http'),
-                side: outbound,
-                pathNormalization: context.pathNormalization,
-              }),
-            ],
-            transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
-          },
-        ];
-  const tcp = binding.chains.map(
-    (chain): FilterChain => ({
+  const { http } = binding;
+  const chains: { chain: FilterChain; takesAll: boolean }[] = binding.tcp.map((chain) => ({
+    chain: {
       ...(isEmptyMatch(chain.match) ? {} : { filterChainMatch: chain.match }),
-      filters: [tcpProxy(chain.destinations, outbound.accessLog, { hashSourceIp: chain.consistentHash })],
+      filters: [...outbound.tcpFilters(binding.port), byteFilter(context, chain)],
       transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
-    }),
-  );
-  const needsTls = binding.chains.some((chain) => (chain.match.serverNames?.length ?? 0) > 0);
-  const takesAll = binding.chains.some((chain) => isEmptyMatch(chain.match));
-  const fallback = binding.bind === ANY && !takesAll ? { defaultFilterChain: passthroughChain(context) } : {};
+    },
+    takesAll: isEmptyMatch(chain.match),
+  }));
+  if (http !== undefined)
+    chains.push({
+      chain: {
+        ...(http.sniffed ? { filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: PLAIN_HTTP } } : {}),
+        filters: [httpFilter(context, name, http, binding.port)],
+        transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
+      },
+      takesAll: !http.sniffed,
+    });
+  const matching = chains.filter(({ takesAll }) => !takesAll).map(({ chain }) => chain);
+  const takesAll = chains.findLast((entry) => entry.takesAll)?.chain;
+  const needsTls = binding.tcp.some((chain) => (chain.match.serverNames?.length ?? 0) > 0);
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress(binding.bind, binding.port),
-    filterChains: [...http, ...tcp],
-    ...fallback,
-    listenerFilters: [...(needsTls ? [tlsInspector()] : []), ...(http.length > 0 ? [httpInspector()] : [])],
-    listenerFiltersTimeout: context.detectionTimeout,
+    address: listenAddress(binding.bind, binding.port),
+    additionalAddresses: binding.extra.map((address) => ({ address: socketAddress(address, binding.port) })),
+    // A chain that takes all is the default, so that no connection starts to match another and is then dropped.
+    ...(takesAll === undefined
+      ? { filterChains: matching, defaultFilterChain: passthroughChain(context) }
+      : matching.length === 0
+        ? { filterChains: [takesAll] }
+        : { filterChains: matching, defaultFilterChain: takesAll }),
+    listenerFilters: [...(needsTls ? [tlsInspector()] : []), ...(http?.sniffed === true ? [httpInspector()] : [])],
+    // Waiting for the first bytes has an end only where HTTP is told apart by them.
+    listenerFiltersTimeout: http?.sniffed === true ? context.detectionTimeout : ZERO,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(bound ? {} : { bindToPort: false }),
+    ...(binding.bound ? { maxConnectionsToAcceptPerSocketEvent: 1 } : { bindToPort: false }),
   });
   const sidecar = scope.sidecar === undefined ? [] : [referenceTo(scope.sidecar)];
   return { name, message, provenance: [...binding.references.values(), ...sidecar] };
 }
 
+function httpFilter(context: ListenerContext, listener: string, http: HttpChain, port: number) {
+  const { outbound } = context;
+  return connectionManager({
+    direction: 'outbound',
+    statPrefix: `outbound_${listener};`,
+    route: http.routeName,
+    filters: outbound.httpFilters(protocolOfFilters(http.protocol), port),
+    side: outbound,
+    pathNormalization: context.pathNormalization,
+  });
+}
+
+/** A sniffed port gets the filters of HTTP. */
+function protocolOfFilters(protocol: Protocol): Protocol {
+  return protocol === 'auto' ? 'http' : protocol;
+}
+
+function byteFilter(context: ListenerContext, chain: TcpChain) {
+  const { outbound } = context;
+  const { policy } = chain;
+  return tcpProxy(chain.destinations, outbound.tcpAccessLog, {
+    ...idleOption(outbound),
+    hashSourceIp: chain.consistentHash,
+    ...(policy?.idleTimeout === undefined ? {} : { idleTimeout: policy.idleTimeout }),
+    ...(policy?.maxDuration === undefined ? {} : { maxDuration: policy.maxDuration }),
+    ...(policy?.tunnel === undefined ? {} : { tunnel: policy.tunnel }),
+  });
+}
+
+/** Where bytes to unknown addresses go. */
+function unknownBytes(context: ListenerContext): string {
+  return context.scope.outboundPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : unknownCluster(context.scope);
+}
+
 /** What goes to a port that services use but to an address that none of them has. */
 function passthroughChain(context: ListenerContext): FilterChain {
-  const cluster = context.scope.outboundPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : PASSTHROUGH;
   return {
     name: 'PassthroughFilterChain',
     filterChainMatch: {},
-    filters: [tcpProxy([{ cluster, weight: 1 }], context.outbound.accessLog)],
+    filters: [tcpProxy([{ cluster: unknownBytes(context), weight: 1 }], context.outbound.tcpAccessLog, idleOption(context.outbound))],
   };
 }
 
 /** 0.0.0.0:15001, where iptables bring everything that goes out; connections are handed to the listener they were meant for. */
 export function virtualOutbound(context: ListenerContext): Generated<Listener> {
-  const { outbound, outboundPort, scope } = context;
-  const cluster = scope.outboundPolicy === 'REGISTRY_ONLY' ? BLACK_HOLE : PASSTHROUGH;
+  const { outbound, outboundPort } = context;
+  const cluster = unknownBytes(context);
   const message = create(ListenerSchema, {
     name: 'virtualOutbound',
     address: socketAddress(ANY, outboundPort),
@@ -243,11 +366,11 @@ export function virtualOutbound(context: ListenerContext): Generated<Listener> {
         filterChainMatch: { destinationPort: outboundPort },
         filters: [tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
       },
-      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy([{ cluster, weight: 1 }], outbound.accessLog)] },
+      { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy([{ cluster, weight: 1 }], outbound.tcpAccessLog, idleOption(outbound))] },
     ],
     useOriginalDst: true,
     trafficDirection: TrafficDirection.OUTBOUND,
-    accessLog: listenerAccessLogs(outbound.accessLog),
+    accessLog: [...outbound.listenerLog],
     maxConnectionsToAcceptPerSocketEvent: 1,
   });
   return { name: message.name, message, provenance: [] };
@@ -267,7 +390,7 @@ function httpProxyListener(context: ListenerContext): Generated<Listener> {
             direction: 'outbound',
             statPrefix: `outbound_${name};`,
             route: HTTP_PROXY_ROUTE,
-            filters: outbound.httpFilters('http'),
+            filters: outbound.httpFilters('http', httpProxyPort),
             side: outbound,
             pathNormalization: context.pathNormalization,
             explicitProxy: true,
@@ -277,7 +400,7 @@ function httpProxyListener(context: ListenerContext): Generated<Listener> {
       },
     ],
     trafficDirection: TrafficDirection.OUTBOUND,
-    accessLog: listenerAccessLogs(outbound.accessLog),
+    accessLog: [...outbound.listenerLog],
   });
   return { name, message, provenance: [] };
 }

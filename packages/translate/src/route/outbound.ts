@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type EgressScope,
+  hostCovers,
   isHttp,
   MESH_GATEWAY,
   type MeshProxy,
   type MeshSnapshot,
   type Service,
-  type ServicePort,
+  type SidecarScope,
   sidecarScope,
   type VirtualService,
   virtualServiceHosts,
@@ -15,7 +17,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
-import { httpRoutes } from '../virtual-service/http-routes.ts';
+import { httpRoutes, type Route } from '../virtual-service/http-routes.ts';
 import { catchAllHost, defaultRoute, serviceDomains, type VirtualHost } from './virtual-host.ts';
 
 /** Route of the explicit HTTP proxy port. */
@@ -46,74 +48,173 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   const anyPort = target.port === 0;
   // Proxyless gRPC compares the host with its port, and knows no way to ignore it.
   const grpc = proxy.flavour === 'grpc';
-  const portInHost = anyPort || grpc;
-  const egress = scope.egress.find((entry) => entry.port?.number === target.port) ?? scope.egress.find((entry) => entry.port === undefined);
-  const services = (egress ?? scope).services.filter((service) => target.hostname === undefined || service.hostname === target.hostname);
-  const rules = (egress ?? scope).virtualServices.filter((config) => config.spec.http !== undefined);
-  const ruleOf = virtualServiceLookup(rules, snapshot.domain);
-  const hosts: VirtualHost[] = [];
+  const egress = egressOf(scope, target.port) ?? scope;
   const references = new Map<string, ConfigReference>();
-  const taken = new Set<string>();
-  const placed = new Set<VirtualService>();
-  const add = (host: string, port: number, domains: readonly string[], rule: VirtualService | undefined) => {
-    const free = (portInHost ? withPort(domains, port) : domains).filter((name) => !taken.has(name));
-    if (free.length === 0) return;
-    const resolve = destinationResolver(snapshot, proxy, scope, port, !anyPort);
-    const site = { proxy, gateways: new Set([MESH_GATEWAY]), ports: [port], listenerPort: port, resolve };
-    const routes =
-      rule === undefined
-        ? [defaultRoute(resolve({ host, port: { number: port } }, ''))]
-        : httpRoutes(resolveDelegates(snapshot, rule), site).map((output) => output.route);
-    // A rule none of whose routes can hold here leaves a host without routes: 404, as it says.
-    for (const name of free) taken.add(name);
-    if (rule !== undefined) {
-      placed.add(rule);
-      references.set(`${rule.metadata.namespace}/${rule.metadata.name}`, referenceTo(rule));
-    }
-    hosts.push({ name: `${host}:${port}`, domains: free, routes, includeRequestAttemptCount: true });
-  };
-  for (const { service, port } of httpPorts(services, target.port)) {
-    const rule = ruleOf(service.hostname);
-    add(service.hostname, port.number, serviceDomains(service, proxy, snapshot.domain), rule);
-  }
-  if (target.hostname === undefined) {
-    // Hosts that only a VirtualService knows: beside the services it also rules, else on port 80.
-    const known = new Set(httpPorts(services, target.port).map(({ service }) => service.hostname));
-    for (const rule of rules) {
-      const port = placed.has(rule) && !anyPort ? target.port : 80;
-      if (!anyPort && port !== target.port) continue;
-      for (const host of virtualServiceHosts(rule, snapshot.domain)) {
-        if (known.has(host) || (host.startsWith('*') && placed.has(rule))) continue;
-        add(host, port, [host], rule);
-      }
+  const domains = new DomainNames();
+  const hosts: VirtualHost[] = [];
+  for (const group of hostGroups(snapshot, proxy, scope, egress, target.port)) {
+    for (const { hostname, service } of group.hosts) {
+      const names =
+        service === undefined
+          ? grpc
+            ? [hostname, `${hostname}:${group.port}`]
+            : anyPort
+              ? withPort([hostname], group.port)
+              : [hostname]
+          : grpc
+            ? bothForms(serviceDomains(service, proxy, snapshot.domain), group.port)
+            : anyPort
+              ? withPort(serviceDomains(service, proxy, snapshot.domain), group.port)
+              : serviceDomains(service, proxy, snapshot.domain);
+      const free = domains.take(`${hostname}:${group.port}`, names);
+      if (free.length === 0) continue;
+      if (group.rule !== undefined) references.set(`${group.rule.metadata.namespace}/${group.rule.metadata.name}`, referenceTo(group.rule));
+      hosts.push({
+        name: `${hostname}:${group.port}`,
+        domains: free,
+        routes: [...group.routes],
+        includeRequestAttemptCount: includesAttemptCount(snapshot),
+      });
     }
   }
   hosts.sort((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1));
+  const { hostname } = target;
+  // A listener for the address of one service: whatever host a request names, this is where it goes.
+  const shown =
+    hostname === undefined
+      ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot))])]
+      : hosts.filter((host) => host.domains?.includes(hostname) === true).map((host) => ({ ...host, domains: ['*'] }));
   const message = create(RouteConfigurationSchema, {
     name,
-    virtualHosts: grpc ? hosts : [...hosts, catchAllHost(scope.outboundPolicy)],
+    virtualHosts: shown,
     validateClusters: false,
     maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE,
-    ignorePortInHostMatching: !portInHost,
+    ignorePortInHostMatching: !anyPort,
   });
   return { name, message, provenance: [...references.values()] };
 }
 
-interface HttpPort {
-  readonly service: Service;
-  readonly port: ServicePort;
+/** The egress listener that rules a port: the first that names it, or the one for all ports. */
+function egressOf(scope: SidecarScope, port: number): EgressScope | undefined {
+  return scope.egress.find((entry) => entry.port === undefined || entry.port.number === port);
 }
 
-function httpPorts(services: readonly Service[], port: number): HttpPort[] {
-  return services.flatMap((service) =>
-    service.ports
-      .filter((candidate) => (port === 0 || candidate.number === port) && (isHttp(candidate.protocol) || candidate.protocol === 'auto'))
-      .map((candidate) => ({ service, port: candidate })),
+function includesAttemptCount(snapshot: MeshSnapshot): boolean {
+  return snapshot.mesh.defaultConfig?.proxyHeaders?.attemptCount?.disabled !== true;
+}
+
+/** Hosts that share a list of routes on a port. */
+interface HostGroup {
+  readonly port: number;
+  readonly rule?: VirtualService;
+  readonly routes: readonly Route[];
+  readonly hosts: readonly { readonly hostname: string; readonly service?: Service }[];
+}
+
+/**
+ * First the hosts of VirtualServices in their order, then services that none rules. A rule none of whose routes can hold
+ * here is as if it were not there. Hosts that no service has stand beside the services that the rule also names, and on
+ * port 80.
+ */
+function hostGroups(snapshot: MeshSnapshot, proxy: MeshProxy, scope: SidecarScope, egress: EgressScope, listenerPort: number): HostGroup[] {
+  const { domain, mesh } = snapshot;
+  const anyPort = listenerPort === 0;
+  const present = egress.services.filter((service) => anyPort || service.ports.some(({ number }) => number === listenerPort));
+  const byHost = new Map(present.map((service) => [service.hostname.toLowerCase(), service]));
+  const http = new Map<Service, readonly number[]>(present.map((service) => [service, httpPortsOf(service, listenerPort)]));
+  const ruleOf = virtualServiceLookup(egress.virtualServices, domain);
+  const resolve = destinationResolver(snapshot, proxy, scope, listenerPort, true);
+  const site = {
+    proxy,
+    gateways: new Set([MESH_GATEWAY]),
+    ports: [listenerPort],
+    listenerPort,
+    resolve,
+    defaultRetries: mesh.defaultHttpRetryPolicy,
+    grpc: proxy.flavour === 'grpc',
+  };
+  const groups: HostGroup[] = [];
+  const ruled = new Set<Service>();
+  for (const rule of egress.virtualServices) {
+    if (rule.spec.http === undefined || rule.spec.http.length === 0) continue;
+    const hosts = virtualServiceHosts(rule, domain).map((host) => host.toLowerCase());
+    if (listenerPort !== 80 && !hosts.some((host) => touches(host, byHost))) continue;
+    const routes = httpRoutes(resolveDelegates(snapshot, rule), site).map((output) => output.route);
+    if (routes.length === 0) continue;
+    const services = new Set<Service>();
+    const others: string[] = [];
+    for (const host of hosts.filter((name) => !name.startsWith('*'))) {
+      const service = byHost.get(host);
+      if (service === undefined) others.push(host);
+      else services.add(service);
+    }
+    for (const host of hosts.filter((name) => name.startsWith('*'))) {
+      const covered = present.filter((service) => hostCovers(host, service.hostname));
+      // The most specific rule has a service to itself.
+      for (const service of covered) if (ruleOf(service.hostname) === rule) services.add(service);
+      if (covered.length === 0) others.push(host);
+    }
+    const ports = new Set([...services].flatMap((service) => http.get(service) ?? []));
+    if (ports.size === 0 && listenerPort === 80) ports.add(80);
+    for (const port of ports) {
+      const here = [...services].filter((service) => http.get(service)?.includes(port) === true);
+      for (const service of here) ruled.add(service);
+      groups.push({
+        port,
+        rule,
+        routes,
+        hosts: [...others.map((hostname) => ({ hostname })), ...here.map((service) => ({ hostname: service.hostname, service }))],
+      });
+    }
+  }
+  for (const service of present) {
+    if (ruled.has(service)) continue;
+    for (const port of http.get(service) ?? []) {
+      const to = resolve({ host: service.hostname, port: { number: port } }, service.namespace);
+      groups.push({
+        port,
+        routes: [defaultRoute(to, mesh.defaultHttpRetryPolicy)],
+        hosts: [{ hostname: service.hostname, service }],
+      });
+    }
+  }
+  return groups;
+}
+
+/** Whether a host of a rule has to do with any of the services. */
+function touches(host: string, services: ReadonlyMap<string, Service>): boolean {
+  if (services.has(host)) return true;
+  return [...services.keys()].some((hostname) =>
+    host.startsWith('*') ? hostCovers(host, hostname) : hostname.startsWith('*') && hostCovers(hostname, host),
   );
+}
+
+function httpPortsOf(service: Service, listenerPort: number): number[] {
+  return service.ports
+    .filter(({ number, protocol }) => (listenerPort === 0 || number === listenerPort) && (isHttp(protocol) || protocol === 'auto'))
+    .map(({ number }) => number);
+}
+
+/** Each name of a virtual host and each domain is given out once. */
+class DomainNames {
+  readonly #hosts = new Set<string>();
+  readonly #domains = new Set<string>();
+
+  take(name: string, domains: readonly string[]): string[] {
+    if (this.#hosts.has(name)) return [];
+    this.#hosts.add(name);
+    const free = domains.filter((domain) => !this.#domains.has(domain.toLowerCase()));
+    for (const domain of free) this.#domains.add(domain.toLowerCase());
+    return free;
+  }
 }
 
 /** `host:port`, and the bare name where clients leave the port out because it is the default. */
 function withPort(domains: readonly string[], port: number): string[] {
   const named = domains.map((domain) => `${domain}:${port}`);
   return port === 80 ? [...domains, ...named] : named;
+}
+
+function bothForms(domains: readonly string[], port: number): string[] {
+  return domains.flatMap((domain) => [domain, `${domain}:${port}`]);
 }

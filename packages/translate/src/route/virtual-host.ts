@@ -1,6 +1,7 @@
-import type { MeshProxy, Service } from '@xebec/model';
+import type { MeshProxy, Service, SidecarScope } from '@xebec/model';
 import type { VirtualHostSchema } from '@xebec/protos/envoy/config/route/v3/route_components';
-import { PASSTHROUGH } from '../cluster/names.ts';
+import type { HttpRoute } from '@xebec/schemas';
+import { outboundCluster, PASSTHROUGH } from '../cluster/names.ts';
 import { isIpAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
 import { ZERO } from '../envoy/duration.ts';
@@ -12,8 +13,8 @@ import { retryPolicy } from '../virtual-service/retry.ts';
 export type VirtualHost = Fields<typeof VirtualHostSchema>;
 
 /** The route of a service that no VirtualService rules. */
-export function defaultRoute(to: ResolvedDestination): Route {
-  const policy = retryPolicy(undefined, to.consistentHash !== undefined);
+export function defaultRoute(to: ResolvedDestination, retries: HttpRoute['retries']): Route {
+  const policy = retryPolicy(retries, false);
   return {
     name: 'default',
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
@@ -32,14 +33,14 @@ export function defaultRoute(to: ResolvedDestination): Route {
 }
 
 /** Where requests go that no other virtual host takes: on to where they were going, or nowhere. */
-export function catchAllHost(policy: 'ALLOW_ANY' | 'REGISTRY_ONLY'): VirtualHost {
+export function catchAllHost(scope: SidecarScope, includeRequestAttemptCount: boolean): VirtualHost {
   const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
-  if (policy === 'REGISTRY_ONLY')
+  if (scope.outboundPolicy === 'REGISTRY_ONLY')
     return {
       name: 'block_all',
       domains: ['*'],
       routes: [{ name: 'block_all', match, action: { case: 'directResponse', value: { status: 502 } } }],
-      includeRequestAttemptCount: true,
+      includeRequestAttemptCount,
     };
   return {
     name: 'allow_any',
@@ -50,12 +51,18 @@ export function catchAllHost(policy: 'ALLOW_ANY' | 'REGISTRY_ONLY'): VirtualHost
         match,
         action: {
           case: 'route',
-          value: { clusterSpecifier: { case: 'cluster', value: PASSTHROUGH }, timeout: ZERO, maxGrpcTimeout: ZERO },
+          value: { clusterSpecifier: { case: 'cluster', value: unknownCluster(scope) }, timeout: ZERO, maxGrpcTimeout: ZERO },
         },
       },
     ],
-    includeRequestAttemptCount: true,
+    includeRequestAttemptCount,
   };
+}
+
+/** Where traffic to unknown hosts goes when it may: on to its own destination, or through the proxy that the Sidecar names. */
+export function unknownCluster(scope: SidecarScope): string {
+  const through = scope.sidecar?.spec.outboundTrafficPolicy?.egressProxy;
+  return through === undefined ? PASSTHROUGH : outboundCluster(through.port?.number ?? 0, through.subset, through.host);
 }
 
 /**
@@ -64,8 +71,8 @@ export function catchAllHost(policy: 'ALLOW_ANY' | 'REGISTRY_ONLY'): VirtualHost
  */
 export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace'>, domain: string): string[] {
   const { hostname } = service;
-  const names = hostname.startsWith('*') ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
-  const subdomains = service.headless && !hostname.startsWith('*') ? names.map((name) => `*.${name}`) : [];
+  const names = isIpAddress(hostname) ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
+  const subdomains = service.headless && service.registry === 'kubernetes' ? names.map((name) => `*.${name}`) : [];
   const addresses = service.addresses
     .filter((address) => isIpAddress(address) && address !== '0.0.0.0' && address !== '::')
     .map((address) => (address.includes(':') ? `[${address}]` : address));

@@ -6,10 +6,8 @@ import { stringMatcher } from './match.ts';
 
 /** The CORS filter's configuration of a route. */
 export function corsPolicy(cors: NonNullable<HttpRoute['corsPolicy']>): Fields<typeof CorsPolicySchema> {
-  const origins = [
-    ...(cors.allowOrigins ?? []),
-    ...(cors.allowOrigin ?? []).map((origin) => (origin === '*' ? { regex: '.*' } : { exact: origin })),
-  ];
+  // The old list counts only where the new one is not given.
+  const origins = cors.allowOrigins ?? (cors.allowOrigin ?? []).map((exact) => ({ exact }));
   return {
     allowOriginStringMatch: origins.flatMap((origin) => stringMatcher(origin) ?? []),
     filterEnabled: { defaultValue: { numerator: 100 } },

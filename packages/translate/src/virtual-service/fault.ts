@@ -4,7 +4,7 @@ import { FaultAbortSchema, type HTTPFaultSchema } from '@xebec/protos/envoy/exte
 import type { HttpRoute } from '@xebec/schemas';
 import type { Fields } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
-import { millionths } from './fraction.ts';
+import { hundredths, millionths } from './fraction.ts';
 
 const GRPC_STATUS: readonly string[] = [
   'OK',
@@ -39,7 +39,8 @@ export function faultConfig(fault: NonNullable<HttpRoute['fault']>): Fields<type
       : {
           delay: create(FaultDelaySchema, {
             faultDelaySecifier: { case: 'fixedDelay', value: duration(wait) },
-            percentage: millionths(delay?.percentage?.value ?? delay?.percent ?? 100),
+            // Without a percentage no request is delayed, nor aborted: that is how the API defines it.
+            percentage: delay?.percentage === undefined ? hundredths(delay?.percent ?? 0) : millionths(delay.percentage.value ?? 0),
           }),
         }),
     ...(status === undefined && grpc < 0
@@ -47,7 +48,7 @@ export function faultConfig(fault: NonNullable<HttpRoute['fault']>): Fields<type
       : {
           abort: create(FaultAbortSchema, {
             errorType: status !== undefined ? { case: 'httpStatus', value: status } : { case: 'grpcStatus', value: grpc },
-            percentage: millionths(abort?.percentage?.value ?? 100),
+            ...(abort?.percentage === undefined ? {} : { percentage: millionths(abort.percentage.value ?? 0) }),
           }),
         }),
   };

@@ -9,7 +9,7 @@ export interface HeaderFields {
   readonly requestHeadersToRemove: string[];
   readonly responseHeadersToAdd: HeaderOption[];
   readonly responseHeadersToRemove: string[];
-  /** From `set` of `host` or `:authority`: Envoy rewrites the host in its own field. */
+  /** From `set` (or `add`) of `host` or `:authority`: Envoy rewrites the host in its own field. */
   readonly authority?: string;
 }
 
@@ -17,7 +17,7 @@ export interface HeaderFields {
 export function headerFields(headers: RouteHeaders | undefined): HeaderFields {
   const request = headers?.request;
   const response = headers?.response;
-  const authority = Object.entries(request?.set ?? {}).find(([name]) => isHost(name))?.[1];
+  const authority = hostOf(request?.set) ?? hostOf(request?.add);
   return {
     requestHeadersToAdd: options(request),
     requestHeadersToRemove: removals(request),
@@ -29,7 +29,8 @@ export function headerFields(headers: RouteHeaders | undefined): HeaderFields {
 
 /** Two sets of operations in order: those of the route, then those of its only destination. */
 export function mergeHeaderFields(first: HeaderFields, second: HeaderFields): HeaderFields {
-  const authority = second.authority ?? first.authority;
+  // The route's own host stands over its destination's, as Envoy has it where there are several destinations.
+  const authority = first.authority ?? second.authority;
   return {
     requestHeadersToAdd: [...first.requestHeadersToAdd, ...second.requestHeadersToAdd],
     requestHeadersToRemove: [...first.requestHeadersToRemove, ...second.requestHeadersToRemove],
@@ -58,6 +59,10 @@ function entries(map: Readonly<Record<string, string>> | undefined): [string, st
 
 function removals(operations: Operations): string[] {
   return (operations?.remove ?? []).filter((name) => !isHost(name) && !name.startsWith(':'));
+}
+
+function hostOf(map: Readonly<Record<string, string>> | undefined): string | undefined {
+  return Object.entries(map ?? {}).find(([name]) => isHost(name))?.[1];
 }
 
 function isHost(name: string): boolean {

@@ -13,7 +13,7 @@ import { configPath, RULE_METADATA } from '../envoy/istio-metadata.ts';
 import { corsPolicy } from './cors.ts';
 import type { DestinationResolver, ResolvedDestination } from './destination.ts';
 import { faultConfig } from './fault.ts';
-import { millionths } from './fraction.ts';
+import { hundredths, millionths } from './fraction.ts';
 import { hashPolicies } from './hash-policy.ts';
 import { type HeaderFields, headerFields, mergeHeaderFields } from './headers.ts';
 import { isCatchAll, operationPath, routeMatch } from './match.ts';
@@ -33,6 +33,12 @@ export interface HttpRouteOutput {
 export interface HttpRouteSite extends MatchSite {
   /** Port that redirects and span names speak of. */
   readonly listenerPort: number;
+  /** Whether requests arrive over TLS here. */
+  readonly tls?: boolean;
+  /** What the mesh retries where a route does not say. */
+  readonly defaultRetries?: HttpRoute['retries'];
+  /** Proxyless gRPC reads another timeout field than Envoy. */
+  readonly grpc?: boolean;
   readonly resolve: DestinationResolver;
 }
 
@@ -82,7 +88,11 @@ interface Action {
 function actionOf(config: VirtualService, http: HttpRoute, common: HeaderFields, site: HttpRouteSite): Action {
   const operationHost = `${config.metadata.name}:${site.listenerPort}`;
   if (http.redirect !== undefined)
-    return { action: { case: 'redirect', value: redirectAction(http.redirect, site.listenerPort) }, headers: common, operationHost };
+    return {
+      action: { case: 'redirect', value: redirectAction(http.redirect, site.listenerPort, site.tls === true) },
+      headers: common,
+      operationHost,
+    };
   if (http.directResponse !== undefined)
     return { action: { case: 'directResponse', value: directResponse(http.directResponse) }, headers: common, operationHost };
   // Envoy refuses a whole configuration for one route that leads nowhere, so the route itself says that it fails.
@@ -104,22 +114,21 @@ function forward(
   const weighty = all.filter(({ entry }) => (entry.weight ?? 0) > 0);
   // Several destinations none of which has a weight share equally: the weights may not all be 0.
   const live = all.length === 1 ? all : weighty.length > 0 ? weighty : all.map(({ entry, to }) => ({ entry: { ...entry, weight: 1 }, to }));
-  const [first] = live;
-  const single = live.length === 1 && first !== undefined ? first : undefined;
+  const [only] = all;
+  const single = all.length === 1 && only !== undefined ? only : undefined;
   const headers = single === undefined ? common : mergeHeaderFields(common, headerFields(single.entry.headers));
-  const hash = single?.to.consistentHash ?? live.find(({ to }) => to.consistentHash !== undefined)?.to.consistentHash;
-  const policy = retryPolicy(http.retries, hash !== undefined);
+  const policy = retryPolicy(http.retries ?? site.defaultRetries, single?.to.consistentHash !== undefined);
   const timeout = duration(http.timeout) ?? ZERO;
   const authority = http.rewrite?.authority ?? headers.authority;
   const action: RouteAction = {
     clusterSpecifier: single === undefined ? weighted(live) : { case: 'cluster', value: single.to.cluster },
     timeout,
-    maxGrpcTimeout: timeout,
+    ...(site.grpc === true ? { maxStreamDuration: { maxStreamDuration: timeout } } : { maxGrpcTimeout: timeout }),
     ...(policy === undefined ? {} : { retryPolicy: policy }),
     ...rewriteFields(http.rewrite),
     ...(authority === undefined || authority === '' ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     requestMirrorPolicies: mirrors(http, namespace, site.resolve),
-    hashPolicy: hashPolicies(hash),
+    hashPolicy: live.flatMap(({ to }) => hashPolicies(to.consistentHash)),
   };
   return {
     action: { case: 'route', value: action },
@@ -164,16 +173,20 @@ function rewriteFields(rewrite: HttpRoute['rewrite']): RouteAction {
 /** Where copies of a request go; the answers are thrown away. */
 function mirrors(http: HttpRoute, namespace: string, resolve: DestinationResolver): NonNullable<RouteAction['requestMirrorPolicies']> {
   const list = [
-    ...(http.mirror === undefined
-      ? []
-      : [{ destination: http.mirror, percent: http.mirrorPercentage?.value ?? http.mirrorPercent ?? 100 }]),
-    ...(http.mirrors ?? []).map((mirror) => ({ destination: mirror.destination, percent: mirror.percentage?.value ?? 100 })),
+    ...(http.mirror === undefined ? [] : [{ destination: http.mirror, share: mirrored(http.mirrorPercentage, http.mirrorPercent) }]),
+    ...(http.mirrors ?? []).map((mirror) => ({ destination: mirror.destination, share: mirrored(mirror.percentage, undefined) })),
   ];
   return list
-    .filter(({ percent }) => percent > 0)
-    .map(({ destination, percent }) => ({
+    .filter(({ share }) => share.numerator > 0)
+    .map(({ destination, share }) => ({
       cluster: resolve(destination, namespace).cluster,
-      runtimeFraction: { defaultValue: millionths(percent) },
+      runtimeFraction: { defaultValue: share },
+      traceSampled: false,
       disableShadowHostSuffixAppend: true,
     }));
+}
+
+/** The share of requests that is copied: all where nothing is said. */
+function mirrored(percentage: HttpRoute['mirrorPercentage'], whole: number | undefined) {
+  return percentage === undefined ? hundredths(whole ?? 100) : millionths(percentage.value ?? 0);
 }

@@ -24,8 +24,12 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
     if (claim === undefined) headers.push(headerMatcher(name, value, inverted));
     else dynamicMetadata.push(claimMatcher(claim, value, inverted));
   };
-  for (const [name, value] of sorted(match.headers)) add(name, value, false);
-  for (const [name, value] of sorted(match.withoutHeaders)) add(name, value, true);
+  const conditions = [
+    ...sorted(match.headers).map(([name, value]) => ({ name, value, inverted: false })),
+    ...sorted(match.withoutHeaders).map(([name, value]) => ({ name, value, inverted: true })),
+  ];
+  for (const { name, value, inverted } of conditions.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)))
+    add(name, value, inverted);
   if (match.method !== undefined) headers.push(headerMatcher(':method', match.method, false));
   if (match.authority !== undefined) headers.push(headerMatcher(':authority', match.authority, false));
   if (match.scheme !== undefined) headers.push(headerMatcher(':scheme', match.scheme, false));
@@ -41,7 +45,7 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
 export function isCatchAll(match: HttpMatch | undefined): boolean {
   if (match === undefined) return true;
   const uri = match.uri;
-  const anyPath = uri === undefined || uri.prefix === '/' || uri.regex === '.*' || uri.regex === '*';
+  const anyPath = uri === undefined || uri.prefix === '/' || uri.regex === '.*';
   const { headers, withoutHeaders, queryParams, method, authority, scheme } = match;
   const conditions = [headers, withoutHeaders, queryParams].some((group) => group !== undefined && Object.keys(group).length > 0);
   return anyPath && !conditions && method === undefined && authority === undefined && scheme === undefined;
@@ -60,8 +64,8 @@ function pathFields(match: HttpMatch): RouteMatch {
   const caseSensitive = match.ignoreUriCase !== true;
   if (uri?.exact !== undefined) return { pathSpecifier: { case: 'path', value: uri.exact }, caseSensitive };
   if (uri?.prefix !== undefined) return { pathSpecifier: { case: 'prefix', value: uri.prefix }, caseSensitive };
-  if (uri?.regex !== undefined) return { pathSpecifier: { case: 'safeRegex', value: { regex: uri.regex } } };
-  return { pathSpecifier: { case: 'prefix', value: '/' } };
+  if (uri?.regex !== undefined) return { pathSpecifier: { case: 'safeRegex', value: { regex: uri.regex } }, caseSensitive };
+  return { pathSpecifier: { case: 'prefix', value: '/' }, caseSensitive };
 }
 
 /** `undefined` where the thing need only be there. */
@@ -113,7 +117,7 @@ function claimMatcher(path: readonly string[], value: StringMatch, inverted: boo
         case: 'orMatch',
         // A claim may be one value or a list of them.
         value: {
-          valueMatchers: [single, { matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value: single } } } }],
+          valueMatchers: [{ matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value: single } } } }, single],
         },
       },
     },

@@ -14,13 +14,19 @@ const CODES: Readonly<Record<number, RedirectAction_RedirectResponseCode>> = {
   308: RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT,
 };
 
-/** `listenerPort` stands in where the port is to be that of the request. */
-export function redirectAction(redirect: NonNullable<HttpRoute['redirect']>, listenerPort: number): Fields<typeof RedirectActionSchema> {
+/** `listenerPort` stands in where the port is to be that of the request; `tls`: whether requests come over TLS. */
+export function redirectAction(
+  redirect: NonNullable<HttpRoute['redirect']>,
+  listenerPort: number,
+  tls: boolean,
+): Fields<typeof RedirectActionSchema> {
   const code = CODES[redirect.redirectCode ?? 301];
   const fromRequest = redirect.derivePort === 'FROM_REQUEST_PORT';
   // A default port is not written into the location.
-  const natural = (redirect.scheme === 'https' && listenerPort === 443) || (redirect.scheme !== 'https' && listenerPort === 80);
-  const port = redirect.port ?? (fromRequest && !natural ? listenerPort : undefined);
+  const scheme = redirect.scheme ?? (tls ? 'https' : 'http');
+  const wanted = redirect.port ?? (fromRequest ? listenerPort : undefined);
+  const natural = (scheme === 'http' && wanted === 80) || (scheme === 'https' && wanted === 443);
+  const port = natural ? undefined : wanted;
   return {
     ...(redirect.authority === undefined ? {} : { hostRedirect: redirect.authority }),
     ...(redirect.scheme === undefined ? {} : { schemeRewriteSpecifier: { case: 'schemeRedirect' as const, value: redirect.scheme } }),

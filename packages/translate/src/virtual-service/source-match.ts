@@ -17,16 +17,30 @@ export interface MatchSite {
 }
 
 /**
- * Whether a match can hold at all where it is about to be written. Caller and port are known when routes are made, so a
- * match that cannot hold leaves no route behind.
+ * Whether an HTTP match can hold at all where it is about to be written. Caller and port are known when routes are made, so
+ * a match that cannot hold leaves no route behind. Gateways named in a match take the place of its source filters.
  */
 export function appliesHere(match: SourceMatch, namespace: string, site: MatchSite): boolean {
-  if (match.port !== undefined && site.ports.length > 0 && !site.ports.includes(match.port)) return false;
-  if (match.gateways !== undefined && match.gateways.length > 0) {
-    // Gateways named in a match take the place of its source filters.
-    return match.gateways.some((name) => site.gateways.has(qualifyGateway(name, namespace)));
-  }
-  if (!site.gateways.has(MESH_GATEWAY)) return true;
-  if (match.sourceNamespace !== undefined && match.sourceNamespace !== '' && match.sourceNamespace !== site.proxy.namespace) return false;
+  if (!atPort(match, site)) return false;
+  return match.gateways !== undefined && match.gateways.length > 0 ? atGateway(match, namespace, site) : fromSource(match, site);
+}
+
+/** The same for TCP and TLS matches, where gateways and source filters must both hold. */
+export function appliesToConnection(match: SourceMatch, namespace: string, site: MatchSite): boolean {
+  const anywhere = match.gateways === undefined || match.gateways.length === 0;
+  return atPort(match, site) && (anywhere || atGateway(match, namespace, site)) && fromSource(match, site);
+}
+
+function atPort(match: SourceMatch, site: MatchSite): boolean {
+  return match.port === undefined || site.ports.length === 0 || site.ports.includes(match.port);
+}
+
+function atGateway(match: SourceMatch, namespace: string, site: MatchSite): boolean {
+  return (match.gateways ?? []).some((name) => site.gateways.has(name === MESH_GATEWAY ? name : qualifyGateway(name, namespace)));
+}
+
+function fromSource(match: SourceMatch, site: MatchSite): boolean {
+  const { sourceNamespace } = match;
+  if (sourceNamespace !== undefined && sourceNamespace !== '' && sourceNamespace !== site.proxy.namespace) return false;
   return selects(match.sourceLabels, site.proxy.labels);
 }
