@@ -38,7 +38,7 @@ function violationsOf(owner: LayeredPackage, path: string, specifier: string, by
   if (specifier.startsWith('.')) return leavesPackage(path, specifier) ? [`${path}: "${specifier}" reaches out of ${owner.name}`] : [];
   const name = packageName(specifier);
   if (name === owner.name) return [];
-  const isTest = /\.(spec|fuzz)\.ts$/.test(path);
+  const isTest = /\.(spec|fuzz)\.ts$|\/testing\//.test(path);
   const found: string[] = [];
   const declared = owner.dependencies.has(name) || (isTest && (owner.devDependencies.has(name) || name === 'vitest'));
   if (!declared && name !== 'vitest') found.push(`${path}: imports ${name}, which ${owner.name}/package.json does not declare`);

@@ -4,7 +4,7 @@ import type { Call } from './call.ts';
 import { explainCall } from './explain-call.ts';
 import type { Explanation, Topic } from './explanation.ts';
 import { findGateway } from './gateways.ts';
-import { shop } from './test-mesh.ts';
+import { shop } from './testing/shop.ts';
 import { explanationText, referenceText } from './text.ts';
 import { findWorkload } from './workloads.ts';
 
