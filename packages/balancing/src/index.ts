@@ -13,6 +13,7 @@ export {
   type BalancingEvent,
   type BalancingPolicy,
   createLoadBalancer,
+  healthByPriority,
   type LoadBalancer,
   type LoadBalancerOptions,
 } from './load-balancer.ts';

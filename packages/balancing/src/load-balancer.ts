@@ -58,11 +58,7 @@ export interface LoadBalancer<H extends Host = Host> {
  * hosts (ring hash and maglev: their tables); choosing costs no allocation.
  */
 export function createLoadBalancer<H extends Host>(hosts: readonly H[], options: LoadBalancerOptions<H>): LoadBalancer<H> {
-  const levels: H[][] = [];
-  for (const host of hosts) {
-    while (levels.length <= host.priority) levels.push([]);
-    levels[host.priority]?.push(host);
-  }
+  const levels = byPriority(hosts);
   const panicPercent = options.panicPercent ?? 50;
   const overprovisioning = options.overprovisioning ?? 140;
   const counts = levels.map((level) => healthOfLevel(level, options.weightedPriorityHealth ?? false));
@@ -94,6 +90,20 @@ export function createLoadBalancer<H extends Host>(hosts: readonly H[], options:
       return ((slot & 1) === 1 ? level.degraded : level.healthy)?.(pinned);
     },
   };
+}
+
+function byPriority<H extends Host>(hosts: readonly H[]): H[][] {
+  const levels: H[][] = [];
+  for (const host of hosts) {
+    while (levels.length <= host.priority) levels.push([]);
+    levels[host.priority]?.push(host);
+  }
+  return levels;
+}
+
+/** How healthy each priority is; by the weights of hosts instead of their number when `weighted`. */
+export function healthByPriority(hosts: readonly Host[], weighted: boolean): PriorityHealth[] {
+  return byPriority(hosts).map((level) => healthOfLevel(level, weighted));
 }
 
 function healthOfLevel(level: readonly Host[], weighted: boolean): PriorityHealth {

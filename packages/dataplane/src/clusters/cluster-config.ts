@@ -1,11 +1,12 @@
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
-import { Cluster_DiscoveryType, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { Cluster_DiscoveryType, Cluster_LbPolicy, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type {
   HttpProtocolOptions as CommonHttpOptions,
   Http1ProtocolOptions,
   Http2ProtocolOptions,
 } from '@xebec/protos/envoy/config/core/v3/protocol';
+import { ClusterConfigSchema as AggregateSchema } from '@xebec/protos/envoy/extensions/clusters/aggregate/v3/cluster';
 import { DnsClusterSchema } from '@xebec/protos/envoy/extensions/clusters/dns/v3/dns_cluster';
 import {
   type HttpProtocolOptions,
@@ -18,7 +19,7 @@ import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
 import { compileClientCodec } from './client-codec.ts';
 import { compileDns, type DnsSettings } from './dns-settings.ts';
 
-export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst';
+export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst' | 'aggregate';
 
 /** A cluster's settings in the form the request path wants. */
 export interface ClusterConfig {
@@ -54,6 +55,8 @@ export interface ClusterConfig {
   readonly destinationPort: number | undefined;
   /** ORIGINAL_DST: dynamic metadata that overrides the destination. */
   readonly destinationMetadata: { readonly namespace: string; readonly path: readonly string[] } | undefined;
+  /** Of an aggregate: its members in order. */
+  readonly members: readonly string[];
   readonly cleanupIntervalMs: number;
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -82,7 +85,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     idleTimeoutMs: optionalDurationMs(common?.idleTimeout) ?? hour,
     maxHostConnections: proto.circuitBreakers?.perHostThresholds[0]?.maxConnections ?? Number.POSITIVE_INFINITY,
     maxConnectionMs: optionalDurationMs(common?.maxConnectionDuration) ?? 0,
-    codec: compileClientCodec(common, http1Options(proto, options), http2Options(proto, options)),
+    codec: compileClientCodec(common, http1Options(proto, options), http2Options(proto, options), `cluster "${proto.name}"`),
     maxStreamMs: optionalDurationMs(common?.maxStreamDuration) ?? 0,
     http1Trailers: http1Options(proto, options)?.enableTrailers ?? false,
     autoSni: upstream?.autoSni ?? false,
@@ -100,6 +103,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
         : undefined,
     destinationPort: original?.upstreamPortOverride,
     destinationMetadata: metadataKey(original?.metadataKey),
+    members: membersOf(proto, where),
     cleanupIntervalMs: optionalDurationMs(proto.cleanupInterval) ?? 5_000,
     metadata: proto.metadata?.filterMetadata ?? {},
   };
@@ -151,6 +155,14 @@ function discoveryOf(proto: ClusterProto, where: string): Discovery {
     const { name, typedConfig } = kind.value;
     if (typedConfig !== undefined && typeNameOf(typedConfig) === DnsClusterSchema.typeName)
       return unpack(typedConfig, DnsClusterSchema, `${where}: cluster_type`).allAddressesInSingleEndpoint ? 'logical-dns' : 'strict-dns';
+    if (typedConfig !== undefined && typeNameOf(typedConfig) === AggregateSchema.typeName) {
+      if (proto.lbPolicy !== Cluster_LbPolicy.CLUSTER_PROVIDED)
+        throw new XebecError(
+          'E_CONFIG',
+          `${where}: LB policy ${Cluster_LbPolicy[proto.lbPolicy]} is not valid for an aggregate. Only 'CLUSTER_PROVIDED' is allowed`,
+        );
+      return 'aggregate';
+    }
     const known = namedTypes[name];
     if (known === undefined)
       throw new XebecError('E_CONFIG', `${where}: cluster type "${name}" is not supported; use static, EDS, DNS or original destination`);
@@ -168,6 +180,13 @@ function discoveryOf(proto: ClusterProto, where: string): Discovery {
     default:
       return 'static';
   }
+}
+
+function membersOf({ clusterDiscoveryType: kind }: ClusterProto, where: string): readonly string[] {
+  const any = kind.case === 'clusterType' ? kind.value.typedConfig : undefined;
+  return any !== undefined && typeNameOf(any) === AggregateSchema.typeName
+    ? unpack(any, AggregateSchema, `${where}: cluster_type`).clusters
+    : [];
 }
 
 function protocolOf(proto: ClusterProto, options: HttpProtocolOptions | undefined): ClusterConfig['protocol'] {

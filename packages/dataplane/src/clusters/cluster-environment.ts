@@ -4,6 +4,7 @@ import type { SocketInspector } from '../net/original-destination.ts';
 import type { SharedCounters } from '../runtime/shared-counter.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { Subscribe } from '../xds-client/subscribe.ts';
+import type { Cluster } from './cluster.ts';
 import type { ResolveName } from './dns-resolver.ts';
 import type { Host } from './host.ts';
 import type { ActiveHealth } from './host-health.ts';
@@ -11,6 +12,8 @@ import type { OutlierReport } from './relayed-outliers.ts';
 
 /** What clusters share. */
 export interface ClusterEnvironment {
+  /** For aggregates: the cluster of a name that requests see now. */
+  readonly findCluster?: ((name: string) => Cluster | undefined) | undefined;
   readonly secrets: SecretStore;
   readonly subscribe: Subscribe;
   readonly stats: StatsScope;

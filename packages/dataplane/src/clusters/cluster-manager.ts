@@ -23,7 +23,7 @@ export class ClusterManager implements CollectionWatcher {
   #settled: (() => void) | undefined;
 
   constructor(environment: ClusterEnvironment) {
-    this.#environment = environment;
+    this.#environment = { ...environment, findCluster: (name) => this.get(name) };
   }
   get(name: string): Cluster | undefined {
     return this.#active.get(name);

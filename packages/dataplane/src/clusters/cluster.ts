@@ -1,10 +1,11 @@
-import { metadataCriteria } from '@xebec/balancing';
+import { healthByPriority, metadataCriteria, type PriorityHealth } from '@xebec/balancing';
 import { XebecError } from '@xebec/core';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ClusterLoadAssignment, ClusterLoadAssignment_Policy_DropOverload } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import type { HttpProtocol } from '../http/codecs.ts';
 import { addressText } from '../net/endpoint-address.ts';
+import { AggregateHosts } from './aggregate-hosts.ts';
 import { type ClusterConfig, compileClusterConfig } from './cluster-config.ts';
 import type { ClusterEnvironment } from './cluster-environment.ts';
 import { type ClusterStats, createClusterStats } from './cluster-stats.ts';
@@ -46,6 +47,8 @@ export class Cluster {
   readonly #selection: HostSelection;
   readonly #transports: TransportMatches;
   readonly #originals: OriginalDestinationHosts | undefined;
+  readonly #aggregate: AggregateHosts<Cluster> | undefined;
+  #levels: readonly PriorityHealth[] | undefined;
   readonly #stops: (() => void)[] = [];
   #publishedEjections = '';
   #dropOverloads: readonly ClusterLoadAssignment_Policy_DropOverload[] = [];
@@ -82,6 +85,9 @@ export class Cluster {
     });
     if (this.config.discovery === 'original-dst')
       this.#originals = new OriginalDestinationHosts(this.config, this.#hosts, clock, scope, () => this.#onHostsChanged());
+    const { findCluster } = environment;
+    if (this.config.discovery === 'aggregate' && findCluster !== undefined)
+      this.#aggregate = new AggregateHosts({ names: this.config.members, find: findCluster, panicPercent: balancing.panicPercent, random });
     this.outliers = this.#createOutliers(proto);
     this.checker = this.#createChecker(proto, where);
     if (proto.loadAssignment !== undefined) hostsOfAssignment(proto.loadAssignment);
@@ -125,10 +131,22 @@ export class Cluster {
   }
   /** A host for the request, or undefined when none is healthy. */
   choose(request: HostRequest): Host | undefined {
+    if (this.#aggregate !== undefined) return this.#aggregate.choose(request);
     return this.#originals === undefined ? this.#selection.choose(request) : this.#originals.choose(request);
+  }
+  /** Whose pools, limits and health a chosen host belongs to: this cluster's, or those of a member of an aggregate. */
+  ownerOf(host: Host): Cluster {
+    return this.#aggregate === undefined ? this : (this.#aggregate.ownerOf(host)?.ownerOf(host) ?? this);
+  }
+  /** How healthy each priority is. */
+  get levels(): readonly PriorityHealth[] {
+    if (this.#aggregate !== undefined) return this.#aggregate.levels;
+    this.#levels ??= healthByPriority([...this.#hosts.values()], this.#selection.weightedPriorityHealth);
+    return this.#levels;
   }
   /** Whether requests are sent by their hash. */
   get usesHash(): boolean {
+    if (this.#aggregate !== undefined) return this.#aggregate.usesHash;
     const { kind } = this.config.balancing.policy;
     return kind === 'ring-hash' || kind === 'maglev';
   }
@@ -372,6 +390,7 @@ export class Cluster {
     this.#countMembers();
   }
   #countMembers(): void {
+    this.#levels = undefined;
     let healthy = 0;
     let degraded = 0;
     let excluded = 0;

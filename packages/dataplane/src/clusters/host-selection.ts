@@ -26,6 +26,8 @@ export interface HostRequest {
   readonly header: ((name: string) => string | undefined) | undefined;
   /** ORIGINAL_DST with a metadata key: reads the stream's dynamic metadata. */
   readonly dynamicMetadata?: ((namespace: string, path: readonly string[]) => unknown) | undefined;
+  /** Among this priority only: a member of an aggregate cluster. */
+  readonly onlyPriority?: number | undefined;
   /** The route's `metadata_match`, for clusters with subsets. */
   readonly metadata?: MetadataCriteria | undefined;
   /** What a retry keeps away from, and the hosts tried so far, in order. Instead of `avoid`. */
@@ -94,7 +96,7 @@ export class HostSelection {
     const choice = this.#choice;
     choice.hash = request.hash;
     choice.metadata = request.metadata;
-    choice.skippedPriorities = undefined;
+    choice.skippedPriorities = request.onlyPriority === undefined ? undefined : this.#othersThan(request.onlyPriority);
     const { retry, avoid } = request;
     if (retry !== undefined && retry.tried.length > 0) {
       const { rules, tried } = retry;
@@ -111,6 +113,11 @@ export class HostSelection {
       (host) => avoid.has(host),
       5,
     );
+  }
+  #othersThan(only: number): ReadonlySet<number> {
+    const others = new Set<number>();
+    for (const { priority } of this.#parts.hosts()) if (priority !== only) others.add(priority);
+    return others;
   }
   #chooseBy(choice: { attempt: number } & ChooseContext, attempt: number): Host | undefined {
     this.#balancer ??= this.#create();

@@ -92,8 +92,9 @@ export class ClusterCaller implements FilterUpstream {
         return;
       }
       const call = new Call(head, body, name, resolve, reject);
-      const pool = cluster.httpPool(host, protocol, undefined, undefined, false);
-      const attempt = new UpstreamAttempt(call, cluster, host, pool, cluster.limits);
+      const owner = cluster.ownerOf(host);
+      const pool = owner.httpPool(host, protocol, undefined, undefined, false);
+      const attempt = new UpstreamAttempt(call, owner, host, pool, owner.limits);
       call.cancelTimeout = this.#clock.setTimeout(() => {
         attempt.cancel();
         reject(new XebecError('E_UPSTREAM_TIMEOUT', `call to cluster "${name}" took longer than ${timeoutMs} ms`));

@@ -14,6 +14,7 @@ import {
   type HttpConnectionManager,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import type { RequestHead } from '@xebec/wire';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
@@ -27,6 +28,8 @@ import type { LocalReplyRewrite } from './local-reply-rewrite.ts';
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
 export interface RouteSource {
   current: CompiledRouteTable | undefined;
+  /** Where routes are scoped: the table of a request. */
+  readonly choose?: (request: RequestHead) => CompiledRouteTable | undefined;
 }
 
 export interface NamedFilterFactory {
@@ -42,10 +45,10 @@ export interface HttpSettings {
   readonly codec: 'auto' | 'http1' | 'http2';
   readonly routes: RouteSource;
   readonly filters: readonly NamedFilterFactory[];
-  readonly accessLogs: readonly AccessLogWriter[];
-  /** Undefined: trace headers pass as they are. */
   /** By type, in lower case: filters of upgrades that have their own. */
   readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
+  readonly accessLogs: readonly AccessLogWriter[];
+  /** Undefined: trace headers pass as they are. */
   readonly tracing: HttpTracing | undefined;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
@@ -123,9 +126,9 @@ export function compileHttpSettings(
     HttpSettings,
     | 'routes'
     | 'filters'
+    | 'upgradeFilters'
     | 'accessLogs'
     | 'tracing'
-    | 'upgradeFilters'
     | 'stats'
     | 'suppressEnvoyHeaders'
     | 'bufferLimitBytes'
@@ -232,9 +235,9 @@ const escapedSlashes: Partial<Record<EscapedSlashes, HttpSettings['escapedSlashe
 
 export interface CompiledHttpFilters {
   readonly filters: readonly NamedFilterFactory[];
+  readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly suppressEnvoyHeaders: boolean;
   /** Filters whose configuration comes over ECDS. */
-  readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly discovered: readonly DynamicFilter[];
 }
 
@@ -251,8 +254,6 @@ export function compileHttpFilters(
   unwrap: (any: Any) => Any,
   discover?: DiscoverFilter,
 ): CompiledHttpFilters {
-  const filters: NamedFilterFactory[] = [];
-  const discovered: DynamicFilter[] = [];
   const chain = compileChain(proto.httpFilters, find, context, unwrap, discover);
   const upgradeFilters = new Map<string, readonly NamedFilterFactory[]>();
   const discovered = [...chain.discovered];
@@ -272,6 +273,8 @@ function compileChain(
   unwrap: (any: Any) => Any,
   discover: DiscoverFilter | undefined,
 ): Omit<CompiledHttpFilters, 'upgradeFilters'> {
+  const filters: NamedFilterFactory[] = [];
+  const discovered: DynamicFilter[] = [];
   let suppressEnvoyHeaders = false;
   for (const filter of protos) {
     const where = `http filter "${filter.name}"`;

@@ -217,7 +217,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (this.#routeKnown) return this.#route;
     this.#routeKnown = true;
     const { info } = this;
-    const route = this.#table?.route(this.request, { info, random: this.#draw });
+    const { choose } = this.settings.routes;
+    const table = choose === undefined ? this.#table : choose(this.request);
+    const route = table?.route(this.request, { info, random: this.#draw });
     this.#route = route;
     if (route === undefined) return undefined;
     info.routeName = route.name;
@@ -285,9 +287,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       return;
     }
     this.#replied = true;
+    this.#refused = reply.status === 400;
     this.#chain?.drop();
     this.#server.resume();
-    this.#refused = reply.status === 400;
     const headers = this.#routeHeaders(reply.headers);
     const { head, body } = this.#message(reply.status, reply.body, headers, reply.grpcStatus);
     this.#deliver(head, body);
@@ -310,9 +312,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
           settings.stats.count('downstream_rq_ws_on_non_ws_route');
           // Envoy refuses it before its router.
           settings.stats.rqRouted.add(-1);
+          if (this.version === 'HTTP/2') this.#owner.endSoon();
           this.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
           return;
-          if (this.version === 'HTTP/2') this.#owner.endSoon();
         }
         this.#router = new Router(this, route, action);
         this.#router.start(this.request, endStream);

@@ -41,8 +41,9 @@ export function mirrorRequest(
     markInternal(copy.headers, stream.settings.ownAddress);
     if (stream.trace?.context !== undefined && !policy.traceSampled) setHeader(copy.headers, 'x-b3-sampled', '0');
     const mirror = new Mirror(copy, endStream, stream);
-    const pool = cluster.httpPool(host, stream.version === 'HTTP/2' ? 'http2' : 'http1', undefined, undefined, false);
-    mirror.start(new UpstreamAttempt(mirror, cluster, host, pool, cluster.limits));
+    const owner = cluster.ownerOf(host);
+    const pool = owner.httpPool(host, stream.version === 'HTTP/2' ? 'http2' : 'http1', undefined, undefined, false);
+    mirror.start(new UpstreamAttempt(mirror, owner, host, pool, owner.limits));
     mirrors.push(mirror);
   }
   return mirrors;

@@ -255,8 +255,9 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (retries.attempts > 1) this.#announceRetry(request);
     this.#attemptSpan = stream.trace?.startAttempt(cluster.config.name);
     const high = this.#action.priority === 'high';
-    const pool = poolFor(stream, cluster, host, head, this.#action);
-    const attempt = new UpstreamAttempt(this, cluster, host, pool, high ? cluster.highLimits : cluster.limits);
+    const owner = cluster.ownerOf(host);
+    const pool = poolFor(stream, owner, host, head, this.#action);
+    const attempt = new UpstreamAttempt(this, owner, host, pool, high ? owner.highLimits : owner.limits);
     this.#attempt = attempt;
     stream.info.attemptCount = retries.attempts;
     attempt.start();

@@ -31,6 +31,7 @@ import { compileHttpTracing } from '../tracing/http-tracing.ts';
 import type { ZipkinReporters } from '../tracing/zipkin-reporters.ts';
 import type { ExtensionStore } from '../xds-client/extension-store.ts';
 import type { RouteStore } from './route-store.ts';
+import { openScopedRoutes } from './scoped-routes.ts';
 import { compileTcpProxy } from './tcp-proxy.ts';
 import type { NetworkChain, TerminalFactory } from './terminal.ts';
 
@@ -138,17 +139,19 @@ function compileHttpManager(
       ? environment.routes.inline(specifier.value)
       : specifier.case === 'rds'
         ? environment.routes.subscribe(specifier.value.routeConfigName, specifier.value.configSource, where, `http.${proto.statPrefix}`)
-        : undefined;
-  if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config or rds`);
+        : specifier.case === 'scopedRoutes'
+          ? openScopedRoutes(specifier.value, environment.routes, `${where}: scoped_routes`, `http.${proto.statPrefix}`)
+          : undefined;
+  if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config, rds or scoped_routes`);
   const stats = createHcmStats(environment.stats, proto.statPrefix, environment.stats.scope(`listener.${place.statName}`));
   const traced = compileHttpTracing(proto, place.direction, stats.scope, environment, where);
   const settings = compileHttpSettings(proto, {
     routes: handle.source,
     filters: compiled.filters,
+    upgradeFilters: compiled.upgradeFilters,
     suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
     tracing: traced?.tracing,
-    upgradeFilters: compiled.upgradeFilters,
     stats,
     bufferLimitBytes: place.bufferLimitBytes,
     rewriteLocalReply: compileLocalReply(proto.localReplyConfig, {

@@ -205,7 +205,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     info.attemptCount = this.#attempts;
     info.upstreamHost = host.text;
     info.upstreamHostMetadata = host.config.metadata;
-    const parts = { cluster, host, connection, info, clock };
+    const parts = { cluster: cluster.ownerOf(host), host, connection, info, clock };
     const attempt = tunneling === undefined ? connectDirect(parts, this) : connectTunnel(parts, tunneling, this);
     if (this.#upstream === undefined && !this.#done) this.#attempt = attempt;
   }
