@@ -1,183 +1,209 @@
 import type { PrincipalSchema } from '@xebec/protos/envoy/config/rbac/v3/rbac';
 import type { MetadataMatcherSchema } from '@xebec/protos/envoy/type/matcher/v3/metadata';
+import type { ValueMatcherSchema } from '@xebec/protos/envoy/type/matcher/v3/value';
 import type { AuthorizationCondition, AuthorizationSource } from '@xebec/schemas';
-import { cidrRange } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
-import { insideRegex, textMatcher } from './text-match.ts';
+import { type Attribute, allOf, eachValue } from './attribute.ts';
+import type { RuleView } from './rules.ts';
+import { ANY_TEXT, addressBlock, headerMatch, quote, regexMatcher, type StringMatcher, textMatcher } from './text-match.ts';
+import { expandTrustDomains, migratePrincipals } from './trust-domain.ts';
 
 export type Principal = Fields<typeof PrincipalSchema>;
 type MetadataMatcher = Fields<typeof MetadataMatcherSchema>;
-
-/** What translation of a source needs to know of the mesh and of the policy. */
-export interface PrincipalView {
-  readonly trustDomains: readonly string[];
-  readonly policyNamespace: string;
-}
-
-/** One attribute of callers: how its values match, and whether only HTTP can tell. */
-interface Attribute {
-  readonly http: boolean;
-  readonly values: readonly string[] | undefined;
-  readonly notValues: readonly string[] | undefined;
-  match(value: string, view: PrincipalView): Principal[];
-}
+type ValueMatcher = Fields<typeof ValueMatcherSchema>;
+type Lists = Pick<AuthorizationCondition, 'values' | 'notValues'>;
 
 /**
  * The caller that a source describes together with the caller-side conditions of the rule: all of them must hold.
- * `undefined` when the rule cannot be told on TCP and must be dropped.
+ * `undefined` when the rule must go.
  */
 export function principalOf(
   source: AuthorizationSource,
   conditions: readonly AuthorizationCondition[],
-  view: PrincipalView,
-  forTcp: 'http' | 'drop' | 'broaden',
+  view: RuleView,
+  policyNamespace: string,
 ): Principal | undefined {
-  const attributes = [...sourceAttributes(source), ...conditions.flatMap((condition) => conditionAttribute(condition) ?? [])];
-  const ids: Principal[] = [];
-  for (const attribute of attributes) {
-    if (isEmpty(attribute)) continue;
-    if (attribute.http && forTcp === 'drop') return undefined;
-    if (attribute.http && forTcp === 'broaden') continue;
-    if (attribute.values !== undefined && attribute.values.length > 0)
-      ids.push(or(attribute.values.flatMap((value) => attribute.match(value, view))));
-    if (attribute.notValues !== undefined && attribute.notValues.length > 0)
-      ids.push({ identifier: { case: 'notId', value: or(attribute.notValues.flatMap((value) => attribute.match(value, view))) } });
-  }
-  if (ids.length === 0) ids.push({ identifier: { case: 'any', value: true } });
-  return { identifier: { case: 'andIds', value: { ids } } };
+  const make = maker(view, policyNamespace);
+  const attributes = [
+    make('source.principal', { values: source.principals, notValues: source.notPrincipals }),
+    make('request.auth.principal', { values: source.requestPrincipals, notValues: source.notRequestPrincipals }),
+    make('source.serviceAccount', { values: source.serviceAccounts, notValues: source.notServiceAccounts }),
+    make('source.trustDomain', { values: source.trustDomains, notValues: source.notTrustDomains }),
+    make('source.namespace', { values: source.namespaces, notValues: source.notNamespaces }),
+    make('remote.ip', { values: source.remoteIpBlocks, notValues: source.notRemoteIpBlocks }),
+    make('source.ip', { values: source.ipBlocks, notValues: source.notIpBlocks }),
+    ...conditions.map((condition) => make(condition.key, condition)),
+  ].filter((attribute) => attribute !== undefined);
+  const ids = allOf(attributes, not, view.untellable);
+  if (ids === undefined) return undefined;
+  return { identifier: { case: 'andIds', value: { ids: ids.length === 0 ? [{ identifier: { case: 'any', value: true } }] : ids } } };
 }
+
+const CALLER_KEYS: ReadonlySet<string> = new Set([
+  'source.ip',
+  'remote.ip',
+  'source.namespace',
+  'source.principal',
+  'source.serviceAccount',
+  'source.trustDomain',
+  'request.auth.principal',
+  'request.auth.audiences',
+  'request.auth.presenter',
+]);
 
 /** Whether a condition speaks of the caller or the request, and not of the destination. */
 export function isPrincipalCondition(key: string): boolean {
-  return conditionAttribute({ key }) !== undefined;
+  return CALLER_KEYS.has(key) || key.startsWith('request.headers') || key.startsWith('request.auth.claims');
 }
 
-function isEmpty(attribute: Attribute): boolean {
-  return (attribute.values?.length ?? 0) === 0 && (attribute.notValues?.length ?? 0) === 0;
+function maker(view: RuleView, policyNamespace: string) {
+  const { untellable, tcp, trustDomains } = view;
+  const lists = ({ values, notValues }: Lists, change: (values: readonly string[]) => readonly string[] = (given) => given) => ({
+    values: change(values ?? []),
+    notValues: change(notValues ?? []),
+  });
+  const each = (
+    given: Lists,
+    match: (value: string) => Principal | undefined,
+    change?: (values: readonly string[]) => readonly string[],
+  ) => ({
+    ...lists(given, change),
+    match: eachValue(match, or, untellable),
+  });
+  // Tokens and headers are HTTP's.
+  const http = (given: Lists, match: (values: readonly string[]) => Principal | undefined): Attribute<Principal> => ({
+    ...lists(given),
+    match: tcp ? () => undefined : match,
+  });
+  return (key: string, given: Lists): Attribute<Principal> | undefined => {
+    switch (key) {
+      case 'source.ip':
+        return each(given, (value) => block('directRemoteIp', value));
+      case 'remote.ip':
+        return each(given, (value) => block('remoteIp', value));
+      case 'source.namespace':
+        return each(given, namespace);
+      case 'source.principal':
+        return each(
+          given,
+          (value) => authenticated(textMatcher(value, 'spiffe://')),
+          (values) => migratePrincipals(values, trustDomains),
+        );
+      case 'source.serviceAccount':
+        return each(given, (value) => serviceAccount(value, policyNamespace));
+      case 'source.trustDomain':
+        return each(given, trustDomain, (values) => expandTrustDomains(values, trustDomains));
+      case 'request.auth.principal':
+        return http(given, requestPrincipals);
+      case 'request.auth.audiences':
+        return http(given, (values) => claim(['aud'], values));
+      case 'request.auth.presenter':
+        return http(given, (values) => claim(['azp'], values));
+    }
+    if (key.startsWith('request.headers')) {
+      const name = /^\[(.*)\]$/.exec(key.slice('request.headers'.length))?.[1];
+      return http(
+        given,
+        eachValue((value) => (name === undefined ? undefined : header(name, value)), or, untellable),
+      );
+    }
+    if (key.startsWith('request.auth.claims')) {
+      const path = claimPath(key.slice('request.auth.claims'.length));
+      return http(given, (values) => (path === undefined ? undefined : claim(path, values)));
+    }
+    return undefined;
+  };
 }
 
 function or(ids: Principal[]): Principal {
   return { identifier: { case: 'orIds', value: { ids } } };
 }
 
-function sourceAttributes(source: AuthorizationSource): Attribute[] {
-  return [
-    { http: false, values: source.principals, notValues: source.notPrincipals, match: peer },
-    { http: true, values: source.requestPrincipals, notValues: source.notRequestPrincipals, match: requestPrincipal },
-    { http: false, values: source.namespaces, notValues: source.notNamespaces, match: namespace },
-    { http: false, values: source.serviceAccounts, notValues: source.notServiceAccounts, match: serviceAccount },
-    { http: false, values: source.trustDomains, notValues: source.notTrustDomains, match: trustDomain },
-    { http: false, values: source.ipBlocks, notValues: source.notIpBlocks, match: directIp },
-    { http: false, values: source.remoteIpBlocks, notValues: source.notRemoteIpBlocks, match: remoteIp },
-  ];
+function not(id: Principal): Principal {
+  return { identifier: { case: 'notId', value: id } };
 }
 
-function conditionAttribute(condition: AuthorizationCondition): Attribute | undefined {
-  const { key, values, notValues } = condition;
-  const make = (http: boolean, match: Attribute['match']): Attribute => ({ http, values, notValues, match });
-  switch (key) {
-    case 'source.ip':
-      return make(false, directIp);
-    case 'remote.ip':
-      return make(false, remoteIp);
-    case 'source.namespace':
-      return make(false, namespace);
-    case 'source.principal':
-      return make(false, peer);
-    case 'source.serviceAccount':
-      return make(false, serviceAccount);
-    case 'source.trustDomain':
-      return make(false, trustDomain);
-    case 'request.auth.principal':
-      return make(true, requestPrincipal);
-    case 'request.auth.audiences':
-      return make(true, (value) => [claim(['aud'], value)]);
-    case 'request.auth.presenter':
-      return make(true, (value) => [claim(['azp'], value)]);
-  }
-  const inBrackets = [...key.matchAll(/\[([^\]]*)\]/g)].map((found) => found[1] ?? '');
-  const [first] = inBrackets;
-  if (key.startsWith('request.headers[') && first !== undefined) return make(true, (value) => [header(first, value)]);
-  if (key.startsWith('request.auth.claims[')) return make(true, (value) => [claim(inBrackets, value)]);
-  return undefined;
-}
-
-function authenticated(matcher: ReturnType<typeof textMatcher>): Principal {
+function authenticated(matcher: StringMatcher): Principal {
   return { identifier: { case: 'authenticated', value: { principalName: matcher } } };
 }
 
-function authenticatedRegex(regex: string): Principal {
-  return authenticated({ matchPattern: { case: 'safeRegex', value: { regex } } });
+function namespace(value: string): Principal {
+  return authenticated(regexMatcher(`.*/ns/${value.split('*').map(quote).join('.*')}/.*`));
 }
 
-/** `trust-domain/ns/n/sa/s`; a domain that is one of the mesh's stands for all of them. */
-function peer(value: string, view: PrincipalView): Principal[] {
+/** `namespace/name`, or a name in the policy's own namespace. More parts of an identity may stand between and behind. */
+function serviceAccount(value: string, policyNamespace: string): Principal {
   const slash = value.indexOf('/');
-  const domain = slash < 0 ? '' : value.slice(0, slash);
-  const names = view.trustDomains.includes(domain) ? view.trustDomains.map((known) => known + value.slice(slash)) : [value];
-  return names.map((name) => authenticated(textMatcher(name, 'spiffe://')));
+  const owner = slash < 0 ? policyNamespace : value.slice(0, slash);
+  return authenticated(regexMatcher(`spiffe://.+/ns/${quote(owner)}/(.+/|)sa/${quote(value.slice(slash + 1))}(/.+)?`));
 }
 
-function namespace(value: string): Principal[] {
-  return [authenticatedRegex(`.*/ns/${insideRegex(value)}/.*`)];
+function trustDomain(value: string): Principal {
+  if (value === '*') return authenticated({ matchPattern: { case: 'prefix', value: 'spiffe://' } });
+  const star = value.indexOf('*');
+  if (star < 0) return authenticated({ matchPattern: { case: 'prefix', value: `spiffe://${value}/` } });
+  return authenticated(regexMatcher(`spiffe://${quote(value.slice(0, star))}[^/]*${quote(value.slice(star + 1))}/.*`));
 }
 
-/** `namespace/name`, or a name in the policy's own namespace. */
-function serviceAccount(value: string, view: PrincipalView): Principal[] {
-  const [first = '', second] = value.split('/');
-  const owner = second === undefined ? view.policyNamespace : first;
-  return [authenticatedRegex(`.*/ns/${insideRegex(owner)}/sa/${insideRegex(second ?? first)}`)];
-}
-
-function trustDomain(value: string): Principal[] {
-  return [authenticatedRegex(`spiffe://${insideRegex(value)}/.*`)];
-}
-
-function directIp(value: string): Principal[] {
-  return [{ identifier: { case: 'directRemoteIp', value: cidrRange(value) } }];
-}
-
-function remoteIp(value: string): Principal[] {
-  return [{ identifier: { case: 'remoteIp', value: cidrRange(value) } }];
+function block(kind: 'directRemoteIp' | 'remoteIp', value: string): Principal | undefined {
+  const range = addressBlock(value);
+  return range === undefined ? undefined : { identifier: { case: kind, value: range } };
 }
 
 function header(name: string, value: string): Principal {
-  return {
-    identifier: {
-      case: 'header',
-      value:
-        value === '*'
-          ? { name, headerMatchSpecifier: { case: 'presentMatch', value: true } }
-          : { name, headerMatchSpecifier: { case: 'stringMatch', value: textMatcher(value) } },
-    },
-  };
+  return { identifier: { case: 'header', value: headerMatch(name, value, false) } };
 }
 
 /** `issuer/subject` of a validated token. The issuer may have slashes, the subject does not. */
-function requestPrincipal(value: string): Principal[] {
+function requestPrincipals(values: readonly string[]): Principal {
+  const ids = values.map((value): Principal => {
+    const { issuer, subject } = issuerAndSubject(value);
+    const both = [claimMetadata(['iss'], stringValue(issuer)), claimMetadata(['sub'], stringValue(subject))];
+    return { identifier: { case: 'andIds', value: { ids: both } } };
+  });
+  const [only] = ids;
+  return ids.length === 1 && only !== undefined ? only : or(ids);
+}
+
+function issuerAndSubject(value: string): { issuer: StringMatcher; subject: StringMatcher } {
+  if (value === '*') return { issuer: ANY_TEXT, subject: ANY_TEXT };
   const slash = value.lastIndexOf('/');
-  if (slash < 0) {
-    if (value === '*') return [claim(['sub'], '*')];
-    return [value.startsWith('*') ? claim(['sub'], value) : claim(['iss'], value)];
-  }
-  const ids = [claim(['iss'], value.slice(0, slash)), claim(['sub'], value.slice(slash + 1))];
-  return [{ identifier: { case: 'andIds', value: { ids } } }];
+  const issuer = slash < 0 ? value : value.slice(0, slash);
+  const subject = slash < 0 ? '' : value.slice(slash + 1);
+  const exact = (text: string): StringMatcher => ({ matchPattern: { case: 'exact', value: text } });
+  if (value.startsWith('*'))
+    return slash < 0 ? { issuer: ANY_TEXT, subject: textMatcher(value) } : { issuer: textMatcher(issuer), subject: exact(subject) };
+  if (value.endsWith('*'))
+    return slash < 0 ? { issuer: textMatcher(value), subject: ANY_TEXT } : { issuer: exact(issuer), subject: textMatcher(subject) };
+  return { issuer: exact(issuer), subject: exact(subject) };
+}
+
+/** `[a][b]` as the path a, b; one pair of brackets may hold others. */
+function claimPath(text: string): string[] | undefined {
+  if (/^(?:\[[^[\]]*\])+$/.test(text)) return [...text.matchAll(/\[([^[\]]*)\]/g)].map((found) => found[1] ?? '');
+  const outer = /^\[(.*)\]$/.exec(text)?.[1];
+  return outer === undefined ? undefined : [outer];
+}
+
+function stringValue(matcher: StringMatcher): ValueMatcher {
+  return { matchPattern: { case: 'stringMatch', value: matcher } };
 }
 
 /** A claim of the token that jwt_authn left in metadata: one value, or a list that holds it. */
-function claim(path: readonly string[], value: string): Principal {
-  const matcher = { matchPattern: { case: 'stringMatch' as const, value: textMatcher(value) } };
+function claim(path: readonly string[], values: readonly string[]): Principal {
+  const matchers = values.map((value) => stringValue(textMatcher(value)));
+  const [only] = matchers;
+  const value: ValueMatcher =
+    matchers.length === 1 && only !== undefined ? only : { matchPattern: { case: 'orMatch', value: { valueMatchers: matchers } } };
+  const inList: ValueMatcher = { matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value } } } };
+  return claimMetadata(path, { matchPattern: { case: 'orMatch', value: { valueMatchers: [inList, value] } } });
+}
+
+function claimMetadata(path: readonly string[], value: ValueMatcher): Principal {
   const metadata: MetadataMatcher = {
     filter: 'envoy.filters.http.jwt_authn',
-    path: ['payload', ...path].map((key) => ({ segment: { case: 'key' as const, value: key } })),
-    value: {
-      matchPattern: {
-        case: 'orMatch',
-        value: {
-          valueMatchers: [matcher, { matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value: matcher } } } }],
-        },
-      },
-    },
+    path: ['payload', ...path].map((key) => ({ segment: { case: 'key', value: key } })),
+    value,
   };
   return { identifier: { case: 'metadata', value: metadata } };
 }

@@ -1,3 +1,4 @@
+import { query, sameList } from '@xebec/incremental';
 import {
   type MeshProxy,
   type MeshSnapshot,
@@ -11,13 +12,13 @@ import {
 } from '@xebec/model';
 import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import type { ConnectionSettings, MeshConfig, MeshProxyConfig } from '@xebec/schemas';
-import { authorizationFilters } from '../authorization-policy/filters.ts';
+import { type AuthorizationFilters, authorizationFilters } from '../authorization-policy/filters.ts';
 import { extension } from '../envoy/any.ts';
 import { type DurationFields, duration } from '../envoy/duration.ts';
 import { STATS } from '../extensions.ts';
 import type { ConfigReference } from '../generated.ts';
 import { mixerFilter } from '../mixer/client.ts';
-import { jwtFilters } from '../request-authentication/filters.ts';
+import { type JwtFilters, jwtFilters } from '../request-authentication/filters.ts';
 import type { InboundRetry } from '../route/inbound.ts';
 import { type AccessLogFields, accessLogs } from '../telemetry/access-log.ts';
 import { statsConfig } from '../telemetry/metrics.ts';
@@ -80,97 +81,148 @@ export interface ListenerContext {
   readonly gateway: SideContext;
 }
 
-const NOTHING = { externalTcp: [], tcp: [] };
-
 /** Default of the explicit HTTP proxy port where no iptables bring the traffic. */
 const HTTP_PROXY_PORT = 15080;
 
+/**
+ * The view is made as it is asked for: what takes outgoing connections must not come to depend on fields of the proxy that only
+ * its inbound side is made from, since many proxies share the former.
+ */
 export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): ListenerContext {
   const { mesh } = snapshot;
   const scope = sidecarScope(snapshot, proxy);
-  const authorization = authorizationFilters(snapshot, proxy);
-  const jwt = jwtFilters(snapshot, proxy);
-  const config = proxyConfigOf(snapshot, proxy);
-  const settings = connectionSettingsOf(config.connectionSettings ?? mesh.defaultConfig?.connectionSettings, proxy.type === 'router');
-  const idle = proxy.metadata['IDLE_TIMEOUT'];
-  const idleTimeout = typeof idle === 'string' && idle !== '' ? duration(idle) : undefined;
-  const extensions = extensionFilters(snapshot, proxy);
+  const policies = once(() => ({ authorization: authorizationFilters(snapshot, proxy), jwt: jwtFilters(snapshot, proxy) }));
+  const sides = new Map<Direction, SideContext>();
   const side = (direction: Direction): SideContext => {
-    const mode = direction === 'inbound' ? 'SERVER' : 'CLIENT';
-    // Policies speak of what arrives at a workload; a gateway is where that happens for the outside.
-    const guarded = direction !== 'outbound';
-    const headers = proxyHeadersOf(config.proxyHeaders, direction === 'outbound');
-    const logs = accessLogs(snapshot, proxy, mode);
-    const stats = statsConfig(snapshot, proxy, mode, direction === 'gateway', direction === 'inbound');
-    const tcpStats = stats === undefined || !proxy.extensions.has(STATS) ? [] : [extension(STATS, PluginConfigSchema, stats)];
-    return {
-      headers,
-      settings,
-      ...(config.gatewayTopology === undefined ? {} : { topology: config.gatewayTopology }),
-      ...(idleTimeout === undefined ? {} : { idleTimeout }),
-      http10: proxy.metadata['HTTP10'] === '1',
-      accessLog: logs.http,
-      tcpAccessLog: logs.tcp,
-      listenerLog: logs.listener,
-      tracing: tracingOf(snapshot, proxy, mode, config),
-      tcpStats,
-      tcpFilters: (port) => {
-        const own = extensions.network(mode, port);
-        const authorized = guarded ? authorization : NOTHING;
-        return [
-          ...authorized.externalTcp,
-          ...own.AUTHN,
-          ...own.AUTHZ,
-          ...authorized.tcp,
-          ...own.STATS,
-          ...own.UNSPECIFIED_PHASE,
-          ...tcpStats,
-        ];
-      },
-      networkExtensions: (port) => {
-        const own = extensions.network(mode, port);
-        return [...own.AUTHN, ...own.AUTHZ, ...own.STATS, ...own.UNSPECIFIED_PHASE];
-      },
-      httpFilters: (protocol, port = 0) =>
-        httpFilters({
-          direction,
-          protocol,
-          suppressEnvoyHeaders: headers.suppressEnvoyHeaders,
-          exchangeInMeshOnly: headers.exchangeInMeshOnly,
-          extensions: proxy.extensions,
-          listsAll: proxy.flavour === 'xebec',
-          requestAuthentication: guarded ? jwt.http : [],
-          externalAuthorization: guarded ? authorization.external : [],
-          authorization: guarded ? authorization.http : [],
-          own: extensions.http(mode, port),
-          mixer: mixerFilter(snapshot, proxy, scope, direction === 'inbound'),
-          ...(stats === undefined ? {} : { stats }),
-        }),
-    };
+    const known = sides.get(direction) ?? sideContext(snapshot, proxy, scope, direction, policies);
+    sides.set(direction, known);
+    return known;
   };
-  const given = Number(proxy.metadata.HTTP_PROXY_PORT);
+  const family = once(() => familyAddresses(proxy));
+  const peerAuthentication = once(() => peerAuthenticationOf(snapshot, proxy.namespace, proxy.labels));
+  const given = Number(proxy.metadata['HTTP_PROXY_PORT']);
   return {
     proxy,
     scope,
     domain: snapshot.domain,
-    tcpRuleOf: virtualServiceLookup(
-      scope.virtualServices.filter((config) => config.spec.tcp !== undefined || config.spec.tls !== undefined),
-      snapshot.domain,
-    ),
+    tcpRuleOf: virtualServiceLookup(tcpRules(snapshot, scope), snapshot.domain),
     mutualTls: mutualTlsOf(mesh),
     detectionTimeout: duration(mesh.protocolDetectionTimeout ?? '0s'),
     pathNormalization: mesh.pathNormalization?.normalization ?? 'DEFAULT',
-    family: familyAddresses(proxy),
     inboundPort: mesh.proxyInboundListenPort ?? 15006,
     outboundPort: mesh.proxyListenPort ?? 15001,
     httpProxyPort: given > 0 ? given : mesh.proxyHttpPort !== undefined && mesh.proxyHttpPort > 0 ? mesh.proxyHttpPort : HTTP_PROXY_PORT,
-    peerAuthentication: peerAuthenticationOf(snapshot, proxy.namespace, proxy.labels),
-    securityReferences: [...authorization.references, ...jwt.references],
-    mixer: mixerFilter(snapshot, proxy, scope, true).length > 0,
     ...(mesh.tlsDefaults === undefined ? {} : { tlsDefaults: mesh.tlsDefaults }),
     ...(mesh.defaultInboundHttpRetryPolicy === undefined ? {} : { inboundRetry: mesh.defaultInboundHttpRetryPolicy }),
-    inbound: side('inbound'),
-    outbound: side('outbound'),
-    gateway: side('gateway'),
+    get family() {
+      return family();
+    },
+    get peerAuthentication() {
+      return peerAuthentication();
+    },
+    get securityReferences() {
+      const { authorization, jwt } = policies();
+      return [...authorization.references, ...jwt.references];
+    },
+    get mixer() {
+      return mixerFilter(snapshot, proxy, scope, true).length > 0;
+    },
+    get inbound() {
+      return side('inbound');
+    },
+    get outbound() {
+      return side('outbound');
+    },
+    get gateway() {
+      return side('gateway');
+    },
+  };
+}
+
+/** Apart from the others, so that listeners do not depend on HTTP routes. */
+const tcpRules = query(
+  'tcp rules',
+  (_: MeshSnapshot, scope: SidecarScope) =>
+    scope.virtualServices.filter((config) => config.spec.tcp !== undefined || config.spec.tls !== undefined),
+  { same: sameList },
+);
+
+interface Policies {
+  readonly authorization: AuthorizationFilters;
+  readonly jwt: JwtFilters;
+}
+
+const NO_POLICIES = { external: [], externalTcp: [], http: [], tcp: [], references: [] };
+
+function sideContext(
+  snapshot: MeshSnapshot,
+  proxy: MeshProxy,
+  scope: SidecarScope,
+  direction: Direction,
+  policies: () => Policies,
+): SideContext {
+  const { mesh } = snapshot;
+  const config = proxyConfigOf(snapshot, proxy);
+  const settings = connectionSettingsOf(config.connectionSettings ?? mesh.defaultConfig?.connectionSettings, direction === 'gateway');
+  const idle = proxy.metadata['IDLE_TIMEOUT'];
+  const idleTimeout = typeof idle === 'string' && idle !== '' ? duration(idle) : undefined;
+  const mode = direction === 'inbound' ? 'SERVER' : 'CLIENT';
+  // Policies speak of what arrives at a workload; a gateway is where that happens for the outside.
+  const { authorization, jwt } = direction === 'outbound' ? { authorization: NO_POLICIES, jwt: NO_POLICIES } : policies();
+  const headers = proxyHeadersOf(config.proxyHeaders, direction === 'outbound');
+  const logs = accessLogs(snapshot, proxy, mode);
+  const stats = statsConfig(snapshot, proxy, mode, direction === 'gateway', direction === 'inbound');
+  const tcpStats = stats === undefined || !proxy.extensions.has(STATS) ? [] : [extension(STATS, PluginConfigSchema, stats)];
+  const extensions = extensionFilters(snapshot, proxy);
+  return {
+    headers,
+    settings,
+    ...(config.gatewayTopology === undefined ? {} : { topology: config.gatewayTopology }),
+    ...(idleTimeout === undefined ? {} : { idleTimeout }),
+    http10: proxy.metadata['HTTP10'] === '1',
+    accessLog: logs.http,
+    tcpAccessLog: logs.tcp,
+    listenerLog: logs.listener,
+    tracing: tracingOf(snapshot, proxy, mode, config),
+    tcpStats,
+    tcpFilters: (port) => {
+      const own = extensions.network(mode, port);
+      return [
+        ...authorization.externalTcp,
+        ...own.AUTHN,
+        ...own.AUTHZ,
+        ...authorization.tcp,
+        ...own.STATS,
+        ...own.UNSPECIFIED_PHASE,
+        ...tcpStats,
+      ];
+    },
+    networkExtensions: (port) => {
+      const own = extensions.network(mode, port);
+      return [...own.AUTHN, ...own.AUTHZ, ...own.STATS, ...own.UNSPECIFIED_PHASE];
+    },
+    httpFilters: (protocol, port = 0) =>
+      httpFilters({
+        direction,
+        protocol,
+        suppressEnvoyHeaders: headers.suppressEnvoyHeaders,
+        exchangeInMeshOnly: headers.exchangeInMeshOnly,
+        extensions: proxy.extensions,
+        listsAll: proxy.flavour === 'xebec',
+        requestAuthentication: jwt.http,
+        externalAuthorization: authorization.external,
+        authorization: authorization.http,
+        own: extensions.http(mode, port),
+        mixer: mixerFilter(snapshot, proxy, scope, direction === 'inbound'),
+        ...(stats === undefined ? {} : { stats }),
+      }),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }

@@ -46,5 +46,6 @@ function unpatchedOwn(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Liste
   if (proxy.flavour === 'grpc' || proxy.type === 'router') return [];
   const context = listenerContext(snapshot, proxy);
   const ports = inboundPorts(inboundInstances(snapshot, proxy));
-  return proxy.interceptionMode === 'NONE' ? boundInbound(context, ports) : [virtualInbound(context, ports)];
+  const bound = boundInbound(context, ports);
+  return proxy.interceptionMode === 'NONE' ? bound : [virtualInbound(context, ports), ...bound];
 }

@@ -1,3 +1,4 @@
+import { fact } from '@xebec/incremental';
 import type { MeshProxy } from '@xebec/model';
 
 /** Addresses that stand for "any" and for the proxy itself; the first is a listener's own, the others are additional. */
@@ -17,9 +18,9 @@ const DUAL: FamilyAddresses = {
 };
 
 /** By the families of a proxy's own addresses: IPv4, IPv6 or both. */
-export function familyAddresses(proxy: Pick<MeshProxy, 'addresses'>): FamilyAddresses {
+export const familyAddresses = fact('address families', (proxy: Pick<MeshProxy, 'addresses'>): FamilyAddresses => {
   const v6 = proxy.addresses.some((address) => address.includes(':'));
   const v4 = proxy.addresses.some((address) => !address.includes(':'));
   if (v4 && v6) return DUAL;
   return v6 ? V6 : V4;
-}
+});

@@ -89,7 +89,11 @@ function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): Pr
     ...(header === undefined ? {} : { forwardPayloadHeader: header }),
     claimToHeaders: (rule.outputClaimToHeaders ?? []).map((claim) => ({ headerName: claim.header, claimName: claim.claim })),
     payloadInMetadata: 'payload',
-    normalizePayloadInMetadata: { spaceDelimitedClaims: [...new Set(['scope', 'permission', ...(rule.spaceDelimitedClaims ?? [])])] },
+    normalizePayloadInMetadata: {
+      spaceDelimitedClaims: [...new Set(['permission', 'scope', ...(rule.spaceDelimitedClaims ?? [])])].sort(),
+    },
+    // A gateway routes by claims too, and those are known only now.
+    clearRouteCache: proxy.type === 'router',
     jwksSourceSpecifier: keysOf(snapshot, proxy, rule),
   };
 }
