@@ -33,7 +33,9 @@ export function run(method: string | undefined, url: string | undefined, options
     throw new CommandFailure(`--draw ${options.draw} must be a number from 0 up to, but not including, 1`, EXIT.usage);
   const claims = options.jwtClaims === undefined ? undefined : parseClaims(options.jwtClaims);
   const headers = (options.header ?? []).flatMap(parseHeader);
-  const snapshot = meshOfFiles(options.file, options.meshConfig);
+  const { snapshot, problems } = meshOfFiles(options.file, { meshConfigFile: options.meshConfig, planned: true });
+  // Half a mesh would give wrong answers.
+  if (problems.length > 0) throw new CommandFailure(problems.join('\nError: '), EXIT.data);
   const call: Call = {
     ...target,
     method: url === undefined ? 'GET' : method.toUpperCase(),

@@ -3,46 +3,74 @@ import { join } from 'node:path';
 import { decodeAny, lineOfField, readYamlObjects } from '@xebec/config';
 import { errorText } from '@xebec/core';
 import { createSnapshot, type MeshSnapshot } from '@xebec/model';
-import { KubernetesRegistry, plannedChanges, REGISTRY_KINDS } from '@xebec/platforms';
+import { KubernetesRegistry, plannedChanges, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, decodeMeshConfig, type MeshConfig } from '@xebec/schemas';
 import { parse } from 'yaml';
 import { CommandFailure, EXIT } from '../exit.ts';
 
 const YAML_FILE = /\.(ya?ml|json)$/;
 
-/**
- * The mesh that manifests describe: what Pilot would know once a cluster had started them. Any wrong document fails the whole, with
- * file, line and field, for half a mesh would give wrong answers.
- */
-export function meshOfFiles(paths: readonly string[], meshConfigFile: string | undefined): MeshSnapshot {
-  const problems: string[] = [];
-  const manifests: unknown[] = [];
-  const config: ConfigObject[] = [];
-  for (const file of paths.flatMap(filesOf)) {
-    const { objects, problems: broken } = readYamlObjects(readText(file, 'file'));
-    problems.push(...broken.map(({ line, message }) => `${file}:${line}: ${message}`));
-    for (const document of objects) {
-      manifests.push(document.value);
-      const source = { file, line: document.line, fieldLines: document.fieldLines };
-      const decoded = decodeAny(document.value, { defaultNamespace: 'default', source });
-      if (!decoded.ok) {
-        for (const { path, message } of decoded.error)
-          problems.push(`${file}:${lineOfField(document, path)}: ${path === '' ? '' : `${path}: `}${message}`);
-      } else if (decoded.value !== undefined && !REGISTRY_KINDS.has(decoded.value.kind)) config.push(decoded.value);
-    }
-  }
-  if (problems.length > 0) throw new CommandFailure(problems.join('\nError: '), EXIT.data);
+export interface MeshFilesOptions {
+  readonly meshConfigFile?: string | undefined;
+  /** Start what the manifests describe: Deployments become pods, Services get addresses (`plannedChanges`). Otherwise only what stands
+   * in the files exists, as for a Pilot that reads them. */
+  readonly planned: boolean;
+}
+
+/** What manifests describe, and what is wrong in them: wrong objects are left out, as Pilot leaves them out. */
+export interface MeshOfFiles {
+  readonly snapshot: MeshSnapshot;
+  /** `file:line: field: what is wrong`. */
+  readonly problems: readonly string[];
+}
+
+/** The snapshot that Pilot would have, from files and folders alone. Malformed YAML and unreadable files throw CommandFailure. */
+export function meshOfFiles(paths: readonly string[], options: MeshFilesOptions): MeshOfFiles {
+  const { manifests, objects, problems } = readManifests(paths.flatMap(filesOf));
   const registry = new KubernetesRegistry('cluster.local');
-  registry.apply(plannedChanges(manifests));
-  return createSnapshot({
-    version: 'files',
-    mesh: readMeshConfig(meshConfigFile),
+  registry.apply(options.planned ? plannedChanges(manifests) : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind)).map(toChange));
+  const snapshot = createSnapshot({
+    version: 'offline',
+    mesh: readMeshConfig(options.meshConfigFile),
     namespaces: registry.namespaces(),
     services: registry.services(),
     endpoints: registry.endpoints(),
     workloads: registry.workloads(),
-    config,
+    config: objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
   });
+  return { snapshot, problems };
+}
+
+interface Manifests {
+  readonly manifests: readonly unknown[];
+  readonly objects: readonly ConfigObject[];
+  readonly problems: readonly string[];
+}
+
+function readManifests(files: readonly string[]): Manifests {
+  const malformed: string[] = [];
+  const problems: string[] = [];
+  const manifests: unknown[] = [];
+  const objects: ConfigObject[] = [];
+  for (const file of files) {
+    const { objects: documents, problems: broken } = readYamlObjects(readText(file, 'file'));
+    malformed.push(...broken.map(({ line, message }) => `${file}:${line}: ${message}`));
+    for (const document of documents) {
+      manifests.push(document.value);
+      const source = { file, line: document.line, fieldLines: document.fieldLines };
+      const decoded = decodeAny(document.value, { defaultNamespace: 'default', source });
+      if (decoded.ok) objects.push(...(decoded.value === undefined ? [] : [decoded.value]));
+      else
+        for (const { path, message } of decoded.error)
+          problems.push(`${file}:${lineOfField(document, path)}: ${path === '' ? '' : `${path}: `}${message}`);
+    }
+  }
+  if (malformed.length > 0) throw new CommandFailure(malformed.join('\nError: '), EXIT.data);
+  return { manifests, objects, problems };
+}
+
+function toChange({ kind, metadata, spec }: ConfigObject): RegistryChange {
+  return { kind, namespace: metadata.namespace, name: metadata.name, raw: spec };
 }
 
 function filesOf(path: string): string[] {
@@ -57,7 +85,8 @@ function filesOf(path: string): string[] {
     });
 }
 
-function readText(file: string, what: string): string {
+/** A file's text; throws CommandFailure that names it. */
+export function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
