@@ -15,6 +15,7 @@ import { CredentialStore } from './secrets/credential-store.ts';
 import { secretType } from './secrets/secret-type.ts';
 import type { PilotSettings } from './settings.ts';
 import { ObjectProgress } from './status/object-progress.ts';
+import { StatusWriter } from './status/status-writer.ts';
 import { debugQuestions } from './types/debug-questions.ts';
 import type { ExtensionSource } from './types/extensions.ts';
 import { servedTypes } from './types/served-types.ts';
@@ -88,6 +89,8 @@ export function assemble(options: AssemblyOptions): Assembly {
   const views = new ProxyViews(cache);
   const ads: AdsServer = new AdsServer({ clock, logger, metrics, views, types, questions, onHealth: () => undefined, settings }, state);
   const progress = new ObjectProgress(ads, state, clock);
+  const writer =
+    kubernetes === undefined || !settings.writeStatus ? undefined : new StatusWriter({ api: kubernetes, progress, clock, logger });
   const unsafe = settings.unsafeEndpoints;
   const pages = debugPages({ ads, state, cache, progress, version: version(), instance: hostname(), unsafe });
   registerMeshMetrics(options.registry, state, ads, cache);
@@ -98,8 +101,10 @@ export function assemble(options: AssemblyOptions): Assembly {
     progress,
     start: async () => {
       for (const source of sources) await source.start();
+      writer?.start();
     },
     close: async () => {
+      writer?.close();
       ads.close();
       state.close();
       await Promise.all([...sources.map((source) => source.close()), credentials?.close()]);

@@ -1,4 +1,4 @@
-import type { ConfigObject } from '@xebec/schemas';
+import { type ConfigObject, isMeshGroup } from '@xebec/schemas';
 import { type ConfigChange, type ConfigListener, type ObjectKey, objectKey } from './source.ts';
 
 /** The objects of one source with their listeners: what every implementation keeps its state in. */
@@ -65,5 +65,10 @@ function isSame(a: ConfigObject, b: ConfigObject): boolean {
   if (a === b) return true;
   const versioned = a.metadata.resourceVersion !== '' && a.metadata.uid === b.metadata.uid;
   if (versioned && a.metadata.resourceVersion === b.metadata.resourceVersion) return true;
-  return a.source !== undefined && JSON.stringify(a) === JSON.stringify(b);
+  // The status of the mesh's own objects is written by the mesh itself, and what changes nothing else is no change.
+  return (a.source !== undefined || isMeshGroup(a.apiVersion)) && withoutVersion(a) === withoutVersion(b);
+}
+
+function withoutVersion({ metadata: { resourceVersion: _version, ...metadata }, ...rest }: ConfigObject): string {
+  return JSON.stringify({ ...rest, metadata });
 }

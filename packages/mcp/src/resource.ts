@@ -10,6 +10,10 @@ const STRUCT_TYPE = 'type.googleapis.com/google.protobuf.Struct';
 /** ConfigMaps travel whole: the mesh configuration is one. */
 export const CONFIG_MAPS = 'k8s/core/v1/configmaps';
 
+/** Annotations for what MCP's metadata has no place for; they exist on the way only. */
+const GENERATION = 'mcp.xebec.io/generation';
+const HEALTHY = 'mcp.xebec.io/healthy';
+
 interface Collection {
   readonly name: string;
   readonly apiVersion: string;
@@ -47,7 +51,11 @@ export function toResource(object: ConfigObject): Resource {
       // Objects from files have no version of their own, and equal versions are never sent twice.
       version: metadata.resourceVersion || hash('sha256', JSON.stringify([metadata, json]), 'base64url').slice(0, 22),
       labels: { ...metadata.labels },
-      annotations: { ...metadata.annotations },
+      annotations: {
+        ...metadata.annotations,
+        ...(metadata.generation > 0 ? { [GENERATION]: String(metadata.generation) } : {}),
+        ...(object.healthy === undefined ? {} : { [HEALTHY]: String(object.healthy) }),
+      },
       ...(Number.isNaN(created.getTime()) ? {} : { createTime: timestampFromDate(created) }),
     },
     // A decoded spec is plain JSON; going through text drops keys whose value is undefined.
@@ -69,20 +77,21 @@ export function fromResource(collection: string, resource: Resource): Result<Con
   } catch (error) {
     return err(`${collection} ${metadata.name}: body does not decode: ${error instanceof Error ? error.message : String(error)}`);
   }
+  const { [GENERATION]: generation, [HEALTHY]: healthy, ...annotations } = metadata.annotations;
   const slash = metadata.name.indexOf('/');
   const meta: ObjectMeta = {
     name: metadata.name.slice(slash + 1),
     namespace: slash === -1 ? '' : metadata.name.slice(0, slash),
     labels: metadata.labels,
-    annotations: metadata.annotations,
+    annotations,
     creationTimestamp: metadata.createTime === undefined ? '' : timestampDate(metadata.createTime).toISOString().replace('.000Z', 'Z'),
     resourceVersion: metadata.version,
     uid: '',
-    generation: 0,
+    generation: Number(generation ?? 0) || 0,
   };
   const { apiVersion, kind } = known;
   if (collection === CONFIG_MAPS) return ok({ apiVersion, kind, metadata: meta, spec });
   const decoded = decodeObject({ apiVersion, kind, metadata: meta, spec });
-  if (decoded.ok) return decoded;
+  if (decoded.ok) return healthy === undefined ? decoded : ok({ ...decoded.value, healthy: healthy === 'true' });
   return err(`${kind} ${metadata.name}: ${decoded.error.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
 }

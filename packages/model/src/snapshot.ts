@@ -54,12 +54,20 @@ export interface EndpointOfService {
   readonly endpoint: Endpoint;
 }
 
+/** Whether calls may go to a workload: where its health is checked, it must have said that it is well. */
+function isServing({ metadata, healthy }: ConfigObject): boolean {
+  return metadata.annotations['proxy.istio.io/health-checks-enabled'] !== 'true' || healthy === true;
+}
+
 /** Builds a snapshot with its indexes. */
 export function createSnapshot(input: SnapshotInput): MeshSnapshot {
   const config = new ConfigIndex(input.config);
   const workloads = [
     ...(input.workloads ?? []),
-    ...config.all('WorkloadEntry').map((entry) => toWorkload(entry.spec, entry.metadata.name, entry.metadata.namespace)),
+    ...config
+      .all('WorkloadEntry')
+      .filter(isServing)
+      .map((entry) => toWorkload(entry.spec, entry.metadata.name, entry.metadata.namespace)),
   ];
   const endpoints = new Map(input.endpoints);
   const sources = new Map<string, ConfigObject>();

@@ -19,7 +19,17 @@ const envelope = z.looseObject({
     generation: z.number().optional(),
   }),
   spec: z.unknown().optional(),
+  status: z.unknown().optional(),
 });
+
+const conditions = z.looseObject({ conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })) });
+
+/** What the condition `Healthy` says; undefined where there is none. */
+function healthOf(status: unknown): boolean | undefined {
+  const parsed = conditions.safeParse(status);
+  const condition = parsed.success ? parsed.data.conditions.find(({ type }) => type === 'Healthy') : undefined;
+  return condition === undefined ? undefined : condition.status === 'True';
+}
 
 const ENVELOPE_FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
 
@@ -50,12 +60,14 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
   const spec = definition.spec.safeParse(outer.data.spec ?? {}, { reportInput: true });
   if (!spec.success) violations.push(...toViolations(spec.error, ['spec'], definition.spec));
   if (violations.length > 0 || !spec.success) return err(violations);
+  const healthy = kind === 'WorkloadEntry' ? healthOf(outer.data.status) : undefined;
   return ok({
     apiVersion,
     kind,
     metadata: toMeta(outer.data.metadata, options.defaultNamespace ?? ''),
     spec: spec.data,
     ...(options.source === undefined ? {} : { source: options.source }),
+    ...(healthy === undefined ? {} : { healthy }),
   });
 }
 

@@ -26,4 +26,6 @@ export interface ConfigObject<Spec = unknown> {
   readonly metadata: ObjectMeta;
   readonly spec: Spec;
   readonly source?: SourceReference;
+  /** What the condition `Healthy` of a WorkloadEntry's status says, where it has one. */
+  readonly healthy?: boolean;
 }
