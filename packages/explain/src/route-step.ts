@@ -1,5 +1,5 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import type { CompiledRoute, CompiledRouteTable, MatchContext } from '@xebec/matching';
+import type { CompiledRoute, CompiledRouteTable, MatchContext, RouteTrial } from '@xebec/matching';
 import type { MeshSnapshot } from '@xebec/model';
 import type { RouteAction } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { RequestHead } from '@xebec/wire';
@@ -43,7 +43,7 @@ export function chooseRoute(
   journey.add({
     place,
     topic: 'route',
-    decision: decisionText(route, trials.length, request),
+    decision: decisionText(route, trials, request),
     details: route === undefined ? [] : routeDetails(route, request),
     passedOver,
     origins: route === undefined ? [] : originsOfMetadata(snapshot, route.proto.metadata),
@@ -51,9 +51,11 @@ export function chooseRoute(
   return route;
 }
 
-function decisionText(route: CompiledRoute | undefined, tried: number, request: RequestHead): string {
-  if (route === undefined) return `none of its ${tried} routes takes ${request.method} ${request.path}`;
-  return tried === 0 ? 'the host wants TLS: what comes without it is sent to https' : `${routeName(route, tried - 1)} takes it`;
+function decisionText(route: CompiledRoute | undefined, trials: readonly RouteTrial[], request: RequestHead): string {
+  const last = trials.at(-1);
+  if (route === undefined) return `none of its ${trials.length} routes takes ${request.method} ${request.path}`;
+  if (last === undefined) return 'the host wants TLS: what comes without it is sent to https';
+  return `${routeName(route, last.index)} takes it: ${last.conditions.join(', ')}`;
 }
 
 function routeName({ name }: CompiledRoute, index: number): string {

@@ -24,6 +24,8 @@ export interface RouteTrial {
   readonly index: number;
   /** The first condition that did not hold; undefined when all did. */
   readonly failed: string | undefined;
+  /** All of its conditions, in the order in which they are tried. */
+  readonly conditions: readonly string[];
 }
 
 export interface RouteExplanation {
@@ -113,7 +115,7 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
       const trials: RouteTrial[] = [];
       for (const [position, { route, match }] of candidates(entry, request, context).entries()) {
         const failed = match.predicates.find((predicate) => !predicate.holds(request, path, context))?.description;
-        trials.push({ route, index: position, failed });
+        trials.push({ route, index: position, failed, conditions: match.predicates.map(({ description }) => description) });
         if (failed === undefined) return { virtualHost: entry.virtualHost, trials, route };
       }
       return { virtualHost: entry.virtualHost, trials, route: undefined };
