@@ -235,6 +235,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       node: nodeInfo,
       zone: node.locality?.zone ?? '',
       runtime: (key) => runtime.fraction(key),
+      runtimeFlag: (key) => runtime.flag(key),
       accessLogs,
       formatEnvironment,
       upstream,

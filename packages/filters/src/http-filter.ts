@@ -104,6 +104,8 @@ export interface FilterContext {
   readonly upstream: FilterUpstream;
   /** Fractions of the runtime, for what has a `runtime_key`; undefined where the key is not there. */
   readonly runtime?: (key: string) => number | undefined;
+  /** Truth values of the runtime. */
+  readonly runtimeFlag?: (key: string) => boolean | undefined;
   /** Where in the configuration the filter stands; the same in each thread. */
   readonly place?: string;
   /** Where the filter counts together with its like in other threads; absent when there are none. */

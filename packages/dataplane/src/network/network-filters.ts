@@ -48,6 +48,7 @@ export interface NetworkEnvironment {
   readonly zone: string;
   /** Fractions of the runtime, for what has a `runtime_key`. */
   readonly runtime: RuntimeFraction;
+  readonly runtimeFlag: (key: string) => boolean | undefined;
   readonly accessLogs: AccessLogs;
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
@@ -112,9 +113,23 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
 }
 
 function filterContext(statPrefix: string, place: ChainPlace, environment: NetworkEnvironment): FilterContext {
-  const { stats, clock, random, logger, node, upstream, runtime, process } = environment;
+  const { stats, clock, random, logger, node, upstream, runtime, runtimeFlag, process } = environment;
   const { direction, where } = place;
-  return { stats, statPrefix, filterName: '', clock, random, logger, node, direction, upstream, runtime, place: where, process };
+  return {
+    stats,
+    statPrefix,
+    filterName: '',
+    clock,
+    random,
+    logger,
+    node,
+    direction,
+    upstream,
+    runtime,
+    runtimeFlag,
+    place: where,
+    process,
+  };
 }
 
 function compileHttpManager(

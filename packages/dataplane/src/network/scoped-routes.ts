@@ -1,6 +1,6 @@
 import { XebecError } from '@xebec/core';
 import type { CompiledRouteTable } from '@xebec/matching';
-import { requestHeader } from '@xebec/matching';
+import { requestHeaderValues } from '@xebec/matching';
 import type {
   ScopedRoutes_ScopeKeyBuilder_FragmentBuilder as FragmentBuilder,
   ScopedRoutes,
@@ -60,6 +60,11 @@ function keyOf(parts: readonly string[]): string {
   return JSON.stringify(parts);
 }
 
+function firstValue(request: RequestHead, header: string): string | undefined {
+  const value = requestHeaderValues(request, header);
+  return typeof value === 'string' ? value : value?.[0];
+}
+
 function compileFragment({ type }: FragmentBuilder, where: string): Fragment {
   if (type.case !== 'headerValueExtractor') throw new XebecError('E_CONFIG', `${where}: scope_key_builder: set header_value_extractor`);
   const { name, elementSeparator, extractType } = type.value;
@@ -71,14 +76,14 @@ function compileFragment({ type }: FragmentBuilder, where: string): Fragment {
       if (elementSeparator === '' && index !== 0)
         throw new XebecError('E_CONFIG', `${where}: scope_key_builder: Index > 0 for empty string element separator.`);
       return (request) => {
-        const value = requestHeader(request, header);
+        const value = firstValue(request, header);
         return value === undefined ? undefined : elements(value)[index];
       };
     }
     case 'element': {
       const { separator, key } = extractType.value;
       return (request) => {
-        const value = requestHeader(request, header);
+        const value = firstValue(request, header);
         for (const element of value === undefined ? [] : elements(value)) {
           const at = element.indexOf(separator);
           if ((at === -1 ? element : element.slice(0, at)) === key) return at === -1 ? '' : element.slice(at + separator.length);

@@ -93,6 +93,13 @@ export class RuntimeValues {
     const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
     return Number.isFinite(number) ? number : undefined;
   }
+  /** `true` and `false`, also in text; a number is true unless it is 0. */
+  flag(key: string): boolean | undefined {
+    const value = this.#merged.get(key);
+    if (typeof value === 'boolean') return value;
+    if (typeof value === 'number') return value !== 0;
+    return value === 'true' ? true : value === 'false' ? false : undefined;
+  }
   /** A share of 1: of a number in percent, or of a `numerator` with its `denominator`. */
   fraction(key: string): number | undefined {
     const value = this.#merged.get(key);

@@ -7,7 +7,8 @@ import {
 } from '@xebec/protos/envoy/extensions/filters/http/compressor/v3/compressor';
 import { compileCompressor } from '../../compression/library.ts';
 import { decodeConfig } from '../../decode.ts';
-import type { HttpFilterDefinition } from '../../http-filter.ts';
+import type { FilterContext, HttpFilterDefinition } from '../../http-filter.ts';
+import { flagNow } from '../../runtime-share.ts';
 import { CompressorFilter, type CompressorPerRoute, directionStats, negotiationStats } from './filter.ts';
 
 const name = 'envoy.filters.http.compressor';
@@ -38,12 +39,12 @@ export const compressorDefinition: HttpFilterDefinition = {
       library,
       chooseFirst: proto.chooseFirst,
       request: {
-        ...directionOf(request?.commonConfig, proto, false),
-        ...(request === undefined ? { enabled: false } : {}),
+        ...directionOf(request?.commonConfig, proto, false, context),
+        ...(request === undefined ? { enabled: () => false } : {}),
         stats: directionStats(scope, `${prefix}request.`),
       },
       response: {
-        ...directionOf(response === undefined ? undefined : (response.commonConfig ?? 'none'), proto, true),
+        ...directionOf(response === undefined ? undefined : (response.commonConfig ?? 'none'), proto, true, context),
         stats: directionStats(scope, responsePrefix),
         negotiation: negotiationStats(scope, prefix),
         disableOnEtag: response === undefined ? proto.disableOnEtagHeader : response.disableOnEtagHeader,
@@ -68,13 +69,18 @@ export const compressorDefinition: HttpFilterDefinition = {
 };
 
 /** The old fields at the top count only while `response_direction_config` is not there. */
-function directionOf(common: Compressor_CommonDirectionConfig | 'none' | undefined, proto: Compressor, response: boolean) {
+function directionOf(
+  common: Compressor_CommonDirectionConfig | 'none' | undefined,
+  proto: Compressor,
+  response: boolean,
+  context: FilterContext,
+) {
   const own = common === 'none' ? undefined : common;
   const old = common === undefined && response;
   const types = old ? proto.contentType : (own?.contentType ?? []);
   const enabled = old ? proto.runtimeEnabled : own?.enabled;
   return {
-    enabled: enabled?.defaultValue ?? true,
+    enabled: flagNow(enabled, context),
     minBytes: (old ? proto.contentLength : own?.minContentLength) ?? DEFAULT_MIN_BYTES,
     contentTypes: new Set(types.length === 0 ? defaultTypes : types),
   };

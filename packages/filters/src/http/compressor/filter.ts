@@ -7,7 +7,7 @@ import { type Candidate, chooseEncoding, type Decision } from './accept-encoding
 
 /** What one direction compresses. */
 export interface DirectionRules {
-  readonly enabled: boolean;
+  enabled(): boolean;
   readonly minBytes: number;
   readonly contentTypes: ReadonlySet<string>;
   readonly stats: DirectionStats;
@@ -96,11 +96,11 @@ export class CompressorFilter implements HttpFilter {
   onRequestHead(head: RequestHead, endStream: boolean): FilterStatus {
     this.#accept = headerJoined(head.headers, 'accept-encoding');
     const { response, request, library } = this.#config;
-    if (response.enabled && (this.#perRoute?.removeAcceptEncoding ?? response.removeAcceptEncoding))
+    if (response.enabled() && (this.#perRoute?.removeAcceptEncoding ?? response.removeAcceptEncoding))
       removeHeader(head.headers, 'accept-encoding');
     if (
       endStream ||
-      !request.enabled ||
+      !request.enabled() ||
       !largeEnough(request, head.headers) ||
       !allowsType(request, head.headers) ||
       header(head.headers, 'content-encoding') !== undefined
@@ -124,7 +124,7 @@ export class CompressorFilter implements HttpFilter {
   onResponseHead(head: ResponseHead, endStream: boolean): FilterStatus {
     const { response: rules, library } = this.#config;
     const { headers } = head;
-    const enabled = rules.enabled && this.#perRoute?.disabled !== true && largeEnough(rules, headers);
+    const enabled = rules.enabled() && this.#perRoute?.disabled !== true && largeEnough(rules, headers);
     const compressible = enabled && this.#compressible(head);
     if (!endStream && enabled && this.#accepted(head) && compressible) {
       weakenEtag(headers);
@@ -169,7 +169,7 @@ export class CompressorFilter implements HttpFilter {
     const chain = this.#chain;
     if (chain.decision === undefined) {
       const candidates: Candidate[] = chain.configs
-        .filter(({ response }) => response.enabled && allowsType(response, headers))
+        .filter(({ response }) => response.enabled() && allowsType(response, headers))
         .map(({ library, chooseFirst }) => ({ encoding: library.encoding, chooseFirst }));
       chain.decision = chooseEncoding(this.#accept, candidates);
     }

@@ -1,4 +1,4 @@
-import { compileStringMatcher, fractionOf, type StringPredicate } from '@xebec/matching';
+import { compileStringMatcher, currentFraction, type RuntimeFraction, type StringPredicate } from '@xebec/matching';
 import { CsrfPolicySchema } from '@xebec/protos/envoy/extensions/filters/http/csrf/v3/csrf';
 import { header } from '@xebec/wire';
 import { decodeConfig } from '../../decode.ts';
@@ -6,8 +6,8 @@ import type { HttpFilterDefinition } from '../../http-filter.ts';
 
 interface Policy {
   /** Shares of requests, 0 to 1; shadow only counts. */
-  readonly enabled: number;
-  readonly shadow: number;
+  enabled(runtime: RuntimeFraction | undefined): number;
+  shadow(runtime: RuntimeFraction | undefined): number;
   readonly origins: readonly StringPredicate[];
 }
 
@@ -19,6 +19,7 @@ export const csrfDefinition: HttpFilterDefinition = {
   typeNames: [CsrfPolicySchema.typeName],
   compile(bytes, _, context) {
     const own = compilePolicy(bytes);
+    const { runtime } = context;
     const scope = context.stats.scope(`http.${context.statPrefix}`);
     const missing = scope.counter('csrf.missing_source_origin');
     const invalid = scope.counter('csrf.request_invalid');
@@ -28,8 +29,8 @@ export const csrfDefinition: HttpFilterDefinition = {
         onRequestHead(head) {
           const policy = (callbacks.perRouteConfig(context.filterName) as Policy | undefined) ?? own; // what compilePerRoute below returned
           const draw = context.random.next();
-          const enforced = draw < policy.enabled;
-          if ((!enforced && draw >= policy.shadow) || !modifying.has(head.method)) return 'continue';
+          const enforced = draw < policy.enabled(runtime);
+          if ((!enforced && draw >= policy.shadow(runtime)) || !modifying.has(head.method)) return 'continue';
           const source = originOf(header(head.headers, 'origin')) || originOf(header(head.headers, 'referer'));
           if (source === '') missing.add(1);
           else if (source === originOf(`${head.scheme}://${head.authority}`) || policy.origins.some((matches) => matches(source))) {
@@ -49,8 +50,8 @@ export const csrfDefinition: HttpFilterDefinition = {
 function compilePolicy(bytes: Uint8Array): Policy {
   const proto = decodeConfig(CsrfPolicySchema, bytes);
   return {
-    enabled: proto.filterEnabled === undefined ? 0 : fractionOf(proto.filterEnabled.defaultValue),
-    shadow: proto.shadowEnabled === undefined ? 0 : fractionOf(proto.shadowEnabled.defaultValue),
+    enabled: (runtime) => (proto.filterEnabled === undefined ? 0 : currentFraction(proto.filterEnabled, runtime)()),
+    shadow: (runtime) => (proto.shadowEnabled === undefined ? 0 : currentFraction(proto.shadowEnabled, runtime)()),
     origins: proto.additionalOrigins.map(compileStringMatcher),
   };
 }

@@ -2,6 +2,7 @@ import { DecompressorSchema } from '@xebec/protos/envoy/extensions/filters/http/
 import { compileDecompressor } from '../../compression/library.ts';
 import { decodeConfig } from '../../decode.ts';
 import type { HttpFilterDefinition } from '../../http-filter.ts';
+import { flagNow } from '../../runtime-share.ts';
 import { type DecompressorConfig, DecompressorFilter, decompressorStats } from './filter.ts';
 
 const name = 'envoy.filters.http.decompressor';
@@ -19,12 +20,12 @@ export const decompressorDefinition: HttpFilterDefinition = {
       library,
       advertise: request?.advertiseAcceptEncoding ?? true,
       request: {
-        enabled: request?.commonConfig?.enabled?.defaultValue ?? true,
+        enabled: flagNow(request?.commonConfig?.enabled, context),
         ignoreNoTransform: request?.commonConfig?.ignoreNoTransformHeader ?? false,
         stats: decompressorStats(scope, `${prefix}request.`),
       },
       response: {
-        enabled: response?.commonConfig?.enabled?.defaultValue ?? true,
+        enabled: flagNow(response?.commonConfig?.enabled, context),
         ignoreNoTransform: response?.commonConfig?.ignoreNoTransformHeader ?? false,
         stats: decompressorStats(scope, `${prefix}response.`),
       },

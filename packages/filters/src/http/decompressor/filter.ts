@@ -7,7 +7,7 @@ import type { FilterDataStatus, FilterStatus, HttpFilter, HttpFilterCallbacks } 
 export type DecompressorStats = Readonly<Record<'decompressed' | 'notDecompressed' | 'uncompressedBytes' | 'compressedBytes', Counter>>;
 
 interface Direction {
-  readonly enabled: boolean;
+  enabled(): boolean;
   readonly ignoreNoTransform: boolean;
   readonly stats: DecompressorStats;
 }
@@ -45,7 +45,7 @@ export class DecompressorFilter implements HttpFilter {
   }
   onRequestHead(head: RequestHead, endStream: boolean): FilterStatus {
     const { advertise, response, library } = this.#config;
-    if (response.enabled && advertise) {
+    if (response.enabled() && advertise) {
       const before = headerJoined(head.headers, 'accept-encoding');
       const known = before?.split(',').some((encoding) => encoding.trim() === library.encoding) ?? false;
       if (!known) setHeader(head.headers, 'accept-encoding', before === undefined ? library.encoding : `${before},${library.encoding}`);
@@ -82,7 +82,7 @@ export class DecompressorFilter implements HttpFilter {
       direction.ignoreNoTransform ||
       !(headerJoined(headers, 'cache-control') ?? '').split(',').some((part) => part.trim().toLowerCase() === 'no-transform');
     // The coding that was applied last stands first here, as in Envoy.
-    if (!direction.enabled || !allowed || codings[0]?.toLowerCase() !== encoding) {
+    if (!direction.enabled() || !allowed || codings[0]?.toLowerCase() !== encoding) {
       direction.stats.notDecompressed.add(1);
       return false;
     }

@@ -1,5 +1,5 @@
 import { XebecError } from '@xebec/core';
-import { compileHeaderMutation, fractionOf, type HeaderMutation } from '@xebec/matching';
+import { compileHeaderMutation, type HeaderMutation } from '@xebec/matching';
 import { VhRateLimitsOptions } from '@xebec/protos/envoy/extensions/common/ratelimit/v3/ratelimit';
 import type { LocalRateLimit } from '@xebec/protos/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit';
 import type { Counter } from '@xebec/telemetry';
@@ -8,6 +8,7 @@ import type { RequestFacts } from '../../ratelimit/actions.ts';
 import type { Descriptor } from '../../ratelimit/descriptor.ts';
 import { LocalLimiter } from '../../ratelimit/local-limiter.ts';
 import { compilePolicies, type RateLimitPolicy } from '../../ratelimit/policy.ts';
+import { shareNow } from '../../runtime-share.ts';
 
 /** One `LocalRateLimit`, of the filter or of a route, with its buckets. */
 export interface Limit {
@@ -56,6 +57,8 @@ export function compileLimit(proto: LocalRateLimit, context: FilterContext, name
   const byConnection = new Map<number, LocalLimiter>();
   const status = proto.status?.code ?? 0;
   const own = proto.rateLimits.length === 0 ? undefined : compilePolicies(proto.rateLimits);
+  const enabled = shareNow(proto.filterEnabled, context, 0);
+  const enforced = shareNow(proto.filterEnforced, context, 0);
   return {
     counters: {
       enabled: scope.counter('enabled'),
@@ -64,8 +67,12 @@ export function compileLimit(proto: LocalRateLimit, context: FilterContext, name
       ok: scope.counter('ok'),
     },
     // Both shares default to nothing: a limit that says neither does not limit.
-    enabled: proto.filterEnabled === undefined ? 0 : fractionOf(proto.filterEnabled.defaultValue),
-    enforced: proto.filterEnforced === undefined ? 0 : fractionOf(proto.filterEnforced.defaultValue),
+    get enabled() {
+      return enabled();
+    },
+    get enforced() {
+      return enforced();
+    },
     responseHeaders: compileHeaderMutation({ add: proto.responseHeadersToAdd, remove: [] }),
     requestHeaders: compileHeaderMutation({ add: proto.requestHeadersToAddWhenNotEnforced, remove: [] }),
     status: status < 400 ? 429 : status,

@@ -1,5 +1,5 @@
 import { XebecError } from '@xebec/core';
-import { compileHeaderMutation, fractionOf, optionalDurationMs } from '@xebec/matching';
+import { compileHeaderMutation, optionalDurationMs } from '@xebec/matching';
 import {
   RateLimit_XRateLimitHeadersRFCVersion as HeadersVersion,
   RateLimitPerRouteSchema,
@@ -10,6 +10,7 @@ import { decodeConfig } from '../../decode.ts';
 import { compileGrpcService } from '../../grpc-service.ts';
 import type { HttpFilterDefinition } from '../../http-filter.ts';
 import { compilePolicies } from '../../ratelimit/policy.ts';
+import { shareNow } from '../../runtime-share.ts';
 import { type RateLimitConfig, RateLimitFilter, type RateLimitPerRoute } from './filter.ts';
 
 const name = 'envoy.filters.http.ratelimit';
@@ -28,6 +29,8 @@ export const rateLimitDefinition: HttpFilterDefinition = {
     const error = proto.statusOnError?.code ?? 0;
     const prefix = proto.statPrefix === '' ? 'ratelimit' : `ratelimit.${proto.statPrefix}`;
     const byCluster = new Map<string, ReturnType<RateLimitConfig['stats']>>();
+    const enabled = shareNow(proto.filterEnabled, context, 1);
+    const enforced = shareNow(proto.filterEnforced, context, 1);
     const config: RateLimitConfig = {
       context,
       // The filter's own timeout counts, not the gRPC service's.
@@ -42,8 +45,12 @@ export const rateLimitDefinition: HttpFilterDefinition = {
       limitedStatus: limited < 400 ? 429 : limited,
       errorStatus: error < 400 ? 500 : error,
       responseHeaders: compileHeaderMutation({ add: proto.responseHeadersToAdd, remove: [] }),
-      enabled: proto.filterEnabled === undefined ? 1 : fractionOf(proto.filterEnabled.defaultValue),
-      enforced: proto.filterEnforced === undefined ? 1 : fractionOf(proto.filterEnforced.defaultValue),
+      get enabled() {
+        return enabled();
+      },
+      get enforced() {
+        return enforced();
+      },
       stats(cluster) {
         const known = byCluster.get(cluster);
         if (known !== undefined) return known;

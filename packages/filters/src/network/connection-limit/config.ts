@@ -4,6 +4,7 @@ import { ConnectionLimitSchema } from '@xebec/protos/envoy/extensions/filters/ne
 import { decodeConfig } from '../../decode.ts';
 import type { FilterStatus } from '../../http-filter.ts';
 import type { NetworkFilterDefinition } from '../../network-filter.ts';
+import { flagNow } from '../../runtime-share.ts';
 
 export const connectionLimitDefinition: NetworkFilterDefinition = {
   name: 'envoy.filters.network.connection_limit',
@@ -12,7 +13,7 @@ export const connectionLimitDefinition: NetworkFilterDefinition = {
     const config = decodeConfig(ConnectionLimitSchema, bytes);
     const max = Number(config.maxConnections ?? 0n);
     if (max < 1) throw new XebecError('E_FILTER_CONFIG', 'envoy.filters.network.connection_limit: max_connections must be at least 1');
-    const enabled = config.runtimeEnabled?.defaultValue ?? true;
+    const enabled = flagNow(config.runtimeEnabled, context);
     const delayMs = config.delay === undefined ? 0 : durationMs(config.delay);
     const scope = context.stats.scope(`connection_limit.${config.statPrefix}`);
     const limited = scope.counter('limited_connections');
@@ -23,7 +24,7 @@ export const connectionLimitDefinition: NetworkFilterDefinition = {
         let counted = false;
         return {
           onNewConnection(): FilterStatus {
-            if (enabled && connections.value >= max) {
+            if (enabled() && connections.value >= max) {
               limited.add(1);
               const close = () => callbacks.close('now', '');
               if (delayMs > 0) callbacks.setTimeout(close, delayMs);
