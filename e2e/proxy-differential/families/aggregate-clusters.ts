@@ -68,7 +68,7 @@ const get = (name: string, path = 'x', headers: readonly (readonly [string, stri
 const stats = (pattern: string): Exchange => ({
   kind: 'admin',
   path: `/stats?usedonly&filter=${pattern}`,
-  select: (text) => text.split('\n').filter((line) => !/_ms|_time|cx_(rx|tx)_bytes|version|warming|histogram|: P0/.test(line)),
+  select: (text) => text.split('\n').filter((line) => /\.upstream_(rq|cx)_[a-z0-9_]+: \d+$/.test(line) && !/_active|bytes/.test(line)),
 });
 const one = (name: string, ...does: Exchange[]): DifferentialCase => ({ name, does });
 

@@ -188,6 +188,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     resolve: options.resolve ?? systemResolve,
     inspector,
+    bindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     own:
       ownCluster === ''
         ? undefined

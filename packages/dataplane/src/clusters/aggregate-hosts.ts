@@ -5,7 +5,7 @@ import type { HostRequest } from './host-selection.ts';
 
 /** A cluster as an aggregate sees it. */
 export interface AggregateMember {
-  /** By priority; those of an aggregate's members one after the other. */
+  /** By priority. */
   readonly levels: readonly PriorityHealth[];
   readonly usesHash: boolean;
   choose(request: HostRequest): Host | undefined;
@@ -32,9 +32,6 @@ export class AggregateHosts<M extends AggregateMember> {
   }
   get #members(): M[] {
     return this.#options.names.flatMap((name) => this.#options.find(name) ?? []);
-  }
-  get levels(): readonly PriorityHealth[] {
-    return this.#members.flatMap(({ levels }) => levels);
   }
   get usesHash(): boolean {
     return this.#members.some(({ usesHash }) => usesHash);

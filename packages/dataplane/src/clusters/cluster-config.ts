@@ -1,6 +1,7 @@
 import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import type { BindConfig } from '@xebec/protos/envoy/config/core/v3/address';
 import type {
   HttpProtocolOptions as CommonHttpOptions,
   Http1ProtocolOptions,
@@ -18,6 +19,7 @@ import type { ClientCodecOptions, HttpProtocol } from '../http/codecs.ts';
 import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
 import { compileClientCodec } from './client-codec.ts';
 import { compileDns, type DnsSettings } from './dns-settings.ts';
+import { compileSourceAddresses, type SourceAddresses } from './source-addresses.ts';
 
 export type Discovery = 'static' | 'strict-dns' | 'logical-dns' | 'eds' | 'original-dst' | 'aggregate';
 
@@ -48,8 +50,8 @@ export interface ClusterConfig {
   readonly autoSanValidation: boolean;
   readonly balancing: BalancingConfig;
   readonly dns: DnsSettings;
-  /** Address that upstream connections are made from. */
-  readonly localAddress: string | undefined;
+  /** Addresses that upstream connections are made from. */
+  readonly localAddress: SourceAddresses | undefined;
   /** ORIGINAL_DST: the header that overrides the destination, in lower case. */
   readonly destinationHeader: string | undefined;
   readonly destinationPort: number | undefined;
@@ -64,8 +66,8 @@ export interface ClusterConfig {
 const hour = 3_600_000;
 const httpOptionsKey = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-/** Reads a cluster; throws XebecError `E_CONFIG` naming the cluster and field. */
-export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
+/** Reads a cluster; `bindConfig` is the cluster manager's. Throws XebecError `E_CONFIG` naming the cluster and field. */
+export function compileClusterConfig(proto: ClusterProto, bindConfig?: BindConfig): ClusterConfig {
   const where = `cluster "${proto.name}"`;
   if (proto.name === '') throw new XebecError('E_CONFIG', 'cluster: name is missing');
   const optionsAny = proto.typedExtensionProtocolOptions[httpOptionsKey];
@@ -94,7 +96,7 @@ export function compileClusterConfig(proto: ClusterProto): ClusterConfig {
     autoSanValidation: upstream?.autoSanValidation ?? false,
     balancing: compileBalancing(proto, where),
     dns: compileDns(proto, where),
-    localAddress: proto.upstreamBindConfig?.sourceAddress?.address,
+    localAddress: compileSourceAddresses(proto.upstreamBindConfig ?? bindConfig),
     destinationHeader:
       original?.useHttpHeader === true
         ? original.httpHeaderName === ''

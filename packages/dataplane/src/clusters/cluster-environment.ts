@@ -1,4 +1,5 @@
 import type { Clock, Logger, Random } from '@xebec/core';
+import type { BindConfig } from '@xebec/protos/envoy/config/core/v3/address';
 import type { StatsScope } from '@xebec/telemetry';
 import type { SocketInspector } from '../net/original-destination.ts';
 import type { SharedCounters } from '../runtime/shared-counter.ts';
@@ -15,6 +16,8 @@ export interface ClusterEnvironment {
   /** For aggregates: the cluster of a name that requests see now. */
   readonly findCluster?: ((name: string) => Cluster | undefined) | undefined;
   readonly secrets: SecretStore;
+  /** The cluster manager's `upstream_bind_config`, for clusters without their own. */
+  readonly bindConfig?: BindConfig | undefined;
   readonly subscribe: Subscribe;
   readonly stats: StatsScope;
   readonly clock: Clock;

@@ -62,7 +62,7 @@ export class Cluster {
 
   /** Throws XebecError `E_CONFIG`. */
   constructor(proto: ClusterProto, version: string, environment: ClusterEnvironment) {
-    this.config = compileClusterConfig(proto);
+    this.config = compileClusterConfig(proto, environment.bindConfig);
     this.version = version;
     this.#environment = environment;
     const { clock, random, logger } = environment;
@@ -138,9 +138,9 @@ export class Cluster {
   ownerOf(host: Host): Cluster {
     return this.#aggregate === undefined ? this : (this.#aggregate.ownerOf(host)?.ownerOf(host) ?? this);
   }
-  /** How healthy each priority is. */
+  /** How healthy each priority is. An aggregate has no hosts of its own, so that another aggregate passes it over, as in Envoy. */
   get levels(): readonly PriorityHealth[] {
-    if (this.#aggregate !== undefined) return this.#aggregate.levels;
+    if (this.#aggregate !== undefined) return [];
     this.#levels ??= healthByPriority([...this.#hosts.values()], this.#selection.weightedPriorityHealth);
     return this.#levels;
   }

@@ -1,7 +1,9 @@
 import { optionalDurationMs } from '@xebec/matching';
 import { type Cluster as ClusterProto, Cluster_DnsLookupFamily as Family } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { Address } from '@xebec/protos/envoy/config/core/v3/address';
+import type { TypedExtensionConfig } from '@xebec/protos/envoy/config/core/v3/extension';
 import { DnsClusterSchema } from '@xebec/protos/envoy/extensions/clusters/dns/v3/dns_cluster';
+import { CaresDnsResolverConfigSchema } from '@xebec/protos/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { addressText, endpointAddress } from '../net/endpoint-address.ts';
 
@@ -16,6 +18,14 @@ export interface DnsSettings {
   readonly servers: readonly string[];
 }
 
+/** Configured servers, newest field first. The kinds of resolvers that are no c-ares have none, and are the system's here. */
+function resolversOf(typed: TypedExtensionConfig | undefined, proto: ClusterProto, where: string): readonly Address[] {
+  const any = typed?.typedConfig;
+  if (any !== undefined && typeNameOf(any) === CaresDnsResolverConfigSchema.typeName)
+    return unpack(any, CaresDnsResolverConfigSchema, `${where}: typed_dns_resolver_config`).resolvers;
+  return proto.dnsResolutionConfig?.resolvers ?? proto.dnsResolvers;
+}
+
 /** Of the cluster, or of `envoy.extensions.clusters.dns.v3.DnsCluster`. Throws XebecError `E_CONFIG`. */
 export function compileDns(proto: ClusterProto, where: string): DnsSettings {
   const kind = proto.clusterDiscoveryType;
@@ -28,7 +38,7 @@ export function compileDns(proto: ClusterProto, where: string): DnsSettings {
   const baseMs = optionalDurationMs(dnsFailureRefreshRate?.baseInterval);
   // The extension's families have an unspecified one before the others.
   const family = config === undefined ? proto.dnsLookupFamily : Math.max(0, config.dnsLookupFamily - 1);
-  const resolvers: readonly Address[] = proto.dnsResolutionConfig?.resolvers ?? proto.dnsResolvers;
+  const resolvers = resolversOf(config?.typedDnsResolverConfig ?? proto.typedDnsResolverConfig, proto, where);
   return {
     family: family in Family ? family : Family.AUTO,
     refreshMs: Math.max(1, optionalDurationMs(dnsRefreshRate) ?? 5_000),

@@ -4,6 +4,7 @@ import type { SocketInspector } from '../net/original-destination.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
 import type { ResourceLimits } from './resource-limits.ts';
+import type { SourceAddresses } from './source-addresses.ts';
 import { UpstreamHttpConnection, type UpstreamHttpConnectionOwner } from './upstream-http-connection.ts';
 import { connectUpstream, type UpstreamTransport } from './upstream-transport.ts';
 
@@ -29,7 +30,7 @@ export interface HttpPoolOptions {
   readonly maxHostConnections: number;
   /** Longest life of a connection that gets new requests; 0 is no limit. */
   readonly maxConnectionMs: number;
-  readonly localAddress: string | undefined;
+  readonly localAddress: SourceAddresses | undefined;
   readonly clock: Clock;
   readonly inspector: SocketInspector | undefined;
   readonly codec: ClientCodecOptions;

@@ -12,6 +12,7 @@ import type { SecretStore } from '../tls/secret-store.ts';
 import { TlsContext } from '../tls/tls-context.ts';
 import { createTlsStats, type TlsStats } from '../tls/tls-stats.ts';
 import { compileProxyHeader, type ProxyHeaderWriter } from './proxy-header.ts';
+import { bindFor, type SourceAddresses } from './source-addresses.ts';
 
 /** The client side of TLS. */
 export interface UpstreamTls {
@@ -85,7 +86,7 @@ export interface ConnectOptions {
   /** ALPN where the transport configures none: what the pool wants to speak. */
   readonly defaultAlpn: readonly string[];
   readonly sni: string | undefined;
-  readonly localAddress: string | undefined;
+  readonly localAddress: SourceAddresses | undefined;
   /** Whose connection this is for: what a PROXY protocol header says. Absent for the proxy's own. */
   readonly downstream?: ConnectionInfo | undefined;
 }
@@ -142,7 +143,7 @@ export function connectUpstream(
           host: address.address,
           port: address.port,
           noDelay: true,
-          ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+          ...bindFor(options.localAddress, address.address),
         };
   try {
     const { proxyHeader } = transport;
