@@ -1,10 +1,14 @@
-import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { stringify } from 'yaml';
 import { CommandFailure, EXIT } from '../exit.ts';
-import { callApi, execInPod, type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
+import { type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
+import { findPilots, type PilotReplica, pilotAt } from '../pilot/debug.ts';
 import { formatTable } from '../table.ts';
 
 export interface StatusOptions extends KubeOptions {
   readonly output: string;
+  readonly verbose?: boolean;
+  readonly pilot?: string;
   readonly istioNamespace: string;
 }
 
@@ -13,15 +17,9 @@ interface SyncEntry {
   readonly proxy: string;
   readonly cluster_id?: string;
   readonly istio_version?: string;
-  readonly cluster_sent?: string;
-  readonly cluster_acked?: string;
-  readonly listener_sent?: string;
-  readonly listener_acked?: string;
-  readonly route_sent?: string;
-  readonly route_acked?: string;
-  readonly endpoint_sent?: string;
-  readonly endpoint_acked?: string;
-  readonly [field: string]: unknown;
+  readonly resources?: Readonly<
+    Record<string, { readonly state?: string; readonly sent?: string; readonly acked?: string; readonly lastError?: string }>
+  >;
 }
 
 export interface ProxyStatusRow {
@@ -31,61 +29,90 @@ export interface ProxyStatusRow {
   readonly lds: string;
   readonly eds: string;
   readonly rds: string;
-  readonly pilot: string;
+  readonly ecds: string;
+  readonly istiod: string;
   readonly version: string;
+  /** Why the proxy refuses a type, by the type's short name. */
+  readonly errors: Readonly<Record<string, string>>;
 }
 
-function state(sent: string | undefined, acked: string | undefined): string {
-  if (sent === undefined || sent === '') return 'NOT SENT';
-  return sent === acked ? 'SYNCED' : 'STALE';
-}
+const TYPES = {
+  cds: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  lds: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+  eds: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  rds: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  ecds: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
+} as const;
 
 export function statusRows(entries: readonly SyncEntry[], pilot: string): ProxyStatusRow[] {
-  return entries.map((entry) => ({
-    name: entry.proxy.split('~')[2] ?? entry.proxy,
-    cluster: entry.cluster_id ?? '',
-    cds: state(entry.cluster_sent, entry.cluster_acked),
-    lds: state(entry.listener_sent, entry.listener_acked),
-    eds: state(entry.endpoint_sent, entry.endpoint_acked),
-    rds: state(entry.route_sent, entry.route_acked),
-    pilot,
-    version: entry.istio_version ?? '',
-  }));
+  return entries.map((entry) => {
+    const of = (type: keyof typeof TYPES) => entry.resources?.[TYPES[type]];
+    // A proxy that does not ask for a type ignores it.
+    const state = (type: keyof typeof TYPES) => {
+      const found = of(type);
+      if (found === undefined) return 'IGNORED';
+      if (found.lastError !== undefined) return 'ERROR';
+      if (found.sent === undefined || found.sent === '') return 'NOT SENT';
+      return found.sent === found.acked ? 'SYNCED' : 'STALE';
+    };
+    const errors = (Object.keys(TYPES) as (keyof typeof TYPES)[]).flatMap((type) => {
+      const error = of(type)?.lastError;
+      return error === undefined ? [] : [[type, error] as const];
+    });
+    return {
+      name: entry.proxy.split('~')[2] ?? entry.proxy,
+      cluster: entry.cluster_id ?? '',
+      cds: state('cds'),
+      lds: state('lds'),
+      eds: state('eds'),
+      rds: state('rds'),
+      ecds: state('ecds'),
+      istiod: pilot,
+      version: entry.istio_version ?? '',
+      errors: Object.fromEntries(errors),
+    };
+  });
 }
 
-/** Every proxy that a pilot serves, from all pilots of the mesh. */
-export async function fetchStatus(config: KubeConfig, namespace: string): Promise<ProxyStatusRow[]> {
-  const api = config.makeApiClient(CoreV1Api);
-  const { items } = await callApi(
-    config,
-    api.listNamespacedPod({ namespace, labelSelector: 'app=istio-pilot' }),
-    `pilots in namespace ${namespace}`,
-  );
-  if (items.length === 0) throw new CommandFailure(`no pilot runs in namespace "${namespace}"; name another with --istioNamespace`);
+/** Every proxy that these pilots serve. */
+export async function statusOf(pilots: readonly PilotReplica[]): Promise<ProxyStatusRow[]> {
   const rows: ProxyStatusRow[] = [];
-  for (const pod of items) {
-    const container = pod.spec?.containers[0]?.name ?? '';
-    const text = await execInPod(config, pod, container, ['curl', '-sf', 'http://127.0.0.1:15014/debug/syncz']);
-    const entries: unknown = JSON.parse(text);
-    if (!Array.isArray(entries)) throw new CommandFailure(`${pod.metadata?.name}: /debug/syncz is not a list`);
-    rows.push(...statusRows(entries, pod.metadata?.name ?? ''));
+  for (const pilot of pilots) {
+    const entries = await pilot.read('syncz');
+    if (!Array.isArray(entries)) throw new CommandFailure(`${pilot.name}: /debug/syncz is not a list`);
+    rows.push(...statusRows(entries, pilot.name));
   }
   return rows.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-export async function run(options: StatusOptions): Promise<void> {
-  if (options.output !== 'table' && options.output !== 'json')
-    throw new CommandFailure(`-o ${options.output} is not an output format; use table or json`, EXIT.usage);
-  const rows = await fetchStatus(loadKubeConfig(options), options.istioNamespace);
-  if (options.output === 'json') {
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    return;
-  }
-  const header = ['NAME', 'CLUSTER', 'CDS', 'LDS', 'EDS', 'RDS', 'PILOT', 'VERSION'];
-  process.stdout.write(
-    formatTable(
-      header,
-      rows.map((row) => [row.name, row.cluster, row.cds, row.lds, row.eds, row.rds, row.pilot, row.version]),
-    ),
+/** Every proxy that a pilot serves, from all pilots of the mesh. */
+export async function fetchStatus(config: KubeConfig, namespace: string): Promise<ProxyStatusRow[]> {
+  return statusOf(await findPilots(config, namespace));
+}
+
+export async function run(reference: string | undefined, options: StatusOptions): Promise<void> {
+  const { output } = options;
+  if (output !== 'table' && output !== 'json' && output !== 'yaml')
+    throw new CommandFailure(`-o ${output} is not an output format; use table, json or yaml`, EXIT.usage);
+  const pilots = options.pilot === undefined ? await findPilots(loadKubeConfig(options), options.istioNamespace) : [pilotAt(options.pilot)];
+  const all = await statusOf(pilots);
+  const rows = reference === undefined ? all : all.filter(({ name }) => name === reference || name.startsWith(`${reference}.`));
+  if (reference !== undefined && rows.length === 0)
+    throw new CommandFailure(`no proxy "${reference}" is connected; there are: ${all.map(({ name }) => name).join(', ') || 'none'}`);
+  if (output === 'json') process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  else if (output === 'yaml') process.stdout.write(stringify(rows));
+  else process.stdout.write(statusTable(rows, options.verbose === true || reference !== undefined));
+}
+
+export function statusTable(rows: readonly ProxyStatusRow[], verbose: boolean): string {
+  const header = ['NAME', 'CLUSTER', 'CDS', 'LDS', 'EDS', 'RDS', 'ECDS', 'ISTIOD', 'VERSION'];
+  const table = formatTable(
+    header,
+    rows.map((row) => [row.name, row.cluster, row.cds, row.lds, row.eds, row.rds, row.ecds, row.istiod, row.version]),
   );
+  if (!verbose) return table;
+  const errors = rows.flatMap(({ name, errors }) =>
+    Object.entries(errors).map(([type, error]) => `${name} refuses ${type.toUpperCase()}: ${error}\n`),
+  );
+  return `${table}${errors.join('')}`;
 }
