@@ -1,11 +1,10 @@
 import { query, sameList } from '@xebec/incremental';
 import type { ConfigObject, DestinationRuleSpec, Subset, TrafficPolicy } from '@xebec/schemas';
 import { compareHosts, hostCovers, resolveHost } from './host.ts';
-import { isNarrow, selects } from './labels.ts';
+import { type Labels, selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Service } from './service.ts';
 import type { MeshSnapshot } from './snapshot.ts';
-import { isVisible } from './visibility.ts';
 
 type DestinationRule = ConfigObject<DestinationRuleSpec>;
 
@@ -21,8 +20,9 @@ export interface ResolvedDestinationRule {
 export type DestinationRuleViewer = Pick<MeshProxy, 'namespace' | 'labels'>;
 
 /**
- * The rule a client applies to a service: from its own namespace, else the service's, else the root namespace; in each,
- * the most specific host. Rules of the same host in one namespace merge: subsets add up, the oldest traffic policy stays.
+ * The rule a client applies to a service: from its own namespace, else what the service's namespace exports to it, else the
+ * root namespace. The most specific host of a namespace decides, also where none of its rules is for this workload. Rules
+ * of the same host and exports merge: subsets add up, the oldest traffic policy stays.
  */
 export const destinationRuleOf = query(
   'destination rule',
@@ -31,12 +31,15 @@ export const destinationRuleOf = query(
     viewer: DestinationRuleViewer,
     service: Pick<Service, 'hostname' | 'namespace'>,
   ): ResolvedDestinationRule | undefined => {
-    const places = [viewer.namespace, service.namespace, snapshot.rootNamespace];
-    // A client in the root namespace takes the service's own rule before the mesh-wide one.
-    if (viewer.namespace === snapshot.rootNamespace) places.shift();
-    for (const place of new Set(places)) {
-      const found = mostSpecific(snapshot, viewer, place, service.hostname);
-      if (found !== undefined) return found;
+    const { rootNamespace } = snapshot;
+    // What a client in the root namespace takes before the service's own are rules that only that namespace sees.
+    const own = mostSpecific(snapshot, viewer.namespace === rootNamespace ? 'root' : 'local', viewer.namespace, service.hostname);
+    if (own.length > 0) return choose(own, viewer);
+    for (const place of new Set([service.namespace, rootNamespace])) {
+      const exported = mostSpecific(snapshot, 'exported', place, service.hostname).filter(({ exportTo }) =>
+        exportTo.length === 0 ? true : exportTo.includes('*') || exportTo.includes(viewer.namespace),
+      );
+      if (exported.length > 0) return choose(exported, viewer);
     }
     return undefined;
   },
@@ -44,60 +47,108 @@ export const destinationRuleOf = query(
   { same: (a, b) => a === b || (a !== undefined && b !== undefined && sameList(a.sources, b.sources)) },
 );
 
-function mostSpecific(
-  snapshot: MeshSnapshot,
-  viewer: DestinationRuleViewer,
-  place: string,
-  hostname: string,
-): ResolvedDestinationRule | undefined {
-  const fallback = snapshot.mesh.defaultDestinationRuleExportTo ?? ['*'];
-  const applies = (rule: DestinationRule) => {
-    if (!isVisible(rule.spec.exportTo, place, viewer.namespace, fallback)) return false;
-    const selector = rule.spec.workloadSelector?.matchLabels;
-    return !isNarrow(selector) || (place === viewer.namespace && selects(selector, viewer.labels));
-  };
-  const { exact, wildcards } = indexOf(snapshot, place);
-  const own = merge((exact.get(hostname) ?? []).filter(applies));
-  if (own !== undefined) return own;
-  for (const { host, rules } of wildcards) {
-    const found = hostCovers(host, hostname) ? merge(rules.filter(applies)) : undefined;
-    if (found !== undefined) return found;
+/** Rules of one host that are one. */
+interface MergedRule {
+  /** As written; a rule for some workloads is its namespace's own affair. */
+  readonly exportTo: readonly string[];
+  readonly selector?: Labels;
+  trafficPolicy?: TrafficPolicy;
+  readonly subsets: Subset[];
+  readonly sources: [DestinationRule, ...DestinationRule[]];
+}
+
+/** The first that selects the workload, else the last for everybody. */
+function choose(rules: readonly MergedRule[], viewer: DestinationRuleViewer): ResolvedDestinationRule | undefined {
+  let broad: MergedRule | undefined;
+  for (const rule of rules) {
+    if (rule.selector === undefined) broad = rule;
+    else if (rule.sources[0].metadata.namespace === viewer.namespace && selects(rule.selector, viewer.labels)) return rule;
   }
-  return undefined;
+  return broad;
+}
+
+type Sight = 'local' | 'exported' | 'root';
+
+function mostSpecific(snapshot: MeshSnapshot, sight: Sight, place: string, hostname: string): readonly MergedRule[] {
+  const { exact, wildcards } = indexOf(snapshot, sight, place);
+  return exact.get(hostname) ?? wildcards.find(({ host }) => hostCovers(host, hostname))?.rules ?? [];
 }
 
 /** The rules of a namespace by the host they are for. */
 interface HostIndex {
-  readonly exact: ReadonlyMap<string, readonly DestinationRule[]>;
+  readonly exact: ReadonlyMap<string, readonly MergedRule[]>;
   /** The most specific first. */
-  readonly wildcards: readonly { readonly host: string; readonly rules: readonly DestinationRule[] }[];
+  readonly wildcards: readonly { readonly host: string; readonly rules: readonly MergedRule[] }[];
 }
 
-const indexOf = query('destination rules of a namespace', (snapshot: MeshSnapshot, place: string): HostIndex => {
-  const byHost = new Map<string, DestinationRule[]>();
-  for (const rule of snapshot.config.in('DestinationRule', place)) {
+const indexOf = query('destination rules of a namespace', (snapshot: MeshSnapshot, sight: Sight, place: string): HostIndex => {
+  const byHost = new Map<string, MergedRule[]>();
+  const all = snapshot.config.in('DestinationRule', place);
+  const narrow = (rule: DestinationRule) => rule.spec.workloadSelector !== undefined;
+  for (const rule of [...all.filter(narrow), ...all.filter((candidate) => !narrow(candidate))]) {
+    if (!seenAs(snapshot, sight, place, rule)) continue;
     const host = resolveHost(rule.spec.host, place, snapshot.domain);
     const list = byHost.get(host);
-    if (list === undefined) byHost.set(host, [rule]);
-    else list.push(rule);
+    if (list === undefined) byHost.set(host, [alone(rule)]);
+    else add(list, rule);
   }
   const wildcards = [...byHost].filter(([host]) => host.startsWith('*')).map(([host, rules]) => ({ host, rules }));
   return { exact: byHost, wildcards: wildcards.sort((a, b) => compareHosts(a.host, b.host)) };
 });
 
-function merge(rules: readonly DestinationRule[]): ResolvedDestinationRule | undefined {
-  // Rules that select the workload come over those for everybody.
-  const narrow = (rule: DestinationRule) => isNarrow(rule.spec.workloadSelector?.matchLabels);
-  const [first, ...rest] = [...rules.filter(narrow), ...rules.filter((rule) => !narrow(rule))];
-  if (first === undefined) return undefined;
-  const subsets = new Map<string, Subset>();
-  for (const rule of [first, ...rest])
-    for (const subset of rule.spec.subsets ?? []) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-  const withPolicy = [first, ...rest].filter((rule) => rule.spec.trafficPolicy !== undefined);
-  const base = withPolicy[0]?.spec.trafficPolicy;
-  const broader = withPolicy.find((rule) => !narrow(rule))?.spec.trafficPolicy;
-  const trafficPolicy = base === undefined ? undefined : narrow(first) ? { ...broader, ...base } : base;
-  return { ...(trafficPolicy === undefined ? {} : { trafficPolicy }), subsets: [...subsets.values()], sources: [first, ...rest] };
+function exportsOf(rule: DestinationRule): readonly string[] {
+  return rule.spec.workloadSelector === undefined ? (rule.spec.exportTo ?? []) : ['.'];
+}
+
+function seenAs(snapshot: MeshSnapshot, sight: Sight, place: string, rule: DestinationRule): boolean {
+  const exports = exportsOf(rule);
+  const inside = exports.length === 0 || exports.some((entry) => entry === '*' || entry === '.' || entry === place);
+  const defaults = snapshot.mesh.defaultDestinationRuleExportTo ?? ['*'];
+  const only = exports.length === 0 ? defaults.includes('.') : exports.length === 1 && (exports[0] === '.' || exports[0] === place);
+  switch (sight) {
+    case 'local':
+      return inside;
+    case 'exported':
+      return !only;
+    case 'root':
+      return only;
+  }
+}
+
+function alone(rule: DestinationRule): MergedRule {
+  const { trafficPolicy, subsets = [], workloadSelector } = rule.spec;
+  return {
+    exportTo: exportsOf(rule),
+    ...(workloadSelector === undefined ? {} : { selector: workloadSelector.matchLabels ?? {} }),
+    ...(trafficPolicy === undefined ? {} : { trafficPolicy }),
+    subsets: [...subsets],
+    sources: [rule],
+  };
+}
+
+/** Adds a rule to those of its host that have the same exports, or fewer; where none has the same it also stands alone. */
+function add(list: MergedRule[], rule: DestinationRule): void {
+  const incoming = alone(rule);
+  let separate = true;
+  for (const known of list) {
+    const wider = known.exportTo.every((entry) => incoming.exportTo.includes(entry));
+    const same = wider && known.exportTo.length === incoming.exportTo.length;
+    separate = !same;
+    if (!same && (known.exportTo.length === 0 || !wider)) continue;
+    if (known.selector !== undefined && incoming.selector !== undefined && !sameLabels(known.selector, incoming.selector)) {
+      separate = true;
+      continue;
+    }
+    if ((known.selector === undefined) === (incoming.selector === undefined)) separate = false;
+    for (const subset of incoming.subsets) if (!known.subsets.some(({ name }) => name === subset.name)) known.subsets.push(subset);
+    if (known.trafficPolicy === undefined && incoming.trafficPolicy !== undefined) known.trafficPolicy = incoming.trafficPolicy;
+    known.sources.push(rule);
+  }
+  if (separate) list.push(incoming);
+}
+
+function sameLabels(a: Labels, b: Labels): boolean {
+  return Object.keys(a).length === Object.keys(b).length && selects(a, b);
 }
 
 /**
@@ -134,4 +185,19 @@ function atPort(policy: TrafficPolicy | undefined, port: number): { policy: Traf
   if (settings === undefined) return { policy: general, ofPort: false };
   const { port: _, ...own } = settings;
   return { policy: own, ofPort: true };
+}
+
+/**
+ * The TLS mode that a rule asks for on a port, in which callers know whether endpoints speak mTLS: of the subset, else of the
+ * rule; in each the port's own, else the general one. Undefined: the mesh decides.
+ */
+export function tlsModeOf(
+  rule: Pick<ResolvedDestinationRule, 'trafficPolicy'> | undefined,
+  subset: Subset | undefined,
+  port: number,
+): NonNullable<NonNullable<TrafficPolicy['tls']>['mode']> | undefined {
+  const tls = (policy: TrafficPolicy | undefined) =>
+    policy?.portLevelSettings?.find((entry) => entry.port?.number === port && entry.tls !== undefined)?.tls ?? policy?.tls;
+  const found = tls(subset?.trafficPolicy) ?? tls(rule?.trafficPolicy);
+  return found === undefined ? undefined : (found.mode ?? 'DISABLE');
 }

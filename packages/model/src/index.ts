@@ -1,5 +1,11 @@
 export { ConfigIndex, type ConfigLookup, type KnownKind, type KnownKinds } from './config-index.ts';
-export { type DestinationRuleViewer, destinationRuleOf, type ResolvedDestinationRule, trafficPolicyOf } from './destination-rule.ts';
+export {
+  type DestinationRuleViewer,
+  destinationRuleOf,
+  type ResolvedDestinationRule,
+  tlsModeOf,
+  trafficPolicyOf,
+} from './destination-rule.ts';
 export {
   dnsName,
   type GatewayListener,

@@ -1,5 +1,5 @@
 import type { ConfigObject, ServiceEntrySpec, WorkloadEntrySpec } from '@xebec/schemas';
-import { selects } from './labels.ts';
+import { isNarrow, selects } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
 import type { Endpoint, Resolution, Service, ServicePort } from './service.ts';
 import { parseLocality, type Workload } from './workload.ts';
@@ -31,7 +31,7 @@ export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloa
       name: metadata.name,
       namespace: metadata.namespace,
       registry: 'external',
-      addresses: spec.addresses ?? [],
+      addresses: (spec.addresses ?? []).map((address) => address.replace(address.includes(':') ? /\/128$/ : /\/32$/, '')),
       ports,
       resolution,
       meshExternal: spec.location !== 'MESH_INTERNAL',
@@ -88,6 +88,21 @@ function toEndpoint(workload: Workload, port: ServicePort): Endpoint {
   };
 }
 
+/** What selectors see of a WorkloadEntry: the labels of its metadata come over those of its spec. */
+export function workloadOfEntry(entry: ConfigObject<WorkloadEntrySpec>): Workload {
+  const { spec, metadata } = entry;
+  return toWorkload({ ...spec, labels: { ...spec.labels, ...metadata.labels } }, metadata.name, metadata.namespace);
+}
+
+/** Endpoints of a platform's service on WorkloadEntries that its selector chooses. */
+export function endpointsOnWorkloads(service: Service, workloads: readonly Workload[]): Endpoint[] {
+  const { selector } = service;
+  if (selector === undefined || !isNarrow(selector)) return [];
+  return workloads
+    .filter((workload) => workload.namespace === service.namespace && selects(selector, workload.labels))
+    .flatMap((workload) => service.ports.map((port) => toEndpoint(workload, port)));
+}
+
 /** A WorkloadEntry, or an endpoint written inside a ServiceEntry, as a workload. */
 export function toWorkload(spec: WorkloadEntrySpec, name: string, namespace: string): Workload {
   const labels = spec.labels ?? {};
@@ -100,7 +115,8 @@ export function toWorkload(spec: WorkloadEntrySpec, name: string, namespace: str
     workloadName: labels['service.istio.io/workload-name'] ?? name,
     locality: parseLocality(spec.locality),
     weight: spec.weight ?? 1,
-    tlsMode: labels[TLS_MODE_LABEL] === 'istio' ? 'istio' : 'disabled',
+    // Who has an identity of the mesh can prove it, unless its label says otherwise.
+    tlsMode: (labels[TLS_MODE_LABEL] ?? ((spec.serviceAccount ?? '') === '' ? 'disabled' : 'istio')) === 'istio' ? 'istio' : 'disabled',
     network: spec.network ?? '',
     ports: spec.ports ?? {},
   };

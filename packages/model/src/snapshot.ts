@@ -2,7 +2,7 @@ import type { ConfigObject, MeshConfig } from '@xebec/schemas';
 import { ConfigIndex, type ConfigLookup } from './config-index.ts';
 import type { Labels } from './labels.ts';
 import { type Endpoint, type Service, serviceKey } from './service.ts';
-import { servicesFromEntry, toWorkload } from './service-entry.ts';
+import { endpointsOnWorkloads, servicesFromEntry, workloadOfEntry } from './service-entry.ts';
 import type { Workload } from './workload.ts';
 
 export interface SnapshotInput {
@@ -62,14 +62,14 @@ function isServing({ metadata, healthy }: ConfigObject): boolean {
 /** Builds a snapshot with its indexes. */
 export function createSnapshot(input: SnapshotInput): MeshSnapshot {
   const config = new ConfigIndex(input.config);
-  const workloads = [
-    ...(input.workloads ?? []),
-    ...config
-      .all('WorkloadEntry')
-      .filter(isServing)
-      .map((entry) => toWorkload(entry.spec, entry.metadata.name, entry.metadata.namespace)),
-  ];
+  const entries = config.all('WorkloadEntry').filter(isServing).map(workloadOfEntry);
+  const workloads = [...(input.workloads ?? []), ...entries];
   const endpoints = new Map(input.endpoints);
+  if (entries.length > 0)
+    for (const service of input.services) {
+      const more = endpointsOnWorkloads(service, entries);
+      if (more.length > 0) endpoints.set(serviceKey(service), [...(endpoints.get(serviceKey(service)) ?? []), ...more]);
+    }
   const sources = new Map<string, ConfigObject>();
   const external: Service[] = [];
   for (const entry of config.all('ServiceEntry')) {

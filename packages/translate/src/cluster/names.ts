@@ -19,9 +19,10 @@ export interface OutboundClusterName {
   readonly hostname: string;
 }
 
-/** The parts of an outbound cluster's name, or undefined when it is not one. */
+/** The parts of an outbound cluster's name, in either spelling, or undefined when it is not one. */
 export function parseOutboundCluster(name: string): OutboundClusterName | undefined {
-  const [direction, port, subset, hostname, ...rest] = name.split('|');
+  const dns = /^outbound_\.(\d+)_\.(.*?)_\.(.+)$/.exec(name);
+  const [direction, port, subset, hostname, ...rest] = dns === null ? name.split('|') : ['outbound', dns[1], dns[2], dns[3]];
   if (direction !== 'outbound' || subset === undefined || hostname === undefined || rest.length > 0) return undefined;
   const number = Number(port);
   return Number.isInteger(number) ? { port: number, subset, hostname } : undefined;

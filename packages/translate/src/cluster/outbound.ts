@@ -10,6 +10,7 @@ import {
   type ServicePort,
   type SidecarScope,
   serviceIdentities,
+  tlsModeOf,
   trafficPolicyOf,
 } from '@xebec/model';
 import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
@@ -87,7 +88,8 @@ function makeOutboundCluster(
     upgrade: mesh.h2UpgradePolicy === 'UPGRADE',
     preserveCase: mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase === true,
   };
-  const balanced = applyTrafficPolicy({ ...base, ...discovery }, policy, {
+  const mayUseSecrets = proxy.type === 'router' || rule?.sources[0].spec.workloadSelector !== undefined;
+  const balanced = applyTrafficPolicy({ ...base, ...discovery }, usable(policy, mayUseSecrets), {
     ...options,
     meshKeepalive: mesh.tcpKeepalive,
     locality: localitySetting(policy, mesh.localityLbSetting),
@@ -101,13 +103,12 @@ function makeOutboundCluster(
   }
   const chosen = service.resolution === 'passthrough' || choosesAddress(subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy);
   const automatic = mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, port, chosen);
-  const transport = transportFields(policy, {
+  const transport = transportFields(usable(policy, mayUseSecrets), {
     http2: speaksHttp2(policy.connectionPool, options),
     meshServerName: meshServerName(port.number, subset?.name, service.hostname),
     identities: serviceIdentities(snapshot, service),
     automatic: automatic ? (passthrough ? 'always' : 'by-endpoint') : 'off',
     external: service.registry === 'external',
-    mayUseSecrets: proxy.type === 'router' || (rule?.sources.some((source) => source.spec.workloadSelector !== undefined) ?? false),
     tlsDefaults: mesh.tlsDefaults,
   });
   const source = snapshot.sourceOf(service);
@@ -116,6 +117,13 @@ function makeOutboundCluster(
     ...(source === undefined ? [] : [referenceTo(source)]),
   ];
   return [{ name, message: create(ClusterSchema, { ...balanced, ...transport }), provenance }];
+}
+
+/** A workload that no rule selects gets no secrets: TLS that needs one is left out. */
+function usable(policy: TrafficPolicy, mayUseSecrets: boolean): TrafficPolicy {
+  const credential = policy.tls?.mode === 'ISTIO_MUTUAL' ? '' : (policy.tls?.credentialName ?? '');
+  if (mayUseSecrets || credential === '' || credential.startsWith('configmap://')) return policy;
+  return { ...policy, tls: { mode: 'DISABLE' } };
 }
 
 function choosesAddress(policy: TrafficPolicy | undefined): boolean {
@@ -155,8 +163,10 @@ function discoveryFields(
     const target = service.registry === 'external' && typeof port.targetPort === 'number' ? port.targetPort : undefined;
     return target === undefined ? {} : { lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: target } } };
   }
-  const policy = trafficPolicyOf(destinationRuleOf(snapshot, proxy, service), subset, port.number, snapshot.mesh.defaultTrafficPolicy);
-  const assignment = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot));
+  const rule = destinationRuleOf(snapshot, proxy, service);
+  const policy = trafficPolicyOf(rule, subset, port.number, snapshot.mesh.defaultTrafficPolicy);
+  const tlsMode = tlsModeOf(rule, subset, port.number);
+  const assignment = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot), tlsMode);
   if (assignment.endpoints.length === 0) return undefined;
   return {
     dnsLookupFamily: lookupFamily(proxy),

@@ -1,12 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
+import type { MeshConfig } from '@xebec/schemas';
 import { socketAddress } from '../envoy/address.ts';
 import { type Fields, pack } from '../envoy/any.ts';
 import { seconds } from '../envoy/duration.ts';
 import type { FamilyAddresses } from '../listener/wildcards.ts';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH } from './names.ts';
-import { HTTP_PROTOCOL_OPTIONS, UNLIMITED } from './traffic-policy.ts';
+import { connectionPoolFields, HTTP_PROTOCOL_OPTIONS } from './traffic-policy.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 type DurationFields = { seconds: bigint; nanos: number };
@@ -34,7 +35,6 @@ function originalDestination(name: string, connectTimeout: DurationFields): Clus
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     connectTimeout,
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    circuitBreakers: { thresholds: [UNLIMITED] },
     typedExtensionProtocolOptions: {
       [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, {
         commonHttpProtocolOptions: { idleTimeout: seconds(300) },
@@ -48,15 +48,31 @@ function originalDestination(name: string, connectTimeout: DurationFields): Clus
 }
 
 /** Sends where the caller wanted to go. */
-export function passthroughCluster(connectTimeout: DurationFields, filters: NonNullable<ClusterInit['filters']>): Cluster {
-  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout), filters });
+export function passthroughCluster(
+  connectTimeout: DurationFields,
+  filters: NonNullable<ClusterInit['filters']>,
+  mesh: MeshConfig,
+): Cluster {
+  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout), ...poolOfMesh(mesh), filters });
+}
+
+/** The mesh's own limits also hold for what passes by all services. */
+function poolOfMesh(mesh: MeshConfig): ClusterInit {
+  const pool = mesh.defaultTrafficPolicy?.connectionPool;
+  const { typedExtensionProtocolOptions: _, ...limits } = connectionPoolFields(
+    pool === undefined ? {} : { connectionPool: pool },
+    'tcp',
+    mesh.tcpKeepalive,
+  );
+  return limits;
 }
 
 /** Sends to the workload's port that was called, for ports that no service names. */
-export function inboundPassthroughCluster(connectTimeout: DurationFields, family: FamilyAddresses): Cluster {
+export function inboundPassthroughCluster(connectTimeout: DurationFields, family: FamilyAddresses, mesh: MeshConfig): Cluster {
   const [first, ...more] = family.inboundSource;
   return create(ClusterSchema, {
     ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout),
+    ...poolOfMesh(mesh),
     upstreamBindConfig: inboundSource(first, more),
   });
 }

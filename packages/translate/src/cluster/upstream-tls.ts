@@ -16,7 +16,6 @@ const TLS = 'envoy.transport_sockets.tls';
 const PROXY_PROTOCOL = 'envoy.transport_sockets.upstream_proxy_protocol';
 /** What mTLS inside the mesh offers: the peer's filter chains tell by it that the caller is a sidecar. */
 const MESH_ALPN = ['istio-peer-exchange', 'istio'];
-const CONFIG_MAP = 'configmap://';
 
 export interface UpstreamTls {
   /** The cluster always speaks HTTP/2. */
@@ -29,8 +28,6 @@ export interface UpstreamTls {
   readonly automatic: 'off' | 'by-endpoint' | 'always';
   /** The service comes from a ServiceEntry, whose own names are those to check. */
   readonly external: boolean;
-  /** Secrets by name are for gateways, and for workloads that a rule selects. */
-  readonly mayUseSecrets: boolean;
   readonly tlsDefaults: MeshConfig['tlsDefaults'];
 }
 
@@ -58,8 +55,6 @@ function tlsFields(tls: ClientTls | undefined, view: UpstreamTls): Sockets {
   }
   if (tls.mode === 'ISTIO_MUTUAL') return { transportSocket: meshTls(view, tls) };
   if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return {};
-  const credential = tls.credentialName ?? '';
-  if (credential !== '' && !credential.startsWith(CONFIG_MAP) && !view.mayUseSecrets) return {};
   const own = ownTls(tls, view);
   return own === undefined ? {} : { transportSocket: own };
 }
@@ -77,7 +72,7 @@ function withProxyProtocol(sockets: Sockets, protocol: TrafficPolicy['proxyProto
         transportSocket: wrap(match.transportSocket ?? rawBuffer()),
       })),
     };
-  return { transportSocket: wrap(sockets.transportSocket ?? rawBuffer()) };
+  return { transportSocket: wrap(sockets.transportSocket ?? extension('raw_buffer', RawBufferSchema)) };
 }
 
 function rawBuffer() {

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { query } from '@xebec/incremental';
-import { destinationRuleOf, type MeshProxy, type MeshSnapshot, sidecarScope, trafficPolicyOf } from '@xebec/model';
+import { destinationRuleOf, type MeshProxy, type MeshSnapshot, sidecarScope, tlsModeOf, trafficPolicyOf } from '@xebec/model';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { parseOutboundCluster } from '../cluster/names.ts';
 import { type Generated, referenceTo } from '../generated.ts';
@@ -27,7 +27,16 @@ const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: Mes
   const subset = rule?.subsets.find((candidate) => candidate.name === parsed.subset);
   if (parsed.subset !== '' && subset === undefined) return nothing;
   const policy = trafficPolicyOf(rule, subset, port.number, snapshot.mesh.defaultTrafficPolicy);
-  const message = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot));
+  const message = loadAssignment(
+    snapshot,
+    proxy,
+    service,
+    port,
+    subset?.labels,
+    name,
+    localityBalancing(policy, snapshot),
+    tlsModeOf(rule, subset, port.number),
+  );
   const source = snapshot.sourceOf(service);
   return {
     name,

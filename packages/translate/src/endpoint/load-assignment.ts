@@ -12,7 +12,8 @@ import {
 } from '@xebec/model';
 import { HealthStatus } from '@xebec/protos/envoy/config/core/v3/health_check';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
-import { socketAddress } from '../envoy/address.ts';
+import type { ClientTls } from '@xebec/schemas';
+import { listenAddress } from '../envoy/address.ts';
 import { type LocalityBalancing, type LocalityGroup, prioritise } from './locality.ts';
 
 /** The endpoints of one port of a service, those with a subset's labels only, by locality. */
@@ -24,6 +25,8 @@ export function loadAssignment(
   subsetLabels: Labels | undefined,
   clusterName: string,
   balancing?: LocalityBalancing,
+  /** What a DestinationRule says of TLS, where it does. */
+  tlsMode?: ClientTls['mode'],
 ): ClusterLoadAssignment {
   const endpoints = snapshot
     .endpoints(service, port.name)
@@ -43,25 +46,27 @@ export function loadAssignment(
     clusterName,
     endpoints: placed.map((group) => ({
       locality: { region: group.locality.region, zone: group.locality.zone, subZone: group.locality.subzone },
-      lbEndpoints: group.endpoints.map((endpoint) => lbEndpoint(snapshot, proxy, endpoint)),
+      lbEndpoints: group.endpoints.map((endpoint) => lbEndpoint(snapshot, proxy, endpoint, tlsMode)),
       loadBalancingWeight: group.weight,
       priority: group.priority,
     })),
   });
 }
 
-function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint) {
+function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint, tlsMode: ClientTls['mode']) {
   return {
     hostIdentifier: {
       case: 'endpoint' as const,
-      value: { address: socketAddress(endpoint.address, endpoint.port) },
+      value: { address: listenAddress(endpoint.address, endpoint.port) },
     },
     ...(endpoint.health === 'healthy'
       ? {}
       : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
     metadata: {
       filterMetadata: {
-        ...(speaksMtls(snapshot, endpoint) ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
+        ...((tlsMode === undefined ? speaksMtls(snapshot, endpoint) : tlsMode === 'ISTIO_MUTUAL')
+          ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } }
+          : {}),
         istio: { workload: workloadOf(endpoint, proxy.clusterId) },
       },
     },

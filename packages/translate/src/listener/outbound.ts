@@ -24,6 +24,7 @@ import { HTTP_PROXY_ROUTE } from '../route/outbound.ts';
 import { unknownCluster } from '../route/virtual-host.ts';
 import { connectionPolicyOf, destinationResolver } from '../virtual-service/destination.ts';
 import { blockMatch, type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
+import { codecFilter } from './codec-filter.ts';
 import { connectionManager } from './connection-manager.ts';
 import type { ListenerContext } from './context.ts';
 import { httpInspector, tlsInspector } from './listener-filters.ts';
@@ -136,8 +137,9 @@ function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Serv
   if (service.resolution !== 'passthrough') return [everywhere];
   const endpoints = snapshot.endpoints(service, port.name).map((endpoint) => endpoint.address);
   if (service.registry !== 'kubernetes' && endpoints.length === 0 && service.selector === undefined) return [everywhere];
-  const own = context.proxy.addresses[0];
-  return [...new Set(endpoints.filter((address) => isIpAddress(address) && address !== own))].map((bind) => ({ bind }));
+  return [...new Set(endpoints.filter((address) => isIpAddress(address) && context.proxy.addresses.indexOf(address) !== 0))].map(
+    (bind) => ({ bind }),
+  );
 }
 
 /** Whether the proxy has addresses of that family. */
@@ -271,7 +273,11 @@ function toListener(context: ListenerContext, binding: Binding): Generated<Liste
   const chains: { chain: FilterChain; takesAll: boolean }[] = binding.tcp.map((chain) => ({
     chain: {
       ...(isEmptyMatch(chain.match) ? {} : { filterChainMatch: chain.match }),
-      filters: [...outbound.tcpFilters(binding.port), byteFilter(context, chain)],
+      filters: [
+        ...outbound.tcpFilters(binding.port),
+        ...codecFilter(binding.protocol, chain.destinations[0]?.cluster ?? BLACK_HOLE),
+        byteFilter(context, chain),
+      ],
       transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
     },
     takesAll: isEmptyMatch(chain.match),
