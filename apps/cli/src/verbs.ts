@@ -1,11 +1,24 @@
 import { addAnalyze } from './analyze/command.ts';
+import { addApply } from './apply/command.ts';
 import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
 import { addDown, addUp } from './up/command.ts';
 import { addVersion } from './version/command.ts';
+import { addWait } from './wait/command.ts';
 import { addXds } from './xds/command.ts';
 
 /** Everything `xebec` can do, in the order of its help. */
-export const verbs: readonly Verb[] = [addUp, addDown, addAnalyze, addProxyStatus, addProxyConfig, addXds, addExplain, addVersion];
+export const verbs: readonly Verb[] = [
+  addUp,
+  addDown,
+  addAnalyze,
+  addApply,
+  addWait,
+  addProxyStatus,
+  addProxyConfig,
+  addXds,
+  addExplain,
+  addVersion,
+];
