@@ -36,5 +36,5 @@ export {
 } from './tracing/request-id.ts';
 export { encodeZipkinV2, type FinishedSpan, type LocalEndpoint } from './tracing/span.ts';
 export { SpanReporter, type SpanReporterOptions, type SpanTransport } from './tracing/span-reporter.ts';
-export { extractSampled, extractTrace, injectTrace, type TraceContext, type TraceFormat } from './tracing/trace-context.ts';
+export { extractSampled, extractTrace, injectTrace, type Propagation, type TraceContext } from './tracing/trace-context.ts';
 export { createTracer, type Span, type SpanStart, type Tracer, type TracerOptions } from './tracing/tracer.ts';

@@ -104,7 +104,9 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     if (span === undefined) return;
     this.#attemptSpan = undefined;
     // What a retry hides from the stream.
-    span.setTag('http.status_code', String(this.#attempt?.status ?? 0));
+    const status = this.#attempt?.status ?? 0;
+    span.setTag('http.status_code', String(status));
+    if (status >= 500) span.setTag('error', 'true');
     span.finish(this.#stream.formatContext);
   }
   pauseResponse(): void {

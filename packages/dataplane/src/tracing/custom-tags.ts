@@ -1,6 +1,6 @@
 import { XebecError } from '@xebec/core';
 import type { CustomTag, CustomTag_Metadata } from '@xebec/protos/envoy/type/tracing/v3/custom_tag';
-import type { FormatContext } from '@xebec/telemetry';
+import { compileFormat, type FormatContext, type FormatEnvironment } from '@xebec/telemetry';
 import { header } from '@xebec/wire';
 
 /** The value of one tag when a span ends; undefined leaves the tag out. */
@@ -9,20 +9,20 @@ export type TagValue = (context: FormatContext) => string | undefined;
 /** Compiles `custom_tags` (envoy.type.tracing.v3.CustomTag). Throws XebecError `E_CONFIG` naming the tag that says nothing. */
 export function compileCustomTags(
   tags: readonly CustomTag[],
-  env: Readonly<Record<string, string | undefined>>,
+  environment: FormatEnvironment,
   where: string,
 ): ReadonlyMap<string, TagValue> {
-  return new Map(tags.map((tag) => [tag.tag, tagValue(tag, env, `${where}: custom_tags "${tag.tag}"`)]));
+  return new Map(tags.map((tag) => [tag.tag, tagValue(tag, environment, `${where}: custom_tags "${tag.tag}"`)]));
 }
 
-function tagValue({ type }: CustomTag, env: Readonly<Record<string, string | undefined>>, where: string): TagValue {
+function tagValue({ type }: CustomTag, environment: FormatEnvironment, where: string): TagValue {
   switch (type.case) {
     case 'literal': {
       const { value } = type.value;
       return () => value;
     }
     case 'environment': {
-      const value = orAbsent(env[type.value.name] ?? type.value.defaultValue);
+      const value = orAbsent(environment.env[type.value.name] ?? type.value.defaultValue);
       return () => value;
     }
     case 'requestHeader': {
@@ -32,8 +32,12 @@ function tagValue({ type }: CustomTag, env: Readonly<Record<string, string | und
     }
     case 'metadata':
       return metadataValue(type.value);
+    case 'value': {
+      const { format } = compileFormat(type.value, { environment, omitEmpty: true });
+      return format;
+    }
     default:
-      throw new XebecError('E_CONFIG', `${where}: set literal, environment, request_header or metadata`);
+      throw new XebecError('E_CONFIG', `${where}: set literal, environment, request_header, metadata or value`);
   }
 }
 

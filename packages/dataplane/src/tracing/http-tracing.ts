@@ -4,13 +4,15 @@ import { fractionOf } from '@xebec/matching';
 import type { Tracing } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { Tracing_Http } from '@xebec/protos/envoy/config/trace/v3/http_tracer';
 import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
-import { ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
+import { ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
 import type { HttpConnectionManager } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { UuidRequestIdConfigSchema } from '@xebec/protos/envoy/extensions/request_id/uuid/v3/uuid';
 import {
   type Counter,
+  compileFormat,
   createTracer,
   type FinishedSpan,
+  type FormatContext,
   type FormatEnvironment,
   type Sampling,
   type StatsScope,
@@ -36,6 +38,19 @@ export interface HttpTracing {
   /** Undefined: decisions are made and passed on, but there is nobody to report to. */
   readonly tracer: Tracer | undefined;
   readonly decided: Readonly<Record<TraceReason, Counter>>;
+  /** The name of the request's span and of each try's, where the configuration has a format for it. */
+  readonly operation: RouteTracing['operation'];
+  readonly upstreamOperation: RouteTracing['upstreamOperation'];
+  /** What a route says instead; compiled once for each. */
+  ofRoute(tracing: Tracing): RouteTracing;
+}
+
+/** A route's own tracing, over the connection manager's. */
+export interface RouteTracing {
+  readonly sampling: Sampling;
+  readonly customTags: ReadonlyMap<string, TagValue> | undefined;
+  readonly operation: ((context: FormatContext) => string) | undefined;
+  readonly upstreamOperation: ((context: FormatContext) => string) | undefined;
 }
 
 export interface TracingEnvironment {
@@ -72,9 +87,12 @@ export function compileHttpTracing(
     requestId === undefined || typeNameOf(requestId) !== UuidRequestIdConfigSchema.typeName
       ? undefined
       : unpack(requestId, UuidRequestIdConfigSchema, `${where}: request_id_extension`);
-  const customTags = compileCustomTags(config.customTags, environment.formatEnvironment.env, place);
+  const customTags = compileCustomTags(config.customTags, environment.formatEnvironment, place);
   const zipkin = openProvider(config.provider, config.maxPathTagLength ?? defaultPathTagLength, customTags, environment, place);
   const stats = scope.scope('tracing');
+  const format = (source: string): RouteTracing['operation'] =>
+    source === '' ? undefined : compileFormat(source, { environment: environment.formatEnvironment, omitEmpty: true }).format;
+  const routes = new WeakMap<Tracing, RouteTracing>();
   return {
     tracing: {
       egress: direction === 'outbound',
@@ -87,6 +105,23 @@ export function compileHttpTracing(
       useRequestId: uuid?.useRequestIdForTraceSampling ?? true,
       packReason: uuid?.packTraceReason ?? true,
       tracer: zipkin?.tracer,
+      operation: format(config.operation),
+      upstreamOperation: format(config.upstreamOperation),
+      ofRoute(own) {
+        const known = routes.get(own);
+        if (known !== undefined) return known;
+        const compiled: RouteTracing = {
+          sampling: routeSampling(own),
+          customTags:
+            own.customTags.length === 0
+              ? undefined
+              : compileCustomTags(own.customTags, environment.formatEnvironment, `${where}: tracing of a route`),
+          operation: format(own.operation),
+          upstreamOperation: format(own.upstreamOperation),
+        };
+        routes.set(own, compiled);
+        return compiled;
+      },
       decided: {
         none: stats.counter('not_traceable'),
         sampled: stats.counter('random_sampling'),
@@ -99,7 +134,7 @@ export function compileHttpTracing(
 }
 
 /** A route's own sampling over the connection manager's; what it leaves out is 100 %. */
-export function routeSampling({ clientSampling, randomSampling, overallSampling }: Tracing): Sampling {
+function routeSampling({ clientSampling, randomSampling, overallSampling }: Tracing): Sampling {
   const share = (value: typeof clientSampling): number => (value === undefined ? 1 : fractionOf(value));
   return { client: share(clientSampling), random: share(randomSampling), overall: share(overallSampling) };
 }
@@ -122,7 +157,7 @@ function openProvider(
       clock: environment.clock,
       random: environment.random,
       report: (span) => handle?.report(span),
-      formats: ['w3c'],
+      propagation: 'w3c',
       namesByDirection: true,
       nodeId: environment.node.id,
       zone: environment.zone,
@@ -154,7 +189,7 @@ function openProvider(
     clock: environment.clock,
     random: environment.random,
     report,
-    formats: ['b3'],
+    propagation: config.traceContextOption === ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION ? 'b3-and-w3c' : 'b3',
     nodeId: environment.node.id,
     zone: environment.zone,
     traceId128Bit: config.traceId128bit,

@@ -1,8 +1,8 @@
 import type { Random } from '@xebec/core';
 import type { CompiledRoute } from '@xebec/matching';
-import { decideTrace, type FormatContext, injectTrace, type Span, type TraceContext, withTraceReason } from '@xebec/telemetry';
+import { decideTrace, type FormatContext, type Span, type TraceContext, withTraceReason } from '@xebec/telemetry';
 import { header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
-import { type HttpTracing, routeSampling } from './http-tracing.ts';
+import type { HttpTracing, RouteTracing } from './http-tracing.ts';
 
 const operationHeader = 'x-envoy-decorator-operation';
 
@@ -16,11 +16,13 @@ export class StreamTrace {
   readonly #request: RequestHead;
   /** What an ingress proxy tells its client, unless the client has told it. */
   #tell = '';
+  readonly #upstreamOperation: RouteTracing['upstreamOperation'];
 
   constructor(tracing: HttpTracing, request: RequestHead, route: CompiledRoute | undefined, random: Random) {
     this.#tracing = tracing;
     this.#request = request;
-    const sampled = decide(tracing, request, route, random);
+    const own = route?.tracing === undefined ? undefined : tracing.ofRoute(route.tracing);
+    const sampled = decide(tracing, request, own, random);
     const kind = tracing.egress && !tracing.spawnUpstreamSpan ? 'CLIENT' : 'SERVER';
     this.#span = tracing.tracer?.startSpan({
       kind,
@@ -28,7 +30,15 @@ export class StreamTrace {
       request,
       sampled,
       operation: tracing.egress ? 'egress' : 'ingress',
+      formatName: own?.operation ?? tracing.operation,
+      customTags: own?.customTags,
     });
+    this.#upstreamOperation = own?.upstreamOperation ?? tracing.upstreamOperation;
+    // A format for the name leaves decorators nothing to say.
+    if ((own?.operation ?? tracing.operation) !== undefined) {
+      if (!tracing.egress && header(request.headers, operationHeader) !== undefined) removeHeader(request.headers, operationHeader);
+      return;
+    }
     const operation = route?.decoratorOperation ?? '';
     this.#span?.setName(operation);
     const propagate = operation !== '' && route?.decoratorPropagate === true;
@@ -45,9 +55,9 @@ export class StreamTrace {
   get context(): TraceContext | undefined {
     return this.#span?.context;
   }
-  /** Writes the context into the request as it goes upstream: B3, and the other forms that the request already has. */
+  /** Writes the context into the request as it goes upstream. */
   inject(): void {
-    if (this.#span !== undefined) injectSpan(this.#span, this.#request.headers);
+    this.#span?.inject(this.#request.headers);
   }
   /** A span for one try upstream, as a child of the request's; undefined unless the configuration wants them. */
   startAttempt(cluster: string): Span | undefined {
@@ -55,10 +65,17 @@ export class StreamTrace {
     const parent = this.#span;
     if (tracer === undefined || parent === undefined || !spawnUpstreamSpan) return undefined;
     // The try before this one may have left its own ids.
-    injectSpan(parent, this.#request.headers);
+    parent.inject(this.#request.headers);
     const sampled = parent.context.sampled === true;
-    const span = tracer.startSpan({ kind: 'CLIENT', name: `router ${cluster} egress`, request: this.#request, sampled, attempt: true });
-    injectSpan(span, this.#request.headers);
+    const span = tracer.startSpan({
+      kind: 'CLIENT',
+      name: `router ${cluster} egress`,
+      request: this.#request,
+      sampled,
+      attempt: true,
+      formatName: this.#upstreamOperation,
+    });
+    span?.inject(this.#request.headers);
     return span;
   }
   /** The response's head, on its way to the client. */
@@ -79,7 +96,7 @@ export class StreamTrace {
 }
 
 /** Whether this proxy would trace the request; the request id remembers it for those that follow. */
-function decide(tracing: HttpTracing, request: RequestHead, route: CompiledRoute | undefined, random: Random): boolean {
+function decide(tracing: HttpTracing, request: RequestHead, own: RouteTracing | undefined, random: Random): boolean {
   if (!tracing.useRequestId) {
     tracing.decided.sampled.add(1);
     return true;
@@ -89,21 +106,11 @@ function decide(tracing: HttpTracing, request: RequestHead, route: CompiledRoute
     tracing.decided.none.add(1);
     return false;
   }
-  const sampling = route?.tracing === undefined ? tracing.sampling : routeSampling(route.tracing);
-  const reason = decideTrace(request.headers, id, sampling, random);
+  const reason = decideTrace(request.headers, id, own?.sampling ?? tracing.sampling, random);
   tracing.decided[reason].add(1);
   if (tracing.packReason) {
     const marked = withTraceReason(id, reason);
     if (marked !== id) setHeader(request.headers, 'x-request-id', marked);
   }
   return reason !== 'none';
-}
-
-/** Forms other than B3 are kept true where they are: a reader that prefers them must not find the previous proxy's ids. */
-function injectSpan(span: Span, headers: string[]): void {
-  span.inject(headers);
-  // A span without a parent begins its trace: an id that came with half a context is nobody's.
-  if (span.context.parentSpanId === undefined) removeHeader(headers, 'x-b3-parentspanid');
-  if (header(headers, 'b3') !== undefined) injectTrace(headers, span.context, ['b3-single']);
-  if (header(headers, 'traceparent') !== undefined) injectTrace(headers, span.context, ['w3c']);
 }

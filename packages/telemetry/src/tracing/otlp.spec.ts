@@ -12,7 +12,7 @@ const span: FinishedSpan = {
   kind: 'SERVER',
   startMs: 1000.5,
   durationMs: 2,
-  tags: { component: 'proxy', error: 'true' },
+  tags: { component: 'proxy', 'http.status_code': '500', error: 'true' },
   traceState: 'a=b',
   remoteParent: true,
 };
@@ -45,4 +45,14 @@ it('names the service, and leaves status and parent out where there is none', ()
   expect(encoded?.resource?.attributes).toMatchObject([{ key: 'service.name', value: { value: { value: 'svc' } } }]);
   expect(encoded?.scopeSpans[0]?.spans[0]).toMatchObject({ flags: 0x101, parentSpanId: new Uint8Array() });
   expect(encoded?.scopeSpans[0]?.spans[0]?.status).toBeUndefined();
+});
+
+it.each<[FinishedSpan['kind'], Record<string, string>, number | undefined]>([
+  ['SERVER', { 'http.status_code': '404' }, undefined],
+  ['CLIENT', { 'http.status_code': '404' }, 2],
+  ['SERVER', { 'http.status_code': '200', 'grpc.status_code': '5' }, 0],
+  ['CLIENT', { 'http.status_code': '200', 'grpc.status_code': '5' }, 2],
+  ['SERVER', { 'http.status_code': '200', 'grpc.status_code': '14' }, 2],
+])('says whether a %s span with %j has failed', (kind, tags, code) => {
+  expect(decode([{ ...span, kind, tags }])?.scopeSpans[0]?.spans[0]?.status?.code).toBe(code);
 });

@@ -40,8 +40,24 @@ function encodeSpan(span: FinishedSpan): Span {
     endTimeUnixNano: nanos(end),
     attributes: attributes(span.tags),
     flags: flags.sampled | flags.hasIsRemote | (span.remoteParent === true ? flags.isRemote : 0),
-    ...(span.tags['error'] === 'true' ? { status: { code: Status_StatusCode.ERROR } } : {}),
+    ...statusOf(span),
   });
+}
+
+const failing = new Set(['2', '4', '12', '13', '14', '15']);
+
+/**
+ * Whether a span has failed, by the semantic conventions for HTTP and gRPC: a client's span with every status from 400 on, a
+ * server's with those that are its own fault. Undefined where nothing has an opinion.
+ */
+function statusOf({ kind, tags }: FinishedSpan): { status?: { code: Status_StatusCode } } {
+  const grpc = tags['grpc.status_code'];
+  if (grpc !== undefined) {
+    const failed = kind === 'SERVER' ? failing.has(grpc) : grpc !== '0';
+    return { status: { code: failed ? Status_StatusCode.ERROR : Status_StatusCode.UNSET } };
+  }
+  const http = Number(tags['http.status_code'] ?? 0);
+  return http >= (kind === 'SERVER' ? 500 : 400) ? { status: { code: Status_StatusCode.ERROR } } : {};
 }
 
 const nanos = (ms: number) => BigInt(Math.round(ms * 1000)) * 1000n;

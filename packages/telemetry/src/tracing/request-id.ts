@@ -56,6 +56,8 @@ export interface Sampling {
  * stands, then `x-client-trace-id`, then `x-envoy-force-trace`, then chance; `overall` is the upper limit.
  */
 export function decideTrace(headers: readonly string[], requestId: string, sampling: Sampling, random: Random): TraceReason {
+  // An id that cannot carry a decision to the next proxy is not decided on.
+  if (!uuidPattern.test(requestId)) return 'none';
   let reason = traceReason(requestId);
   if (reason === 'none') {
     if (has(headers, 'x-client-trace-id') && random.next() < sampling.client) reason = 'client';

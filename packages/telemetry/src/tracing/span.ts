@@ -29,7 +29,7 @@ export function encodeZipkinV2(spans: readonly FinishedSpan[], local: LocalEndpo
   const localEndpoint = {
     serviceName: local.serviceName,
     ...(local.address === undefined ? {} : local.address.includes(':') ? { ipv6: local.address } : { ipv4: local.address }),
-    ...(local.port === undefined ? {} : { port: local.port }),
+    port: local.port ?? 0,
   };
   return JSON.stringify(
     spans.map((span) => ({
@@ -42,6 +42,8 @@ export function encodeZipkinV2(spans: readonly FinishedSpan[], local: LocalEndpo
       duration: Math.max(1, Math.round(span.durationMs * 1000)),
       ...(span.shared === true ? { shared: true } : {}),
       localEndpoint,
+      // The end as Zipkin 1 told it; Envoy still does.
+      annotations: [{ timestamp: Math.round((span.startMs + span.durationMs) * 1000), value: span.kind === 'SERVER' ? 'ss' : 'cr' }],
       // As Envoy's tracer does it: a tag without a value is none.
       tags: Object.fromEntries(Object.entries(span.tags).filter(([, value]) => value !== '')),
     })),

@@ -10,7 +10,11 @@ export interface TraceContext {
   readonly traceState: string | undefined;
 }
 
-export type TraceFormat = 'b3' | 'b3-single' | 'w3c';
+/** What a tracer reads and writes: B3 in both forms, B3 and W3C side by side, or W3C alone. */
+export type Propagation = 'b3' | 'b3-and-w3c' | 'w3c';
+
+/** A request that carries a context which cannot be read: Envoy then takes no part in its trace. */
+export type Extracted = TraceContext | 'malformed' | undefined;
 
 const traceIdPattern = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/;
 const spanIdPattern = /^[0-9a-f]{16}$/;
@@ -32,35 +36,39 @@ function set(headers: string[], name: string, value: string): void {
   headers.push(name, value);
 }
 
-const valid = (traceId: string | undefined, spanId: string | undefined): boolean =>
-  traceId !== undefined &&
-  spanId !== undefined &&
-  traceIdPattern.test(traceId) &&
-  spanIdPattern.test(spanId) &&
-  !zeros.test(traceId) &&
-  !zeros.test(spanId);
+function remove(headers: string[], name: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) if (headers[i] === name) headers.splice(i, 2);
+}
 
-function readB3Single(value: string): TraceContext | undefined {
+const isHex = (traceId: string | undefined, spanId: string | undefined): boolean =>
+  traceId !== undefined && spanId !== undefined && traceIdPattern.test(traceId) && spanIdPattern.test(spanId);
+
+function readB3Single(value: string): Extracted {
   const [traceId, spanId, flag, parentSpanId] = value.toLowerCase().split('-');
-  if (traceId === undefined || spanId === undefined || !valid(traceId, spanId)) return undefined;
+  // A decision without ids.
+  if (spanId === undefined) return traceId !== undefined && /^[01d]$/.test(traceId) ? undefined : 'malformed';
+  if (traceId === undefined || !isHex(traceId, spanId) || (flag !== undefined && !/^[01d]$/.test(flag))) return 'malformed';
+  if (parentSpanId !== undefined && !spanIdPattern.test(parentSpanId)) return 'malformed';
   return {
     traceId,
     spanId,
-    parentSpanId: parentSpanId !== undefined && spanIdPattern.test(parentSpanId) ? parentSpanId : undefined,
-    sampled: flag === undefined ? undefined : flag === '1' || flag === 'd',
+    parentSpanId,
+    sampled: flag === undefined ? undefined : flag !== '0',
     debug: flag === 'd',
     traceState: undefined,
   };
 }
 
-function readB3(headers: readonly string[]): TraceContext | undefined {
+function readB3(headers: readonly string[]): Extracted {
   const traceId = find(headers, 'x-b3-traceid')?.toLowerCase();
   const spanId = find(headers, 'x-b3-spanid')?.toLowerCase();
-  if (traceId === undefined || spanId === undefined || !valid(traceId, spanId)) return undefined;
+  if (traceId === undefined || spanId === undefined) return undefined;
+  if (!isHex(traceId, spanId)) return 'malformed';
   const parent = find(headers, 'x-b3-parentspanid')?.toLowerCase();
   const debug = find(headers, 'x-b3-flags') === '1';
   return {
-    traceId,
+    // A long id whose upper half is nothing is a short one.
+    traceId: traceId.replace(/^0{16}(?=.{16}$)/, ''),
     spanId,
     parentSpanId: parent !== undefined && spanIdPattern.test(parent) ? parent : undefined,
     sampled: debug ? true : sampledFlag(find(headers, 'x-b3-sampled')),
@@ -69,12 +77,13 @@ function readB3(headers: readonly string[]): TraceContext | undefined {
   };
 }
 
-function readW3c(headers: readonly string[]): TraceContext | undefined {
-  const match = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(find(headers, 'traceparent') ?? '');
-  if (match === null) return undefined;
-  const [, version = '', traceId = '', spanId = '', flags = '', more] = match;
-  // Version 255 is forbidden, and version 0 has nothing after its flags (W3C Trace Context, 2.2).
-  if (version === 'ff' || (version === '00' && more !== undefined) || !valid(traceId, spanId)) return undefined;
+function readW3c(headers: readonly string[]): Extracted {
+  const value = find(headers, 'traceparent');
+  if (value === undefined) return undefined;
+  const match = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(value.toLowerCase());
+  if (match === null) return 'malformed';
+  const [, traceId = '', spanId = '', flags = ''] = match;
+  if (zeros.test(traceId) || zeros.test(spanId)) return 'malformed';
   const state = find(headers, 'tracestate');
   return {
     traceId,
@@ -91,11 +100,12 @@ function sampledFlag(value: string | undefined): boolean | undefined {
   return value === '0' || value === 'false' ? false : undefined;
 }
 
-/** The context that a request carries: B3 single, B3 multi, then W3C, or only W3C where only that is spoken. Nonsense is as good as none. */
-export function extractTrace(headers: readonly string[], formats?: readonly TraceFormat[]): TraceContext | undefined {
-  if (formats?.length === 1 && formats[0] === 'w3c') return readW3c(headers);
+/** The context that a request carries: B3 single before B3 multi, and W3C after both or alone. */
+export function extractTrace(headers: readonly string[], propagation: Propagation): Extracted {
+  if (propagation === 'w3c') return readW3c(headers);
   const single = find(headers, 'b3');
-  return (single === undefined ? undefined : readB3Single(single)) ?? readB3(headers) ?? readW3c(headers);
+  const found = single === undefined ? readB3(headers) : readB3Single(single);
+  return found ?? (propagation === 'b3-and-w3c' && extractSampled(headers) === undefined ? readW3c(headers) : undefined);
 }
 
 /** A sampling decision without ids, such as a lone `x-b3-sampled: 0` or `b3: 0`. */
@@ -105,22 +115,24 @@ export function extractSampled(headers: readonly string[]): boolean | undefined 
   return sampledFlag(single) ?? (find(headers, 'x-b3-flags') === '1' ? true : sampledFlag(find(headers, 'x-b3-sampled')));
 }
 
-/** Writes the context for whoever is called next. */
-export function injectTrace(headers: string[], context: TraceContext, formats: readonly TraceFormat[]): void {
+/** Writes the context for whoever is called next; B3 in the form in which it came. */
+export function injectTrace(headers: string[], context: TraceContext, propagation: Propagation): void {
   const sampled = context.sampled === true ? '1' : '0';
-  if (formats.includes('b3')) {
-    set(headers, 'x-b3-traceid', context.traceId);
-    set(headers, 'x-b3-spanid', context.spanId);
-    if (context.parentSpanId !== undefined) set(headers, 'x-b3-parentspanid', context.parentSpanId);
-    set(headers, 'x-b3-sampled', sampled);
+  if (propagation !== 'w3c') {
+    if (find(headers, 'b3') !== undefined) {
+      const parent = context.parentSpanId === undefined ? '' : `-${context.parentSpanId}`;
+      set(headers, 'b3', `${context.traceId}-${context.spanId}-${sampled}${parent}`);
+    } else {
+      set(headers, 'x-b3-traceid', context.traceId);
+      set(headers, 'x-b3-spanid', context.spanId);
+      // A span without a parent begins its trace: an id that came with half a context is nobody's.
+      if (context.parentSpanId === undefined) remove(headers, 'x-b3-parentspanid');
+      else set(headers, 'x-b3-parentspanid', context.parentSpanId);
+      set(headers, 'x-b3-sampled', sampled);
+    }
   }
-  if (formats.includes('b3-single')) {
-    const parent = context.parentSpanId === undefined ? '' : `-${context.parentSpanId}`;
-    set(headers, 'b3', `${context.traceId}-${context.spanId}-${context.debug ? 'd' : sampled}${parent}`);
-  }
-  if (formats.includes('w3c')) {
-    set(headers, 'traceparent', `00-${context.traceId.padStart(32, '0')}-${context.spanId}-0${sampled}`);
-    // Envoy's OpenTelemetry tracer writes an empty one too.
-    if (context.traceState !== undefined || formats.length === 1) set(headers, 'tracestate', context.traceState ?? '');
-  }
+  if (propagation === 'b3') return;
+  set(headers, 'traceparent', `00-${context.traceId.padStart(32, '0')}-${context.spanId}-0${sampled}`);
+  // Envoy's OpenTelemetry tracer writes an empty one too.
+  if (propagation === 'w3c') set(headers, 'tracestate', context.traceState ?? '');
 }

@@ -18,23 +18,32 @@ describe('trace context', () => {
     ['b3 single', ['b3', `${traceId}-${spanId}-0`], false],
     ['b3 debug', ['b3', `${traceId}-${spanId}-d-${spanId}`], true],
     ['w3c', ['traceparent', `00-${traceId}-${spanId}-01`, 'tracestate', 'a=b'], true],
-  ])('reads %s', (_, headers, sampled) => expect(extractTrace(headers)).toMatchObject({ traceId, spanId, sampled }));
+  ])('reads %s', (_, headers, sampled) => expect(extractTrace(headers, 'b3-and-w3c')).toMatchObject({ traceId, spanId, sampled }));
   it.each([
     [['x-b3-traceid', 'nonsense', 'x-b3-spanid', spanId]],
     [['traceparent', `00-${'0'.repeat(32)}-${spanId}-01`]],
     [['traceparent', `ff-${traceId}-${spanId}-01`]],
     [['traceparent', `00-${traceId}-${spanId}-01-more`]],
     [['b3', '']],
-  ])('ignores %j', (headers) => expect(extractTrace(headers)).toBeUndefined());
+    [['b3', `${traceId}-${spanId}-7`]],
+  ])('takes no part in the trace of %j', (headers) => expect(extractTrace(headers, 'b3-and-w3c')).toBe('malformed'));
+  it('reads no W3C unless it is asked to, and no B3 where W3C is spoken', () => {
+    expect(extractTrace(['traceparent', `00-${traceId}-${spanId}-01`], 'b3')).toBeUndefined();
+    expect(extractTrace(['b3', `${traceId}-${spanId}-1`], 'w3c')).toBeUndefined();
+  });
   it('reads a lone decision', () => {
     expect([extractSampled(['b3', '0']), extractSampled(['x-b3-sampled', '1']), extractSampled([])]).toEqual([false, true, undefined]);
   });
   it('writes what it reads', () => {
-    for (const format of ['b3', 'b3-single', 'w3c'] as const) {
+    const context = { traceId, spanId, parentSpanId: undefined, sampled: true, debug: false, traceState: undefined };
+    for (const propagation of ['b3', 'b3-and-w3c', 'w3c'] as const) {
       const headers: string[] = [];
-      injectTrace(headers, { traceId, spanId, parentSpanId: undefined, sampled: true, debug: false, traceState: undefined }, [format]);
-      expect(extractTrace(headers)).toMatchObject({ traceId, spanId, sampled: true });
+      injectTrace(headers, context, propagation);
+      expect(extractTrace(headers, propagation)).toMatchObject({ traceId, spanId, sampled: true });
     }
+    const single = ['b3', '0'];
+    injectTrace(single, context, 'b3');
+    expect(single).toEqual(['b3', `${traceId}-${spanId}-1`]);
   });
 });
 
@@ -64,7 +73,7 @@ describe('tracer', () => {
     clock,
     random: seededRandom(5),
     report: (span) => spans.push(span),
-    formats: ['b3'],
+    propagation: 'b3',
     nodeId: 'node',
     traceId128Bit: true,
     sharedSpanContext: false,
@@ -75,12 +84,12 @@ describe('tracer', () => {
     const tracer = createTracer(options);
     const client = tracer.startSpan({ kind: 'CLIENT', name: 'reviews:9080/*', request: request([]), sampled: true });
     const headers: string[] = [];
-    client.inject(headers);
+    client?.inject(headers);
     const server = tracer.startSpan({ kind: 'SERVER', name: 'reviews:9080/*', request: request(headers), sampled: false });
     clock.advance(5);
-    server.finish({ info: testStreamInfo(), request: request(headers) });
-    client.finish({ info: testStreamInfo({ responseCode: 503, responseFlags: new Set(['UH']) }), request: request([]) });
-    client.finish({ info: testStreamInfo() });
+    server?.finish({ info: testStreamInfo(), request: request(headers) });
+    client?.finish({ info: testStreamInfo({ responseCode: 503, responseFlags: new Set(['UH']) }), request: request([]) });
+    client?.finish({ info: testStreamInfo() });
     expect(spans).toHaveLength(2);
     expect(spans[0]).toMatchObject({ kind: 'SERVER', traceId: spans[1]?.traceId, parentId: spans[1]?.id, durationMs: 5 });
     expect(spans[1]?.tags).toMatchObject({
@@ -95,8 +104,8 @@ describe('tracer', () => {
     const before = spans.length;
     const span = createTracer(options).startSpan({ kind: 'CLIENT', name: 'n', request: request(['x-b3-sampled', '0']), sampled: true });
     const headers: string[] = [];
-    span.inject(headers);
-    span.finish({ info: testStreamInfo() });
+    span?.inject(headers);
+    span?.finish({ info: testStreamInfo() });
     expect(headers.slice(-2)).toEqual(['x-b3-sampled', '0']);
     expect(spans).toHaveLength(before);
   });
