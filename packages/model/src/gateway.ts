@@ -1,9 +1,9 @@
 import type { ConfigObject, GatewayServer, GatewaySpec } from '@xebec/schemas';
 import { selects } from './labels.ts';
-import { isHttp, isTls, parseProtocol } from './protocol.ts';
+import { isHttp, parseProtocol } from './protocol.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Protocol } from './service.ts';
-import { serviceInstances } from './service-instances.ts';
+import { type ServiceInstance, serviceInstances } from './service-instances.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
 export interface GatewayServerOf {
@@ -11,6 +11,8 @@ export interface GatewayServerOf {
   readonly server: GatewayServer;
   readonly index: number;
   readonly protocol: Protocol;
+  /** Hosts as `host` or `namespace/host`, with `.` and `*` for the namespace worked out. */
+  readonly hosts: readonly string[];
   /** Terminates TLS (any mode but the passthroughs). */
   readonly terminatesTls: boolean;
   /** Route configuration of an HTTP server; undefined for TCP and TLS passthrough. */
@@ -19,7 +21,8 @@ export interface GatewayServerOf {
 
 /** Servers that share an address and port, and so a listener. */
 export interface GatewayListener {
-  readonly bind: string;
+  /** Absent: any address. */
+  readonly bind?: string;
   /** Where the proxy listens: the target port of the gateway's service. */
   readonly port: number;
   readonly servers: readonly GatewayServerOf[];
@@ -42,41 +45,76 @@ export function gatewayKey(gateway: ConfigObject<GatewaySpec>): string {
   return `${gateway.metadata.namespace}/${gateway.metadata.name}`;
 }
 
+/** Label of services whose ports are not those of gateways: there a gateway names the port that it listens on. */
+const NO_PORT_TRANSLATION = 'experimental.istio.io/disable-gateway-port-translation';
+
+/** What is known of one port of a gateway while servers are merged. */
+interface PortState {
+  /** The first plain-text server of the port, and its address: another of the same address must speak the same. */
+  plain?: { readonly protocol: Protocol; readonly bind: string };
+  /** Hosts of TLS servers by address: a filter chain must match one of them alone. */
+  readonly tlsHosts: Map<string, string>;
+}
+
 /**
- * Merges the servers of every Gateway that selects the proxy, oldest first. Plain HTTP servers of one port share a route
- * configuration; HTTPS servers stay apart; TLS and plain text do not mix on one port, and a second server with the same
- * SNI host is refused.
+ * Merges the servers of every Gateway that selects the proxy, oldest first. Plain HTTP servers of one port and address share
+ * a route configuration; HTTPS servers stay apart; TLS and plain text do not mix on one address, and a second server with the
+ * same host is refused.
  */
 export function mergeGateways(snapshot: MeshSnapshot, proxy: MeshProxy): MergedGateways {
-  const targets = new Map(serviceInstances(snapshot, proxy).map((instance) => [instance.port.number, instance.targetPort]));
-  const listeners = new Map<string, { bind: string; port: number; servers: GatewayServerOf[] }>();
+  const instances = serviceInstances(snapshot, proxy);
+  const ports = new Map<number, PortState>();
+  const routes = new Set<string>();
+  const listeners = new Map<string, { bind?: string; port: number; servers: GatewayServerOf[] }>();
   const rejected: RejectedServer[] = [];
   for (const gateway of snapshot.config.all('Gateway')) {
     if (!selects(gateway.spec.selector, proxy.labels)) continue;
     for (const [index, server] of (gateway.spec.servers ?? []).entries()) {
-      const port = targets.get(server.port.number) ?? server.port.number;
-      const bind = server.bind === undefined || server.bind === '' ? '0.0.0.0' : server.bind;
+      const port = resolvePort(server.port.number, instances);
+      const bind = server.bind ?? '';
       const entry = describe(gateway, server, index, port, bind);
+      const known = ports.get(port);
+      const state: PortState = known ?? { tlsHosts: new Map() };
+      ports.set(port, state);
+      const reason = refuse(state, known === undefined, entry, bind, routes);
+      if (reason !== undefined) {
+        rejected.push({ gateway, index, reason });
+        continue;
+      }
+      if (entry.routeName !== undefined) routes.add(entry.routeName);
       const key = `${bind}_${port}`;
       const listener = listeners.get(key);
-      if (listener === undefined) listeners.set(key, { bind, port, servers: [entry] });
-      else {
-        const reason = conflict(listener.servers, entry);
-        if (reason === undefined) listener.servers.push(entry);
-        else rejected.push({ gateway, index, reason });
-      }
+      if (listener === undefined) listeners.set(key, { ...(bind === '' ? {} : { bind }), port, servers: [entry] });
+      else listener.servers.push(entry);
     }
   }
   return { listeners: [...listeners.values()].sort((a, b) => a.port - b.port), rejected };
+}
+
+/** The port of the proxy behind a port of its service; a port that no service has is the proxy's own. */
+function resolvePort(number: number, instances: readonly ServiceInstance[]): number {
+  const found = instances.find(({ service, port }) => port.number === number && service.labels[NO_PORT_TRANSLATION] === undefined);
+  return found?.targetPort ?? number;
 }
 
 function describe(gateway: ConfigObject<GatewaySpec>, server: GatewayServer, index: number, port: number, bind: string): GatewayServerOf {
   const protocol = parseProtocol(server.port.protocol);
   const mode = server.tls?.mode;
   const passthrough = mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH';
-  const terminatesTls = isTls(protocol) && !passthrough;
+  const terminatesTls = server.tls !== undefined && !isHttp(protocol) && !passthrough;
   const routeName = routeNameOf(gateway, server, protocol, passthrough, port, bind);
-  return { gateway, server, index, protocol, terminatesTls, ...(routeName === undefined ? {} : { routeName }) };
+  const hosts = hostsOf(server, gateway.metadata.namespace);
+  return { gateway, server, index, protocol, hosts, terminatesTls, ...(routeName === undefined ? {} : { routeName }) };
+}
+
+function hostsOf({ hosts }: GatewayServer, namespace: string): string[] {
+  if (hosts.includes('*/*')) return ['*'];
+  return hosts.map((host) => {
+    const slash = host.indexOf('/');
+    const owner = slash < 0 ? '*' : host.slice(0, slash);
+    const name = host.slice(slash + 1);
+    return owner === '*' ? name : `${owner === '.' ? namespace : owner}/${name}`;
+  });
 }
 
 function routeNameOf(
@@ -87,27 +125,40 @@ function routeNameOf(
   port: number,
   bind: string,
 ): string | undefined {
-  const suffix = bind === '0.0.0.0' ? '' : `.${bind}`;
+  const suffix = bind === '' ? '' : `.${bind}`;
   if (isHttp(protocol)) return `http.${port}${suffix}`;
   if (protocol !== 'https' || passthrough) return undefined;
   const { name, namespace } = gateway.metadata;
-  return `https.${server.port.number}.${server.port.name ?? `https-${server.port.number}`}.${name}.${namespace}${suffix}`;
+  return `https.${server.port.number}.${server.port.name ?? ''}.${name}.${namespace}${suffix}`;
 }
 
-function conflict(present: readonly GatewayServerOf[], entry: GatewayServerOf): string | undefined {
-  const first = present[0];
-  if (first === undefined) return undefined;
-  const firstTls = isTls(first.protocol);
-  if (isTls(entry.protocol) !== firstTls)
-    return `port ${entry.server.port.number} already serves ${first.server.port.protocol}; ${entry.server.port.protocol} cannot share it`;
-  if (!firstTls) {
-    if (isHttp(entry.protocol) !== isHttp(first.protocol))
-      return `port ${entry.server.port.number} already serves ${first.server.port.protocol}; ${entry.server.port.protocol} cannot share it`;
-    return isHttp(entry.protocol) ? undefined : `port ${entry.server.port.number} already has a TCP server`;
+/** Why a server cannot stand beside those already on its port; records it when it can. */
+function refuse(state: PortState, first: boolean, entry: GatewayServerOf, bind: string, routes: ReadonlySet<string>): string | undefined {
+  const { server, protocol, hosts } = entry;
+  const at = `port ${server.port.number}${bind === '' ? '' : ` of ${bind}`}`;
+  if (server.tls !== undefined) {
+    const twice = hosts.find((host) => state.tlsHosts.get(host) === bind);
+    if (twice !== undefined) return `host ${twice} is already served on ${at}`;
+    for (const host of hosts) state.tlsHosts.set(host, bind);
   }
-  const taken = new Set(present.flatMap((other) => other.server.hosts.map(dnsName)));
-  const twice = entry.server.hosts.map(dnsName).find((host) => taken.has(host));
-  return twice === undefined ? undefined : `host ${twice} is already served on port ${entry.server.port.number}`;
+  const plain = server.tls === undefined || isHttp(protocol);
+  if (first) {
+    if (plain) state.plain = { protocol, bind };
+    return undefined;
+  }
+  const { plain: current } = state;
+  if (current !== undefined) {
+    if (current.bind !== bind) return undefined;
+    if (!isHttp(protocol) || !(isHttp(current.protocol) || current.protocol === protocol))
+      return `${at} already serves ${current.protocol}; ${server.port.protocol} cannot share it`;
+    return undefined;
+  }
+  if (plain) {
+    state.plain = { protocol, bind };
+    return undefined;
+  }
+  if (entry.routeName !== undefined && routes.has(entry.routeName)) return `port name ${server.port.name ?? ''} is used twice on ${at}`;
+  return undefined;
 }
 
 /** The DNS part of a server's host, which may be written `namespace/host`. */

@@ -6,6 +6,7 @@ import { typedExtension } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
 import { addClusters, patchClusters } from '../envoy-filter/clusters.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
+import { passthroughClusters } from '../gateway/auto-passthrough.ts';
 import type { Generated } from '../generated.ts';
 import { grpcClusters } from '../grpc/clusters.ts';
 import { familyAddresses } from '../listener/wildcards.ts';
@@ -42,14 +43,21 @@ function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>
   if (proxy.flavour === 'grpc') return [];
   const connectTimeout = duration(snapshot.mesh.connectTimeout ?? '10s');
   const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
-  if (proxy.type === 'router') return [fixed(blackHoleCluster(connectTimeout))];
+  if (proxy.type === 'router') {
+    const scope = sidecarScope(snapshot, proxy);
+    const external = (hostname: string) => scope.service(hostname)?.meshExternal === true;
+    return [
+      fixed(blackHoleCluster(connectTimeout)),
+      ...passthroughClusters(snapshot, proxy, external, () => outboundClusters(snapshot, proxy, scope)),
+    ];
+  }
   const exchange = proxy.extensions.has(METADATA_EXCHANGE)
     ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
     : [];
   return [
     ...inboundClusters(snapshot, inboundInstances(snapshot, proxy), proxy, connectTimeout),
     fixed(blackHoleCluster(connectTimeout)),
-    fixed(passthroughCluster(connectTimeout, exchange)),
-    fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy))),
+    fixed(passthroughCluster(connectTimeout, exchange, snapshot.mesh)),
+    fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy), snapshot.mesh)),
   ];
 }

@@ -1,14 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import {
-  dnsName,
-  type GatewayListener,
-  type GatewayServerOf,
-  gatewayKey,
-  isHttp,
-  type MeshSnapshot,
-  mergeGateways,
-  virtualServicesFor,
-} from '@xebec/model';
+import { dnsName, type GatewayListener, type GatewayServerOf, isHttp, type MeshSnapshot, mergeGateways } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -16,127 +7,136 @@ import { socketAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
 import { seconds } from '../envoy/duration.ts';
 import { type Generated, referenceTo } from '../generated.ts';
+import { codecFilter } from '../listener/codec-filter.ts';
 import { connectionManager } from '../listener/connection-manager.ts';
 import type { ListenerContext } from '../listener/context.ts';
-import { tlsInspector } from '../listener/listener-filters.ts';
-import { tcpProxy } from '../listener/tcp-proxy.ts';
-import { destinationResolver } from '../virtual-service/destination.ts';
-import { type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
+import { proxyProtocol, tlsInspector } from '../listener/listener-filters.ts';
+import { idleOption, tcpProxy } from '../listener/tcp-proxy.ts';
+import { autoPassthroughChains } from './auto-passthrough.ts';
 import { serverTls } from './server-tls.ts';
+import { type GatewayChain, passthroughChains, tcpChain } from './tcp-routes.ts';
 
 type FilterChain = Fields<typeof FilterChainSchema>;
 
 const TRANSPORT_TIMEOUT = seconds(15);
+const FIRST_UNPRIVILEGED_PORT = 1024;
 
 /** A listener for each port of the Gateways that select this proxy. */
 export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContext): Generated<Listener>[] {
-  return mergeGateways(snapshot, context.proxy).listeners.flatMap((merged) => {
-    const listener = { ...merged, bind: ownAddress(context, merged.bind) };
-    const chains = chainsOf(snapshot, context, listener);
+  const { proxy, gateway } = context;
+  const unprivileged = proxy.metadata['UNPRIVILEGED_POD'] === 'true' || proxy.metadata['UNPRIVILEGED_POD'] === true;
+  return mergeGateways(snapshot, proxy).listeners.flatMap((listener) => {
+    if (unprivileged && listener.port < FIRST_UNPRIVILEGED_PORT) return [];
+    const bind = listener.bind ?? anyAddress(context);
+    const chains = chainsOf(snapshot, context, listener, bind);
     if (chains.length === 0) return [];
-    const name = `${listener.bind}_${listener.port}`;
+    const name = `${bind}_${listener.port}`;
     const tls = chains.some((chain) => chain.transportSocket !== undefined || (chain.filterChainMatch?.serverNames?.length ?? 0) > 0);
+    const limit = gateway.settings.listenerPerConnectionBufferLimitBytes ?? -1;
     const message = create(ListenerSchema, {
       name,
-      address: socketAddress(listener.bind, listener.port),
+      address: socketAddress(bind, listener.port),
       filterChains: chains,
-      listenerFilters: tls ? [tlsInspector()] : [],
+      listenerFilters: [...(gateway.topology?.proxyProtocol === undefined ? [] : [proxyProtocol()]), ...(tls ? [tlsInspector()] : [])],
       trafficDirection: TrafficDirection.OUTBOUND,
-      accessLog: [...context.gateway.listenerLog],
+      accessLog: [...gateway.listenerLog],
       maxConnectionsToAcceptPerSocketEvent: 1,
+      ...(limit < 0 ? {} : { perConnectionBufferLimitBytes: limit }),
+      ...(isTrue(proxy.metadata['OUTBOUND_LISTENER_EXACT_BALANCE'])
+        ? { connectionBalanceConfig: { balanceType: { case: 'exactBalance' as const, value: {} } } }
+        : {}),
     });
     const references = listener.servers.map((entry) => referenceTo(entry.gateway, `spec.servers[${entry.index}]`));
     return [{ name, message, provenance: [...references, ...context.securityReferences] }];
   });
 }
 
+function isTrue(value: unknown): boolean {
+  return value === true || value === 'true';
+}
+
 /** Where pods share one network, a gateway listens on its own address only: on any, it would take the ports of all others. */
-function ownAddress({ proxy }: ListenerContext, bind: string): string {
-  return bind === '0.0.0.0' && proxy.interceptionMode === 'NONE' ? (proxy.addresses[0] ?? bind) : bind;
+function anyAddress({ proxy, family }: ListenerContext): string {
+  return proxy.interceptionMode === 'NONE' ? (proxy.addresses[0] ?? family.any[0]) : family.any[0];
 }
 
-function chainsOf(snapshot: MeshSnapshot, context: ListenerContext, listener: GatewayListener): FilterChain[] {
-  const [first] = listener.servers;
-  // Plain HTTP servers of a port share one route configuration, so one chain serves them all.
-  if (first !== undefined && isHttp(first.protocol))
-    return [{ filters: [manager(context, listener, first)], transportSocketConnectTimeout: TRANSPORT_TIMEOUT }];
-  return listener.servers.flatMap((entry) => serverChains(snapshot, context, listener, entry));
+function chainsOf(snapshot: MeshSnapshot, context: ListenerContext, listener: GatewayListener, bind: string): FilterChain[] {
+  const taken = new Set<string>();
+  const firstHttp = listener.servers.find(({ protocol }) => isHttp(protocol));
+  return listener.servers.flatMap((entry): FilterChain[] => {
+    if (!isHttp(entry.protocol)) return serverChains(snapshot, context, entry, listener, bind, taken);
+    // Plain HTTP servers of a port share one route configuration, so one chain serves them all.
+    return entry === firstHttp
+      ? [{ filters: httpChain(context, listener, entry, bind), transportSocketConnectTimeout: TRANSPORT_TIMEOUT }]
+      : [];
+  });
 }
 
-function serverChains(snapshot: MeshSnapshot, context: ListenerContext, listener: GatewayListener, entry: GatewayServerOf): FilterChain[] {
-  const { tls, hosts } = entry.server;
-  const names = hosts.map(dnsName);
-  const serverNames = names.includes('*') ? [] : names;
+function serverChains(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  entry: GatewayServerOf,
+  listener: GatewayListener,
+  bind: string,
+  taken: Set<string>,
+): FilterChain[] {
+  const { server } = entry;
+  const { tls } = server;
+  const names = tls === undefined ? [] : [...new Set(entry.hosts.map(dnsName))].sort();
+  const match = names.length === 0 || names.includes('*') ? {} : { filterChainMatch: { serverNames: names } };
   const socket =
-    entry.terminatesTls && tls !== undefined
+    tls !== undefined && entry.terminatesTls
       ? {
           transportSocket: serverTls(tls, {
             mutualTls: context.mutualTls,
             tlsDefaults: context.tlsDefaults,
-            tcp: entry.routeName === undefined,
+            tcp: entry.protocol !== 'https',
           }),
         }
       : {};
-  if (entry.routeName !== undefined)
-    return [
-      {
-        ...(serverNames.length === 0 ? {} : { filterChainMatch: { serverNames } }),
-        filters: [manager(context, listener, entry)],
-        ...socket,
-        transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
-      },
-    ];
-  const passthrough = entry.protocol !== 'tcp' && !entry.terminatesTls;
-  return tcpLikeChains(snapshot, context, listener, entry, passthrough).map((chain) => {
-    const match = entry.terminatesTls && serverNames.length > 0 ? { ...chain.match, serverNames } : chain.match;
-    return {
-      filterChainMatch: match,
-      filters: [
-        ...context.gateway.tcpFilters(listener.port),
-        tcpProxy(chain.destinations, context.gateway.tcpAccessLog, { hashSourceIp: chain.consistentHash }),
-      ],
-      ...socket,
-      transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
-    };
-  });
+  const common = { ...match, ...socket, transportSocketConnectTimeout: TRANSPORT_TIMEOUT };
+  if (entry.routeName !== undefined) return tls === undefined ? [] : [{ ...common, filters: httpChain(context, listener, entry, bind) }];
+  if (tls === undefined || entry.terminatesTls) {
+    const chain = tcpChain(snapshot, context, entry);
+    return chain === undefined ? [] : [{ ...common, filters: tcpFilters(context, entry, chain) }];
+  }
+  if (tls.mode === 'AUTO_PASSTHROUGH')
+    return autoPassthroughChains(snapshot, context, entry).map((chain) => ({ ...chain, transportSocketConnectTimeout: TRANSPORT_TIMEOUT }));
+  return passthroughChains(snapshot, context, entry, taken).map((chain) => ({
+    ...(chain.serverNames.length === 0 ? {} : { filterChainMatch: { serverNames: [...chain.serverNames] } }),
+    filters: tcpFilters(context, entry, chain),
+    transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
+  }));
 }
 
-/** Chains of the tcp or tls routes that VirtualServices bind to the server's gateway. */
-function tcpLikeChains(
-  snapshot: MeshSnapshot,
-  context: ListenerContext,
-  listener: GatewayListener,
-  entry: GatewayServerOf,
-  passthrough: boolean,
-): TcpChain[] {
-  const { proxy, scope } = context;
-  const gateway = gatewayKey(entry.gateway);
-  const number = entry.server.port.number;
-  const site = {
-    proxy,
-    gateways: new Set([gateway]),
-    ports: [number, listener.port],
-    resolve: destinationResolver(snapshot, proxy, scope, number, false),
-  };
-  const chains = virtualServicesFor(snapshot, gateway, proxy.namespace).flatMap((config) =>
-    passthrough ? tlsChains(config, site) : tcpChains(config, site),
-  );
-  const seen = new Set<string>();
-  return chains.filter((chain) => {
-    const key = JSON.stringify(chain.match);
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
-  });
+function tcpFilters({ gateway }: ListenerContext, entry: GatewayServerOf, chain: GatewayChain) {
+  const prefix = chain.destinations.length === 1 ? (chain.destinations[0]?.cluster ?? '') : chain.statPrefix;
+  const { policy } = chain;
+  return [
+    ...gateway.tcpFilters(entry.server.port.number),
+    ...codecFilter(entry.protocol, prefix),
+    tcpProxy(chain.destinations, gateway.tcpAccessLog, {
+      statPrefix: prefix,
+      hashSourceIp: chain.consistentHash,
+      ...idleOption(gateway),
+      ...(policy?.idleTimeout === undefined ? {} : { idleTimeout: policy.idleTimeout }),
+      ...(policy?.maxDuration === undefined ? {} : { maxDuration: policy.maxDuration }),
+      ...(policy?.tunnel === undefined ? {} : { tunnel: policy.tunnel }),
+    }),
+  ];
 }
 
-function manager(context: ListenerContext, listener: GatewayListener, entry: GatewayServerOf) {
-  return connectionManager({
-    direction: 'gateway',
-    statPrefix: `outbound_${listener.bind}_${listener.port};`,
-    route: entry.routeName ?? '',
-    filters: context.gateway.httpFilters(entry.protocol),
-    side: context.gateway,
-    pathNormalization: context.pathNormalization,
-  });
+function httpChain(context: ListenerContext, listener: GatewayListener, entry: GatewayServerOf, bind: string) {
+  const { gateway } = context;
+  return [
+    ...gateway.networkExtensions(listener.port),
+    connectionManager({
+      direction: 'gateway',
+      statPrefix: entry.server.name === undefined || entry.server.name === '' ? `outbound_${bind}_${listener.port};` : entry.server.name,
+      route: entry.routeName ?? '',
+      filters: gateway.httpFilters(entry.protocol, listener.port),
+      side: gateway,
+      pathNormalization: context.pathNormalization,
+    }),
+  ];
 }
