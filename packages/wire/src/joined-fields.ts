@@ -1,5 +1,5 @@
-/** Messages in which a field name is joined; bits. */
-export const joinedIn = { none: 0, request: 1, response: 2 } as const;
+/** Messages in which a field name is joined; bits. In trailers none is, and those that frame a message mean nothing. */
+export const joinedIn = { none: 0, request: 1, response: 2, trailers: 4 } as const;
 
 /** Fields that exist once in a message of either kind: values of several are one list, as Envoy makes it. */
 const inBoth = [

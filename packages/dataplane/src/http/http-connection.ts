@@ -199,6 +199,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
     const pending = this.#pendingHead;
     this.#pendingHead = undefined;
     pending?.end();
+    // Counted where the proxy drains, as with any other answer.
+    void this.draining;
     const startMs = pending?.startMs ?? this.clock.now();
     const startMonotonicMs = pending?.startMonotonicMs ?? this.clock.monotonic();
     return answerRefused(refused, this.settings, this.connectionInfo, startMs, startMonotonicMs, pending !== undefined);

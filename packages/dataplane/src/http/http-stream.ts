@@ -46,6 +46,8 @@ export interface HttpStreamOwner {
 }
 
 const emptyBody = Buffer.alloc(0);
+/** Interim answers that a client may get. */
+const passedInterim = new Set([100, 102, 103, 104]);
 
 /** One request: headers prepared, through the filters to the router, and its response back through them in reverse. */
 export class HttpStream implements RequestReceiver, FilteredStream, FormattedStream, StreamTimeoutOwner {
@@ -71,6 +73,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   accessLogType: string | undefined = undefined;
   #requestEnded = false;
   #headSent = false;
+  #interimSent = false;
   #responseEnded = false;
   #replied = false;
   /** Answered 400, whatever the status has been mapped to. */
@@ -144,10 +147,11 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       removeHeader(request.headers, 'expect');
       this.#server.sendHead({ status: 100, headers: [] }, false);
     }
-    // HTTP/1's codec tells a host that is missing from an empty one.
-    if (request.authority === '' && request.version === 'HTTP/2') {
+    // The codec of HTTP/1.1 tells a host that is missing from an empty one.
+    if (request.authority === '' && request.version !== 'HTTP/1.1') {
       this.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
       return;
+      settings.stats.answered(100);
     }
     if (settings.tracing !== undefined) this.trace = new StreamTrace(settings.tracing, request, this.findRoute(), this.random);
     if (settings.filters.length === 0 && settings.upgradeFilters.size === 0) this.routeHead(endStream);
@@ -367,8 +371,11 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   }
   // The router's events.
   onUpstreamInterim(head: ResponseHead): void {
-    // 102 and 103 go no further in Envoy either.
-    if (head.status === 100 && this.settings.proxy100Continue) this.#server.sendHead(head, false);
+    // The first alone, as Envoy has it.
+    if (!this.settings.proxy100Continue || this.#interimSent || !passedInterim.has(head.status)) return;
+    this.#interimSent = true;
+    this.settings.stats.answered(head.status);
+    this.#server.sendHead(head, false);
   }
   onUpstreamHead(head: ResponseHead, endStream: boolean): void {
     if (this.answered) return;
@@ -491,6 +498,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT' || head.status >= 300);
   }
   #tellTunnel(): void {
+    if (this.version === 'HTTP/1.0' && header(head.headers, 'content-length') === undefined) return true;
     if (this.request.upgrade !== undefined || this.request.method === 'CONNECT') this.#server.connectFailed = true;
   }
   #allowsUpgrade(action: ForwardAction, upgrade: string): boolean {

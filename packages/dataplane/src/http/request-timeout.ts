@@ -25,8 +25,9 @@ export function streamDurationMs(action: ForwardAction, head: RequestHead, manag
   if (rule === undefined && maxStreamDurationMs === undefined) return undefined;
   const ms = (rule === undefined ? undefined : grpcTimeoutMs(head.headers, rule)) ?? maxStreamDurationMs ?? managerMs;
   if (isGrpcRequest(head)) {
-    if (ms === 0) removeHeader(head.headers, 'grpc-timeout');
-    else setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+    if (ms > 0) setHeader(head.headers, 'grpc-timeout', grpcTimeoutText(ms));
+    // Where the manager's limit was lifted.
+    else if (managerMs > 0) removeHeader(head.headers, 'grpc-timeout');
   }
   return ms;
 }

@@ -277,6 +277,8 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
   }
   #noteUpstream({ host, connection }: UpstreamAttempt): void {
     const { info } = this.#stream;
+    // Of tries before this one nothing is told.
+    info.upstreamTransportFailureReason = '';
     info.upstreamHost = host.text;
     info.upstreamLocalAddress = connection?.localAddress ?? '';
     info.upstreamConnection = connection;

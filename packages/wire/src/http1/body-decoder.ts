@@ -1,4 +1,5 @@
 import type { HeaderList } from '../http.ts';
+import { joinedIn } from '../joined-fields.ts';
 import { parseFields } from './fields.ts';
 import type { Http1Limits } from './options.ts';
 
@@ -161,7 +162,7 @@ export class BodyDecoder {
 
 /** Trailers without those that would change framing or routing (RFC 9110 section 6.5.1), or what is wrong. */
 function parseTrailers(text: string, maxCount: number): HeaderList | string {
-  const fields = parseFields(text, 0, maxCount);
+  const fields = parseFields(text, 0, maxCount, false, joinedIn.trailers);
   if (typeof fields === 'string') return fields;
   const kept: HeaderList = [];
   for (let i = 0; i < fields.headers.length; i += 2) {

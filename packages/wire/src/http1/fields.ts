@@ -43,6 +43,7 @@ export function parseFields(
   let contentLength = -1;
   let chunked = false;
   let expectsContinue = false;
+  let expected = false;
   let host: string | undefined;
   let connection = '';
   let connectionText = '';
@@ -62,6 +63,7 @@ export function parseFields(
     if (field === undefined) return 'invalid character in header name';
     const value = trimmed(text, colon + 1, end);
     i = end + 2;
+    if (message === joinedIn.trailers && field.role !== fieldRole.plain) continue;
     switch (field.role) {
       case fieldRole.plain:
         break;
@@ -90,7 +92,9 @@ export function parseFields(
         proxyClose ||= field.lower === 'proxy-connection' && value.toLowerCase() === 'close';
         continue;
       case fieldRole.expect:
-        expectsContinue ||= value.toLowerCase() === '100-continue';
+        // Several are one list, which is another expectation.
+        expectsContinue = !expected && value.toLowerCase() === '100-continue';
+        expected = true;
         break;
     }
     const { joined } = field;
@@ -159,6 +163,7 @@ function protectedName(name: string): boolean {
     name.startsWith('x-forwarded-') ||
     name.startsWith('x-envoy-') ||
     name === 'content-length' ||
+    name === 'te' ||
     name === 'authorization' ||
     name === 'cookie' ||
     name === 'x-request-id'

@@ -112,7 +112,7 @@ export function parseRequestHead(
   return {
     head,
     framing: chunked ? 'chunked' : contentLength > 0 ? contentLength : 0,
-    keepAlive: version === 'HTTP/1.1' ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive'),
+    keepAlive: !fields.proxyClose && (version === 'HTTP/1.1' ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive')),
     expectsContinue: version === 'HTTP/1.1' && fields.expectsContinue,
     tunnel: method === 'CONNECT' || upgrade !== undefined,
   };

@@ -137,6 +137,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       if (this.#phase === 'head' && this.#input.size > 0 && !this.#headBegun && !this.#onlyEmptyLine()) {
         this.#headBegun = true;
         this.#handler.onRequestBegins?.();
+        // No method begins so: what comes is something else, such as TLS, and may never have a line's end.
+        if (!beginsMethod(this.#input.bytes[this.#input.at])) this.#refuse(400, 'invalid method');
       }
     } finally {
       this.#borrowed = false;
@@ -243,12 +245,16 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     }
     this.#discarded = 0;
     if (requestComplete) this.#phase = 'head';
-    if (this.#input.size > 0 || this.#readingPaused) this.process();
+    // Whoever has sent this response is done with it before the next request begins.
+    if ((this.#input.size > 0 || this.#readingPaused) && !this.#processing) queueMicrotask(() => this.process());
   }
   /** A tunnel was granted: what waits in the input flows. */
   enterRaw(): void {
     this.#phase = 'raw';
     this.process();
+  }
+  get awaitsBody(): boolean {
+    return this.#phase === 'body';
   }
   get awaitsTunnel(): boolean {
     return this.#phase === 'tunnel-wait';
@@ -387,7 +393,7 @@ class Http1ServerStream implements ServerStream {
       text += `${lines.codingName}chunked\r\n`;
     }
     // A client that still waits for 100 may send its body or not: only closing makes the next request unambiguous.
-    if (this.#request.expectsContinue && !this.#continued) this.keepAlive = false;
+    if (this.#request.expectsContinue && !this.#continued && this.#connection.awaitsBody) this.keepAlive = false;
     if (this.#connection.draining || (connection !== undefined && hasToken(connection.toLowerCase(), 'close'))) this.keepAlive = false;
     if (!this.keepAlive) text += `${lines.connectionName}close\r\n`;
     else if (this.version === 'HTTP/1.0') text += `${lines.connectionName}keep-alive\r\n`;
@@ -441,8 +447,13 @@ class Http1ServerStream implements ServerStream {
   }
 }
 
+function beginsMethod(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 65 && byte <= 90;
+}
+
 /** Where Envoy's words differ from the runtime's. */
 const reasons: Readonly<Record<number, string>> = {
+  102: 'Unknown',
   103: 'Unknown',
   418: 'Unknown',
   451: 'Unknown',

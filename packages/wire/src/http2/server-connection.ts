@@ -138,6 +138,10 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
   protected override forbidden(_code: number, detail: string): void {
     this.endQuietly(detail);
   }
+  protected override onInvalidMessage(stream: Http2ServerStream, detail: string): void {
+    if (this.limits.closesOnInvalidRequest) this.endQuietly(detail);
+    else super.onInvalidMessage(stream, detail);
+  }
   protected override onBrokenBlock(streamId: number): void {
     if (this.streams.get(streamId) !== undefined || !this.isIdle(streamId)) return;
     this.lastPeerStream = streamId;
