@@ -1,6 +1,6 @@
 import type { Clock, Deadlines, Random } from '@xebec/core';
 import type { LocalReply } from '@xebec/filters';
-import type { ClusterChoice, CompiledRoute, CompiledRouteTable, ForwardAction } from '@xebec/matching';
+import { type ClusterChoice, type CompiledRoute, type CompiledRouteTable, type ForwardAction, isGrpcRequest } from '@xebec/matching';
 import { type ConnectionInfo, createStreamInfo, type FormatContext, type StreamInfo } from '@xebec/telemetry';
 import {
   type HeaderList,
@@ -76,6 +76,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   #interimSent = false;
   #responseEnded = false;
   #replied = false;
+  /** As it came, whatever filters and routes make of its type. */
+  #isGrpc = false;
   /** Answered 400, whatever the status has been mapped to. */
   #refused = false;
   done = false;
@@ -135,23 +137,27 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   start(endStream: boolean): void {
     const { settings, request } = this;
     this.#requestEnded = endStream;
+    this.#isGrpc = isGrpcRequest(request);
     this.#timeouts.start(settings, !endStream, this.info.startMonotonicMs);
     if (this.#refusal !== undefined) {
       const { status, details, location, flag } = this.#refusal;
       const flagged = flag === undefined ? {} : { flag };
       const body = flag === undefined ? '' : 'Bad Request';
+      if (details === 'path_normalization_failed') settings.stats.count('downstream_rq_failed_path_normalization');
+      // Filters see the answer of a request that they have not seen.
+      if (settings.filters.length > 0) this.#chain = new FilterChain(this);
       this.sendLocalReply({ status, body, details, ...flagged, ...(location === undefined ? {} : { headers: ['location', location] }) });
       return;
     }
     if (!settings.proxy100Continue && header(request.headers, 'expect')?.toLowerCase() === '100-continue') {
       removeHeader(request.headers, 'expect');
+      settings.stats.answered(100);
       this.#server.sendHead({ status: 100, headers: [] }, false);
     }
     // The codec of HTTP/1.1 tells a host that is missing from an empty one.
     if (request.authority === '' && request.version !== 'HTTP/1.1') {
       this.sendLocalReply({ status: 400, body: '', details: 'missing_host_header' });
       return;
-      settings.stats.answered(100);
     }
     if (settings.tracing !== undefined) this.trace = new StreamTrace(settings.tracing, request, this.findRoute(), this.random);
     if (settings.filters.length === 0 && settings.upgradeFilters.size === 0) this.routeHead(endStream);
@@ -465,8 +471,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const { request, settings } = this;
     const rewritten = settings.rewriteLocalReply?.(status, headers ?? [], body, this.formatContext);
     return rewritten === undefined
-      ? replyMessage(request, status, body, headers, grpcStatus)
-      : replyMessage(request, rewritten.status, rewritten.body, rewritten.headers, grpcStatus, rewritten.contentType);
+      ? replyMessage(request, status, body, headers, grpcStatus, undefined, this.#isGrpc)
+      : replyMessage(request, rewritten.status, rewritten.body, rewritten.headers, grpcStatus, rewritten.contentType, this.#isGrpc);
   }
   /** A response from here passes the response filters like any other. */
   #deliver(head: ResponseHead, body: Buffer): void {
@@ -492,13 +498,13 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (head.status === 101) return false;
     if (this.#owner.draining) return true;
     if (this.version === 'HTTP/2') return false;
+    if (this.version === 'HTTP/1.0' && header(head.headers, 'content-length') === undefined) return true;
     if (this.#refused || (this.#replied && head.status === 400)) return true;
     const { request } = this;
     // An upgrade that was not taken leaves a connection whose request has no end.
     return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT' || head.status >= 300);
   }
   #tellTunnel(): void {
-    if (this.version === 'HTTP/1.0' && header(head.headers, 'content-length') === undefined) return true;
     if (this.request.upgrade !== undefined || this.request.method === 'CONNECT') this.#server.connectFailed = true;
   }
   #allowsUpgrade(action: ForwardAction, upgrade: string): boolean {

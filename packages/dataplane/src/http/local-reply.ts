@@ -20,9 +20,10 @@ export function replyMessage(
   headers: HeaderList | undefined,
   grpcStatus: number | undefined,
   contentType?: string,
+  isGrpc = request !== undefined && isGrpcRequest(request),
 ): ReplyMessage {
   const own = headers ?? [];
-  if (request !== undefined && isGrpcRequest(request)) {
+  if (isGrpc) {
     // Formats in JSON end with a line feed, which no header may have.
     const whole = typeof text === 'string' ? text : text.toString();
     const message = contentType === 'application/json' ? whole.replace(/\n$/, '') : whole;

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isGrpcRequest } from '@xebec/matching';
 import type { ConnectionInfo } from '@xebec/telemetry';
 import { type HeaderList, header, headerJoined, type RequestHead, setHeader } from '@xebec/wire';
 import { forwardedClientCert } from './forwarded-client-cert.ts';
@@ -134,6 +135,8 @@ function prepareTarget(head: RequestHead, connection: ConnectionInfo, settings: 
     const verdict = normalizePath(head.path, settings);
     head.path = verdict.path;
     if (verdict.kind === 'reject') return { status: 400, details: 'path_normalization_failed' };
+    // gRPC clients follow no redirects.
+    if (verdict.kind === 'redirect' && isGrpcRequest(head)) return { status: 400, details: 'path_normalization_failed' };
     if (verdict.kind === 'redirect') return { status: 307, details: 'path_normalization_failed', location: verdict.path };
   }
   if (head.path.charCodeAt(0) !== 47 && head.method !== 'CONNECT') return { status: 404, details: 'absolute_path_rejected' };

@@ -59,14 +59,15 @@ export function routeRequest(
   if (asks) removeRouterHeaders(head.headers);
   const expectedMs = expectedTimeoutMs(timeoutMs, hedges ? 0 : rules.perTryTimeoutMs, 0);
   announceTimeout(head, action, expectedMs, true, settings.suppressEnvoyHeaders);
-  const hashed =
-    action.hashPolicies.length > 0 && cluster.usesHash ? requestHash(action.hashPolicies, head, info, stream.random) : undefined;
   const originalPath = settings.suppressEnvoyHeaders ? header(head.headers, 'x-envoy-original-path') : undefined;
   route.finalizeRequest(head, choice, stream.formatContext);
   if (settings.suppressEnvoyHeaders) {
     if (originalPath === undefined) removeHeader(head.headers, 'x-envoy-original-path');
     else setHeader(head.headers, 'x-envoy-original-path', originalPath);
   }
+  // Of the request as it goes on, as Envoy does it.
+  const hashed =
+    action.hashPolicies.length > 0 && cluster.usesHash ? requestHash(action.hashPolicies, head, info, stream.random) : undefined;
   stream.trace?.inject();
   if (route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', '1');
   const limits = action.priority === 'high' ? cluster.highLimits : cluster.limits;

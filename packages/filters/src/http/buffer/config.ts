@@ -19,9 +19,10 @@ function createFilter(maxBytes: number, callbacks: HttpFilterCallbacks): HttpFil
   return {
     onRequestHead: (_, endStream) => (endStream ? 'continue' : 'stop'),
     onRequestData(data, endStream) {
+      const kept = size > 0;
       size += data.length;
       // What comes whole with the end of the stream need not be kept, so that its length is not looked at, as in Envoy.
-      if (size > maxBytes && !endStream) {
+      if (size > maxBytes && (!endStream || (kept && data.length > 0))) {
         callbacks.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
         return 'stop';
       }
