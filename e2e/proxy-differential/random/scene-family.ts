@@ -87,6 +87,7 @@ async function observeAsk({ does, replies }: Ask, id: string, to: string, proxy:
   await proxy.takeLog(0);
   const headers: readonly Field[] = [...(does.headers ?? []), ['x-case', id.replace(' ', '-')]];
   const answer = await proxy.exchange({ ...does, headers, to, timeoutMs: 2000 });
+  if (answer === 'not connected') return { answer };
   const log: Json[] = [];
   for (const end = Date.now() + 400; log.length === 0 && Date.now() < end; await wait(5))
     log.push(...(await proxy.takeLog(0)).filter((line) => line['case'] === id.replace(' ', '-') || line['case'] === null));
