@@ -11,6 +11,7 @@ import type { MeshState, MeshUpdate } from './mesh-state.ts';
 import { ProxyStream, type ProxyStreamContext, RefusedRequest } from './proxy-stream.ts';
 import { PushQueue } from './push-queue.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { Registration } from './registration/registrar.ts';
 import type { XdsRequest } from './xds-request.ts';
 
 export const adsService: ServiceDefinition = serviceDefinition(AggregatedDiscoveryService);
@@ -81,10 +82,13 @@ export class AdsServer {
     this.#calls.add(call);
     const early: XdsRequest[] = [];
     let connection: ProxyStream | undefined;
+    let registration: Registration | undefined;
     let over = false;
     const end = () => {
       over = true;
       this.#calls.delete(call);
+      if (registration !== undefined) this.#context.unregister(call, registration);
+      registration = undefined;
       if (connection === undefined) return;
       connection.close();
       this.#connections.delete(connection.id);
@@ -100,6 +104,18 @@ export class AdsServer {
       call.emit('error', { code, details: message });
       end();
     };
+    const open = (proxy: MeshProxy, node: XdsNode, caller: Caller | undefined, snapshot: MeshSnapshot) => {
+      if (over) return;
+      const id = `${proxy.name}.${proxy.namespace}-${++this.#sequence}`;
+      const peer = call.getPeer();
+      const identity = { id, proxy, variant, userAgent: node.userAgentName ?? '', caller, peer, local: isLocalAddress(peer), registration };
+      const opened = new ProxyStream(this.#context, call, identity, snapshot);
+      connection = opened;
+      this.#connections.set(id, opened);
+      this.#countConnection(opened, 1);
+      this.#context.logger.info({ proxy: proxy.id, connection: id, variant, peer }, 'ADS: new connection');
+      for (const waiting of early) this.#guard(opened, () => opened.onRequest(waiting), refuse);
+    };
     call.on('data', (request: XdsRequest) => {
       if (connection !== undefined) {
         this.#guard(connection, () => connection?.onRequest(request), refuse);
@@ -111,27 +127,24 @@ export class AdsServer {
       if (early.length > 1) return;
       this.#admit(call, request, authenticate).then(
         ({ node, caller }) => {
-          this.#whenSynced((snapshot) => {
+          this.#whenSynced(() => {
             if (over) return;
             const proxy = proxyFromNode(node);
             if (!proxy.ok) return refuse(status.INVALID_ARGUMENT, proxy.error);
             const foreign = this.#context.settings.identityCheck ? identityMismatch(proxy.value, caller) : undefined;
             if (foreign !== undefined) return refuse(status.PERMISSION_DENIED, foreign);
-            const id = `${proxy.value.name}.${proxy.value.namespace}-${++this.#sequence}`;
-            const peer = call.getPeer();
-            const local = isLocalAddress(peer);
-            const userAgent = node.userAgentName ?? '';
-            connection = new ProxyStream(
-              this.#context,
-              call,
-              { id, proxy: proxy.value, variant, userAgent, caller, peer, local },
-              snapshot,
+            const opening = proxy.value;
+            this.#context.register(call, opening, caller).then(
+              (held) => {
+                if (over) {
+                  if (held !== undefined) this.#context.unregister(call, held);
+                  return;
+                }
+                registration = held;
+                this.#whenSynced((latest) => open(opening, node, caller, latest));
+              },
+              (error: unknown) => refuse(status.FAILED_PRECONDITION, errorText(error)),
             );
-            this.#connections.set(id, connection);
-            this.#countConnection(connection, 1);
-            this.#context.logger.info({ proxy: proxy.value.id, connection: id, variant, peer }, 'ADS: new connection');
-            const opened = connection;
-            for (const waiting of early) this.#guard(opened, () => opened.onRequest(waiting), refuse);
           });
         },
         (error: unknown) => refuse(error instanceof RefusedRequest ? error.refusal.code : status.UNAUTHENTICATED, errorText(error)),

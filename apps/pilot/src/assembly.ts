@@ -10,7 +10,10 @@ import { type DebugPage, debugPages } from './debug/pages.ts';
 import { registerMeshMetrics } from './mesh-metrics.ts';
 import { MeshState } from './mesh-state.ts';
 import type { PilotMetrics } from './metrics.ts';
+import type { ProxyStreamContext } from './proxy-stream.ts';
 import { ProxyViews } from './proxy-views.ts';
+import { EntryApi } from './registration/entry-api.ts';
+import { Registrar } from './registration/registrar.ts';
 import { CredentialStore } from './secrets/credential-store.ts';
 import { secretType } from './secrets/secret-type.ts';
 import type { PilotSettings } from './settings.ts';
@@ -86,8 +89,29 @@ export function assemble(options: AssemblyOptions): Assembly {
     pages: () => pages,
     allowedNamespaces: settings.debugNamespaces,
   });
+  const registrar =
+    kubernetes === undefined
+      ? undefined
+      : new Registrar({
+          entries: new EntryApi(kubernetes),
+          groups: (namespace, name) => state.snapshot?.config.in('WorkloadGroup', namespace).find(({ metadata }) => metadata.name === name),
+          known: () => state.snapshot?.config.all('WorkloadEntry') ?? [],
+          instance: hostname(),
+          autoRegistration: settings.autoRegistration,
+          healthChecks: settings.healthChecks,
+          graceMs: settings.entryGraceMs,
+          metrics,
+          clock,
+          logger,
+        });
+  const register: ProxyStreamContext['register'] = async (stream, proxy, caller) => registrar?.connect(stream, proxy, caller);
+  const unregister: ProxyStreamContext['unregister'] = (stream, registration) => registrar?.disconnect(stream, registration);
+  const onHealth: ProxyStreamContext['onHealth'] = (registration, health) => registrar?.report(registration, health);
   const views = new ProxyViews(cache);
-  const ads: AdsServer = new AdsServer({ clock, logger, metrics, views, types, questions, onHealth: () => undefined, settings }, state);
+  const ads: AdsServer = new AdsServer(
+    { clock, logger, metrics, views, types, questions, register, unregister, onHealth, settings },
+    state,
+  );
   const progress = new ObjectProgress(ads, state, clock);
   const writer =
     kubernetes === undefined || !settings.writeStatus ? undefined : new StatusWriter({ api: kubernetes, progress, clock, logger });
@@ -102,9 +126,11 @@ export function assemble(options: AssemblyOptions): Assembly {
     start: async () => {
       for (const source of sources) await source.start();
       writer?.start();
+      registrar?.start();
     },
     close: async () => {
       writer?.close();
+      registrar?.close();
       ads.close();
       state.close();
       await Promise.all([...sources.map((source) => source.close()), credentials?.close()]);

@@ -15,7 +15,9 @@ import {
   shortTypeName,
   type TypeStatus,
 } from '@xebec/xds';
+import type { Caller } from './authenticate.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
+import type { Registration } from './registration/registrar.ts';
 import type { PilotSettings } from './settings.ts';
 import { AuxiliaryStream } from './types/auxiliary-stream.ts';
 import type { Asker, AuxiliaryTypes, Questions, Refusal } from './types/auxiliary-type.ts';
@@ -33,13 +35,18 @@ export interface ProxyStreamContext extends ConnectionContext {
   readonly types: AuxiliaryTypes;
   readonly questions: Questions;
   readonly settings: PilotSettings;
-  readonly onHealth: (stream: ProxyStream, health: WorkloadHealth) => void;
+  /** Lets a workload outside the cluster take hold of its entry; rejects with one line when it may not. */
+  readonly register: (stream: object, proxy: MeshProxy, caller: Caller | undefined) => Promise<Registration | undefined>;
+  readonly unregister: (stream: object, registration: Registration) => void;
+  readonly onHealth: (registration: Registration, health: WorkloadHealth) => void;
 }
 
 export interface StreamIdentity extends Asker {
   readonly id: string;
   readonly variant: 'sotw' | 'delta';
   readonly userAgent: string;
+  /** The WorkloadEntry that the stream holds, where it holds one. */
+  readonly registration: Registration | undefined;
   /** Address of the other end. */
   readonly peer: string;
 }
@@ -111,7 +118,9 @@ export class ProxyStream {
       return;
     }
     if (typeUrl === HEALTH_TYPE) {
-      onHealth(this, { healthy: request.errorDetail === undefined, message: request.errorDetail?.message ?? '' });
+      const { registration } = this.identity;
+      if (registration !== undefined)
+        onHealth(registration, { healthy: request.errorDetail === undefined, message: request.errorDetail?.message ?? '' });
       return;
     }
     if (questions.handles(typeUrl)) {

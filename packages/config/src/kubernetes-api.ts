@@ -8,7 +8,13 @@ export interface KubernetesApi {
   /** GETs a path; resolves with the decoded body, rejects with an ApiError for any status but 2xx. */
   get(path: string, signal: AbortSignal): Promise<unknown>;
   /** Sends a JSON body and resolves with the decoded answer. */
-  send(method: 'POST' | 'PUT' | 'PATCH', path: string, body: unknown, signal: AbortSignal, contentType?: string): Promise<unknown>;
+  send(
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+    contentType?: string,
+  ): Promise<unknown>;
   /** The lines of a watch, decoded one by one, until the server ends it. */
   watch(path: string, signal: AbortSignal): AsyncIterable<unknown>;
 }

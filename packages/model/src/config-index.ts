@@ -13,6 +13,7 @@ import type {
   VirtualServiceSpec,
   WasmPluginSpec,
   WorkloadEntrySpec,
+  WorkloadGroupSpec,
 } from '@xebec/schemas';
 import { byAge } from './precedence.ts';
 
@@ -23,6 +24,7 @@ export interface KnownKinds {
   Gateway: GatewaySpec;
   ServiceEntry: ServiceEntrySpec;
   WorkloadEntry: WorkloadEntrySpec;
+  WorkloadGroup: WorkloadGroupSpec;
   Sidecar: SidecarSpec;
   EnvoyFilter: EnvoyFilterSpec;
   ProxyConfig: ProxyConfigSpec;
