@@ -31,6 +31,8 @@ export interface HostConfig {
   readonly otherAddresses?: readonly EndpointAddress[];
   /** `filter_metadata` of the endpoint (over its locality's). */
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Each for itself, for matchers of transport sockets. */
+  readonly ownMetadata?: { readonly endpoint: Readonly<Record<string, unknown>>; readonly locality: Readonly<Record<string, unknown>> };
 }
 
 /** One upstream host of a cluster, with what is alive on it. It outlives updates that only change its configuration. */

@@ -38,6 +38,9 @@ function hostOf(entry: LbEndpoint, locality: LocalityLbEndpoints, named: Readonl
     check: checkOf(endpoint, where),
     ...(others.length === 0 ? {} : { otherAddresses: others }),
     metadata: { ...locality.metadata?.filterMetadata, ...entry.metadata?.filterMetadata },
+    ...(locality.metadata === undefined
+      ? {}
+      : { ownMetadata: { endpoint: entry.metadata?.filterMetadata ?? {}, locality: locality.metadata.filterMetadata } }),
   };
 }
 

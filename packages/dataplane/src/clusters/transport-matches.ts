@@ -1,7 +1,12 @@
 import { comparable } from '@xebec/balancing';
+import { XebecError } from '@xebec/core';
+import { compileMatcherTree, type MatcherTree } from '@xebec/matching';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { TransportSocket } from '@xebec/protos/envoy/config/core/v3/base';
+import { TransportSocketNameActionSchema } from '@xebec/protos/envoy/extensions/matching/common_inputs/transport_socket/v3/transport_socket_inputs';
+import type { Matcher } from '@xebec/protos/xds/type/matcher/v3/matcher';
 import type { StatsScope } from '@xebec/telemetry';
+import { unpack } from '../config/unpack.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { Host } from './host.ts';
 import { compileUpstreamTransport, type KeepAlive, type UpstreamTransport } from './upstream-transport.ts';
@@ -17,6 +22,8 @@ export class TransportMatches {
   readonly #default: UpstreamTransport;
   readonly #matches: readonly Match[];
   readonly #scope: StatsScope;
+  /** Chooses among the matches by name instead of by their labels. */
+  readonly #tree: MatcherTree<Match> | undefined;
 
   /** Throws XebecError `E_CONFIG`. */
   constructor(proto: ClusterProto, secrets: SecretStore, where: string, scope: StatsScope, autoSanValidation: boolean) {
@@ -32,6 +39,7 @@ export class TransportMatches {
       labels: Object.entries(entry.match ?? {}).map(([name, value]) => [name, comparable(value)] as const),
       transport: compile(entry.transportSocket, `${where}: transport_socket_matches "${entry.name}"`),
     }));
+    this.#tree = proto.transportSocketMatcher === undefined ? undefined : compileTree(proto.transportSocketMatcher, this.#matches, where);
   }
   *all(): Iterable<UpstreamTransport> {
     yield this.#default;
@@ -40,6 +48,11 @@ export class TransportMatches {
   /** The first match whose labels the host's `envoy.transport_socket_match` metadata carries, else the cluster's own. */
   forHost(host: Host): UpstreamTransport {
     if (this.#matches.length === 0) return this.#default;
+    if (this.#tree !== undefined) {
+      const { metadata, ownMetadata } = host.config;
+      const endpoint = { metadata: ownMetadata?.endpoint ?? metadata, localityMetadata: ownMetadata?.locality ?? {} };
+      return this.#tree({ endpoint })?.transport ?? this.#default;
+    }
     return this.forLabels(host.config.metadata['envoy.transport_socket_match'] ?? {});
   }
   /** Counts which of them a new host has. */
@@ -52,6 +65,15 @@ export class TransportMatches {
     const found = this.#matches.find((match) => match.labels.every(([name, value]) => comparable(labels[name]) === value));
     return found?.transport ?? this.#default;
   }
+}
+
+function compileTree(matcher: Matcher, matches: readonly Match[], where: string): MatcherTree<Match> {
+  return compileMatcherTree(matcher, 'transport-socket', ({ name, typedConfig }) => {
+    const chosen = unpack(typedConfig, TransportSocketNameActionSchema, `${where}: transport_socket_matcher action "${name}"`).name;
+    const match = matches.find((candidate) => candidate.name === chosen);
+    if (match === undefined) throw new XebecError('E_CONFIG', `${where}: transport_socket_matcher names "${chosen}", which no match has`);
+    return match;
+  });
 }
 
 /** Number and interval of probes stay the system's: Node sets only the idle time. */

@@ -14,7 +14,7 @@ export function compileCelExpression(expression: CelExpression): CelCondition {
   const expr = expression.celExprChecked?.expr ?? expression.celExprParsed?.expr;
   if (expr !== undefined) return compileExpr(expr);
   const old = expression.exprSpecifier.value?.expr;
-  if (old === undefined) throw new XebecError('E_MATCHER', 'CEL expression is empty');
+  if (old === undefined) throw new XebecError('E_MATCHER', 'CEL expression not set; give cel_expr_parsed or cel_expr_checked');
   return compileOldExpr(old);
 }
 

@@ -4,6 +4,10 @@ import {
   DynamicMetadataInputSchema,
   FilterStateInputSchema,
 } from '@xebec/protos/envoy/extensions/matching/common_inputs/network/v3/network_inputs';
+import {
+  EndpointMetadataInputSchema,
+  LocalityMetadataInputSchema,
+} from '@xebec/protos/envoy/extensions/matching/common_inputs/transport_socket/v3/transport_socket_inputs';
 import { HttpRequestHeaderMatchInputSchema } from '@xebec/protos/envoy/type/matcher/v3/http_inputs';
 import type { TypedExtensionConfig } from '@xebec/protos/xds/core/v3/extension';
 import type { StreamInfo } from '@xebec/telemetry';
@@ -18,6 +22,13 @@ export interface MatchSubject {
   readonly response?: ResponseHead | undefined;
   readonly info?: StreamInfo | undefined;
   readonly traits?: ConnectionTraits | undefined;
+  /** `filter_metadata` of an endpoint and of its locality. */
+  readonly endpoint?: EndpointSubject | undefined;
+}
+
+export interface EndpointSubject {
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly localityMetadata: Readonly<Record<string, unknown>>;
 }
 
 /** A text, or what only certain matchers take: a metadata value, or the whole subject for CEL. Undefined: there is no such thing. */
@@ -27,6 +38,7 @@ export type DataInput =
   | { readonly kind: 'attributes' };
 
 const network = 'envoy.extensions.matching.common_inputs.network.v3.';
+const socket = 'envoy.extensions.matching.common_inputs.transport_socket.v3.';
 const ssl = 'envoy.extensions.matching.common_inputs.ssl.v3.';
 const http = 'envoy.type.matcher.v3.';
 
@@ -55,11 +67,32 @@ export function compileDataInput(input: TypedExtensionConfig | undefined, place:
       const keys = path.map(({ segment }) => segment.value ?? '');
       return { kind: 'metadata', read: ({ info }) => valueAt(info?.dynamicMetadata.get(filter), keys) };
     }
+    case `${socket}EndpointMetadataInput`: {
+      const { filter, path } = fromBinary(EndpointMetadataInputSchema, any.value);
+      return metadataText(filter, path, ({ endpoint }) => endpoint?.metadata);
+    }
+    case `${socket}LocalityMetadataInput`: {
+      const { filter, path } = fromBinary(LocalityMetadataInputSchema, any.value);
+      return metadataText(filter, path, ({ endpoint }) => endpoint?.localityMetadata);
+    }
     case 'xds.type.matcher.v3.HttpAttributesCelMatchInput':
       return { kind: 'attributes' };
     default:
       throw new XebecError('E_MATCHER', `matcher input "${typeName}" is not supported`);
   }
+}
+
+/** A text as it is, another value as JSON; without a namespace it is that of load balancing. */
+function metadataText(
+  filter: string,
+  path: readonly { readonly segment: { readonly value?: string | undefined } }[],
+  from: (subject: MatchSubject) => Readonly<Record<string, unknown>> | undefined,
+): DataInput {
+  const keys = [filter === '' ? 'envoy.lb' : filter, ...path.map(({ segment }) => segment.value ?? '')];
+  return text((subject) => {
+    const value = valueAt(from(subject), keys);
+    return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+  });
 }
 
 type Reader = (subject: MatchSubject) => string | undefined;

@@ -30,6 +30,12 @@ export function compileMatcherTree<A extends object>(
 ): MatcherTree<A> {
   if (depth > maxDepth) throw new XebecError('E_MATCHER', 'matcher tree exceeds max recursion depth');
   const outcome = (onMatch: OnMatch | undefined): MatcherTree<A> => {
+    if (onMatch?.keepMatching === true) {
+      if (place !== 'filter-chain') throw new XebecError('E_MATCHER', 'keep_matching is not supported in this context');
+      // What it would decide is for those who ask for all that matched; a choice of one goes on.
+      outcome({ ...onMatch, keepMatching: false });
+      return () => undefined;
+    }
     switch (onMatch?.onMatch.case) {
       case 'matcher':
         return compileMatcherTree(onMatch.onMatch.value, place, action, depth + 1);

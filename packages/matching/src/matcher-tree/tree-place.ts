@@ -1,7 +1,7 @@
 import { XebecError } from '@xebec/core';
 
 /** Where a matcher tree stands: each place has its own inputs. */
-export type TreePlace = 'rbac' | 'network-rbac' | 'route' | 'filter-chain';
+export type TreePlace = 'rbac' | 'network-rbac' | 'route' | 'filter-chain' | 'transport-socket';
 
 const network = 'envoy.extensions.matching.common_inputs.network.v3.';
 const connection = [
@@ -11,12 +11,14 @@ const connection = [
   `${network}FilterStateInput`,
   ...['UriSanInput', 'DnsSanInput', 'SubjectInput'].map((name) => `envoy.extensions.matching.common_inputs.ssl.v3.${name}`),
 ];
+const socket = 'envoy.extensions.matching.common_inputs.transport_socket.v3.';
 const header = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
 
 const inputs: Readonly<Record<TreePlace, ReadonlySet<string>>> = {
   rbac: new Set([...connection, header, `${network}DynamicMetadataInput`, 'xds.type.matcher.v3.HttpAttributesCelMatchInput']),
   'network-rbac': new Set(connection),
   route: new Set([header, `${network}FilterStateInput`]),
+  'transport-socket': new Set(['EndpointMetadataInput', 'LocalityMetadataInput'].map((name) => `${socket}${name}`)),
   'filter-chain': new Set([
     ...connection,
     ...['SourceTypeInput', 'TransportProtocolInput', 'ApplicationProtocolInput'].map((name) => `${network}${name}`),
@@ -28,6 +30,7 @@ const refusals: Readonly<Record<TreePlace, string>> = {
   'network-rbac': 'RBAC network filter cannot match on',
   route: 'route table can only match on request headers, saw',
   'filter-chain': 'filter chains cannot be matched by',
+  'transport-socket': 'transport sockets cannot be matched by',
 };
 
 /** Throws XebecError `E_MATCHER` for an input that Envoy does not take at this place. */
