@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Engine } from './engine.ts';
 import { attach, query } from './query.ts';
 import { sameList } from './sameness.ts';
-import { trackSubject } from './subject.ts';
+import { fact, trackSubject } from './subject.ts';
 
 /** Named numbers, and people who look at some of them. */
 interface Store {
@@ -164,6 +164,18 @@ describe('a subject', () => {
     expect(ask()).toEqual(['<all>', '<all>']);
     set('byRole', 2);
     expect(ask()).toEqual(['<r>', '<s>']);
+  });
+
+  it('has facts, which count as one field however they are found', () => {
+    const { engine, store, computed, person } = setUp({});
+    const many = fact('many addresses', (who: Person) => who.addresses.length > 1);
+    const asked = query('asked', (_: Store, who: Person) => [many(who), who.addresses.indexOf('7')]);
+    const ask = (who: Person) => engine.observe(who, () => asked(store, who)).value;
+    expect(ask(person({ addresses: ['1'] }))).toEqual([false, -1]);
+    expect(ask(person({ addresses: ['2'] }))).toEqual([false, -1]);
+    expect(computed('asked')).toBe(1);
+    expect(ask(person({ addresses: ['2', '7'] }))).toEqual([true, 1]);
+    expect(many({ home: '', labels: {}, skills: new Set(), addresses: ['1', '2'] })).toBe(true);
   });
 
   it('must not be kept in a result', () => {

@@ -36,6 +36,7 @@ const FIRST_SWEEP = 10_000;
 export class Engine {
   readonly #tables: Table[] = [];
   readonly #computed = new Map<string, number>();
+  readonly #facts = new Map<string, (raw: object) => unknown>();
   #revision = 1;
   #frame: Frame | undefined;
   #subject: { readonly tracked: object; readonly fields: Subject } | undefined;
@@ -145,6 +146,18 @@ export class Engine {
     frame.read(dependency);
     for (const path of paths) frame.paths.add(path);
   }
+  /** @internal What a fact says of a subject. */
+  factNamed(name: string): ((raw: object) => unknown) | undefined {
+    return this.#facts.get(name);
+  }
+  /** @internal Finds a fact about a subject, which is noted instead of the fields that it is made from. */
+  noteFact(subject: Subject, name: string, compute: (raw: object) => unknown): unknown {
+    const known = this.#facts.get(name);
+    if (known === undefined) this.#facts.set(name, compute);
+    else if (known !== compute) throw new Error(`there are two facts named "${name}"`);
+    this.notePath(subject, `!${name}`);
+    return compute(subject.raw);
+  }
   /** @internal Notes that a field of the subject was read. */
   notePath(subject: Subject, path: string): void {
     if (this.#frame === undefined) return;
@@ -159,6 +172,11 @@ const subjects = new WeakMap<object, Subject>();
 /** @internal Tells which object stands for a subject. */
 export function registerSubject(tracked: object, subject: Subject): void {
   subjects.set(tracked, subject);
+}
+
+/** @internal */
+export function fieldsOfSubject(value: object): Subject | undefined {
+  return subjects.get(value);
 }
 
 /** @internal */

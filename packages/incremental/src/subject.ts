@@ -1,4 +1,4 @@
-import { type Engine, registerSubject } from './engine.ts';
+import { type Engine, fieldsOfSubject, registerSubject } from './engine.ts';
 
 /**
  * How much of a field counts as read: `whole`, all of it; `by-key`, for objects, the keys that were asked for; `by-member`, for sets and
@@ -8,12 +8,14 @@ export type FieldKind = 'whole' | 'by-key' | 'by-member';
 
 /** The fields of one tracked object, by the paths under which reads of them are noted. */
 export class Subject {
-  readonly #raw: object;
+  readonly raw: object;
+  readonly engine: Engine;
   readonly #texts = new Map<string, string>();
   readonly #keys = new WeakMap<object, string>();
 
-  constructor(raw: object) {
-    this.#raw = raw;
+  constructor(engine: Engine, raw: object) {
+    this.engine = engine;
+    this.raw = raw;
   }
   /** What sets this subject apart from others as far as these paths go. `paths` must be one and the same array each time. */
   keyOf(paths: readonly string[]): string {
@@ -33,17 +35,19 @@ export class Subject {
     return text;
   }
   #read(path: string): unknown {
+    if (path.startsWith('!')) return this.engine.factNamed(path.slice(1))?.(this.raw);
     const [field = '', operation, rest] = splitPath(path);
-    const value: unknown = Reflect.get(this.#raw, field);
+    const value: unknown = Reflect.get(this.raw, field);
     if (operation === '.') return typeof value === 'object' && value !== null ? Reflect.get(value, rest) : undefined;
+    if (operation === '@') return Array.isArray(value) ? value.indexOf(rest) : -1;
     if (operation === '?') return value instanceof Set ? value.has(rest) : Array.isArray(value) && value.includes(rest);
     return value;
   }
 }
 
-/** `field`, `field.key` or `field?member`. Names of fields are identifiers. */
+/** `field`, `field.key`, `field?member` or, for the place of a member, `field@member`. Names of fields are identifiers. */
 function splitPath(path: string): [field: string, operation: string, rest: string] {
-  const at = path.search(/[.?]/);
+  const at = path.search(/[.?@]/);
   return at < 0 ? [path, '', ''] : [path.slice(0, at), path.charAt(at), path.slice(at + 1)];
 }
 
@@ -58,7 +62,7 @@ function textOf(value: unknown): string {
  * a whole. Members of `by-member` fields are strings.
  */
 export function trackSubject<T extends object>(engine: Engine, raw: T, kinds: Readonly<Partial<Record<keyof T, FieldKind>>>): T {
-  const subject = new Subject(raw);
+  const subject = new Subject(engine, raw);
   const parts = new Map<string, unknown>();
   const part = (field: string, value: unknown): unknown => {
     const kind = Object.hasOwn(kinds, field) ? Reflect.get(kinds, field) : 'whole';
@@ -102,7 +106,7 @@ function byKey(engine: Engine, subject: Subject, field: string, value: object): 
   });
 }
 
-/** `has` of sets and `includes` of arrays note the member; everything else the whole. */
+/** `has` of sets, `includes` and `indexOf` of arrays note the member; everything else the whole. */
 function byMember(engine: Engine, subject: Subject, field: string, value: object): object {
   const asked = (member: unknown) => engine.notePath(subject, typeof member === 'string' ? `${field}?${member}` : field);
   if (value instanceof Set) {
@@ -123,11 +127,30 @@ function byMember(engine: Engine, subject: Subject, field: string, value: object
     asked(member);
     return Array.isArray(value) && value.includes(member);
   };
+  const indexOf = (member: unknown) => {
+    engine.notePath(subject, typeof member === 'string' ? `${field}@${member}` : field);
+    return Array.isArray(value) ? value.indexOf(member) : -1;
+  };
   return new Proxy(value, {
     get: (target, key) => {
       if (key === 'includes') return includes;
+      if (key === 'indexOf') return indexOf;
       engine.notePath(subject, field);
       return Reflect.get(target, key);
     },
   });
+}
+
+/**
+ * Turns a pure function of an object into one that counts as a single field of it: who asks whether a proxy has an IPv6 address depends on
+ * the answer, and not on the addresses. Names of facts must differ. `read` is given the object itself.
+ */
+export function fact<S extends object, T>(name: string, read: (subject: S) => T): (subject: S) => T {
+  // The engine hands over what stands behind a tracked S, which is an S.
+  const compute = (raw: object) => read(raw as S);
+  return (subject) => {
+    const fields = fieldsOfSubject(subject);
+    // The engine gives back what `compute` gave.
+    return fields === undefined ? read(subject) : (fields.engine.noteFact(fields, name, compute) as T);
+  };
 }
