@@ -43,7 +43,7 @@ export const known: NonNullable<DifferentialFamily['known']> = {
     why: 'open: the statistics of the HTTP/2 codec are not all there.',
     differs: {
       'http2.tx_reset': ['67', '57'],
-      'http2.rx_messaging_error': ['93', '101'],
+      'http2.rx_messaging_error': ['93', '99'],
       'http2.header_overflow': ['2', '3'],
       'http2.trailers': ['4', '2'],
       'http2.keepalive_timeout': ['1', '0'],

@@ -448,7 +448,7 @@ class Http1ServerStream implements ServerStream {
 }
 
 function beginsMethod(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 65 && byte <= 90;
+  return byte !== undefined && ((byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122));
 }
 
 /** Where Envoy's words differ from the runtime's. */
