@@ -27,6 +27,10 @@ export interface Service {
   /** Outside the mesh: never mTLS. */
   readonly meshExternal: boolean;
   readonly headless: boolean;
+  /** Another name for this host (an ExternalName service): it has no clusters of its own, and its name is one of that host's. */
+  readonly aliasOf?: string;
+  /** Endpoints near the client come first, also without outlier detection. */
+  readonly trafficDistribution?: 'zone' | 'node';
   /** Namespaces that see it: `*`, `.`, `~` or names. */
   readonly exportTo: readonly string[];
   /** Pod labels it selects; absent when endpoints are listed by hand. */

@@ -1,6 +1,6 @@
 import { query, sameList } from '@xebec/incremental';
-import type { ConfigObject, SidecarSpec } from '@xebec/schemas';
-import { hostsOverlap, resolveHost } from './host.ts';
+import type { ConfigObject, Destination, SidecarSpec } from '@xebec/schemas';
+import { hostCovers, hostsOverlap, resolveHost } from './host.ts';
 import { isNarrow, selects } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
 import type { MeshProxy } from './proxy.ts';
@@ -11,11 +11,19 @@ import { isVisible } from './visibility.ts';
 
 /** What one egress listener of a Sidecar lets through; without a port it is the catch-all. */
 export interface EgressScope {
-  readonly port?: { readonly number: number; readonly protocol: Protocol; readonly name: string };
+  readonly port?: {
+    readonly number: number;
+    readonly protocol: Protocol;
+    readonly name: string;
+    /** `HTTP_PROXY`: requests name their host and port, so routes of all ports stand behind it. */
+    readonly httpProxy?: boolean;
+  };
   readonly bind?: string;
   /** `captureMode: NONE`: the listener takes connections itself. */
   readonly bound?: boolean;
   readonly services: readonly Service[];
+  /** Services that only routes lead to: clusters for them, but no listener or virtual host. */
+  readonly pulled?: readonly Service[];
   readonly virtualServices: readonly VirtualService[];
 }
 
@@ -102,7 +110,7 @@ const servicesOf = query(
     pickOnePerHost(
       egressSpecsOf(sidecar) === undefined
         ? visibleServices(snapshot, namespace)
-        : egressOf(snapshot, namespace, sidecar).flatMap((scope) => scope.services),
+        : joinPorts(egressOf(snapshot, namespace, sidecar).flatMap((scope) => [...scope.services, ...(scope.pulled ?? [])])),
       namespace,
     ),
   { same: sameList },
@@ -142,43 +150,128 @@ function egressScope(
   virtualServices: readonly VirtualService[],
 ): EgressScope {
   const rules = spec.hosts.map((host) => parseEgressHost(host, namespace));
-  const admits = (host: string, owner: string) =>
-    rules.some((rule) => (rule.namespace === '*' || rule.namespace === owner) && hostsOverlap(rule.host, host));
+  const names = (rule: EgressHost, owner: string) => rule.namespace === '*' || rule.namespace === owner;
+  const excluded = (host: string, owner: string) =>
+    rules.some((rule) => rule.excludes && names(rule, owner) && hostCovers(rule.host, host));
   const chosenRoutes = virtualServices.filter((config) =>
-    virtualServiceHosts(config, snapshot.domain).some((host) => admits(host, config.metadata.namespace)),
+    virtualServiceHosts(config, snapshot.domain).some((host) => {
+      const owner = config.metadata.namespace;
+      const wanted = rules.some((rule) => !rule.excludes && names(rule, owner) && hostsOverlap(rule.host, host));
+      return wanted && !excluded(host, owner);
+    }),
   );
-  // A route may lead to services that the egress hosts do not list: without their clusters it would go nowhere.
-  const wanted = new Set(chosenRoutes.flatMap((config) => destinationHosts(config, snapshot.domain)));
-  const services = visible.filter((service) => admits(service.hostname, service.namespace) || wanted.has(service.hostname));
   const port = spec.port;
+  const httpProxy = port?.protocol?.toUpperCase() === 'HTTP_PROXY';
+  // A listener of one port has to do with services of that port; an HTTP proxy serves all of them.
+  const only = port?.number === undefined || port.number === 0 || httpProxy ? undefined : port.number;
+  const atPort = (service: Service) => (only === undefined ? [service] : withPorts(service, new Set([only])));
+  const listed = visible
+    .filter(({ hostname, namespace: owner }) => {
+      const wanted = rules.some((rule) => !rule.excludes && names(rule, owner) && hostCovers(rule.host, hostname));
+      return wanted && !excluded(hostname, owner);
+    })
+    .flatMap(atPort);
+  // A route may lead to services that the egress hosts do not list: without their clusters it would go nowhere.
+  const pulled = chosenRoutes.flatMap((config) =>
+    [...destinationPorts(snapshot, config)].flatMap(([host, ports]) => {
+      const service = pickOnePerHost(
+        visible.filter(({ hostname }) => hostname === host),
+        namespace,
+      )[0];
+      if (service === undefined) return [];
+      return only === undefined && !ports.has(0) ? withPorts(service, ports) : atPort(service);
+    }),
+  );
   return {
-    ...(port?.number === undefined ? {} : { port: { number: port.number, protocol: parseProtocol(port.protocol), name: port.name ?? '' } }),
+    ...(port?.number === undefined
+      ? {}
+      : {
+          port: {
+            number: port.number,
+            protocol: httpProxy ? 'http' : parseProtocol(port.protocol),
+            name: port.name ?? '',
+            ...(httpProxy ? { httpProxy } : {}),
+          },
+        }),
     ...(spec.bind === undefined || spec.bind === '' ? {} : { bind: spec.bind }),
     ...(spec.captureMode === 'NONE' ? { bound: true } : {}),
-    services: pickOnePerHost(services, namespace),
+    services: pickOnePerHost(listed, namespace),
+    pulled,
     virtualServices: chosenRoutes,
   };
 }
 
-function parseEgressHost(text: string, namespace: string): { namespace: string; host: string } {
+/** The service with some of its ports; nothing where it has none of them. */
+function withPorts(service: Service, numbers: ReadonlySet<number>): Service[] {
+  const ports = service.ports.filter(({ number }) => numbers.has(number));
+  if (ports.length === service.ports.length) return [service];
+  return ports.length === 0 ? [] : [{ ...service, ports }];
+}
+
+interface EgressHost {
+  readonly namespace: string;
+  readonly host: string;
+  /** `~ns/host`: not this, whatever else names it. */
+  readonly excludes: boolean;
+}
+
+function parseEgressHost(text: string, namespace: string): EgressHost {
   const slash = text.indexOf('/');
-  const owner = slash < 0 ? '*' : text.slice(0, slash);
+  const written = slash < 0 ? '*' : text.slice(0, slash);
   const host = slash < 0 ? text : text.slice(slash + 1);
-  return { namespace: owner === '.' ? namespace : owner, host };
+  const excludes = written.startsWith('~');
+  const owner = excludes ? written.slice(1) || '*' : written;
+  return { namespace: owner === '.' ? namespace : owner, host, excludes };
 }
 
 /** Hosts that the routes of a VirtualService lead to, fully qualified. */
 export function destinationHosts(config: VirtualService, domain: string): string[] {
-  const { http = [], tcp = [], tls = [] } = config.spec;
-  const hosts = [
-    ...http.flatMap((route) => [
-      ...(route.route ?? []).map((entry) => entry.destination.host),
-      ...(route.mirror === undefined ? [] : [route.mirror.host]),
-      ...(route.mirrors ?? []).map((mirror) => mirror.destination.host),
-    ]),
-    ...[...tcp, ...tls].flatMap((route) => (route.route ?? []).map((entry) => entry.destination.host)),
-  ];
+  const hosts = destinationsOf(config).map(({ host }) => host);
   return hosts.map((host) => resolveHost(host, config.metadata.namespace, domain));
+}
+
+/** Hosts that the routes of a VirtualService and its delegates lead to, each with the ports it names; 0: any. */
+function destinationPorts(snapshot: MeshSnapshot, config: VirtualService): Map<string, Set<number>> {
+  const out = new Map<string, Set<number>>();
+  const delegates = (config.spec.http ?? []).flatMap(({ delegate }) => {
+    if (delegate === undefined) return [];
+    const place = delegate.namespace || config.metadata.namespace;
+    return snapshot.config.in('VirtualService', place).filter(({ metadata }) => metadata.name === delegate.name);
+  });
+  for (const source of [config, ...delegates])
+    for (const { host, port } of destinationsOf(source)) {
+      const full = resolveHost(host, source.metadata.namespace, snapshot.domain);
+      const ports = out.get(full) ?? new Set();
+      out.set(full, ports.add(port?.number ?? 0));
+    }
+  return out;
+}
+
+function destinationsOf(config: VirtualService): Destination[] {
+  const { http = [], tcp = [], tls = [] } = config.spec;
+  return [
+    ...http.flatMap((route) => [
+      ...(route.route ?? []).map((entry) => entry.destination),
+      ...(route.mirror === undefined ? [] : [route.mirror]),
+      ...(route.mirrors ?? []).map((mirror) => mirror.destination),
+    ]),
+    ...[...tcp, ...tls].flatMap((route) => (route.route ?? []).map((entry) => entry.destination)),
+  ];
+}
+
+/** Services that several listeners name, each with some of their ports, are one with all of those. */
+function joinPorts(services: readonly Service[]): Service[] {
+  const joined = new Map<string, Service>();
+  for (const service of services) {
+    const key = serviceKey(service);
+    const known = joined.get(key);
+    if (known === undefined) joined.set(key, service);
+    else {
+      const more = service.ports.filter(({ number }) => !known.ports.some((port) => port.number === number));
+      if (more.length > 0) joined.set(key, { ...known, ports: [...known.ports, ...more] });
+    }
+  }
+  return [...joined.values()];
 }
 
 const visibleServices = query(

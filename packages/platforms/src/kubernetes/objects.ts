@@ -27,6 +27,7 @@ export interface KubernetesService {
     readonly clusterIPs?: readonly string[] | null;
     readonly externalName?: string;
     readonly publishNotReadyAddresses?: boolean;
+    readonly trafficDistribution?: string;
     readonly selector?: Readonly<Record<string, string>> | null;
     readonly ports?: readonly KubernetesServicePort[] | null;
   };

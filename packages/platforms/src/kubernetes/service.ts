@@ -1,6 +1,7 @@
 import { type Endpoint, protocolOfPort, type Resolution, type Service, type ServicePort } from '@xebec/model';
 import type { KubernetesService, KubernetesServicePort } from './objects.ts';
 
+const DISTRIBUTION_ANNOTATION = 'networking.istio.io/traffic-distribution';
 const EXPORT_TO_ANNOTATION = 'networking.istio.io/exportTo';
 
 /** The mesh's service for a Kubernetes Service. `domain` is the cluster's DNS domain. */
@@ -24,10 +25,18 @@ export function toService(raw: KubernetesService, domain: string): Service {
     headless,
     exportTo: exportTo(metadata.annotations?.[EXPORT_TO_ANNOTATION]),
     ...(spec.selector === undefined || spec.selector === null ? {} : { selector: spec.selector }),
+    ...(external ? { aliasOf: spec.externalName ?? '' } : {}),
+    ...trafficDistribution(spec.trafficDistribution ?? metadata.annotations?.[DISTRIBUTION_ANNOTATION]),
     labels: metadata.labels ?? {},
     creationTimestamp: metadata.creationTimestamp ?? '',
     subjectAltNames: [],
   };
+}
+
+/** `PreferClose` is the older name of the same zone. */
+function trafficDistribution(text: string | undefined): Pick<Service, 'trafficDistribution'> {
+  if (text === 'PreferClose' || text === 'PreferSameZone') return { trafficDistribution: 'zone' };
+  return text === 'PreferSameNode' ? { trafficDistribution: 'node' } : {};
 }
 
 export function isExternalName(raw: KubernetesService): boolean {

@@ -18,7 +18,7 @@ import { CaresDnsResolverConfigSchema } from '@xebec/protos/envoy/extensions/net
 import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
 import type { Subset, TrafficPolicy } from '@xebec/schemas';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
-import { localityBalancing, localitySetting } from '../endpoint/locality.ts';
+import { localityBalancing } from '../endpoint/locality.ts';
 import { type Fields, typedExtension } from '../envoy/any.ts';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
 import { duration } from '../envoy/duration.ts';
@@ -39,6 +39,7 @@ type ClusterInit = Fields<typeof ClusterSchema>;
 /** One cluster for each TCP port of each visible service, and one more for each of its subsets. */
 export function outboundClusters(snapshot: MeshSnapshot, proxy: MeshProxy, scope: SidecarScope): Generated<Cluster>[] {
   return scope.services.flatMap((service) => {
+    if (service.aliasOf !== undefined) return [];
     const rule = destinationRuleOf(snapshot, proxy, service);
     return service.ports
       .filter((port) => port.protocol !== 'udp')
@@ -92,7 +93,7 @@ function makeOutboundCluster(
   const balanced = applyTrafficPolicy({ ...base, ...discovery }, usable(policy, mayUseSecrets), {
     ...options,
     meshKeepalive: mesh.tcpKeepalive,
-    locality: localitySetting(policy, mesh.localityLbSetting),
+    ...localityOf(policy, snapshot, service),
   });
   const passthrough =
     balanced.clusterDiscoveryType?.case === 'type' && balanced.clusterDiscoveryType.value === Cluster_DiscoveryType.ORIGINAL_DST;
@@ -117,6 +118,11 @@ function makeOutboundCluster(
     ...(source === undefined ? [] : [referenceTo(source)]),
   ];
   return [{ name, message: create(ClusterSchema, { ...balanced, ...transport }), provenance }];
+}
+
+function localityOf(policy: TrafficPolicy, snapshot: MeshSnapshot, service: Service) {
+  const { setting, failover } = localityBalancing(policy, snapshot, service);
+  return { locality: setting, failover };
 }
 
 /** A workload that no rule selects gets no secrets: TLS that needs one is left out. */
@@ -166,7 +172,16 @@ function discoveryFields(
   const rule = destinationRuleOf(snapshot, proxy, service);
   const policy = trafficPolicyOf(rule, subset, port.number, snapshot.mesh.defaultTrafficPolicy);
   const tlsMode = tlsModeOf(rule, subset, port.number);
-  const assignment = loadAssignment(snapshot, proxy, service, port, subset?.labels, name, localityBalancing(policy, snapshot), tlsMode);
+  const assignment = loadAssignment(
+    snapshot,
+    proxy,
+    service,
+    port,
+    subset?.labels,
+    name,
+    localityBalancing(policy, snapshot, service),
+    tlsMode,
+  );
   if (assignment.endpoints.length === 0) return undefined;
   return {
     dnsLookupFamily: lookupFamily(proxy),

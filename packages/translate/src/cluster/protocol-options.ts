@@ -105,7 +105,8 @@ function serverNames(tls: ClientTls | undefined): Options['upstreamHttpProtocolO
   return { autoSni, ...(verifies ? { autoSanValidation: true } : {}) };
 }
 
-const PRESERVE_CASE = {
+/** HTTP/1 options of a connection that keeps the case of header names. */
+export const PRESERVE_CASE = {
   headerKeyFormat: {
     headerFormat: {
       case: 'statefulFormatter' as const,

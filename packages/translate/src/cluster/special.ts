@@ -7,6 +7,7 @@ import { type Fields, pack } from '../envoy/any.ts';
 import { seconds } from '../envoy/duration.ts';
 import type { FamilyAddresses } from '../listener/wildcards.ts';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH } from './names.ts';
+import { PRESERVE_CASE } from './protocol-options.ts';
 import { connectionPoolFields, HTTP_PROTOCOL_OPTIONS } from './traffic-policy.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
@@ -28,7 +29,8 @@ export function blackHoleCluster(connectTimeout: DurationFields): Cluster {
   });
 }
 
-function originalDestination(name: string, connectTimeout: DurationFields): ClusterInit {
+function originalDestination(name: string, connectTimeout: DurationFields, mesh: MeshConfig): ClusterInit {
+  const preserves = mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase === true;
   return {
     name,
     altStatName: `${PASSTHROUGH};`,
@@ -40,7 +42,7 @@ function originalDestination(name: string, connectTimeout: DurationFields): Clus
         commonHttpProtocolOptions: { idleTimeout: seconds(300) },
         upstreamProtocolOptions: {
           case: 'useDownstreamProtocolConfig',
-          value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+          value: { httpProtocolOptions: preserves ? PRESERVE_CASE : {}, http2ProtocolOptions: {} },
         },
       }),
     },
@@ -53,7 +55,7 @@ export function passthroughCluster(
   filters: NonNullable<ClusterInit['filters']>,
   mesh: MeshConfig,
 ): Cluster {
-  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout), ...poolOfMesh(mesh), filters });
+  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout, mesh), ...poolOfMesh(mesh), filters });
 }
 
 /** The mesh's own limits also hold for what passes by all services. */
@@ -71,7 +73,7 @@ function poolOfMesh(mesh: MeshConfig): ClusterInit {
 export function inboundPassthroughCluster(connectTimeout: DurationFields, family: FamilyAddresses, mesh: MeshConfig): Cluster {
   const [first, ...more] = family.inboundSource;
   return create(ClusterSchema, {
-    ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout),
+    ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout, mesh),
     ...poolOfMesh(mesh),
     upstreamBindConfig: inboundSource(first, more),
   });

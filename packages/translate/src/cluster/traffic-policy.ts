@@ -25,6 +25,8 @@ export interface TrafficPolicyView extends ProtocolOptionsView {
   readonly meshKeepalive: Keepalive;
   /** Locality settings that hold for the service, its own or the mesh's. */
   readonly locality: LoadBalancer['localityLbSetting'];
+  /** Whether traffic goes on to farther endpoints at all. */
+  readonly failover: boolean;
 }
 
 /** What a traffic policy (without its transport sockets) makes of a cluster. */
@@ -36,15 +38,17 @@ export function applyTrafficPolicy(cluster: ClusterInit, policy: TrafficPolicy, 
     ...protocolOptions(policy.connectionPool, policy.tls, view),
     ...loadBalancerFields(cluster, policy.loadBalancer),
     ...(policy.outlierDetection === undefined ? {} : outlierFields(policy.outlierDetection)),
-    commonLbConfig: commonBalancing(policy, view.locality),
+    commonLbConfig: commonBalancing(policy, view),
   };
 }
 
-function commonBalancing(policy: TrafficPolicy, locality: LoadBalancer['localityLbSetting']): NonNullable<ClusterInit['commonLbConfig']> {
+function commonBalancing(
+  policy: TrafficPolicy,
+  { locality, failover: goesOn }: TrafficPolicyView,
+): NonNullable<ClusterInit['commonLbConfig']> {
   const zones = policy.loadBalancer?.zoneAwareLbSetting;
   const on = locality?.enabled !== false;
-  const failover =
-    on && policy.outlierDetection !== undefined && (locality?.failover !== undefined || locality?.failoverPriority !== undefined);
+  const failover = on && goesOn && (locality?.failover !== undefined || locality?.failoverPriority !== undefined);
   return {
     // Panic routing is off unless asked for: a mesh that knows all endpoints to be bad says so.
     healthyPanicThreshold: { value: Math.max(0, policy.outlierDetection?.minHealthPercent ?? 0) },

@@ -34,7 +34,7 @@ const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: Mes
     port,
     subset?.labels,
     name,
-    localityBalancing(policy, snapshot),
+    localityBalancing(policy, snapshot, service),
     tlsModeOf(rule, subset, port.number),
   );
   const source = snapshot.sourceOf(service);

@@ -30,6 +30,8 @@ export function loadAssignment(
 ): ClusterLoadAssignment {
   const endpoints = snapshot
     .endpoints(service, port.name)
+    // What is not ready gets no traffic; what is about to go is still announced, so that its connections may end.
+    .filter((endpoint) => endpoint.health !== 'unhealthy')
     .filter((endpoint) => !isNarrow(subsetLabels) || selects(subsetLabels, endpoint.labels));
   const groups = new Map<string, { locality: Endpoint['locality']; endpoints: Endpoint[] }>();
   for (const endpoint of endpoints) {
@@ -59,9 +61,7 @@ function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint
       case: 'endpoint' as const,
       value: { address: listenAddress(endpoint.address, endpoint.port) },
     },
-    ...(endpoint.health === 'healthy'
-      ? {}
-      : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
+    ...(endpoint.health === 'draining' ? { healthStatus: HealthStatus.DRAINING } : {}),
     metadata: {
       filterMetadata: {
         ...((tlsMode === undefined ? speaksMtls(snapshot, endpoint) : tlsMode === 'ISTIO_MUTUAL')

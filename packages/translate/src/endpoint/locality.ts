@@ -1,4 +1,4 @@
-import type { Endpoint, Labels, Locality, MeshSnapshot } from '@xebec/model';
+import type { Endpoint, Labels, Locality, MeshSnapshot, Service } from '@xebec/model';
 import type { LoadBalancer, TrafficPolicy } from '@xebec/schemas';
 
 export interface LocalityGroup {
@@ -28,19 +28,26 @@ export interface LocalityBalancing {
   readonly failover: boolean;
 }
 
-/** The locality setting that holds: a rule's own, also where it says "off", else the mesh's. */
-export function localitySetting(
-  policy: Pick<TrafficPolicy, 'loadBalancer'>,
-  mesh: LoadBalancer['localityLbSetting'],
-): LoadBalancer['localityLbSetting'] {
-  return policy.loadBalancer?.localityLbSetting ?? mesh;
-}
+const NETWORK = 'topology.istio.io/network';
+const REGION = 'topology.kubernetes.io/region';
+const ZONE = 'topology.kubernetes.io/zone';
+const SUBZONE = 'topology.istio.io/subzone';
+const NEARNESS = [NETWORK, REGION, ZONE];
 
-/** What the traffic policy of a cluster and the mesh ask for together. */
-export function localityBalancing(policy: TrafficPolicy, snapshot: Pick<MeshSnapshot, 'mesh'>): LocalityBalancing {
+/** What the traffic policy of a cluster, its service and the mesh ask for together: the first that says anything. */
+export function localityBalancing(
+  policy: TrafficPolicy,
+  snapshot: Pick<MeshSnapshot, 'mesh'>,
+  service: Pick<Service, 'trafficDistribution'>,
+): LocalityBalancing {
   const zones = policy.loadBalancer?.zoneAwareLbSetting;
+  const own = policy.loadBalancer?.localityLbSetting;
+  if (zones === undefined && own === undefined && service.trafficDistribution !== undefined) {
+    const failoverPriority = service.trafficDistribution === 'zone' ? NEARNESS : [...NEARNESS, SUBZONE, 'kubernetes.io/hostname'];
+    return { setting: { failoverPriority }, failover: true };
+  }
   return {
-    setting: localitySetting(policy, snapshot.mesh.localityLbSetting),
+    setting: own ?? snapshot.mesh.localityLbSetting,
     ...(zones === undefined ? {} : { zones }),
     failover: policy.outlierDetection !== undefined,
   };
@@ -112,18 +119,16 @@ function byLabels(groups: readonly LocalityGroup[], client: LocalityClient, labe
   });
 }
 
-const NETWORK = 'topology.istio.io/network';
-
 /** Where something stands is among its labels, whether or not it is written there. */
 function labelOf(name: string, labels: Labels, locality: Locality, network: string): string {
   switch (name) {
     case NETWORK:
       return labels[name] ?? network;
-    case 'topology.kubernetes.io/region':
+    case REGION:
       return labels[name] ?? locality.region;
-    case 'topology.kubernetes.io/zone':
+    case ZONE:
       return labels[name] ?? locality.zone;
-    case 'topology.istio.io/subzone':
+    case SUBZONE:
       return labels[name] ?? locality.subzone;
     default:
       return labels[name] ?? '';

@@ -49,6 +49,7 @@ export function outboundListeners(snapshot: MeshSnapshot, context: ListenerConte
     const catchAll = egress.port === undefined;
     if (catchAll) for (const binding of bindings.values()) binding.locked = true;
     for (const service of bySeniority(egress.services)) {
+      if (service.aliasOf !== undefined) continue;
       const ports: readonly ListenPort[] = egress.port === undefined ? service.ports : [egress.port];
       for (const port of ports) {
         if (port.protocol === 'udp') continue;
@@ -58,13 +59,20 @@ export function outboundListeners(snapshot: MeshSnapshot, context: ListenerConte
     }
   }
   const listeners = [...bindings.values()].map((binding) => toListener(context, binding));
-  if (explicit) listeners.push(httpProxyListener(context));
+  if (explicit) listeners.push(httpProxyListener(context, context.proxy.appAddress));
+  else if (asksForHttpProxy(snapshot, context)) listeners.push(httpProxyListener(context, context.family.loopback[0]));
   return listeners.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Beside iptables the explicit proxy port is there only where the mesh or the proxy names one. */
+function asksForHttpProxy(snapshot: MeshSnapshot, { proxy }: ListenerContext): boolean {
+  return Number(proxy.metadata.HTTP_PROXY_PORT) > 0 || (snapshot.mesh.proxyHttpPort ?? 0) > 0;
 }
 
 /** The oldest service wins where two cannot share an address. */
 function bySeniority(services: readonly Service[]): Service[] {
-  const age = (service: Service) => (service.creationTimestamp === '' ? '9' : service.creationTimestamp);
+  // Of unknown age, the platform's own come first.
+  const age = (service: Service) => service.creationTimestamp || (service.registry === 'kubernetes' ? '8' : '9');
   return [...services].sort((a, b) => (age(a) < age(b) ? -1 : age(a) > age(b) ? 1 : a.hostname < b.hostname ? -1 : 1));
 }
 
@@ -194,7 +202,7 @@ function additionOf(
   const anywhere = site.bind === context.family.any[0];
   if (isHttp(protocol)) {
     const http: HttpChain = { routeName: port.number === 0 ? site.bind : String(port.number), protocol, sniffed: anywhere };
-    return { protocol, mode: 'http', http, tcp: [], references: [] };
+    return { protocol, mode: 'http', http: egress.port?.httpProxy === true ? { ...http, sniffed: false } : http, tcp: [], references: [] };
   }
   const { chains, references } = byteChains(snapshot, context, egress, service, port, site, anywhere || byServerName);
   if (protocol !== 'auto') return { protocol, mode: 'tcp', tcp: chains, references };
@@ -383,12 +391,12 @@ export function virtualOutbound(context: ListenerContext): Generated<Listener> {
 }
 
 /** The explicit HTTP proxy of pods without iptables: the host and port of each request choose its route. */
-function httpProxyListener(context: ListenerContext): Generated<Listener> {
-  const { outbound, proxy, httpProxyPort } = context;
-  const name = `${proxy.appAddress}_${httpProxyPort}`;
+function httpProxyListener(context: ListenerContext, bind: string): Generated<Listener> {
+  const { outbound, httpProxyPort } = context;
+  const name = `${bind}_${httpProxyPort}`;
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress(proxy.appAddress, httpProxyPort),
+    address: socketAddress(bind, httpProxyPort),
     filterChains: [
       {
         filters: [
@@ -405,6 +413,9 @@ function httpProxyListener(context: ListenerContext): Generated<Listener> {
         transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
       },
     ],
+    listenerFiltersTimeout: ZERO,
+    continueOnListenerFiltersTimeout: true,
+    maxConnectionsToAcceptPerSocketEvent: 1,
     trafficDirection: TrafficDirection.OUTBOUND,
     accessLog: [...outbound.listenerLog],
   });

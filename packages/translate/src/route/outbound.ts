@@ -45,14 +45,15 @@ export function parseRouteName(name: string): RouteTarget | undefined {
 /** The routes of a sidecar's outbound port: a virtual host for each service, and one for the rest. */
 export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: string, target: RouteTarget): Generated<RouteConfiguration> {
   const scope = sidecarScope(snapshot, proxy);
-  const anyPort = target.port === 0;
   // Proxyless gRPC compares the host with its port, and knows no way to ignore it.
   const grpc = proxy.flavour === 'grpc';
   const egress = egressOf(scope, target.port) ?? scope;
+  const listenerPort = 'port' in egress && egress.port?.httpProxy === true ? 0 : target.port;
+  const anyPort = listenerPort === 0;
   const references = new Map<string, ConfigReference>();
   const domains = new DomainNames();
   const hosts: VirtualHost[] = [];
-  for (const group of hostGroups(snapshot, proxy, scope, egress, target.port)) {
+  for (const group of hostGroups(snapshot, proxy, scope, egress, listenerPort)) {
     for (const { hostname, service } of group.hosts) {
       const names =
         service === undefined
@@ -62,10 +63,10 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
               ? withPort([hostname], group.port)
               : [hostname]
           : grpc
-            ? bothForms(serviceDomains(service, proxy, snapshot.domain), group.port)
+            ? bothForms(allDomains(service, scope.services, proxy, snapshot.domain), group.port)
             : anyPort
-              ? withPort(serviceDomains(service, proxy, snapshot.domain), group.port)
-              : serviceDomains(service, proxy, snapshot.domain);
+              ? withPort(allDomains(service, scope.services, proxy, snapshot.domain), group.port)
+              : allDomains(service, scope.services, proxy, snapshot.domain);
       const free = domains.take(`${hostname}:${group.port}`, names);
       if (free.length === 0) continue;
       if (group.rule !== undefined) references.set(`${group.rule.metadata.namespace}/${group.rule.metadata.name}`, referenceTo(group.rule));
@@ -82,7 +83,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   // A listener for the address of one service: whatever host a request names, this is where it goes.
   const shown =
     hostname === undefined
-      ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot))])]
+      ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot), keepsForwardedHost(snapshot))])]
       : hosts.filter((host) => host.domains?.includes(hostname) === true).map((host) => ({ ...host, domains: ['*'] }));
   const message = create(RouteConfigurationSchema, {
     name,
@@ -101,6 +102,16 @@ function egressOf(scope: SidecarScope, port: number): EgressScope | undefined {
 
 function includesAttemptCount(snapshot: MeshSnapshot): boolean {
   return snapshot.mesh.defaultConfig?.proxyHeaders?.attemptCount?.disabled !== true;
+}
+
+function keepsForwardedHost(snapshot: MeshSnapshot): boolean {
+  return snapshot.mesh.defaultConfig?.proxyHeaders?.xForwardedHost?.enabled === true;
+}
+
+/** The names of a service and of those that only stand for it. */
+function allDomains(service: Service, all: readonly Service[], proxy: MeshProxy, domain: string): string[] {
+  const aliases = all.filter(({ aliasOf }) => aliasOf === service.hostname);
+  return [service, ...aliases].flatMap((named) => serviceDomains(named, proxy, domain));
 }
 
 /** Hosts that share a list of routes on a port. */
@@ -131,6 +142,7 @@ function hostGroups(snapshot: MeshSnapshot, proxy: MeshProxy, scope: SidecarScop
     listenerPort,
     resolve,
     defaultRetries: mesh.defaultHttpRetryPolicy,
+    forwardedHost: keepsForwardedHost(snapshot),
     grpc: proxy.flavour === 'grpc',
   };
   const groups: HostGroup[] = [];
@@ -168,7 +180,7 @@ function hostGroups(snapshot: MeshSnapshot, proxy: MeshProxy, scope: SidecarScop
     }
   }
   for (const service of present) {
-    if (ruled.has(service)) continue;
+    if (ruled.has(service) || service.aliasOf !== undefined) continue;
     for (const port of http.get(service) ?? []) {
       const to = resolve({ host: service.hostname, port: { number: port } }, service.namespace);
       groups.push({

@@ -33,7 +33,7 @@ export function defaultRoute(to: ResolvedDestination, retries: HttpRoute['retrie
 }
 
 /** Where requests go that no other virtual host takes: on to where they were going, or nowhere. */
-export function catchAllHost(scope: SidecarScope, includeRequestAttemptCount: boolean): VirtualHost {
+export function catchAllHost(scope: SidecarScope, includeRequestAttemptCount: boolean, appendXForwardedHost = false): VirtualHost {
   const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
   if (scope.outboundPolicy === 'REGISTRY_ONLY')
     return {
@@ -51,7 +51,12 @@ export function catchAllHost(scope: SidecarScope, includeRequestAttemptCount: bo
         match,
         action: {
           case: 'route',
-          value: { clusterSpecifier: { case: 'cluster', value: unknownCluster(scope) }, timeout: ZERO, maxGrpcTimeout: ZERO },
+          value: {
+            clusterSpecifier: { case: 'cluster', value: unknownCluster(scope) },
+            timeout: ZERO,
+            maxGrpcTimeout: ZERO,
+            appendXForwardedHost,
+          },
         },
       },
     ],

@@ -48,8 +48,9 @@ export function destinationResolver(
   onlyListenerPort: boolean,
 ): DestinationResolver {
   return (destination, namespace) => {
-    const hostname = resolveHost(destination.host, namespace, snapshot.domain);
-    const service = scope.service(hostname);
+    const named = resolveHost(destination.host, namespace, snapshot.domain);
+    const service = scope.service(named);
+    const hostname = service?.aliasOf ?? named;
     const [first, ...more] = service?.ports ?? [];
     const single = first !== undefined && more.length === 0 && (!onlyListenerPort || listenerPort === 0) ? first.number : undefined;
     const inferred = single ?? listenerPort;

@@ -37,6 +37,8 @@ export interface HttpRouteSite extends MatchSite {
   readonly tls?: boolean;
   /** What the mesh retries where a route does not say. */
   readonly defaultRetries?: HttpRoute['retries'];
+  /** A rewritten host is kept in `x-forwarded-host`. */
+  readonly forwardedHost?: boolean;
   /** Proxyless gRPC reads another timeout field than Envoy. */
   readonly grpc?: boolean;
   readonly resolve: DestinationResolver;
@@ -126,6 +128,7 @@ function forward(
     ...(site.grpc === true ? { maxStreamDuration: { maxStreamDuration: timeout } } : { maxGrpcTimeout: timeout }),
     ...(policy === undefined ? {} : { retryPolicy: policy }),
     ...rewriteFields(http.rewrite),
+    ...(http.rewrite === undefined || site.forwardedHost !== true ? {} : { appendXForwardedHost: true }),
     ...(authority === undefined || authority === '' ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     requestMirrorPolicies: mirrors(http, namespace, site.resolve),
     hashPolicy: live.flatMap(({ to }) => hashPolicies(to.consistentHash)),
