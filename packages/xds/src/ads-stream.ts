@@ -121,7 +121,7 @@ export class AdsStream {
   #subscriptionFor(typeUrl: string): { subscription: Subscription; first: boolean } {
     const known = this.#subscriptions.get(typeUrl);
     if (known !== undefined) return { subscription: known, first: false };
-    const subscription = new Subscription(typeUrl);
+    const subscription = new Subscription(typeUrl, (name) => this.#view.resources(typeUrl).get(name)?.name ?? name);
     this.#subscriptions.set(typeUrl, subscription);
     return { subscription, first: true };
   }

@@ -26,6 +26,10 @@ function acknowledge(subscription: Subscription, nonce: string, error: string | 
   return 'nack';
 }
 
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, index) => name === b[index]);
+}
+
 function dropWildcard(subscription: Subscription): void {
   subscription.wildcard = false;
   for (const name of [...subscription.sent.keys()]) if (!subscription.names.has(name)) subscription.forget(name);
@@ -41,6 +45,18 @@ export function applySotwRequest(subscription: Subscription, request: DiscoveryR
     const error = refused ? request.errorDetail?.message : undefined;
     return { meaning: refused ? 'nack' : 'stale', ...(error === undefined ? {} : { error }), answer: new Set(), resumed: false };
   }
+  if (!first && sameNames(subscription.requested, request.resourceNames)) {
+    const meaning = subscription.awaits(request.responseNonce)
+      ? acknowledge(subscription, request.responseNonce, request.errorDetail?.message)
+      : 'subscribe';
+    return {
+      meaning,
+      ...(request.errorDetail === undefined ? {} : { error: request.errorDetail.message }),
+      answer: new Set(),
+      resumed: false,
+    };
+  }
+  subscription.request(request.resourceNames);
   const wildcard = request.resourceNames.includes(WILDCARD) || (isWholeSetType(request.typeUrl) && request.resourceNames.length === 0);
   const wanted = new Set(request.resourceNames.filter((name) => name !== WILDCARD));
   if (first) {

@@ -1,4 +1,4 @@
-import type { EncodedResource, ResourceMap } from './resource.ts';
+import { differingNames, type EncodedResource, type ResourceMap } from './resource.ts';
 
 /** The version of a name that the proxy was told does not exist. */
 export const ABSENT = '';
@@ -26,7 +26,7 @@ const NOTHING: Difference = { changed: [], gone: [] };
 /** What one stream wants of one type, has been sent, and has accepted. */
 export class Subscription {
   readonly typeUrl: string;
-  wildcard = false;
+  #wildcard = false;
   readonly names = new Set<string>();
   /** Version by name of everything that was sent and is still of interest. */
   readonly sent = new Map<string, string>();
@@ -47,11 +47,31 @@ export class Subscription {
   /** The first response must come even when it is empty: the proxy waits for it. */
   owesFirst = false;
   lastError: string | undefined;
-  /** The map that was compared last with nothing left to send: an identity check then spares the comparison. */
+  #requested: readonly string[] = [];
+  /** The map that was compared last with nothing left to send, except for what was touched since: the rest need not be looked at. */
   #settledWith: ResourceMap | undefined;
+  readonly #touched = new Set<string>();
+  readonly #intern: (name: string) => string;
 
-  constructor(typeUrl: string) {
+  /** `intern` gives the string that others hold for the same name, so that the one that came with a request can go. */
+  constructor(typeUrl: string, intern: (name: string) => string = (name) => name) {
     this.typeUrl = typeUrl;
+    this.#intern = intern;
+  }
+  /** Everything of the type is wanted, whatever its name. */
+  get wildcard(): boolean {
+    return this.#wildcard;
+  }
+  set wildcard(wildcard: boolean) {
+    if (this.#wildcard !== wildcard) this.#settledWith = undefined;
+    this.#wildcard = wildcard;
+  }
+  /** Names of the last request that was not the same as the one before it: a proxy repeats them with every ACK. */
+  get requested(): readonly string[] {
+    return this.#requested;
+  }
+  request(names: readonly string[]): void {
+    this.#requested = names.map(this.#intern);
   }
   /** Whether a request with this nonce answers a response that has no answer yet. */
   awaits(nonce: string): boolean {
@@ -61,19 +81,20 @@ export class Subscription {
     return this.wildcard || this.names.has(name);
   }
   subscribe(name: string): void {
-    this.names.add(name);
-    this.#settledWith = undefined;
+    const own = this.#intern(name);
+    this.names.add(own);
+    this.#touched.add(own);
   }
   unsubscribe(name: string): void {
     this.names.delete(name);
     if (!this.wildcard) this.forget(name);
-    this.#settledWith = undefined;
+    this.#touched.add(name);
   }
   /** Makes `name` due again although its content is the same. */
   forget(name: string): void {
     this.sent.delete(name);
     this.#before.delete(name);
-    this.#settledWith = undefined;
+    this.#touched.add(name);
   }
   markSent(name: string, version: string): void {
     const before = this.sent.get(name);
@@ -81,7 +102,7 @@ export class Subscription {
     else if (before !== version && !this.#before.has(name)) this.#before.set(name, before ?? ABSENT);
     this.sent.set(name, version);
     if (this.rejected.get(name) !== version) this.rejected.delete(name);
-    this.#settledWith = undefined;
+    this.#touched.add(name);
   }
   /** Notes the response `nonce`; `overtakes`: earlier ones that wait for their answer no longer hold anything up (SotW). */
   expect(nonce: string, content: ReadonlyMap<string, string>, overtakes: boolean): void {
@@ -126,7 +147,7 @@ export class Subscription {
   /** What the proxy brought from an earlier stream. */
   adopt(name: string, version: string): void {
     this.sent.set(name, version);
-    this.#settledWith = undefined;
+    this.#touched.add(name);
   }
   accept(nonce: string): void {
     this.ackedNonce = nonce;
@@ -151,7 +172,8 @@ export class Subscription {
     this.inFlight.delete(nonce);
   }
   compare(view: ResourceMap, placeholder: (name: string) => EncodedResource | undefined): Difference {
-    if (this.#settledWith === view) return NOTHING;
+    const candidates = this.#candidates(view);
+    if (candidates?.size === 0) return NOTHING;
     const changed: EncodedResource[] = [];
     const gone: string[] = [];
     const consider = (name: string, resource: EncodedResource | undefined) => {
@@ -162,18 +184,38 @@ export class Subscription {
         changed.push(resource);
       }
     };
-    if (this.wildcard) {
-      for (const [name, resource] of view) consider(name, resource);
-      for (const name of this.sent.keys()) if (!view.has(name) && !this.names.has(name)) consider(name, undefined);
-    }
-    for (const name of this.names) {
+    const considerNamed = (name: string) => {
       const resource = view.get(name);
       if (resource === undefined) consider(name, placeholder(name));
       else if (!this.wildcard) consider(name, resource);
+    };
+    if (candidates !== undefined) {
+      for (const name of candidates) {
+        const resource = view.get(name);
+        if (this.wildcard && (resource !== undefined || (this.sent.has(name) && !this.names.has(name)))) consider(name, resource);
+        if (this.names.has(name)) considerNamed(name);
+      }
+    } else {
+      if (this.wildcard) {
+        for (const [name, resource] of view) consider(name, resource);
+        for (const name of this.sent.keys()) if (!view.has(name) && !this.names.has(name)) consider(name, undefined);
+      }
+      for (const name of this.names) considerNamed(name);
     }
     this.#addRejected(view, changed, gone);
-    if (changed.length === 0 && gone.length === 0) this.#settledWith = view;
+    if (changed.length === 0 && gone.length === 0) {
+      this.#settledWith = view;
+      this.#touched.clear();
+    }
     return { changed, gone };
+  }
+  /** The names that may have something to send, where that is known to be fewer than all. */
+  #candidates(view: ResourceMap): ReadonlySet<string> | undefined {
+    // Whether a refused resource goes again depends on all that changes with it.
+    if (this.#settledWith === undefined || this.rejected.size > 0) return undefined;
+    const differing = differingNames(this.#settledWith, view);
+    if (differing === undefined) return undefined;
+    return differing.length === 0 ? this.#touched : new Set([...this.#touched, ...differing]);
   }
   /**
    * A refused response may have been applied in part, so when one of its resources changes all of them go again. Until then
