@@ -438,7 +438,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
         return;
       }
       if (!this.#windows.open(increment)) {
-        this.forbidden(errorCode.flowControlError, 'connection window too large');
+        this.connectionError(errorCode.flowControlError, 'connection window too large');
         return;
       }
       this.#pumpWaiting();
