@@ -39,32 +39,39 @@ export class TransportMatches {
       labels: Object.entries(entry.match ?? {}).map(([name, value]) => [name, comparable(value)] as const),
       transport: compile(entry.transportSocket, `${where}: transport_socket_matches "${entry.name}"`),
     }));
+    for (const { name } of this.#matches) scope.counter(`${name}.total_match_count`);
     this.#tree = proto.transportSocketMatcher === undefined ? undefined : compileTree(proto.transportSocketMatcher, this.#matches, where);
   }
   *all(): Iterable<UpstreamTransport> {
     yield this.#default;
     for (const { transport } of this.#matches) yield transport;
   }
-  /** The first match whose labels the host's `envoy.transport_socket_match` metadata carries, else the cluster's own. */
+  /** What the matcher says, or the first match whose labels the host carries, or its locality; else the cluster's own. */
   forHost(host: Host): UpstreamTransport {
-    if (this.#matches.length === 0) return this.#default;
-    if (this.#tree !== undefined) {
-      const { metadata, ownMetadata } = host.config;
-      const endpoint = { metadata: ownMetadata?.endpoint ?? metadata, localityMetadata: ownMetadata?.locality ?? {} };
-      return this.#tree({ endpoint })?.transport ?? this.#default;
-    }
-    return this.forLabels(host.config.metadata['envoy.transport_socket_match'] ?? {});
+    return this.#matches.length === 0 ? this.#default : (this.#matchOf(host)?.transport ?? this.#default);
   }
   /** Counts which of them a new host has. */
   countFor(host: Host): void {
-    const transport = this.forHost(host);
-    const name = this.#matches.find((match) => match.transport === transport)?.name ?? 'default';
-    this.#scope.counter(`${name}.total_match_count`).add(1);
+    this.#scope.counter(`${this.#matchOf(host)?.name ?? 'default'}.total_match_count`).add(1);
   }
   forLabels(labels: Readonly<Record<string, unknown>>): UpstreamTransport {
-    const found = this.#matches.find((match) => match.labels.every(([name, value]) => comparable(labels[name]) === value));
-    return found?.transport ?? this.#default;
+    return this.#byLabels(labels)?.transport ?? this.#default;
   }
+  #matchOf(host: Host): Match | undefined {
+    const { metadata, ownMetadata } = host.config;
+    const own = ownMetadata?.endpoint ?? metadata;
+    const locality = ownMetadata?.locality ?? {};
+    if (this.#tree !== undefined) return this.#tree({ endpoint: { metadata: own, localityMetadata: locality } });
+    return this.#byLabels(labelsIn(own)) ?? (ownMetadata === undefined ? undefined : this.#byLabels(labelsIn(locality)));
+  }
+  #byLabels(labels: Readonly<Record<string, unknown>>): Match | undefined {
+    return this.#matches.find((match) => match.labels.every(([name, value]) => comparable(labels[name]) === value));
+  }
+}
+
+function labelsIn(metadata: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const labels = metadata['envoy.transport_socket_match'];
+  return typeof labels === 'object' && labels !== null ? { ...labels } : {};
 }
 
 function compileTree(matcher: Matcher, matches: readonly Match[], where: string): MatcherTree<Match> {

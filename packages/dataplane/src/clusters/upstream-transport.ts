@@ -233,14 +233,23 @@ const systemTexts: Record<string, string> = {
   ENETUNREACH: 'Network is unreachable',
   ETIMEDOUT: 'Connection timed out',
   ENOENT: 'No such file or directory',
+  EADDRINUSE: 'Address already in use',
   EADDRNOTAVAIL: 'Cannot assign requested address',
 };
 
 /** Envoy's text for an error of the system; undefined for others. */
 function systemFailure(error: Error): string | undefined {
   const code: unknown = Reflect.get(error, 'code');
+  if (Reflect.get(error, 'syscall') === 'bind') return bindFailure(error, String(code));
   const system = typeof code === 'string' ? systemTexts[code] : undefined;
   return system === undefined ? undefined : `delayed connect error: ${system}`;
+}
+
+function bindFailure(error: Error, code: string): string {
+  const [host, port] = [String(Reflect.get(error, 'address')), Number(Reflect.get(error, 'port') ?? 0)];
+  // Of an address of another family Node says that it is invalid.
+  const text = code === 'EINVAL' ? 'Address family not supported by protocol' : (systemTexts[code] ?? error.message);
+  return `failed to bind to ${host.includes(':') ? `[${host}]` : host}:${port}: ${text}`;
 }
 
 /** Once the connection is there, what ends it comes through the TLS library: a reset with its words, an end without any. */

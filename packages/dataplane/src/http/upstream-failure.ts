@@ -34,8 +34,10 @@ export function failureReply(reason: AttemptFailure, detail: string, retried: bo
       headers: suppressEnvoyHeaders ? [] : ['x-envoy-overloaded', 'true'],
     };
   }
-  const { text, flag } = failures[reason];
-  const words = failureDetails(reason);
+  const { flag } = failures[reason];
+  // An own address that cannot be used is no fault of the upstream.
+  const text = detail.startsWith('failed to bind to ') ? 'local connection failure' : failures[reason].text;
+  const words = text.replaceAll(' ', '_');
   const details = reason === 'connection-failure' && detail !== '' ? `${words}|${detail.replaceAll(' ', '_')}` : words;
   return {
     status: reason === 'protocol-error' ? 502 : 503,

@@ -81,6 +81,12 @@ function checkDownstreamTls(chain: FilterChain): void {
   const sources = [common?.tlsCertificates, common?.tlsCertificateSdsSecretConfigs].reduce((sum, list) => sum + (list?.length ?? 0), 0);
   if (sources === 0 && common?.tlsCertificateProviderInstance === undefined && common?.customTlsCertificateSelector === undefined)
     refuse('No TLS certificates found for server context');
+  if (tls.sessionTicketKeysType.case === 'sessionTicketKeys')
+    for (const { specifier } of tls.sessionTicketKeysType.value.keys) {
+      const text = specifier.case === 'inlineString' || specifier.case === 'inlineBytes' ? specifier.value : undefined;
+      const length = typeof text === 'string' ? Buffer.byteLength(text) : text?.length;
+      if (length !== undefined && length !== 80) refuse(`Incorrect TLS session ticket key length: length ${length}, expected length 80.`);
+    }
   for (const { certificateChain, privateKey, privateKeyProvider, pkcs12 } of common?.tlsCertificates ?? []) {
     if (certificateChain === undefined && pkcs12 === undefined) refuse('Server TlsCertificates must have a certificate specified');
     if (certificateChain !== undefined && privateKey === undefined && privateKeyProvider === undefined && pkcs12 === undefined)
