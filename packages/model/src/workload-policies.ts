@@ -14,11 +14,13 @@ interface TargetReference {
 }
 
 /** What policies have in common: they choose workloads by labels, or name what they are for. */
-type Attachable = ConfigObject<{
+type Attachable = { readonly metadata: { readonly namespace: string }; readonly spec: Attachment };
+
+interface Attachment {
   selector?: { matchLabels?: Record<string, string> | undefined } | undefined;
   targetRef?: TargetReference | undefined;
   targetRefs?: readonly TargetReference[] | undefined;
-}>;
+}
 
 /** Label of the pods that a Gateway of the Gateway API made. */
 const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';

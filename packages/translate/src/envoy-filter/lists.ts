@@ -1,32 +1,35 @@
-import type { JsonObject } from '@bufbuild/protobuf';
-import { merge } from './json.ts';
 import type { Patch } from './patches.ts';
 
-/**
- * Applies a patch to a list of named things. `matches` tells which element the patch speaks of; a patch that names none
- * (`anchored` false) inserts at the ends.
- */
-export function patchList(list: JsonObject[], patch: Patch, matches: (element: JsonObject) => boolean, anchored: boolean): JsonObject[] {
+/** An element of a list that a patch may name. */
+interface ListView<T> {
+  /** The value of the patch, a new one for each place. */
+  readonly value: () => T | undefined;
+  /** Whether the patch names an element at all: without, it inserts at the ends and changes nothing that is there. */
+  readonly anchored: boolean;
+  matches(element: T): boolean;
+}
+
+/** A list after the operations that add, remove or replace elements. Only the first match counts. MERGE is not for lists. */
+export function patchList<T>(list: readonly T[], operation: Patch['operation'], { value, anchored, matches }: ListView<T>): T[] {
   const at = anchored ? list.findIndex(matches) : -1;
-  switch (patch.operation) {
-    case 'MERGE':
-    case 'MERGE_AND_REPLACE_LIST':
-      return list.map((element) => (matches(element) ? merge(element, patch.value) : element));
-    case 'REPLACE':
-      return list.map((element) => (anchored && matches(element) ? patch.value : element));
-    case 'REMOVE':
-      return list.filter((element) => !matches(element));
+  const put = (index: number, drop = 0): T[] => {
+    const element = value();
+    return element === undefined ? [...list] : [...list.slice(0, index), element, ...list.slice(index + drop)];
+  };
+  switch (operation) {
     case 'ADD':
-      return [...list, patch.value];
+      return put(list.length);
     case 'INSERT_FIRST':
-      return [patch.value, ...list];
+      return put(0);
     case 'INSERT_BEFORE':
-      if (!anchored) return [patch.value, ...list];
-      return at < 0 ? list : [...list.slice(0, at), patch.value, ...list.slice(at)];
+      return anchored ? (at < 0 ? [...list] : put(at)) : put(0);
     case 'INSERT_AFTER':
-      if (!anchored) return [...list, patch.value];
-      return at < 0 ? list : [...list.slice(0, at + 1), patch.value, ...list.slice(at + 1)];
-    case 'INVALID':
-      return list;
+      return anchored ? (at < 0 ? [...list] : put(at + 1)) : put(list.length);
+    case 'REPLACE':
+      return at < 0 ? [...list] : put(at, 1);
+    case 'REMOVE':
+      return anchored ? list.filter((element) => !matches(element)) : [...list];
+    default:
+      return [...list];
   }
 }

@@ -1,6 +1,6 @@
-import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
+import { clone, type DescMessage, isMessage, type Message, type MessageShape } from '@bufbuild/protobuf';
 import { query, sameList } from '@xebec/incremental';
-import { isNarrow, type MeshProxy, type MeshSnapshot, selects } from '@xebec/model';
+import { type MeshProxy, type MeshSnapshot, policyApplies } from '@xebec/model';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -9,7 +9,7 @@ import { RouteSchema, VirtualHostSchema } from '@xebec/protos/envoy/config/route
 import { HttpFilterSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import type { ConfigObject, EnvoyFilterPatch, EnvoyFilterSpec } from '@xebec/schemas';
 import { type ConfigReference, referenceTo } from '../generated.ts';
-import { normalise } from './json.ts';
+import { decodeValue } from './values.ts';
 
 export type ApplyTo = EnvoyFilterPatch['applyTo'];
 export type Context = 'SIDECAR_INBOUND' | 'SIDECAR_OUTBOUND' | 'GATEWAY';
@@ -19,8 +19,8 @@ export interface Patch {
   readonly applyTo: ApplyTo;
   readonly operation: NonNullable<NonNullable<EnvoyFilterPatch['patch']>['operation']>;
   readonly match: NonNullable<EnvoyFilterPatch['match']>;
-  /** In the spelling of protobuf JSON; empty for REMOVE. */
-  readonly value: JsonObject;
+  /** Absent for REMOVE. */
+  readonly value?: Message;
   readonly reference: ConfigReference;
 }
 
@@ -47,7 +47,10 @@ export const patchesFor = query(
       snapshot.config.in('EnvoyFilter', namespace),
     );
     return filters
-      .filter(({ spec }) => !isNarrow(spec.workloadSelector?.labels) || selects(spec.workloadSelector?.labels, proxy.labels))
+      .filter(({ metadata, spec }) => {
+        const selector = { matchLabels: spec.workloadSelector?.labels };
+        return policyApplies({ metadata, spec: { selector, targetRefs: spec.targetRefs } }, proxy);
+      })
       .sort((a, b) => (a.spec.priority ?? 0) - (b.spec.priority ?? 0))
       .flatMap((filter) => patchesOf(snapshot, filter).flatMap(({ given, patch }) => (concerns(given, proxy) ? [patch] : [])));
   },
@@ -60,10 +63,11 @@ const patchesOf = query('patches of an EnvoyFilter', (_: MeshSnapshot, filter: C
     const schema = SCHEMAS[given.applyTo];
     const operation = given.patch?.operation ?? 'INVALID';
     if (schema === undefined || operation === 'INVALID') return [];
-    const value = operation === 'REMOVE' ? {} : normalise(schema, given.patch?.value ?? {});
-    if (value === undefined) return [];
+    const value = operation === 'REMOVE' ? undefined : decodeValue(schema, given.patch?.value ?? {});
+    if (value === undefined && operation !== 'REMOVE') return [];
     const reference = referenceTo(filter, `spec.configPatches[${index}]`);
-    return [{ given, patch: { applyTo: given.applyTo, operation, match: given.match ?? {}, value, reference } }];
+    const patch = { applyTo: given.applyTo, operation: placed(given.applyTo, operation), match: given.match ?? {}, reference };
+    return [{ given, patch: value === undefined ? patch : { ...patch, value } }];
   }),
 );
 
@@ -86,6 +90,21 @@ function safeTest(expression: string, text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Only filters and routes have an order that counts: anything else is added, wherever it was to be inserted. */
+function placed(applyTo: ApplyTo, operation: Patch['operation']): Patch['operation'] {
+  const ordered = applyTo === 'HTTP_FILTER' || applyTo === 'NETWORK_FILTER' || applyTo === 'HTTP_ROUTE' || applyTo === 'LISTENER_FILTER';
+  return !ordered && operation.startsWith('INSERT_') ? 'ADD' : operation;
+}
+
+/** The value of a patch, a copy that may be changed. */
+export function patchValue<Desc extends DescMessage>(patch: Patch, schema: Desc): MessageShape<Desc> | undefined {
+  return isMessage(patch.value, schema) ? clone(schema, patch.value) : undefined;
+}
+
+export function isMerge({ operation }: Patch): boolean {
+  return operation === 'MERGE' || operation === 'MERGE_AND_REPLACE_LIST';
 }
 
 export function inContext(patch: Patch, context: Context): boolean {

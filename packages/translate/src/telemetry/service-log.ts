@@ -9,7 +9,7 @@ import { DEFAULT_TEXT_FORMAT, formatters } from './file-log.ts';
 import { grpcService, type ProviderService, providerService } from './provider-service.ts';
 
 const HTTP = 'envoy.access_loggers.http_grpc';
-const TCP = 'envoy.access_loggers.tcp_grpc';
+const TCP = 'envoy.tcp_grpc_access_log';
 const OPEN_TELEMETRY = 'envoy.access_loggers.open_telemetry';
 
 /** What metadata exchange leaves about both ends of a call. */

@@ -1,0 +1,20 @@
+import { type DescMessage, fromJson, type JsonValue, type MessageShape, type Registry } from '@bufbuild/protobuf';
+import { createProtoRegistry } from '@xebec/protos/registry';
+
+let registry: Registry | undefined;
+
+/** Built at the first EnvoyFilter: a mesh without any does not pay for it. */
+export function types(): Registry {
+  registry ??= createProtoRegistry();
+  return registry;
+}
+
+/** A patch's value as a message; undefined when it is none. Fields of another release of Envoy are left out. */
+export function decodeValue<Desc extends DescMessage>(schema: Desc, value: unknown): MessageShape<Desc> | undefined {
+  try {
+    // The value was read from YAML or JSON, so it is JSON.
+    return fromJson(schema, value as JsonValue, { registry: types(), ignoreUnknownFields: true });
+  } catch {
+    return undefined;
+  }
+}
