@@ -12,9 +12,10 @@ import { ProxyStream, type ProxyStreamContext, RefusedRequest } from './proxy-st
 import { PushQueue } from './push-queue.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { Registration } from './registration/registrar.ts';
+import { withSharedRequests } from './shared-requests.ts';
 import type { XdsRequest } from './xds-request.ts';
 
-export const adsService: ServiceDefinition = serviceDefinition(AggregatedDiscoveryService);
+export const adsService: ServiceDefinition = withSharedRequests(serviceDefinition(AggregatedDiscoveryService));
 
 /** Requests that a stream may send before it is served: more than a proxy needs for all its types. */
 const MAX_EARLY_REQUESTS = 64;

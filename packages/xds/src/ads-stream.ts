@@ -211,7 +211,7 @@ export class AdsStream {
     if (variant === 'sotw' && !wholeSet && difference.changed.length === 0) return [];
     const nonce = `${this.#options.noncePrefix}${++this.#nonces}`;
     const resources = wholeSet ? this.#wholeSet(subscription) : difference.changed;
-    subscription.expect(nonce, new Map(resources.map(({ name, version }) => [name, version])), variant === 'sotw');
+    subscription.expect(nonce, versionsOf(resources), variant === 'sotw');
     for (const { name, version } of resources) subscription.markSent(name, version);
     for (const name of gone) if (!subscription.names.has(name)) subscription.forget(name);
     if (typeUrl === CLUSTER_TYPE) this.#beginWarming(difference.changed);
@@ -258,6 +258,12 @@ export class AdsStream {
       if (arrived || clusters?.sent.has(name) !== true) this.#warming.delete(name);
     }
   }
+}
+
+function versionsOf(resources: readonly EncodedResource[]): ReadonlyMap<string, string> {
+  const versions = new Map<string, string>();
+  for (const { name, version } of resources) versions.set(name, version);
+  return versions;
 }
 
 function isEmpty(difference: Difference): boolean {
