@@ -341,7 +341,7 @@ export class Cluster {
   }
   get ready(): boolean {
     if (!this.#populated || this.checker?.settled === false) return false;
-    for (const transport of this.#transports.all()) if (transport.tls !== undefined && !transport.tls.context.ready) return false;
+    for (const transport of this.#transports.all()) if (transport.tls !== undefined && !transport.tls.context.settled) return false;
     return true;
   }
   /** By this thread or another. */
