@@ -68,7 +68,15 @@ export function acceptTls(
   stats: TlsStats,
   done: (result: HandshakeResult | undefined, detail: string) => void,
 ): void {
-  const built = tls.context.current();
+  let built: BuiltContext | undefined;
+  try {
+    built = tls.context.current();
+  } catch {
+    // Files that have been replaced by what is no certificate: this connection cannot be served, and others go on.
+    stats.connectionError.add(1);
+    done(undefined, 'TLS_error:_Secret_is_not_supplied_by_SDS');
+    return;
+  }
   if (built === undefined) {
     done(undefined, 'TLS_error:_Secret_is_not_supplied_by_SDS');
     return;

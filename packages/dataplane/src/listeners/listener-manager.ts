@@ -274,7 +274,7 @@ export class ListenerManager implements CollectionWatcher, ConnectionOwner {
   #warm(entry: ListenerEntry, done: (error: XebecError | undefined) => void): void {
     const compiled = entry.warming;
     if (compiled === undefined) return;
-    whenListenerReady(compiled, this.clock, () => {
+    whenListenerReady(compiled, () => {
       if (this.#entries.get(entry.name) !== entry || entry.warming !== compiled) return;
       this.#activate(entry, compiled, (error) => {
         entry.binding = false;

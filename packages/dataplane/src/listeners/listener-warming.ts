@@ -1,11 +1,7 @@
-import type { Clock } from '@xebec/core';
 import type { CompiledListener } from './compiled-listener.ts';
 
-/** Envoy's default `initial_fetch_timeout`: what has not come by then is gone without. */
-const secretTimeoutMs = 15_000;
-
-/** Calls back, once, when routes and secrets of all chains are there: at once when they are. */
-export function whenListenerReady(listener: CompiledListener, clock: Clock, done: () => void): void {
+/** Calls back, once, when routes and secrets of all chains are there or no longer waited for: at once when they are. */
+export function whenListenerReady(listener: CompiledListener, done: () => void): void {
   let waiting = 1;
   const one = (): void => {
     waiting--;
@@ -15,14 +11,9 @@ export function whenListenerReady(listener: CompiledListener, clock: Clock, done
     waiting++;
     chain.network.whenReady(once(one));
     const context = chain.tls?.context;
-    if (context === undefined || context.ready) continue;
+    if (context === undefined || context.settled) continue;
     waiting++;
-    const arrived = once(one);
-    const cancel = clock.setTimeout(arrived, secretTimeoutMs);
-    context.onReady = () => {
-      cancel();
-      arrived();
-    };
+    context.onReady = once(one);
   }
   one();
 }

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { errorText, XebecError } from '@xebec/core';
@@ -15,6 +17,8 @@ export class SecretHandle {
   readonly name: string;
   readonly #listeners = new Set<() => void>();
   current: Secret | undefined;
+  /** It did not come within `initial_fetch_timeout`: nobody waits for it any longer. */
+  overdue = false;
   lastUpdatedMs = 0;
   version = '';
 
@@ -31,6 +35,13 @@ export class SecretHandle {
     this.current = secret;
     this.version = version;
     this.lastUpdatedMs = nowMs;
+    this.#tell();
+  }
+  giveUp(): void {
+    this.overdue = true;
+    this.#tell();
+  }
+  #tell(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 }
@@ -98,6 +109,7 @@ export class SecretStore {
         statPrefix: `sds.${name}`,
         onResource: (any, version) => this.#apply(handle, any, version),
         onRemoved: () => undefined,
+        onTimeout: () => handle.giveUp(),
       }),
     );
     return handle;
@@ -108,11 +120,26 @@ export class SecretStore {
   #apply(handle: SecretHandle, any: Any, version: string): string | undefined {
     try {
       const secret = fromBinary(SecretSchema, any.value);
+      checkSecret(secret);
       handle.set(secret, version, this.#now());
       return undefined;
     } catch (error) {
       return `secret "${handle.name}": ${errorText(error)}`;
     }
+  }
+}
+
+/** What no context could be made of is refused when it comes, and not at the next handshake. Throws what OpenSSL says. */
+function checkSecret({ type }: Secret): void {
+  if (type.case === 'tlsCertificate') {
+    const { certificateChain, privateKey, password } = type.value;
+    const [cert, key] = [readDataSource(certificateChain), readDataSource(privateKey)];
+    if (cert === undefined || key === undefined) return;
+    const passphrase = readDataSource(password)?.toString();
+    createSecureContext({ cert, key, ...(passphrase === undefined ? {} : { passphrase }) });
+  } else if (type.case === 'validationContext') {
+    const ca = readDataSource(type.value.trustedCa);
+    if (ca !== undefined) new X509Certificate(ca);
   }
 }
 

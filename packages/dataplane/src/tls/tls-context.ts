@@ -46,6 +46,7 @@ export class TlsContext implements TlsUser {
   readonly #session: SessionOptions;
   #built: BuiltContext | undefined;
   #ready = false;
+  #settled = false;
   onReady: (() => void) | undefined;
   /** Where the expiry of its certificates is told. */
   scope: StatsScope | undefined;
@@ -96,6 +97,10 @@ export class TlsContext implements TlsUser {
   get ready(): boolean {
     return this.#ready;
   }
+  /** All secrets have arrived or are not waited for any longer. */
+  get settled(): boolean {
+    return this.#settled;
+  }
   /** The context of now; undefined while a secret is missing. Throws XebecError `E_TLS` when OpenSSL refuses the material. */
   current(): BuiltContext | undefined {
     if (this.#built !== undefined && !filesChanged(this.#built.stamps)) return this.#built;
@@ -127,9 +132,10 @@ export class TlsContext implements TlsUser {
   }
   #changed(): void {
     this.#built = undefined;
-    const before = this.#ready;
+    const before = this.#settled;
     this.#ready = this.#handles.every((handle) => handle.current !== undefined);
-    if (this.#ready && !before) this.onReady?.();
+    this.#settled = this.#handles.every((handle) => handle.current !== undefined || handle.overdue);
+    if (this.#settled && !before) this.onReady?.();
   }
   #build(): BuiltContext {
     const stamps: FileStamp[] = [];

@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
+import { optionalDurationMs } from '@xebec/matching';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import {
   type DeltaDiscoveryRequest,
@@ -12,6 +13,7 @@ import {
   DiscoveryRequestSchema,
   type DiscoveryResponse,
   DiscoveryResponseSchema,
+  ResourceSchema,
 } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import { StatusSchema } from '@xebec/protos/google/rpc/status';
 import type { StatsScope } from '@xebec/telemetry';
@@ -60,6 +62,8 @@ interface TypeState {
   /** Of a collection; named resources are counted where their watchers say. */
   stats: SubscriptionStats | undefined;
   readonly named: Map<string, SubscriptionStats>;
+  /** Ends the wait for the end of a resource's life, by name. */
+  readonly ttls: Map<string, () => void>;
 }
 
 type Call = ClientDuplexStream<DiscoveryRequest | DeltaDiscoveryRequest, DiscoveryResponse | DeltaDiscoveryResponse>;
@@ -125,6 +129,7 @@ export class XdsStream {
   close(): void {
     this.#closed = true;
     this.#cancelReconnect?.();
+    for (const type of this.#types.values()) for (const cancel of type.ttls.values()) cancel();
     this.#call?.cancel();
     this.#options.client.close();
   }
@@ -143,6 +148,7 @@ export class XdsStream {
         dirty: false,
         stats: undefined,
         named: new Map(),
+        ttls: new Map(),
       };
       this.#types.set(typeUrl, type);
     }
@@ -250,6 +256,7 @@ export class XdsStream {
       create(DeltaDiscoveryRequestSchema, {
         typeUrl: type.typeUrl,
         responseNonce: nonce,
+        ...this.#nodeOnce(),
         ...(error === undefined ? {} : { errorDetail: create(StatusSchema, { code: 13, message: error }) }),
       }),
     );
@@ -267,7 +274,24 @@ export class XdsStream {
     const type = this.#types.get(response.typeUrl);
     if (type === undefined) return;
     type.nonce = response.nonce;
-    const resources = response.resources.map((any) => ({ ...unwrapResource(any), version: response.versionInfo }));
+    const resources: Received[] = [];
+    try {
+      for (const any of response.resources) {
+        const { name, resource, ttlMs } = unwrapResource(any);
+        this.#limitLife(type, name, ttlMs);
+        if (resource !== undefined) resources.push({ name, resource, version: response.versionInfo });
+      }
+    } catch (error) {
+      type.stats?.rejected();
+      this.#requestSotw(type, errorText(error));
+      return;
+    }
+    // A response of nothing but signs of life changes nothing.
+    if (resources.length === 0 && response.resources.length > 0) {
+      type.version = response.versionInfo;
+      this.#requestSotw(type, undefined);
+      return;
+    }
     const error = this.#apply(type, resources, [], true, response.versionInfo);
     if (error === undefined) type.version = response.versionInfo;
     // What the response made necessary (endpoints of new clusters, routes of new listeners) is asked for before it is acknowledged.
@@ -278,12 +302,27 @@ export class XdsStream {
   #onDelta(response: DeltaDiscoveryResponse): void {
     const type = this.#types.get(response.typeUrl);
     if (type === undefined) return;
-    const resources = response.resources.flatMap(({ name, resource, version }) =>
-      resource === undefined ? [] : [{ name, resource, version }],
-    );
+    const resources = response.resources.flatMap(({ name, resource, version, ttl }) => {
+      this.#limitLife(type, name, optionalDurationMs(ttl));
+      return resource === undefined ? [] : [{ name, resource, version }];
+    });
     const error = this.#apply(type, resources, response.removedResources, false, response.systemVersionInfo);
     this.#flush();
     this.#ackDelta(type, response.nonce, error);
+  }
+  /** A resource with a time to live goes when it is over, unless it has come again. */
+  #limitLife(type: TypeState, name: string, ttlMs: number | undefined): void {
+    type.ttls.get(name)?.();
+    type.ttls.delete(name);
+    if (ttlMs === undefined) return;
+    const expire = (): void => {
+      type.ttls.delete(name);
+      if (!type.known.has(name) && type.collection === undefined) return;
+      const startedAtMs = this.#options.clock.monotonic();
+      this.#deliver(type, [], [name], [], false, [], startedAtMs);
+      type.stats?.succeeded('', startedAtMs);
+    };
+    type.ttls.set(name, this.#options.clock.setTimeout(expire, ttlMs));
   }
   /** Applies what can be applied of a response; the text says what could not. */
   #apply(
@@ -384,6 +423,9 @@ function refusal(typeUrl: string, name: string, reason: string): string {
   return typeUrl.endsWith('.Listener') ? `Error adding/updating listener(s) ${name}: ${reason}` : `${name}: ${reason}`;
 }
 
-function unwrapResource(any: Any): { name: string; resource: Any } {
-  return { name: resourceName(any), resource: any };
+/** Resources of SotW come as they are, or in an envelope with a time to live; one without content says that it still lives. */
+function unwrapResource(any: Any): { name: string; resource: Any | undefined; ttlMs?: number | undefined } {
+  if (!any.typeUrl.endsWith(`/${ResourceSchema.typeName}`)) return { name: resourceName(any), resource: any };
+  const { name, resource, ttl } = fromBinary(ResourceSchema, any.value);
+  return { name: name === '' && resource !== undefined ? resourceName(resource) : name, resource, ttlMs: optionalDurationMs(ttl) };
 }
