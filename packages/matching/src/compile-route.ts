@@ -123,7 +123,7 @@ function compile(proto: Route, parents: RouteParents, options: RouteTableOptions
     decoratorOperation: proto.decorator?.operation ?? '',
     decoratorPropagate: proto.decorator?.propagate ?? true,
     tracing: proto.tracing,
-    bufferLimitBytes: proto.perRequestBufferLimitBytes ?? parents.virtualHost.perRequestBufferLimitBytes,
+    bufferLimitBytes: bufferLimitOf(proto) ?? bufferLimitOf(parents.virtualHost),
     filterConfig: (name, choice) =>
       hasOverrides ? overrides(name, choice).find((entry) => entry.config !== undefined)?.config : undefined,
     filterConfigs: (name, choice) =>
@@ -148,6 +148,11 @@ function compile(proto: Route, parents: RouteParents, options: RouteTableOptions
     },
   };
   return { route, match };
+}
+
+/** The newer field counts where both are there. */
+function bufferLimitOf({ requestBodyBufferLimit, perRequestBufferLimitBytes }: Route | VirtualHost): number | undefined {
+  return requestBodyBufferLimit === undefined ? perRequestBufferLimitBytes : Number(requestBodyBufferLimit);
 }
 
 function rewrite(request: RequestHead, action: ForwardAction, clusterHost: string): void {

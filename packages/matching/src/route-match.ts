@@ -5,12 +5,13 @@ import { UriTemplateMatchConfigSchema } from '@xebec/protos/envoy/extensions/pat
 import type { StreamInfo } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
 import { currentFraction, type RuntimeFraction } from './fraction.ts';
+import { requestCookie } from './hash-policy.ts';
 import { compileHeaderMatcher, describeHeaderMatcher } from './header-matcher.ts';
 import { compileMetadataMatcher } from './metadata-matcher.ts';
 import { compilePathTemplate, type PathTemplate } from './path-template.ts';
 import { compileQueryMatcher, describeQueryMatcher, queryParameters } from './query-matcher.ts';
 import { compileRegex } from './regex.ts';
-import { asciiLower, compileStringMatcher } from './string-matcher.ts';
+import { asciiLower, compileStringMatcher, describeStringMatcher } from './string-matcher.ts';
 
 /** What a route decision may depend on besides the request. */
 export interface MatchContext {
@@ -43,6 +44,18 @@ export function compileRouteMatch(match: RouteMatch, runtime?: RuntimeFraction):
   for (const matcher of match.queryParameters) {
     const holds = compileQueryMatcher(matcher);
     predicates.push({ description: describeQueryMatcher(matcher), holds: (request) => holds(queryParameters(request.path)) });
+  }
+  for (const { name, stringMatch, invertMatch } of match.cookies) {
+    if (stringMatch === undefined) throw new XebecError('E_MATCHER', `cookie matcher "${name}" has no string_match`);
+    const matches = compileStringMatcher(stringMatch);
+    predicates.push({
+      description: `cookie ${name} ${describeStringMatcher(stringMatch)}`,
+      holds: (request) => {
+        const value = requestCookie(request.headers, name);
+        // As with headers: about a cookie that is not there nothing holds, inverted or not.
+        return value !== undefined && matches(value) !== invertMatch;
+      },
+    });
   }
   if (match.grpc !== undefined) predicates.push({ description: 'gRPC request', holds: isGrpcRequest });
   const tls = match.tlsContext;

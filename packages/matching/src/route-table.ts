@@ -13,7 +13,7 @@ import { compileLevel, compileRoute, type Level, type RouteTableOptions, type Ro
 import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import { compileHeaderMatcher } from './header-matcher.ts';
 import { compileMatcherTree, type MatcherTree } from './matcher-tree/matcher-tree.ts';
-import { forwardedProto, pathOnly } from './request-header.ts';
+import { forwardedProto, pathOnly, requestHeader } from './request-header.ts';
 import type { MatchContext } from './route-match.ts';
 import { VirtualHostIndex } from './virtual-host-index.ts';
 
@@ -84,6 +84,11 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
     for (const { route } of routes)
       if (route.action.kind === 'forward') for (const name of route.action.clusterNames) clusterNames.add(name);
   }
+  const vhostHeader = config.vhostHeader.toLowerCase();
+  const hostEntry = (request: RequestHead): Entry | undefined => {
+    const host = vhostHeader === '' ? request.authority : requestHeader(request, vhostHeader);
+    return host === undefined ? undefined : index.find(host);
+  };
   const pathOf = (request: RequestHead): string => {
     const path = pathOnly(request.path);
     const semicolon = config.ignorePathParametersInPathMatching ? path.indexOf(';') : -1;
@@ -96,7 +101,7 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
     internalOnlyHeaders: config.internalOnlyHeaders.map((name) => name.toLowerCase()),
     findVirtualHost: (authority) => index.find(authority)?.virtualHost,
     route(request, context) {
-      const entry = index.find(request.authority);
+      const entry = hostEntry(request);
       if (entry === undefined) return undefined;
       if (entry.tlsRedirect !== undefined && forwardedProto(request) !== 'https') return entry.tlsRedirect;
       const path = pathOf(request);
@@ -107,7 +112,7 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
       return undefined;
     },
     explain(request, context) {
-      const entry = index.find(request.authority);
+      const entry = hostEntry(request);
       if (entry === undefined) return { virtualHost: undefined, trials: [], route: undefined };
       if (entry.tlsRedirect !== undefined && forwardedProto(request) !== 'https')
         return { virtualHost: entry.virtualHost, trials: [], route: entry.tlsRedirect };

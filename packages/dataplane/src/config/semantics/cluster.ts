@@ -11,7 +11,7 @@ import { ClusterProvidedSchema } from '@xebec/protos/envoy/extensions/load_balan
 import { UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
 import { typeNameOf } from '../unpack.ts';
-import { inside, isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
+import { inside, isIpAddress, notExecuted, refuse, requireTypedConfig } from './refuse.ts';
 
 const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -140,6 +140,9 @@ function checkProtocols(cluster: Cluster): void {
   const explicit = options.upstreamProtocolOptions.case === 'explicitHttpConfig' ? options.upstreamProtocolOptions.value : undefined;
   if (explicit?.protocolConfig.case === 'http3ProtocolOptions')
     refuse('HTTP3 requires a QuicUpstreamTransport transport socket: HTTP/3 is not supported');
+  if (options.requestMirrorPolicies.length > 0 || options.hashPolicy.length > 0 || options.retryPolicy !== undefined)
+    notExecuted('request_mirror_policies, hash_policy and retry_policy of HttpProtocolOptions', 'those of routes');
+  if (options.outlierDetection !== undefined) notExecuted('outlier_detection of HttpProtocolOptions');
   const last = options.httpFilters.at(-1);
   const lastType = last?.configType.case === 'typedConfig' ? typeNameOf(last.configType.value) : '';
   if (last !== undefined && lastType !== codecFilter)

@@ -5,6 +5,7 @@ import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChain, FilterChainMatch } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
 import { ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
+import { ExtAuthzSchema } from '@xebec/protos/envoy/extensions/filters/http/ext_authz/v3/ext_authz';
 import { HealthCheckSchema } from '@xebec/protos/envoy/extensions/filters/http/health_check/v3/health_check';
 import { LocalRateLimitSchema } from '@xebec/protos/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
@@ -17,7 +18,7 @@ import { TcpProxySchema } from '@xebec/protos/envoy/extensions/filters/network/t
 import { DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import { typeNameOf } from '../unpack.ts';
 import { checkFilterChainMatches } from './filter-chain-matches.ts';
-import { inside, isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
+import { inside, isIpAddress, notExecuted, refuse, requireTypedConfig } from './refuse.ts';
 import { checkRoutes } from './routes.ts';
 
 /** What Envoy refuses of a listener beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
@@ -27,6 +28,7 @@ export function checkListener(listener: Listener, clusterExists: (name: string) 
     if (!isIpAddress(socket.value.address)) refuse(`malformed IP address: ${socket.value.address}`);
     if (socket.value.protocol === SocketAddress_Protocol.UDP) refuse('UDP listeners are not supported; use protocol TCP');
   }
+  if (listener.fcdsConfig !== undefined) notExecuted('fcds_config', 'filter_chains');
   if (listener.filterChainMatcher === undefined) checkFilterChainMatches(listener.filterChains);
   for (const chain of listener.filterChains) {
     if (chain.filterChainMatch !== undefined) checkMatch(chain.filterChainMatch, chain.name);
@@ -104,6 +106,8 @@ function checkManager(manager: HttpConnectionManager, clusterExists: (name: stri
   }
   if (manager.originalIpDetectionExtensions.length > 0 && manager.useRemoteAddress === true)
     refuse('Original IP detection extensions and use_remote_address may not be mixed');
+  if (manager.forwardClientCertMatcher !== undefined) notExecuted('forward_client_cert_matcher', 'forward_client_cert_details');
+  if (manager.forwardProtoConfig !== undefined) notExecuted('forward_proto_config');
   if (manager.codecType === HttpConnectionManager_CodecType.HTTP3)
     refuse('HTTP/3 codec configured on non-QUIC listener: HTTP/3 is not supported');
   checkSettings(manager.http2ProtocolOptions);
@@ -148,6 +152,8 @@ function checkHttpFilters(filters: HttpConnectionManager['httpFilters']): void {
     const health = inside(any, HealthCheckSchema);
     if (health?.passThroughMode === false && health.cacheTime !== undefined && durationMs(health.cacheTime) > 0)
       refuse('cache_time_ms must not be set when path_through_mode is disabled');
+    const authorization = inside(any, ExtAuthzSchema);
+    if (authorization?.shadowMode === true) notExecuted('ext_authz.shadow_mode');
     const fill = inside(any, LocalRateLimitSchema)?.tokenBucket?.fillInterval;
     if (fill !== undefined && durationMs(fill) < 50) refuse('local rate limit token bucket fill timer must be >= 50ms');
   }

@@ -8,6 +8,11 @@ export function refuse(text: string): never {
   throw new XebecError('E_CONFIG', text);
 }
 
+/** A field of the API that would change what happens, and is not executed: to accept it would give wrong answers. */
+export function notExecuted(field: string, instead?: string): never {
+  return refuse(`${field} is not supported${instead === undefined ? '' : `; use ${instead}`}`);
+}
+
 /** The message in an Any when it is of this type. */
 export function inside<D extends DescMessage>(any: Any | undefined, schema: D): MessageShape<D> | undefined {
   return any !== undefined && typeNameOf(any) === schema.typeName ? fromBinary(schema, any.value) : undefined;

@@ -3,7 +3,7 @@ import type { HeaderValueOption } from '@xebec/protos/envoy/config/core/v3/base'
 import type { RouteConfiguration } from '@xebec/protos/envoy/config/route/v3/route';
 import type { RetryPolicy, Route, RouteAction, VirtualHost } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { typeNameOf } from '../unpack.ts';
-import { refuse, requireTypedConfig } from './refuse.ts';
+import { notExecuted, refuse, requireTypedConfig } from './refuse.ts';
 
 export interface RouteChecks {
   /** Whether a cluster exists now; undefined where Envoy does not ask (RDS). */
@@ -21,10 +21,12 @@ interface HeaderChanges {
 export function checkRoutes(config: RouteConfiguration, checks: RouteChecks): void {
   checkHeaders(config);
   if (config.vhds !== undefined) refuse('vhds: discovery of virtual hosts is not supported; put them into the route configuration');
+  if (config.routeSpecifiers.length > 0) notExecuted('route_configuration.route_specifiers');
   const maxBody = config.maxDirectResponseBodySizeBytes ?? 4096;
   const clusterExists = (config.validateClusters ?? true) ? checks.clusterExists : undefined;
   for (const host of config.virtualHosts) {
     checkHost(host);
+    if (host.routeSpecifiers.length > 0) notExecuted('virtual_host.route_specifiers');
     for (const route of host.routes) checkRoute(route, maxBody, clusterExists);
   }
 }
@@ -49,6 +51,10 @@ function checkHost(host: VirtualHost): void {
 
 function checkRoute(route: Route, maxBody: number, clusterExists: ((name: string) => boolean) | undefined): void {
   checkHeaders(route);
+  if (route.routeSpecifiers.length > 0) notExecuted('route.route_specifiers');
+  if (route.action.case === 'redirect' && route.action.value.pathRewriteSpecifier.case === 'pathRewrite')
+    notExecuted('redirect.path_rewrite');
+  if (route.action.case === 'directResponse' && route.action.value.bodyFormat !== undefined) notExecuted('direct_response.body_format');
   if (route.action.case === 'route') checkAction(route.action.value, clusterExists);
   if (
     route.action.case === 'redirect' &&
@@ -83,7 +89,11 @@ function checkAction(action: RouteAction, clusterExists: ((name: string) => bool
   }
   const rewrites = [action.prefixRewrite !== '', action.regexRewrite !== undefined, action.pathRewritePolicy !== undefined];
   if (rewrites.filter(Boolean).length > 1) refuse('Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
-  for (const { cluster, clusterHeader } of action.requestMirrorPolicies) {
+  if (action.pathRewrite !== '') notExecuted('route.path_rewrite', 'prefix_rewrite, regex_rewrite or path_rewrite_policy');
+  if (action.hostRewriteSpecifier.case === 'hostRewrite') notExecuted('route.host_rewrite', 'host_rewrite_literal or host_rewrite_header');
+  for (const { cluster, clusterHeader, requestHeadersMutations, hostRewriteLiteral } of action.requestMirrorPolicies) {
+    if (requestHeadersMutations.length > 0 || hostRewriteLiteral !== '')
+      notExecuted('request_headers_mutations and host_rewrite_literal of a mirror policy');
     if ((cluster === '') === (clusterHeader === ''))
       refuse('Exactly one of cluster or cluster_header in request mirror policy need to be specified');
     if (cluster !== '') exists(cluster, 'shadow ');

@@ -29,6 +29,7 @@ function compileFault(fault: HTTPFault): FaultConfig {
             httpStatus: abort.case === 'httpStatus' ? abort.value : undefined,
             grpcStatus: abort.case === 'grpcStatus' ? abort.value : undefined,
             share: fault.abort?.percentage === undefined ? 0 : fractionOf(fault.abort.percentage),
+            body: fault.abort?.responseBody || 'fault filter abort',
           },
     rateLimit: compileRateLimit(fault.responseRateLimit),
     cluster: fault.upstreamCluster,

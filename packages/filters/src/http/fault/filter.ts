@@ -9,7 +9,9 @@ export interface FaultConfig {
   /** `fixedMs` undefined: the request's header says how long. `share` is 0 to 1. */
   readonly delay: { readonly fixedMs: number | undefined; readonly share: number } | undefined;
   /** Both statuses undefined: the request's header says which. */
-  readonly abort: { readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined; readonly share: number } | undefined;
+  readonly abort:
+    | { readonly httpStatus: number | undefined; readonly grpcStatus: number | undefined; readonly share: number; readonly body: string }
+    | undefined;
   /** Kibibytes a second; undefined: the request's header says how many. */
   readonly rateLimit: { readonly fixedKbps: number | undefined; readonly share: number } | undefined;
   readonly cluster: string;
@@ -88,7 +90,7 @@ export function createFaultFilter(
     callbacks.info.responseFlags.add('FI');
     callbacks.sendLocalReply({
       status: status ?? 200,
-      body: 'fault filter abort',
+      body: config.abort.body,
       details: 'fault_filter_abort',
       flag: 'FI',
       ...(grpcStatus === undefined ? {} : { grpcStatus }),
