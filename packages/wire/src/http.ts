@@ -71,6 +71,8 @@ export interface ServerStream {
   /** Returns false when the peer is slow: stop until `onDrain`. */
   sendData(data: Buffer, endStream: boolean): boolean;
   sendTrailers(trailers: HeaderList): void;
+  /** Part of what was sent waits for the client to take it: `onDrain` follows when all has gone. */
+  readonly unsent?: boolean;
   reset(reason: ResetReason): void;
   /** The connection behind a tunnel has failed: HTTP/2 says so if it has to reset the stream (RFC 9113 section 8.5). */
   connectFailed?: boolean;

@@ -4,7 +4,9 @@ import type { DifferentialFamily } from '../../harness/family.ts';
 export const known: NonNullable<DifferentialFamily['known']> = {
   'WINDOW_UPDATE beyond the limit': {
     why: 'A window that grows too large is told with GOAWAY (RFC 9113 section 6.9.1), where Envoy says nothing.',
-    differs: { 'result.frames': [['closed'], ['GOAWAY last 0 error 3', 'closed']] },
+    differs: {
+      'result.frames': [['closed'], ['GOAWAY last 0 error 3', 'closed']],
+    },
   },
   'WINDOW_UPDATE of a stream beyond the limit': {
     why: 'open: to be done as Envoy does it',
@@ -28,13 +30,6 @@ export const known: NonNullable<DifferentialFamily['known']> = {
           'closed',
         ],
       ],
-    },
-  },
-  'window of 0 and then SETTINGS': {
-    why: 'open: to be done as Envoy does it',
-    differs: {
-      'result.log.0.details': ['downstream_remote_disconnect', 'via_upstream'],
-      'result.log.0.flags': ['DC', '-'],
     },
   },
   'windows of the connection, more given': {

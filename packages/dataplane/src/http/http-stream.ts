@@ -74,6 +74,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   #requestEnded = false;
   #headSent = false;
   #interimSent = false;
+  #flushing = false;
   #responseEnded = false;
   #replied = false;
   /** As it came, whatever filters and routes make of its type. */
@@ -219,7 +220,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#complete();
   }
   onDrain(): void {
-    if (this.#successor !== undefined) this.#successor.onDrain();
+    if (this.#flushing) {
+      this.#flushing = false;
+      this.#endResponse();
+    } else if (this.#successor !== undefined) this.#successor.onDrain();
     else this.#router?.resumeResponse();
   }
   // For filters and router.
@@ -426,14 +430,14 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   sendData(data: Buffer, endStream: boolean): void {
     this.info.bytesSent += data.length;
     const flowing = this.#server.sendData(data, endStream);
-    if (endStream) this.#endResponse();
+    if (endStream) this.#flush();
     else if (!flowing) this.#router?.pauseResponse();
   }
   sendTrailers(trailers: HeaderList): void {
     this.responseTrailers = trailers;
     if (this.settings.enableTrailers || this.version === 'HTTP/2') this.#server.sendTrailers(trailers);
     else this.#server.sendData(emptyBody, true);
-    this.#endResponse();
+    this.#flush();
   }
   // Time.
   onIdle(): void {
@@ -515,6 +519,11 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#requestEnded = true;
     this.#timeouts.onRequestEnd();
     this.info.requestDurationMs = this.clock.monotonic() - this.info.startMonotonicMs;
+  }
+  /** The response is whole; it is over once the client has taken it. */
+  #flush(): void {
+    this.#flushing = this.#server.unsent === true;
+    if (!this.#flushing) this.#endResponse();
   }
   #endResponse(): void {
     this.#responseEnded = true;

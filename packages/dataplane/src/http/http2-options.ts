@@ -3,8 +3,12 @@ import type { Http2ProtocolOptions, Http2ProtocolOptions_SettingsParameter } fro
 import type { Http2Options } from '@xebec/wire';
 
 /** Envoy's, where nothing is configured. */
-const streamWindowBytes = 16 * 1024 * 1024;
-const connectionWindowBytes = 24 * 1024 * 1024;
+const defaults = {
+  initialStreamWindowBytes: 16 * 1024 * 1024,
+  initialConnectionWindowBytes: 24 * 1024 * 1024,
+  maxConcurrentStreams: 1024,
+  allowExtendedConnect: false,
+};
 /** Of each connection's tables of header fields, whatever is asked for. */
 const maxTableBytes = 1024 * 1024;
 
@@ -14,16 +18,17 @@ export type Http2Settings = Omit<Http2Options, 'keepalive' | 'now'> & {
 };
 
 export function http2SettingsOf(proto: Http2ProtocolOptions | undefined): Http2Settings {
-  if (proto === undefined) return { initialStreamWindowBytes: streamWindowBytes, initialConnectionWindowBytes: connectionWindowBytes };
+  if (proto === undefined) return defaults;
   const { maxConcurrentStreams, initialStreamWindowSize, initialConnectionWindowSize, connectionKeepalive } = proto;
   const intervalMs = optionalDurationMs(connectionKeepalive?.interval) ?? 0;
   const timeoutMs = optionalDurationMs(connectionKeepalive?.timeout) ?? 0;
   const resetsInvalidStreams = proto.overrideStreamErrorOnInvalidHttpMessage ?? proto.streamErrorOnInvalidHttpMessaging;
   return {
     ...(resetsInvalidStreams ? { resetsInvalidStreams } : {}),
-    ...(maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams }),
-    initialStreamWindowBytes: initialStreamWindowSize ?? streamWindowBytes,
-    initialConnectionWindowBytes: initialConnectionWindowSize ?? connectionWindowBytes,
+    maxConcurrentStreams: maxConcurrentStreams ?? defaults.maxConcurrentStreams,
+    allowExtendedConnect: proto.allowConnect,
+    initialStreamWindowBytes: initialStreamWindowSize ?? defaults.initialStreamWindowBytes,
+    initialConnectionWindowBytes: initialConnectionWindowSize ?? defaults.initialConnectionWindowBytes,
     ...(proto.hpackTableSize === undefined ? {} : { headerTableBytes: Math.min(proto.hpackTableSize, maxTableBytes) }),
     ...(proto.customSettingsParameters.length === 0 ? {} : { customSettings: proto.customSettingsParameters.map(customSetting) }),
     ...(intervalMs > 0 && timeoutMs > 0 ? { keepalive: { intervalMs, timeoutMs } } : {}),
@@ -38,5 +43,5 @@ function customSetting({ identifier, value }: Http2ProtocolOptions_SettingsParam
 export function serverHttp2SettingsOf(proto: Http2ProtocolOptions | undefined, resetsAll: boolean): Http2Settings {
   const settings = http2SettingsOf(proto);
   const resets = proto?.overrideStreamErrorOnInvalidHttpMessage ?? (resetsAll || settings.resetsInvalidStreams === true);
-  return { ...settings, allowExtendedConnect: proto?.allowConnect ?? false, closesOnInvalidRequest: !resets };
+  return { ...settings, closesOnInvalidRequest: !resets };
 }

@@ -10,7 +10,7 @@ import type {
   ResponseReceiver,
 } from '../http.ts';
 import { Http2Connection } from './connection.ts';
-import { errorCode, maxStreamId, preface, setting, settingEntry } from './constants.ts';
+import { errorCode, maxStreamId, maxWindowBytes, preface, setting, settingEntry } from './constants.ts';
 import { encodeFields, type ReceivedHead, responseFromFields } from './header-block.ts';
 import type { HeaderBlock } from './header-cache.ts';
 import { type Http2ClientOptions, http2Limits } from './options.ts';
@@ -47,7 +47,11 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     super(output, http2Limits(options));
     this.peerMaxStreams = streamsBeforeSettings;
     this.out.text(preface);
-    this.sendSettings(settingEntry(setting.enablePush, 0), '');
+    const { allowExtendedConnect, maxConcurrentStreams, headerTableBytes, initialStreamWindowBytes } = this.limits;
+    let settings = settingEntry(setting.enablePush, 0) + settingEntry(setting.headerTableSize, headerTableBytes);
+    settings += settingEntry(setting.enableConnectProtocol, allowExtendedConnect ? 1 : 0);
+    if (maxConcurrentStreams < maxWindowBytes) settings += settingEntry(setting.maxConcurrentStreams, maxConcurrentStreams);
+    this.sendSettings(settings + settingEntry(setting.initialWindowSize, initialStreamWindowBytes), true);
   }
   override get activeStreams(): number {
     return this.streams.size + this.#reserved;

@@ -96,14 +96,14 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
   get readsFrames(): boolean {
     return !this.isClosed;
   }
-  /** `before` and `after` the window of streams: in the order of their numbers, as Envoy sends them. */
-  protected sendSettings(before: string, after: string): void {
-    const { headerTableBytes, initialStreamWindowBytes, initialConnectionWindowBytes, customSettings } = this.limits;
-    let all = settingEntry(setting.headerTableSize, headerTableBytes) + before;
-    all += settingEntry(setting.initialWindowSize, initialStreamWindowBytes) + after;
+  /** `entries` without those of the options' `customSettings`. The connection's window is told with them, or after the peer's. */
+  protected sendSettings(entries: string, windowAtOnce: boolean): void {
+    const { initialConnectionWindowBytes, customSettings } = this.limits;
+    let all = entries;
     for (const [id, value] of customSettings) all += settingEntry(id, value);
     this.out.textFrame(frameType.settings, 0, 0, all);
     this.#windowToTell = initialConnectionWindowBytes - defaultWindowBytes;
+    if (windowAtOnce) this.#tellWindow();
   }
   #tellWindow(): void {
     if (this.#windowToTell > 0) this.#writeWindowUpdate(0, this.#windowToTell);

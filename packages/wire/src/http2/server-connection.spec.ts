@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { HpackEncoder } from '../hpack/encoder.ts';
+import type { ServerStream } from '../http.ts';
 import { RecordingOutput, recordingHandler } from '../recording.ts';
 import { errorCode, flag, frameType, preface, settingEntry, uint32 } from './constants.ts';
 import { createHttp2ServerConnection } from './server-connection.ts';
@@ -147,4 +148,28 @@ test('drain: a GOAWAY that announces it, one that says it, then the end', () => 
   expect(output.ended).toBe(false);
   send(frame(frameType.rstStream, 0, 1, uint32(errorCode.cancel)));
   expect(output.ended).toBe(true);
+});
+
+test('a response that waits for a window is unsent until it has gone', () => {
+  const drained: number[] = [];
+  const output = new RecordingOutput();
+  let stream: ServerStream | undefined;
+  const connection = createHttp2ServerConnection(output, {
+    onRequest(opened) {
+      stream = opened;
+      return { onData() {}, onTrailers() {}, onReset() {}, onDrain: () => drained.push(1) };
+    },
+    onProtocolError() {},
+  });
+  const encoder = new HpackEncoder();
+  encoder.begin();
+  for (const [name, value] of Object.entries({ ':method': 'GET', ':scheme': 'http', ':path': '/', ':authority': 'a' }))
+    encoder.field(name, value);
+  const headers = frame(frameType.headers, flag.endHeaders | flag.endStream, 1, encoder.finish().toString('latin1'));
+  const settings = frame(frameType.settings, 0, 0, settingEntry(4, 1));
+  connection.receive(Buffer.from(preface + settings + headers, 'latin1'));
+  stream?.sendHead({ status: 200, headers: [] }, false);
+  expect([stream?.sendData(Buffer.from('ab'), true), stream?.unsent, drained]).toEqual([false, true, []]);
+  connection.receive(Buffer.from(frame(frameType.windowUpdate, 0, 1, uint32(1)), 'latin1'));
+  expect([stream?.unsent, drained]).toEqual([false, [1]]);
 });

@@ -42,9 +42,12 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     super(output, http2Limits(options));
     this.#handler = handler;
     this.#resets = new FloodGuard(resetsLimit, options.now);
-    const { allowExtendedConnect, maxConcurrentStreams } = this.limits;
-    const streams = maxConcurrentStreams < maxWindowBytes ? settingEntry(setting.maxConcurrentStreams, maxConcurrentStreams) : '';
-    this.sendSettings(streams, settingEntry(setting.enableConnectProtocol, allowExtendedConnect ? 1 : 0));
+    const { allowExtendedConnect, maxConcurrentStreams, headerTableBytes, initialStreamWindowBytes } = this.limits;
+    let settings = settingEntry(setting.headerTableSize, headerTableBytes);
+    if (maxConcurrentStreams < maxWindowBytes) settings += settingEntry(setting.maxConcurrentStreams, maxConcurrentStreams);
+    settings += settingEntry(setting.initialWindowSize, initialStreamWindowBytes);
+    // In this order Envoy sends them too, and the window after the client's own.
+    this.sendSettings(settings + settingEntry(setting.enableConnectProtocol, allowExtendedConnect ? 1 : 0), false);
   }
   protected override readPreface(bytes: Buffer): number {
     let at = 0;

@@ -52,6 +52,10 @@ export abstract class Http2Stream {
   /** How a local end without the peer's end is told to it. */
   protected abstract get resetCode(): number;
 
+  /** The message has an end, and part of it waits for the peer's windows. */
+  get unsent(): boolean {
+    return this.#sending !== undefined && !this.dead;
+  }
   get #sendsNoMore(): boolean {
     return this.dead || this.localClosed || !this.headSent || this.#sending?.ends === true;
   }
@@ -94,16 +98,17 @@ export abstract class Http2Stream {
       const piece = sending.take(room);
       this.#write(piece, sending.bytes === 0 && sending.ends && sending.trailers === undefined);
     }
-    if (this.dead) return;
+    if (this.dead && !this.localClosed) return;
     if (sending.bytes > 0) {
       if (this.sendWindow > 0) this.carrier.awaitCapacity(this);
       return;
     }
     this.#sending = undefined;
-    if (this.localClosed) return;
-    if (sending.trailers !== undefined) this.#writeTrailers(sending.trailers);
-    else if (sending.ends) this.#write(noBytes, true);
-    else if (sending.wantsDrain) this.owner?.onDrain();
+    if (!this.localClosed) {
+      if (sending.trailers !== undefined) this.#writeTrailers(sending.trailers);
+      else if (sending.ends) this.#write(noBytes, true);
+    }
+    if (sending.wantsDrain || sending.ends) this.owner?.onDrain();
   }
   #write(data: Buffer, end: boolean): void {
     this.sendWindow -= data.length;
