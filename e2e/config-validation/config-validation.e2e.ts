@@ -13,7 +13,6 @@ const differences: Readonly<Record<string, string>> = {
   'listener: prefix too long': 'a mask of 33 bits is nonsense: refused, Envoy makes it 32',
   'listener: http: filter: local rate limit no tokens': 'a bucket that never has a token blocks everything: refused',
   'listener: http: access log: req without query without formatter': 'operators of the formatters work without them',
-  'listener: http: access log: grpc': 'the gRPC access log service is not there; a log that would be lost is refused',
   'listener: http: filter: ext authz without service': 'an authorization that asks nobody is refused',
   'cluster: policy: least request one choice': 'the rules of a policy are checked as those of every message; Envoy forgets them',
   'cluster: policy: ring hash balance factor': 'as above',

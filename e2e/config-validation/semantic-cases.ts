@@ -7,7 +7,6 @@ import {
   file,
   hcm,
   healthCheck,
-  host,
   hosts,
   httpFilter,
   httpOptions,

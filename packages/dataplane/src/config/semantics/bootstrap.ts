@@ -1,9 +1,10 @@
 import { XebecError } from '@xebec/core';
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
+import { FixedHeapConfigSchema } from '@xebec/protos/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap';
 import { checkCluster } from './cluster.ts';
 import { checkListener } from './listener.ts';
-import { isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
+import { inside, isIpAddress, refuse, requireTypedConfig } from './refuse.ts';
 
 /** What Envoy refuses of a bootstrap beyond `validate.rules`. Throws XebecError `E_CONFIG`. */
 export function checkBootstrap(bootstrap: Bootstrap): void {
@@ -14,6 +15,11 @@ export function checkBootstrap(bootstrap: Bootstrap): void {
   for (const { configSourceSpecifier } of bootstrap.configSources)
     if (configSourceSpecifier.case !== 'apiConfigSource')
       refuse('Only api_config_source type is currently supported for xdstp-based config sources.');
+  for (const { configType } of bootstrap.overloadManager?.resourceMonitors ?? []) {
+    const heap = inside(configType.value, FixedHeapConfigSchema);
+    if (heap?.maxHeapSizeBytes === 0n && heap.maxHeapSizeBytesRuntime === undefined)
+      refuse('fixed_heap: max heap size must be greater than 0');
+  }
   for (const { name } of bootstrap.overloadManager?.actions ?? [])
     if (!overloadActions.has(name)) refuse(`Unknown Overload Manager Action ${name}`);
   checkStats(bootstrap);
