@@ -1,3 +1,4 @@
+import { query, sameList } from '@xebec/incremental';
 import type { ConfigObject, PeerAuthenticationSpec } from '@xebec/schemas';
 import { isNarrow, type Labels, selects } from './labels.ts';
 import type { MeshSnapshot } from './snapshot.ts';
@@ -17,7 +18,9 @@ export interface PeerAuthentication {
  * Composes PeerAuthentication for a workload: workload over namespace over mesh, the oldest in each level, UNSET inherits
  * from the level above, and PERMISSIVE when nothing is said. Port level counts only with a selector.
  */
-export function peerAuthenticationOf(snapshot: MeshSnapshot, namespace: string, labels: Labels): PeerAuthentication {
+export const peerAuthenticationOf = query('peer authentication', compose, { same: (a, b) => sameList(a.sources, b.sources) });
+
+function compose(snapshot: MeshSnapshot, namespace: string, labels: Labels): PeerAuthentication {
   const broad = (config: ConfigObject<PeerAuthenticationSpec>) => !isNarrow(config.spec.selector?.matchLabels);
   const own = snapshot.config.in('PeerAuthentication', namespace);
   const meshLevel = snapshot.config.in('PeerAuthentication', snapshot.rootNamespace).find(broad);

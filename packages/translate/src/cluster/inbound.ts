@@ -6,8 +6,10 @@ import { socketAddress } from '../envoy/address.ts';
 import { type DurationFields, seconds } from '../envoy/duration.ts';
 import { istioMetadata } from '../envoy/istio-metadata.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { proxyConfigOf } from '../listener/proxy-config.ts';
 import { type FamilyAddresses, familyAddresses } from '../listener/wildcards.ts';
 import { inboundCluster } from './names.ts';
+import { protocolOptions } from './protocol-options.ts';
 import { inboundSource } from './special.ts';
 import { connectionPoolFields } from './traffic-policy.ts';
 
@@ -54,12 +56,15 @@ function inboundClusterOf(
   const family = familyAddresses(proxy);
   const target = targetOf(snapshot, proxy, family, port, instance);
   const { pool, references } = connectionPoolOf(snapshot, proxy, port, instance);
+  const limits = inboundPool(pool, snapshot.mesh.tcpKeepalive);
+  const preserveCase = proxyConfigOf(snapshot, proxy).proxyHeaders?.preserveHttp1HeaderCase === true;
   const message = create(ClusterSchema, {
     name,
     altStatName: `${name};`,
     connectTimeout,
     commonLbConfig: {},
-    ...connectionPoolFields({ connectionPool: inboundPool(pool, snapshot.mesh.tcpKeepalive) }, protocol),
+    ...connectionPoolFields({ connectionPool: limits }, protocol),
+    ...protocolOptions(limits, undefined, { protocol, sniffs: true, upgrade: false, preserveCase }),
     metadata: istioMetadata({
       services: members.map(({ service }) => ({ host: service.hostname, name: service.hostname, namespace: service.namespace })),
     }),

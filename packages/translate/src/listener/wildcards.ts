@@ -24,3 +24,8 @@ export const familyAddresses = fact('address families', (proxy: Pick<MeshProxy, 
   if (v4 && v6) return DUAL;
   return v6 ? V6 : V4;
 });
+
+/** Whether a proxy has an address of the same family. */
+export function fits(address: string, proxy: Pick<MeshProxy, 'addresses'>): boolean {
+  return proxy.addresses.some((own) => own.includes(':') === address.includes(':'));
+}
