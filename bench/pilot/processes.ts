@@ -10,6 +10,7 @@ const root = resolve(import.meta.dirname, '../..');
 /** Cores: pilot alone on the first, clients on the second. */
 const PILOT_CORE = '0';
 const CLIENT_CORE = '1';
+const END_DEADLINE_MS = 10_000;
 const READY_DEADLINE_MS = 120_000;
 const SETTLE_DEADLINE_MS = 600_000;
 /** Nothing sent for so long: the work of a change is over. */
@@ -29,8 +30,11 @@ async function freePort(): Promise<number> {
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, 'exit');
-  child.kill('SIGKILL');
+  // Asked first: a profile that `XEBEC_NODE_FLAGS` ordered is written at the end.
+  child.kill('SIGTERM');
+  const impatient = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE_MS);
   await exit;
+  clearTimeout(impatient);
 }
 
 export interface RunningPilot {

@@ -155,12 +155,13 @@ export class MeshState {
     for (const listener of this.#listeners) listener(snapshot, { kind: 'full', since });
   }
   #createSnapshot(published: Published): MeshSnapshot {
-    return createSnapshot({
+    const input = {
       ...published,
       version: `${this.#started}/${++this.#versions}`,
       domain: this.#options.domain,
       endpoints: this.#registry.endpoints(),
-    });
+    };
+    return createSnapshot(input, this.#snapshot);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ConfigObject, MeshConfig } from '@xebec/schemas';
 import { ConfigIndex, type ConfigLookup } from './config-index.ts';
+import { kept, keptList } from './kept-identity.ts';
 import type { Labels } from './labels.ts';
 import { type Endpoint, type Service, serviceKey } from './service.ts';
 import { endpointsOnWorkloads, servicesFromEntry, workloadOfEntry } from './service-entry.ts';
@@ -59,8 +60,8 @@ function isServing({ metadata, healthy }: ConfigObject): boolean {
   return metadata.annotations['proxy.istio.io/health-checks-enabled'] !== 'true' || healthy === true;
 }
 
-/** Builds a snapshot with its indexes. */
-export function createSnapshot(input: SnapshotInput): MeshSnapshot {
+/** Builds a snapshot with its indexes. Services and endpoints that are as in `previous` are the same objects. */
+export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): MeshSnapshot {
   const config = new ConfigIndex(input.config);
   const entries = config.all('WorkloadEntry').filter(isServing).map(workloadOfEntry);
   const workloads = [...(input.workloads ?? []), ...entries];
@@ -83,7 +84,16 @@ export function createSnapshot(input: SnapshotInput): MeshSnapshot {
     }
   }
   const services = [...input.services, ...external].sort(byHostname);
-  return freeze({ ...input, services, config, sources }, endpoints);
+  if (previous === undefined) return freeze({ ...input, services, config, sources }, endpoints);
+  const keptServices = services.map((service) => {
+    const before = previous.servicesByHostname(service.hostname).find(({ namespace }) => namespace === service.namespace);
+    if (before !== undefined) {
+      const key = serviceKey(service);
+      endpoints.set(key, keptList(previous.allEndpoints(before), endpoints.get(key) ?? []));
+    }
+    return kept(before, service);
+  });
+  return freeze({ ...input, services: keptServices, config, sources }, endpoints);
 }
 
 interface Parts extends Omit<SnapshotInput, 'config' | 'services' | 'endpoints'> {

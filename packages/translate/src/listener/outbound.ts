@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { query, sameList } from '@xebec/incremental';
 import {
   destinationRuleOf,
   type EgressScope,
@@ -30,6 +31,7 @@ import type { ListenerContext } from './context.ts';
 import { httpInspector, tlsInspector } from './listener-filters.ts';
 import { type Addition, addToBinding, type Binding, type HttpChain, isEmptyMatch } from './outbound-binding.ts';
 import { idleOption, tcpProxy } from './tcp-proxy.ts';
+import { fits } from './wildcards.ts';
 
 type FilterChain = Fields<typeof FilterChainSchema>;
 
@@ -134,13 +136,14 @@ function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Serv
   const addresses = service.addresses.filter((address) => address !== ANY);
   const everywhere = { bind: any[0], extra: any.slice(1) };
   const blocks = addresses.filter((address) => address.includes('/'));
-  const single = addresses.filter(isIpAddress).filter((address) => fits(address, any));
+  const single = addresses.filter(isIpAddress);
   if (single.length > 0 || blocks.length > 0) {
-    const [first, ...rest] = single;
-    // A platform's further addresses are those of other families; each address of a ServiceEntry is a place of its own.
-    const own: Site[] =
-      service.registry === 'kubernetes' ? (first === undefined ? [] : [{ bind: first, extra: rest }]) : single.map((bind) => ({ bind }));
-    return [...own, ...blocks.map((block) => ({ ...everywhere, blocks: [block] }))];
+    // A platform's service has one address for a proxy: the first of its families, else whichever there is.
+    const own = service.registry === 'kubernetes' ? [single.find((address) => fits(address, context.proxy)) ?? single[0]] : single;
+    return [
+      ...own.flatMap((bind): Site[] => (bind === undefined ? [] : [{ bind }])),
+      ...blocks.map((block) => ({ ...everywhere, blocks: [block] })),
+    ];
   }
   if (service.resolution !== 'passthrough') return [everywhere];
   const endpoints = snapshot.endpoints(service, port.name).map((endpoint) => endpoint.address);
@@ -148,11 +151,6 @@ function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Serv
   return [...new Set(endpoints.filter((address) => isIpAddress(address) && context.proxy.addresses.indexOf(address) !== 0))].map(
     (bind) => ({ bind }),
   );
-}
-
-/** Whether the proxy has addresses of that family. */
-function fits(address: string, any: readonly string[]): boolean {
-  return any.some((wildcard) => wildcard.includes(':') === address.includes(':'));
 }
 
 function place(
@@ -230,9 +228,9 @@ function byteChains(
     blocks,
   };
   const tls = isTls(port.protocol);
-  const rules = egress.virtualServices
-    .filter((config) => (tls ? config.spec.tls : config.spec.tcp) !== undefined)
-    .filter((config) => virtualServiceHosts(config, domain).some((host) => hostsOverlap(host, service.hostname)));
+  const rules = byteRules(snapshot, egress, tls).filter((config) =>
+    virtualServiceHosts(config, domain).some((host) => hostsOverlap(host, service.hostname)),
+  );
   const chains: TcpChain[] = [];
   const references: ConfigReference[] = [];
   for (const rule of rules) {
@@ -247,6 +245,14 @@ function byteChains(
     tls && blocks.length + (shared && service.addresses.every((address) => !isIpAddress(address) || address === ANY) ? 1 : 0) > 0;
   return { chains: [...chains, ownChain(snapshot, context, service, port, { blocks, byServerName: names })], references };
 }
+
+/** Apart from those that have HTTP routes only, so that listeners do not depend on them. */
+const byteRules = query(
+  'TCP and TLS rules',
+  (_: MeshSnapshot, egress: EgressScope, tls: boolean) =>
+    egress.virtualServices.filter((config) => (tls ? config.spec.tls : config.spec.tcp) !== undefined),
+  { same: sameList },
+);
 
 function sameBlocks(chain: TcpChain, blocks: readonly string[]): boolean {
   return JSON.stringify(chain.match) === JSON.stringify(blockMatch(blocks));
@@ -372,7 +378,7 @@ export function virtualOutbound(context: ListenerContext): Generated<Listener> {
   const cluster = unknownBytes(context);
   const message = create(ListenerSchema, {
     name: 'virtualOutbound',
-    address: socketAddress(ANY, outboundPort),
+    address: socketAddress(context.family.any[0], outboundPort),
     filterChains: [
       {
         // A connection to the proxy's own port would be sent to itself for ever.
