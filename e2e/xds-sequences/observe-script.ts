@@ -74,8 +74,13 @@ export async function observeScript(
       if (step.cut === true) server.cut();
       if (i > 0 && step.set !== undefined) server.set(step.set, String(i + 1));
       server.touch();
+      if (i === 0)
+        await server.settled(
+          subscribes.filter((type) => step.set?.[type] !== undefined),
+          4000,
+        );
       await wait(step.settleMs ?? 0);
-      const requests = await server.takeRequests(i === 0 ? 600 : 200);
+      const requests = await server.takeRequests(i === 0 ? 400 : 200);
       const traffic: Record<string, string> = {};
       for (const name of step.ask ?? ['http'])
         traffic[name] = script.tls === true ? await askTls(stage.port(name)) : await ask(stage.port(name));

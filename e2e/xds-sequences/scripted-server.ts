@@ -17,7 +17,8 @@ export interface SeenRequest {
   readonly names?: readonly string[];
   readonly subscribe?: readonly string[];
   readonly unsubscribe?: readonly string[];
-  readonly initial?: Readonly<Record<string, string>>;
+  /** Names that the client says it has. */
+  readonly initial?: readonly string[];
   readonly nonce: string;
   readonly error?: string;
   readonly hasNode: boolean;
@@ -122,6 +123,12 @@ export class ScriptedServer {
     return taken;
   }
 
+  /** Waits until these types have been asked for and their answers acknowledged; a slow start is no difference. */
+  async settled(types: readonly string[], deadlineMs: number): Promise<void> {
+    const done = (): boolean => types.every((type) => this.#seen.filter((one) => one.type === type).length > 1);
+    for (const end = Date.now() + deadlineMs; Date.now() < end && !done(); ) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   touch(): void {
     this.#lastAtMs = Date.now();
   }
@@ -179,7 +186,7 @@ export class ScriptedServer {
       type: shortType(request.typeUrl),
       subscribe: [...request.resourceNamesSubscribe].sort(),
       unsubscribe: [...request.resourceNamesUnsubscribe].sort(),
-      initial: Object.fromEntries(Object.entries(request.initialResourceVersions).sort()),
+      initial: Object.keys(request.initialResourceVersions).sort(),
       nonce: request.responseNonce,
       hasNode: request.node !== undefined,
       ...(request.errorDetail === undefined ? {} : { error: request.errorDetail.message }),

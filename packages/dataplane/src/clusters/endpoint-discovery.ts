@@ -50,9 +50,10 @@ export function discoverEndpoints(options: EndpointDiscoveryOptions): () => void
         return errorText(error);
       }
     },
+    // Endpoints stay when their assignment goes: only the cluster's own end takes them away.
     onRemoved() {
+      if (arrived) return;
       arrived = true;
-      cancelStale?.();
       options.onNothing();
     },
   });

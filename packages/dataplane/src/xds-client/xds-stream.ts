@@ -401,8 +401,12 @@ export class XdsStream {
       if (fine) type.known.set(name, { resource, version });
     }
     for (const name of removed) {
+      const version = type.known.get(name)?.version ?? '';
       type.known.delete(name);
-      for (const watcher of type.watchers.get(name) ?? []) watcher.onRemoved();
+      for (const watcher of type.watchers.get(name) ?? []) {
+        watcher.onRemoved();
+        statsOf(type, watcher)?.succeeded(version, startedAtMs);
+      }
     }
   }
 }

@@ -1,0 +1,130 @@
+import { httpFilter, router, type, virtualHost } from '../harness/configuration.ts';
+import type { Json } from '../harness/family.ts';
+import { pathTemplate } from './generate-matches.ts';
+import type { Ask, Scene } from './scene.ts';
+
+/** What the generator found and what has been mended since: each must stay as Envoy does it. */
+export interface FoundScene extends Scene {
+  readonly name: string;
+}
+
+const to = (cluster: string, more: Json = {}): Json => ({ match: { prefix: '/' }, route: { cluster, ...more } });
+const scene = (name: string, manager: Json, route: Json, asks: readonly Ask['does'][], routes: Json = {}): FoundScene => ({
+  name,
+  manager,
+  routes: { virtual_hosts: [virtualHost([route])], ...routes },
+  asks: asks.map((does) => ({ does })),
+});
+const filters = (...list: readonly Json[]): Json => ({ http_filters: [...list, router()] });
+const mutation = (mutations: Json): Json => httpFilter('header_mutation', 'header_mutation.v3.HeaderMutation', { mutations });
+const byHeader: Json = {
+  original_ip_detection_extensions: [
+    {
+      name: 'envoy.http.original_ip_detection.custom_header',
+      typed_config: {
+        '@type': type('envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig'),
+        header_name: 'x-client',
+        reject_with_status: { code: 'Forbidden' },
+      },
+    },
+  ],
+};
+
+export const found: readonly FoundScene[] = [
+  scene('a plus in a logged query parameter', {}, to('a'), [{ path: '/?q=a+b' }, { path: '/?q=a%20b' }]),
+  scene('targets with ports that are none', {}, to('a'), [
+    { path: 'http://app.example:/a' },
+    { path: 'http://app.example:x/a' },
+    { path: 'http://app.example:99999/a' },
+    { path: 'http://app.example:0/a' },
+  ]),
+  scene('an empty request id', {}, to('a'), [{ headers: [['x-request-id', '']] }]),
+  scene(
+    'a fragment whose status is mapped',
+    {
+      merge_slashes: true,
+      local_reply_config: {
+        mappers: [
+          {
+            filter: { status_code_filter: { comparison: { op: 'GE', value: { default_value: 200, runtime_key: 'none' } } } },
+            status_code: 418,
+          },
+        ],
+      },
+    },
+    to('a'),
+    [{ path: '/a#f' }, { path: '//a#f' }],
+  ),
+  scene('paths of requests that are refused for their address', { ...byHeader, merge_slashes: true, normalize_path: true }, to('a'), [
+    { path: '/a//b/../c' },
+    { path: '/a//b', headers: [['x-client', '10.0.0.1']] },
+  ]),
+  scene('x-forwarded-for beside another way to find addresses', byHeader, to('a'), [
+    {
+      headers: [
+        ['x-client', '10.0.0.1'],
+        ['x-forwarded-for', '10.0.0.2'],
+      ],
+    },
+  ]),
+  scene(
+    'changes of queries',
+    filters(
+      mutation({
+        query_parameter_mutations: [{ append: { record: { key: 'q', value: '%PROTOCOL%' }, action: 'OVERWRITE_IF_EXISTS_OR_ADD' } }],
+      }),
+    ),
+    to('a'),
+    [{ path: '/?&q=v' }, { path: '/?q=v&&p=1' }, { path: '/?p=1&' }, { path: '/' }],
+  ),
+  scene(
+    'rewrites without headers about them',
+    { http_filters: [router({ suppress_envoy_headers: true })] },
+    to('a', { prefix_rewrite: '/new' }),
+    [{ path: '/a' }, { path: '/a', headers: [['x-envoy-original-path', '/before']] }],
+  ),
+  scene(
+    'filters and requests that are refused before them',
+    filters(mutation({ response_mutations: [{ append: { header: { key: 'x-flags', value: '%RESPONSE_FLAGS%' } } }] })),
+    to('a'),
+    [{ path: '/#f' }, { path: '/' }],
+  ),
+  scene(
+    'gRPC calls whose type is changed on the way',
+    {},
+    {
+      ...to('empty'),
+      request_headers_to_add: [{ header: { key: 'content-type', value: 'text/x' }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' }],
+    },
+    [{ headers: [['content-type', 'application/grpc']] }, { headers: [['content-type', 'application/grpc-web']] }],
+  ),
+  scene('gRPC calls and redirects to normal paths', { path_with_escaped_slashes_action: 'UNESCAPE_AND_REDIRECT' }, to('a'), [
+    { kind: 'http2', path: '/a%2Fb', headers: [['content-type', 'application/grpc']] },
+    { kind: 'http2', path: '/a%2Fb' },
+  ]),
+  scene(
+    'hashes of headers that the route changes',
+    {},
+    {
+      ...to('maglev', { hash_policy: [{ header: { header_name: 'x-a' } }, { connection_properties: { source_ip: true } }] }),
+      request_headers_to_remove: ['x-a'],
+    },
+    ['1', '2', '3', '4'].map((value) => ({ headers: [['x-a', value]] })),
+  ),
+  scene(
+    'bodies that pass the limit with their last part',
+    filters(httpFilter('buffer', 'buffer.v3.Buffer', { max_request_bytes: 4 })),
+    to('a'),
+    [
+      { kind: 'http2', method: 'POST', body: ['par', 'ts'] },
+      { method: 'POST', body: ['par', 'ts'] },
+      { method: 'POST', body: 'par' },
+    ],
+  ),
+  scene(
+    'redirects that replace the prefix of a template',
+    {},
+    { match: { path_match_policy: pathTemplate('/a/{x}') }, redirect: { prefix_rewrite: '/b' } },
+    [{ path: '/a/x' }],
+  ),
+];
