@@ -5,6 +5,7 @@ import { outboundCluster, PASSTHROUGH } from '../cluster/names.ts';
 import { isIpAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
 import { ZERO } from '../envoy/duration.ts';
+import { fits } from '../listener/wildcards.ts';
 import type { ResolvedDestination } from '../virtual-service/destination.ts';
 import { hashPolicies } from '../virtual-service/hash-policy.ts';
 import type { Route } from '../virtual-service/http-routes.ts';
@@ -74,11 +75,13 @@ export function unknownCluster(scope: SidecarScope): string {
  * The names under which a client knows a service: its full name with and without the final dot, the short forms that the
  * client's DNS search list would complete, and its addresses.
  */
-export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace'>, domain: string): string[] {
+export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace' | 'addresses'>, domain: string): string[] {
   const { hostname } = service;
   const names = isIpAddress(hostname) ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
   const subdomains = service.headless && service.registry === 'kubernetes' ? names.map((name) => `*.${name}`) : [];
-  const addresses = service.addresses
+  const reachable =
+    service.registry === 'kubernetes' ? service.addresses.filter((address) => fits(address, proxy)).slice(0, 1) : service.addresses;
+  const addresses = reachable
     .filter((address) => isIpAddress(address) && address !== '0.0.0.0' && address !== '::')
     .map((address) => (address.includes(':') ? `[${address}]` : address));
   return [...names, ...addresses, ...subdomains];
