@@ -2,6 +2,7 @@ import { clone, type DescMessage, isMessage, type Message, type MessageShape } f
 import { query, sameList } from '@xebec/incremental';
 import { type MeshProxy, type MeshSnapshot, policyApplies } from '@xebec/model';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { TypedExtensionConfigSchema } from '@xebec/protos/envoy/config/core/v3/extension';
 import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
@@ -34,6 +35,7 @@ const SCHEMAS: Readonly<Partial<Record<ApplyTo, DescMessage>>> = {
   ROUTE_CONFIGURATION: RouteConfigurationSchema,
   VIRTUAL_HOST: VirtualHostSchema,
   HTTP_ROUTE: RouteSchema,
+  EXTENSION_CONFIG: TypedExtensionConfigSchema,
 };
 
 /**
