@@ -4,6 +4,7 @@ import { certificateClient, createCertificateManager, serverCredentials } from '
 import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
+import { generateExtensionConfigs } from '@xebec/translate';
 import { type AdsServer, adsService } from './ads-server.ts';
 import { assemble } from './assembly.ts';
 import { type Authenticate, type Caller, createAuthenticator, trustEveryone } from './authenticate.ts';
@@ -78,7 +79,7 @@ export const pilot: DaemonSpec = {
       random: systemRandom,
       logger,
       ownRoots: () => secure?.rootPem() ?? [],
-      extensions: () => [],
+      extensions: generateExtensionConfigs,
     });
     const { ads, state } = assembly;
     health.addReadiness('sources', () => (state.snapshot === undefined ? `not synced: ${state.unsynced().join(', ')}` : undefined));

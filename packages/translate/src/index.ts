@@ -7,3 +7,4 @@ export { edsNames, type GeneratedResources, generateAll } from './generate-all.t
 export { type ConfigReference, type Generated, referenceTo } from './generated.ts';
 export { generateListeners, ownListeners, sharedListeners } from './listener/generate-listeners.ts';
 export { generateRoutes, routeNames } from './route/generate-routes.ts';
+export { generateExtensionConfigs } from './wasm-plugin/extension-configs.ts';

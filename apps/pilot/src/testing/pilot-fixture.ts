@@ -11,6 +11,7 @@ import {
   DiscoveryResponseSchema,
 } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import type { ConfigObject } from '@xebec/schemas';
+import { generateExtensionConfigs } from '@xebec/translate';
 import { Registry } from 'prom-client';
 import { adsService } from '../ads-server.ts';
 import { type Assembly, assemble } from '../assembly.ts';
@@ -47,7 +48,7 @@ export async function startPilot(objects: Iterable<ConfigObject>, options: Fixtu
     random: seededRandom(1),
     logger: silentLogger,
     ownRoots: () => [],
-    extensions: () => [],
+    extensions: generateExtensionConfigs,
   });
   await assembly.start();
   const server = new Server();

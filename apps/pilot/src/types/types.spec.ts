@@ -2,11 +2,14 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { ClustersConfigDumpSchema } from '@xebec/protos/envoy/admin/v3/config_dump_shared';
+import { TypedExtensionConfigSchema } from '@xebec/protos/envoy/config/core/v3/extension';
+import { WasmSchema } from '@xebec/protos/envoy/extensions/filters/http/wasm/v3/wasm';
+import { FailurePolicy } from '@xebec/protos/envoy/extensions/wasm/v3/wasm';
 import type { Resource } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import { ClientConfigSchema, ConfigStatus } from '@xebec/protos/envoy/service/status/v3/csds';
 import { ResourceSchema } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { NameTableSchema } from '@xebec/protos/istio/networking/nds/v1/nds';
-import { CLUSTER_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE } from '@xebec/xds';
+import { CLUSTER_TYPE, EXTENSION_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE } from '@xebec/xds';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdsClient, type Fixture, type FixtureOptions, objectsOf, REVIEWS, sidecarNode, startPilot } from '../testing/pilot-fixture.ts';
 
@@ -58,6 +61,41 @@ describe('NDS', () => {
     expect(Object.keys(read(await client.next()))).toEqual(['other.example.com', 'reviews.default.svc.cluster.local']);
     // No view of the mesh is built for a stream that wants names only.
     expect(mesh.ads.connections().map(({ connection }) => connection)).toEqual([undefined]);
+  });
+});
+
+const EXTENSIONS = `apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: guard, namespace: default}
+spec:
+  url: registry.example.com/guard:1
+  phase: AUTHN
+  failStrategy: FAIL_OPEN
+  pluginConfig: {level: 3}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: extra, namespace: default}
+spec:
+  configPatches:
+  - applyTo: EXTENSION_CONFIG
+    patch:
+      operation: ADD
+      value:
+        name: extra-cors
+        typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}
+`;
+
+describe('ECDS', () => {
+  it.each(['sotw', 'delta'] as const)('gives the filters that listeners name over %s, and no others', async (variant) => {
+    const client = connect(await pilot({}, `${REVIEWS}---\n${EXTENSIONS}`), variant);
+    const plugin = 'extensions.istio.io/trafficextension/default.guard~istio-translated-wasmplugin';
+    const response = await client.fetch(EXTENSION_TYPE, [plugin, 'extra-cors']);
+    const [guard, cors] = response.resources.map((one) => fromBinary(TypedExtensionConfigSchema, bytesOf(one)));
+    expect([guard?.name, cors?.name]).toEqual([plugin, 'extra-cors']);
+    expect(cors?.typedConfig?.typeUrl).toBe('type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors');
+    const { config } = fromBinary(WasmSchema, guard?.typedConfig?.value ?? new Uint8Array());
+    expect(config).toMatchObject({ failurePolicy: FailurePolicy.FAIL_OPEN, vm: { value: { code: { specifier: { case: 'remote' } } } } });
   });
 });
 
