@@ -4,25 +4,25 @@ import { known } from './known/connection-drain.ts';
 
 const common = (more: Json, others: Json = {}): Json => ({
   common_http_protocol_options: more,
-  drain_timeout: '0.2s',
-  delayed_close_timeout: '0.1s',
+  drain_timeout: '0.1s',
+  delayed_close_timeout: '0.05s',
   ...others,
 });
 const managers: Readonly<Record<string, Json>> = {
   http: common({}),
   'max-2': common({ max_requests_per_connection: 2 }),
   'max-1': common({ max_requests_per_connection: 1 }),
-  duration: common({ max_connection_duration: '0.15s' }),
+  duration: common({ max_connection_duration: '0.1s' }),
   'duration-long-drain': common({ max_connection_duration: '0.1s' }, { drain_timeout: '5s' }),
-  idle: common({ idle_timeout: '0.15s' }),
-  'idle-h2': common({ idle_timeout: '0.15s' }, { codec_type: 'HTTP2' }),
+  idle: common({ idle_timeout: '0.1s' }),
+  'idle-h2': common({ idle_timeout: '0.1s' }, { codec_type: 'HTTP2' }),
   'no-delay': common({ max_connection_duration: '0.1s' }, { drain_timeout: '0.1s', delayed_close_timeout: '0s' }),
 };
 const get = 'GET /a HTTP/1.1\r\nhost: a\r\n\r\n';
-const slow: Reply = { delayMs: 350, body: 'late' };
+const slow: Reply = { delayMs: 250, body: 'late' };
 const http2 = (to: string, more: Json = {}): Exchange =>
-  ({ to, kind: 'http2', path: '/a', lingerMs: 1000, timeoutMs: 1500, ...more }) as Exchange;
-const http1 = (to: string, more: Json = {}): Exchange => ({ to, path: '/a', lingerMs: 1000, timeoutMs: 1500, ...more }) as Exchange;
+  ({ to, kind: 'http2', path: '/a', lingerMs: 550, timeoutMs: 1500, ...more }) as Exchange;
+const http1 = (to: string, more: Json = {}): Exchange => ({ to, path: '/a', lingerMs: 550, timeoutMs: 1500, ...more }) as Exchange;
 const streams = [1, 2, 3].map(() => [
   [':method', 'GET'] as const,
   [':scheme', 'http'] as const,
@@ -70,21 +70,21 @@ const cases: readonly DifferentialCase[] = [
     { name: `${to}: HTTP/2`, does: http2(to) },
     { name: `${to}: HTTP/1, slow`, does: http1(to), replies: slow },
     { name: `${to}: HTTP/2, slow`, does: http2(to), replies: slow },
-    { name: `${to}: HTTP/1, two in time`, does: { to, raw: [get, get], responses: ['GET', 'GET'], lingerMs: 1000 }, logs: 2 },
+    { name: `${to}: HTTP/1, two in time`, does: { to, raw: [get, get], responses: ['GET', 'GET'], lingerMs: 550 }, logs: 2 },
     {
       name: `${to}: HTTP/1, body later`,
       does: {
         to,
         method: 'POST',
         raw: ['POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n', 'bo', '', '', '', '', '', 'dy'],
-        lingerMs: 1000,
+        lingerMs: 550,
       },
     },
-    { name: `${to}: nothing is said`, does: { kind: 'tcp', to, open: true, timeoutMs: 800 }, logs: 0 },
-    { name: `${to}: half a head`, does: { to, raw: 'GET /a HTTP/1.1\r\nho', timeoutMs: 900 }, logs: 0, ignoreLog: ['details', 'flags'] },
+    { name: `${to}: nothing is said`, does: { kind: 'tcp', to, open: true, timeoutMs: 450 }, logs: 0 },
+    { name: `${to}: half a head`, does: { to, raw: 'GET /a HTTP/1.1\r\nho', timeoutMs: 450 }, logs: 0, ignoreLog: ['details', 'flags'] },
   ]),
-  { name: 'idle-h2: nothing is said', does: { kind: 'tcp', to: 'idle-h2', open: true, timeoutMs: 800 }, logs: 0 },
-  { name: 'failed: HTTP/1', does: [], run: whileFailed([http1('http', { lingerMs: 500 })]) },
+  { name: 'idle-h2: nothing is said', does: { kind: 'tcp', to: 'idle-h2', open: true, timeoutMs: 450 }, logs: 0 },
+  { name: 'failed: HTTP/1', does: [], run: whileFailed([http1('http', { lingerMs: 400 })]) },
   { name: 'failed: HTTP/2', does: [], run: whileFailed([http2('http')]) },
   {
     name: 'failed: HTTP/1.0 is no other',

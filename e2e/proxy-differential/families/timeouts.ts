@@ -8,6 +8,7 @@ interface TimeoutCase {
   readonly to?: string;
   readonly asks?: Exchange;
   readonly reply?: Reply;
+  readonly logs?: number;
 }
 
 const late: Reply = { delayMs: 250, body: 'late' };
@@ -88,6 +89,19 @@ const cases: readonly TimeoutCase[] = [
   { name: 'manager request timeout of a late answer', to: 'request-timeout' },
   { name: 'manager request timeout in the head', to: 'request-timeout', asks: { raw: 'GET / HTTP/1.1\r\nhost:' } },
   { name: 'manager headers timeout in the head', to: 'headers-timeout', asks: { raw: 'GET / HTTP/1.1\r\nhost:' } },
+  ...['stream-idle', 'request-timeout', 'headers-timeout', 'max-stream'].flatMap((to): TimeoutCase[] => [
+    { name: `${to} in a head without end`, to, asks: { raw: ['GET / HTTP', '/1.1\r\n', 'ho', 's', 't', ':'] } },
+    {
+      name: `${to} in the second head`,
+      to,
+      asks: { raw: ['GET / HTTP/1.1\r\nhost: a\r\n\r\n', 'GET '], responses: 2 },
+      reply: { body: 'x' },
+      logs: 2,
+    },
+    { name: `${to}, head in time`, to, asks: { raw: ['GET / HTTP', '/1.1\r\nhost: a\r\n\r\n'] }, reply: { body: 'x' } },
+    { name: `${to}, nothing is said`, to, asks: { raw: '', timeoutMs: 250 }, logs: 0 },
+    { name: `${to}, empty lines`, to, asks: { raw: '\r\n\r\n', timeoutMs: 250 } },
+  ]),
   { name: 'manager headers timeout in the body', to: 'headers-timeout', asks: { raw: half, timeoutMs: 300 } },
   { name: 'manager max stream duration', to: 'max-stream' },
   { name: 'manager max stream duration, HTTP/2', to: 'max-stream', asks: { kind: 'http2' } },
@@ -131,9 +145,10 @@ export const timeouts: DifferentialFamily = {
       },
     };
   },
-  cases: cases.map(({ name, to, asks, reply }, i): DifferentialCase => {
-    const plain = (asks ?? {}) as { raw?: string };
-    const raw = plain.raw?.replace(' / ', ` ${path(i)} `);
+  cases: cases.map(({ name, to, asks, reply, logs }, i): DifferentialCase => {
+    const plain = (asks ?? {}) as { raw?: string | readonly string[] };
+    const at = (text: string): string => text.replace(' / ', ` ${path(i)} `);
+    const raw = typeof plain.raw === 'string' ? at(plain.raw) : plain.raw?.map(at);
     return {
       name,
       does: {
@@ -144,6 +159,7 @@ export const timeouts: DifferentialFamily = {
         path: path(i),
       } as Exchange,
       replies: reply ?? late,
+      ...(logs === undefined ? {} : { logs }),
     };
   }),
   stats: [

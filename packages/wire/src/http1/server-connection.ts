@@ -64,6 +64,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   #discarded = 0;
   /** The owner knows of a head that is not complete. */
   #headBegun = false;
+  /** Lines without text have come since the last message. */
+  #emptyLines = false;
   draining = false;
 
   constructor(output: CodecOutput, handler: ServerConnectionHandler, options: Http1ServerOptions) {
@@ -134,12 +136,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       while (this.#input.size > 0 && this.#step());
       if (this.#phase === 'closed') this.#input.clear();
       else if (this.#borrowed) this.#input.keep();
-      if (this.#phase === 'head' && this.#input.size > 0 && !this.#headBegun && !this.#onlyEmptyLine()) {
-        this.#headBegun = true;
-        this.#handler.onRequestBegins?.();
-        // No method begins so: what comes is something else, such as TLS, and may never have a line's end.
-        if (!beginsMethod(this.#input.bytes[this.#input.at])) this.#refuse(400, 'invalid method');
-      }
+      if (this.#phase === 'head' && !this.#headBegun && (this.#input.size > 0 || this.#emptyLines)) this.#beginHead();
     } finally {
       this.#borrowed = false;
       this.#processing = false;
@@ -173,7 +170,9 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   }
   #readHead(): boolean {
     const input = this.#input;
+    const before = input.at;
     input.skipEmptyLines();
+    if (input.at > before) this.#emptyLines = true;
     if (input.size === 0 || this.#onlyEmptyLine()) return false;
     const text = input.takeHead(this.#limits.maxHeadersBytes);
     if (text === undefined) {
@@ -183,6 +182,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       return true;
     }
     this.#headBegun = false;
+    this.#emptyLines = false;
     const options = this.#options;
     const parsed = parseRequestHead(
       text,
@@ -208,6 +208,13 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     }
     stream.start(this.#handler.onRequest(stream, parsed.head, endStream));
     return true;
+  }
+  #beginHead(): void {
+    this.#headBegun = true;
+    this.#handler.onRequestBegins?.();
+    const { size, at, bytes } = this.#input;
+    // No method begins so: what comes is something else, such as TLS, and may never have a line's end.
+    if (size > 0 && !this.#onlyEmptyLine() && !beginsMethod(bytes[at])) this.#refuse(400, 'invalid method');
   }
   #onlyEmptyLine(): boolean {
     const input = this.#input;
