@@ -52,8 +52,8 @@ export function compileRouteMatch(match: RouteMatch, runtime?: RuntimeFraction):
       description: `cookie ${name} ${describeStringMatcher(stringMatch)}`,
       holds: (request) => {
         const value = requestCookie(request.headers, name);
-        // As with headers: about a cookie that is not there nothing holds, inverted or not.
-        return value !== undefined && matches(value) !== invertMatch;
+        // Unlike a header's, an inverted rule holds about a cookie that is not there.
+        return (value !== undefined && matches(value)) !== invertMatch;
       },
     });
   }

@@ -13,7 +13,7 @@ import { compileLevel, compileRoute, type Level, type RouteTableOptions, type Ro
 import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import { compileHeaderMatcher } from './header-matcher.ts';
 import { compileMatcherTree, type MatcherTree } from './matcher-tree/matcher-tree.ts';
-import { forwardedProto, pathOnly, requestHeader } from './request-header.ts';
+import { forwardedProto, pathOnly, requestHeaderValues } from './request-header.ts';
 import type { MatchContext } from './route-match.ts';
 import { VirtualHostIndex } from './virtual-host-index.ts';
 
@@ -86,7 +86,9 @@ export function compileRouteTable(config: RouteConfiguration, options: RouteTabl
   }
   const vhostHeader = config.vhostHeader.toLowerCase();
   const hostEntry = (request: RequestHead): Entry | undefined => {
-    const host = vhostHeader === '' ? request.authority : requestHeader(request, vhostHeader);
+    if (vhostHeader === '') return index.find(request.authority);
+    const named = requestHeaderValues(request, vhostHeader);
+    const host = typeof named === 'string' ? named : named?.[0];
     return host === undefined ? undefined : index.find(host);
   };
   const pathOf = (request: RequestHead): string => {

@@ -3,7 +3,7 @@ import { XebecError } from '@xebec/core';
 import type { LoadBalancingPolicy } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { ClientSideWeightedRoundRobinSchema } from '@xebec/protos/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin';
 import { ClusterProvidedSchema } from '@xebec/protos/envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided';
-import type { LocalityLbConfig } from '@xebec/protos/envoy/extensions/load_balancing_policies/common/v3/common';
+import type { ConsistentHashingLbConfig, LocalityLbConfig } from '@xebec/protos/envoy/extensions/load_balancing_policies/common/v3/common';
 import {
   LeastRequest_SelectionMethod,
   LeastRequestSchema,
@@ -41,6 +41,7 @@ const compilers: Readonly<Record<string, (any: Any, where: string) => Found>> = 
   [RandomSchema.typeName]: () => ({ policy: { kind: 'random' } }),
   [RingHashSchema.typeName](any, where) {
     const config = unpack(any, RingHashSchema, where);
+    refuseHashPolicy(config.consistentHashingLbConfig, where);
     const factor = config.consistentHashingLbConfig?.hashBalanceFactor ?? config.hashBalanceFactor;
     const murmur = config.hashFunction === RingHash_HashFunction.MURMUR_HASH_2;
     return {
@@ -51,6 +52,7 @@ const compilers: Readonly<Record<string, (any: Any, where: string) => Found>> = 
   },
   [MaglevSchema.typeName](any, where) {
     const config = unpack(any, MaglevSchema, where);
+    refuseHashPolicy(config.consistentHashingLbConfig, where);
     return {
       policy: maglevPolicy(config.tableSize, config.consistentHashingLbConfig?.hashBalanceFactor, where),
       hashesHostname: config.consistentHashingLbConfig?.useHostnameForHashing ?? false,
@@ -83,6 +85,11 @@ export function compilePolicyExtensions(policies: LoadBalancingPolicy | undefine
     names.push(typedExtensionConfig?.name ?? typeNameOf(any));
   }
   throw new XebecError('E_CONFIG', `${where}: didn't find a registered load balancer factory with names from [${names.join(', ')}]`);
+}
+
+function refuseHashPolicy(config: ConsistentHashingLbConfig | undefined, where: string): void {
+  if (config !== undefined && config.hashPolicy.length > 0)
+    throw new XebecError('E_CONFIG', `${where}: hash_policy of a policy is not supported; put it into the routes`);
 }
 
 function localityOf(config: LocalityLbConfig | undefined): Found {

@@ -89,7 +89,11 @@ function compileProvider(key: string, proto: JwtProvider, keys: KeySource): Prov
     forward: proto.forward,
     payloadHeader: proto.forwardPayloadHeader.toLowerCase(),
     padPayloadHeader: proto.padForwardPayloadHeader,
-    claimHeaders: proto.claimToHeaders.map((claim) => ({ header: claim.headerName.toLowerCase(), claim: claim.claimName.split('.') })),
+    claimHeaders: proto.claimToHeaders.map(({ headerName, claimName, claimPath }) => ({
+      header: headerName.toLowerCase(),
+      // A path is for names with dots in them.
+      claim: claimPath.length > 0 ? claimPath.map(({ key: part }) => part) : claimName.split('.'),
+    })),
     payloadMetadata: proto.payloadInMetadata,
     headerMetadata: proto.headerInMetadata,
     failureMetadata: proto.failedStatusInMetadata,

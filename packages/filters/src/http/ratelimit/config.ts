@@ -24,6 +24,11 @@ export const rateLimitDefinition: HttpFilterDefinition = {
   compile(bytes, _, context) {
     const proto = decodeConfig(RateLimitSchema, bytes);
     if (proto.domain === '') throw new XebecError('E_FILTER_CONFIG', `${name}: domain must not be empty`);
+    if (proto.rateLimits.length > 0)
+      throw new XebecError(
+        'E_FILTER_CONFIG',
+        `${name}: rate_limits of the filter are not supported; put them into routes or virtual hosts`,
+      );
     const target = compileGrpcService(proto.rateLimitService?.grpcService, `${name}: rate_limit_service.grpc_service`, DEFAULT_TIMEOUT_MS);
     const limited = proto.rateLimitedStatus?.code ?? 0;
     const error = proto.statusOnError?.code ?? 0;
