@@ -136,7 +136,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       while (this.#input.size > 0 && this.#step());
       if (this.#phase === 'closed') this.#input.clear();
       else if (this.#borrowed) this.#input.keep();
-      if (this.#phase === 'head' && !this.#headBegun && (this.#input.size > 0 || this.#emptyLines)) this.#beginHead();
+      if (this.#phase === 'head' && (this.#input.size > 0 || this.#emptyLines)) this.#awaitHead();
     } finally {
       this.#borrowed = false;
       this.#processing = false;
@@ -209,9 +209,12 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     stream.start(this.#handler.onRequest(stream, parsed.head, endStream));
     return true;
   }
-  #beginHead(): void {
-    this.#headBegun = true;
-    this.#handler.onRequestBegins?.();
+  /** A head has begun and is not complete. */
+  #awaitHead(): void {
+    if (!this.#headBegun) {
+      this.#headBegun = true;
+      this.#handler.onRequestBegins?.();
+    }
     const { size, at, bytes } = this.#input;
     // No method begins so: what comes is something else, such as TLS, and may never have a line's end.
     if (size > 0 && !this.#onlyEmptyLine() && !beginsMethod(bytes[at])) this.#refuse(400, 'invalid method');
