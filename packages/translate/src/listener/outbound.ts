@@ -300,7 +300,7 @@ function toListener(context: ListenerContext, binding: Binding): Generated<Liste
     chains.push({
       chain: {
         ...(http.sniffed ? { filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: PLAIN_HTTP } } : {}),
-        filters: [httpFilter(context, name, http, binding.port)],
+        filters: [...outbound.networkExtensions(binding.port), httpFilter(context, name, http, binding.port)],
         transportSocketConnectTimeout: TRANSPORT_TIMEOUT,
       },
       takesAll: !http.sniffed,
