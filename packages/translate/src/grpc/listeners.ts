@@ -5,6 +5,7 @@ import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listen
 import { HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
 import { RouterSchema } from '@xebec/protos/envoy/extensions/filters/http/router/v3/router';
 import { HttpConnectionManagerSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import { outboundCluster } from '../cluster/names.ts';
 import { socketAddress } from '../envoy/address.ts';
 import { extension, pack } from '../envoy/any.ts';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
@@ -18,9 +19,10 @@ import { serviceDomains } from '../route/virtual-host.ts';
 export function grpcListeners(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Listener>[] {
   const out: Generated<Listener>[] = [];
   for (const service of sidecarScope(snapshot, proxy).services) {
+    if (service.aliasOf !== undefined) continue;
     for (const port of service.ports) {
       if (!isHttp(port.protocol) && port.protocol !== 'auto') continue;
-      const routeConfigName = `${service.hostname}:${port.number}`;
+      const routeConfigName = outboundCluster(port.number, undefined, service.hostname);
       const names = serviceDomains(service, proxy, snapshot.domain).filter((name) => !name.endsWith('.') && !name.startsWith('*'));
       for (const name of names)
         out.push(apiListener(`${name}:${port.number}`, routeConfigName, service.addresses[0] ?? '0.0.0.0', port.number));

@@ -14,6 +14,7 @@ import {
   virtualServiceLookup,
 } from '@xebec/model';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
+import { parseOutboundCluster } from '../cluster/names.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
@@ -37,6 +38,9 @@ export interface RouteTarget {
 export function parseRouteName(name: string): RouteTarget | undefined {
   if (name === HTTP_PROXY_ROUTE) return { port: 0 };
   if (/^\d+$/.test(name)) return { port: Number(name) };
+  // Proxyless gRPC has its routes under the names of clusters.
+  const cluster = parseOutboundCluster(name);
+  if (cluster !== undefined) return { port: cluster.port, hostname: cluster.hostname };
   const colon = name.lastIndexOf(':');
   const port = Number(name.slice(colon + 1));
   return colon > 0 && Number.isInteger(port) && port > 0 ? { port, hostname: name.slice(0, colon) } : undefined;
@@ -84,7 +88,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   const shown =
     hostname === undefined
       ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot), keepsForwardedHost(snapshot))])]
-      : hosts.filter((host) => host.domains?.includes(hostname) === true).map((host) => ({ ...host, domains: ['*'] }));
+      : hosts.filter((host) => host.domains?.includes(hostname) === true).map((host) => (grpc ? host : { ...host, domains: ['*'] }));
   const message = create(RouteConfigurationSchema, {
     name,
     virtualHosts: shown,
