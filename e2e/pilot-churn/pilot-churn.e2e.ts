@@ -103,7 +103,11 @@ it(
     const addresses = ['--grpc-addr', `127.0.0.1:${grpcPort}`, '--http-addr', `127.0.0.1:${httpPort}`];
     const pilot = startDaemon('pilot', ['--config-dir', directory, '--registries=', ...addresses]);
     cleanups.push(() => pilot.stop());
-    await eventually('pilot to be ready', async () => ((await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok ? true : undefined));
+    await eventually('pilot to be ready', async () => ((await fetch(`http://127.0.0.1:${httpPort}/readyz`)).ok ? true : undefined)).catch(
+      (cause) => {
+        throw new Error(pilot.output(), { cause });
+      },
+    );
 
     const proxies: Proxy[] = [];
     for (const [name, gatewayPort] of Object.entries(gatewayPorts)) {

@@ -55,6 +55,7 @@ const REASONS = { config: ['config', 'config'], services: ['svc', 'service'], en
 
 export function assemble(options: AssemblyOptions): Assembly {
   const { sources, kubernetes, settings, metrics, clock, random, logger } = options;
+  const instance = settings.instance === '' ? hostname() : settings.instance;
   const state = new MeshState({
     sources,
     domain: options.domain,
@@ -96,7 +97,7 @@ export function assemble(options: AssemblyOptions): Assembly {
           entries: new EntryApi(kubernetes),
           groups: (namespace, name) => state.snapshot?.config.in('WorkloadGroup', namespace).find(({ metadata }) => metadata.name === name),
           known: () => state.snapshot?.config.all('WorkloadEntry') ?? [],
-          instance: hostname(),
+          instance,
           autoRegistration: settings.autoRegistration,
           healthChecks: settings.healthChecks,
           graceMs: settings.entryGraceMs,
@@ -116,7 +117,7 @@ export function assemble(options: AssemblyOptions): Assembly {
   const writer =
     kubernetes === undefined || !settings.writeStatus ? undefined : new StatusWriter({ api: kubernetes, progress, clock, logger });
   const unsafe = settings.unsafeEndpoints;
-  const pages = debugPages({ ads, state, cache, progress, version: version(), instance: hostname(), unsafe });
+  const pages = debugPages({ ads, state, cache, progress, version: version(), instance, unsafe });
   registerMeshMetrics(options.registry, state, ads, cache);
   return {
     ads,

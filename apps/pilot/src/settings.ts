@@ -20,6 +20,8 @@ export interface PilotSettings {
   readonly healthChecks: boolean;
   readonly entryGraceMs: number;
   readonly multiRoot: boolean;
+  /** `POD_NAME`: this server among its replicas; empty where it is no pod. */
+  readonly instance: string;
 }
 
 /** Istio's formula for what follows the size of the machine. */
@@ -67,6 +69,7 @@ export function readSettings(env: NodeJS.ProcessEnv, cpus: number): PilotSetting
     healthChecks: flag('PILOT_ENABLE_WORKLOAD_ENTRY_HEALTHCHECKS', true),
     entryGraceMs: duration('PILOT_WORKLOAD_ENTRY_GRACE_PERIOD', 10_000),
     multiRoot: flag('ISTIO_MULTIROOT_MESH', false),
+    instance: text('POD_NAME') ?? '',
   };
 }
 

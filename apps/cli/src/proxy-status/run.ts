@@ -96,7 +96,10 @@ export async function run(reference: string | undefined, options: StatusOptions)
     throw new CommandFailure(`-o ${output} is not an output format; use table, json or yaml`, EXIT.usage);
   const pilots = options.pilot === undefined ? await findPilots(loadKubeConfig(options), options.istioNamespace) : [pilotAt(options.pilot)];
   const all = await statusOf(pilots);
-  const rows = reference === undefined ? all : all.filter(({ name }) => name === reference || name.startsWith(`${reference}.`));
+  const rows =
+    reference === undefined
+      ? all
+      : all.filter(({ name }) => name === reference || name.startsWith(`${reference}.`) || name.startsWith(`${reference}-`));
   if (reference !== undefined && rows.length === 0)
     throw new CommandFailure(`no proxy "${reference}" is connected; there are: ${all.map(({ name }) => name).join(', ') || 'none'}`);
   if (output === 'json') process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
