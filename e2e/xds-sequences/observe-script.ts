@@ -20,7 +20,7 @@ export interface StepSeen {
 }
 
 const counters =
-  /^(cluster_manager\.(cds\.(update_(success|rejected|failure)|init_fetch_timeout|version_text)|active_clusters|warming_clusters|cluster_(added|modified|removed))|listener_manager\.(lds\.(update_(success|rejected|failure)|init_fetch_timeout|version_text)|listener_(added|modified|removed|create_failure|in_place_updated)|total_listeners_(active|warming))|http\.http\.rds\.[^.]+\.(update_(success|rejected)|init_fetch_timeout)|cluster\.(one|two)\.(update_(success|rejected)|init_fetch_timeout|membership_total)|runtime\.num_keys|control_plane\.connected_state|[^ ]*\.ecds\..*(config_fail|config_reload|config_conflict)|[^ ]*sds\.[^ ]*(update_success|update_rejected))$/;
+  /^(cluster_manager\.(cds\.(update_(success|rejected|failure)|init_fetch_timeout|version_text)|active_clusters|warming_clusters|cluster_(added|modified|removed))|listener_manager\.(lds\.(update_(success|rejected|failure)|init_fetch_timeout|version_text)|listener_(added|modified|removed|create_failure|in_place_updated)|total_listeners_(active|warming))|http\.http\.rds\.[^.]+\.(update_(success|rejected)|init_fetch_timeout)|cluster\.(one|two)\.(update_rejected|init_fetch_timeout|membership_total)|runtime\.num_keys|control_plane\.connected_state|[^ ]*\.ecds\..*(config_fail|config_reload|config_conflict)|[^ ]*sds\.[^ ]*(update_success|update_rejected))$/;
 
 /** Runs a script against one proxy. */
 export async function observeScript(
@@ -80,7 +80,7 @@ export async function observeScript(
           4000,
         );
       await wait(step.settleMs ?? 0);
-      const requests = await server.takeRequests(i === 0 ? 400 : 200);
+      const requests = await server.takeRequests(i === 0 ? 300 : 150);
       const traffic: Record<string, string> = {};
       for (const name of step.ask ?? ['http'])
         traffic[name] = script.tls === true ? await askTls(stage.port(name)) : await ask(stage.port(name));
@@ -138,7 +138,7 @@ function kindOf(error: string): string {
 
 async function ask(port: number): Promise<string> {
   try {
-    const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(700) });
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(2000) });
     return `${answer.status} ${await answer.text()}`;
   } catch (error) {
     const cause =
@@ -149,7 +149,7 @@ async function ask(port: number): Promise<string> {
 
 async function askTls(port: number): Promise<string> {
   return await new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, timeout: 700 });
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, timeout: 2000 });
     const done = (text: string): void => {
       socket.destroy();
       resolve(text);
@@ -166,7 +166,7 @@ async function stats(adminPort: number): Promise<Record<string, string>> {
   const entries = text
     .split('\n')
     .map((line) => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)] as const)
-    .filter(([name, value]) => counters.test(name) && value !== '0');
+    .filter(([name, value]) => counters.test(name) && value !== '0' && value !== '""');
   return Object.fromEntries(entries.sort());
 }
 

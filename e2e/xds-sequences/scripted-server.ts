@@ -62,6 +62,8 @@ export class ScriptedServer {
   #seen: SeenRequest[] = [];
   #lastAtMs = 0;
   #nonces = 0;
+  /** Nonces of responses that nobody has acknowledged or refused. */
+  readonly #unanswered = new Set<string>();
   /** Resources that nobody asked for are sent too. */
   unfiltered = false;
   #port = 0;
@@ -112,12 +114,13 @@ export class ScriptedServer {
   cut(): void {
     for (const { call } of this.#streams) call.end();
     this.#streams.clear();
+    this.#unanswered.clear();
   }
 
-  /** Requests since the last call, once none has come for a while. */
+  /** Requests since the last call, once all responses are answered and none has come for a while. */
   async takeRequests(quietMs: number): Promise<SeenRequest[]> {
-    for (const end = Date.now() + 10 * quietMs; Date.now() < end && Date.now() - this.#lastAtMs < quietMs; )
-      await new Promise((resolve) => setTimeout(resolve, 10));
+    const done = (): boolean => this.#unanswered.size === 0 && Date.now() - this.#lastAtMs >= quietMs;
+    for (const end = Date.now() + 4000; Date.now() < end && !done(); ) await new Promise((resolve) => setTimeout(resolve, 10));
     const taken = this.#seen;
     this.#seen = [];
     return taken;
@@ -162,6 +165,7 @@ export class ScriptedServer {
 
   #onSotw(stream: Stream, bytes: Buffer): void {
     const request = fromBinary(DiscoveryRequestSchema, bytes);
+    this.#unanswered.delete(request.responseNonce);
     const { subscription, first } = this.#subscription(stream, request.typeUrl);
     this.#seen.push({
       type: shortType(request.typeUrl),
@@ -181,6 +185,7 @@ export class ScriptedServer {
 
   #onDelta(stream: Stream, bytes: Buffer): void {
     const request = fromBinary(DeltaDiscoveryRequestSchema, bytes);
+    this.#unanswered.delete(request.responseNonce);
     const { subscription, first } = this.#subscription(stream, request.typeUrl);
     this.#seen.push({
       type: shortType(request.typeUrl),
@@ -215,6 +220,7 @@ export class ScriptedServer {
     const wanted = state.resources.filter(({ name }) => this.unfiltered || subscription.wildcard || subscription.names.has(name));
     subscription.nonce++;
     const nonce = `${type}-${++this.#nonces}`;
+    const sent = (): void => void this.#unanswered.add(nonce);
     if (!stream.delta) {
       if (wanted.length === 0 && !subscription.wildcard && !pushed) return;
       const resources = wanted.map((resource) => {
@@ -223,6 +229,7 @@ export class ScriptedServer {
         return anyPack(ResourceSchema, create(ResourceSchema, { name: resource.name, resource: any, ttl: duration(resource.ttlMs) }));
       });
       const response = create(DiscoveryResponseSchema, { versionInfo: state.version, typeUrl: typeUrl(type), nonce, resources });
+      sent();
       stream.call.write(Buffer.from(toBinary(DiscoveryResponseSchema, response)));
       return;
     }
@@ -246,6 +253,7 @@ export class ScriptedServer {
       resources,
       removedResources: removed,
     };
+    sent();
     stream.call.write(Buffer.from(toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, message))));
   }
 }

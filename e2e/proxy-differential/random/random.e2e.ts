@@ -12,7 +12,7 @@ import { search } from './search.ts';
 /** Fixed ones, so that a failure is the change's and not the dice's. `run.ts` looks at others, and makes what it finds small. */
 const SEEDS = [1001, 1002, 1003, 1004];
 /** Of what random requests see; raise it as differences go. */
-const LEAST_EQUAL = 0.8;
+const LEAST_EQUAL = 0.9;
 
 describe('random scenes', () => {
   it('do again as Envoy does what was found and mended', async () => {

@@ -134,11 +134,12 @@ const grpcNames = [
 ];
 
 function grpcStatus(context: FormatContext): number | undefined {
+  // Only calls have one, whatever an answer says.
+  if (!/^application\/grpc(\+|$)/.test(find(context.request?.headers, 'content-type') ?? '')) return undefined;
   const value = find(context.responseTrailers, 'grpc-status') ?? find(context.response?.headers, 'grpc-status');
   if (value !== undefined) return /^\d+$/.test(value) ? Number(value) : undefined;
-  // A gRPC call that was answered without a status has the one that its HTTP status stands for.
-  const grpc = /^application\/grpc(\+|$)/.test(find(context.request?.headers, 'content-type') ?? '');
-  return grpc && context.info.responseCode > 0 ? grpcStatusOf(context.info.responseCode) : undefined;
+  // One that was answered without a status has the one that its HTTP status stands for.
+  return context.info.responseCode > 0 ? grpcStatusOf(context.info.responseCode) : undefined;
 }
 
 /** Access-log command operators (Envoy: access log usage); the same serve header values, tags and local replies. */
