@@ -91,6 +91,25 @@ describe('a change of one object computes no more than what depends on it', () =
   });
 });
 
+it('proxies of a namespace share what they call: names, addresses and labels of their own make no difference', async () => {
+  const mesh = await createViewMesh([...NAMES.flatMap((name) => [service(name), endpointSlice(name)]), make('VirtualService', 's0', 0)]);
+  const [first, second] = proxies();
+  if (first === undefined || second === undefined) throw new Error('two proxies are needed');
+  mesh.resources(first);
+  const before = new Map(mesh.views.stats.computed);
+  mesh.resources(second);
+  const again = [...mesh.views.stats.computed].filter(([name, count]) => count > (before.get(name) ?? 0)).map(([name]) => name);
+  for (const shared of [
+    'cluster',
+    'load assignment',
+    'route configuration',
+    'shared clusters',
+    'shared listeners',
+    'layer of shared endpoints',
+  ])
+    expect(again).not.toContain(shared);
+});
+
 describe('random configurations in random order', () => {
   const final = async (mesh: ViewMesh) => proxies().map((proxy) => mesh.resources(proxy));
 

@@ -25,6 +25,7 @@ import { duration } from '../envoy/duration.ts';
 import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { families } from '../listener/wildcards.ts';
 import { meshServerName, outboundCluster } from './names.ts';
 import { speaksHttp2 } from './protocol-options.ts';
 import { applyTrafficPolicy } from './traffic-policy.ts';
@@ -196,8 +197,8 @@ function discoveryFields(
 
 /** IPv6 only where the proxy has nothing else. */
 function lookupFamily(proxy: MeshProxy): Cluster_DnsLookupFamily {
-  const six = proxy.addresses.length > 0 && proxy.addresses.every((address) => address.includes(':'));
-  return six ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
+  const { v4, v6 } = families(proxy);
+  return v6 && !v4 ? Cluster_DnsLookupFamily.V6_ONLY : Cluster_DnsLookupFamily.V4_ONLY;
 }
 
 /**

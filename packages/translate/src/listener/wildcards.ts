@@ -27,5 +27,12 @@ export const familyAddresses = fact('address families', (proxy: Pick<MeshProxy, 
 
 /** Whether a proxy has an address of the same family. */
 export function fits(address: string, proxy: Pick<MeshProxy, 'addresses'>): boolean {
-  return proxy.addresses.some((own) => own.includes(':') === address.includes(':'));
+  const { v4, v6 } = families(proxy);
+  return address.includes(':') ? v6 : v4;
 }
+
+/** Of which families a proxy has addresses. */
+export const families = fact('IP families', ({ addresses }: Pick<MeshProxy, 'addresses'>) => ({
+  v4: addresses.some((address) => !address.includes(':')),
+  v6: addresses.some((address) => address.includes(':')),
+}));

@@ -56,6 +56,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   const anyPort = listenerPort === 0;
   const references = new Map<string, ConfigReference>();
   const domains = new DomainNames();
+  const aliases = scope.services.filter(({ aliasOf }) => aliasOf !== undefined);
   const hosts: VirtualHost[] = [];
   for (const group of hostGroups(snapshot, proxy, scope, egress, listenerPort)) {
     for (const { hostname, service } of group.hosts) {
@@ -67,10 +68,10 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
               ? withPort([hostname], group.port)
               : [hostname]
           : grpc
-            ? bothForms(allDomains(service, scope.services, proxy, snapshot.domain), group.port)
+            ? bothForms(allDomains(service, aliases, proxy, snapshot.domain), group.port)
             : anyPort
-              ? withPort(allDomains(service, scope.services, proxy, snapshot.domain), group.port)
-              : allDomains(service, scope.services, proxy, snapshot.domain);
+              ? withPort(allDomains(service, aliases, proxy, snapshot.domain), group.port)
+              : allDomains(service, aliases, proxy, snapshot.domain);
       const free = domains.take(`${hostname}:${group.port}`, names);
       if (free.length === 0) continue;
       if (group.rule !== undefined) references.set(`${group.rule.metadata.namespace}/${group.rule.metadata.name}`, referenceTo(group.rule));
@@ -113,9 +114,9 @@ function keepsForwardedHost(snapshot: MeshSnapshot): boolean {
 }
 
 /** The names of a service and of those that only stand for it. */
-function allDomains(service: Service, all: readonly Service[], proxy: MeshProxy, domain: string): string[] {
-  const aliases = all.filter(({ aliasOf }) => aliasOf === service.hostname);
-  return [service, ...aliases].flatMap((named) => serviceDomains(named, proxy, domain));
+function allDomains(service: Service, aliases: readonly Service[], proxy: MeshProxy, domain: string): string[] {
+  const own = aliases.filter(({ aliasOf }) => aliasOf === service.hostname);
+  return [service, ...own].flatMap((named) => serviceDomains(named, proxy, domain));
 }
 
 /** Hosts that share a list of routes on a port. */
