@@ -30,6 +30,7 @@ import { ConnectionLimits } from './runtime/connection-limits.ts';
 import { type DrainOptions, envoyDrain } from './runtime/drain-sequence.ts';
 import { levelOf } from './runtime/log-level.ts';
 import { nodeIdentity } from './runtime/node-identity.ts';
+import { RemoteAccessLogs } from './runtime/remote-access-logs.ts';
 import { globalConnectionLimit } from './runtime/resource-limits.ts';
 import { RuntimeValues } from './runtime/runtime-values.ts';
 import { createServerStats } from './runtime/server-stats.ts';
@@ -167,6 +168,15 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     flushIntervalMs: options.fileFlushIntervalMs ?? 1000,
     flushBytes: options.fileFlushMinBytes ?? 65_536,
     stats,
+    runtime: (key) => runtime.number(key),
+    remote: new RemoteAccessLogs({
+      stats,
+      clock,
+      logger,
+      node,
+      environment: { env: options.env ?? {}, hostname: hostname() },
+      upstream: () => upstream,
+    }),
   });
   const formatEnvironment = { env: options.env ?? {}, hostname: hostname() };
   const unwrap: NetworkEnvironment['unwrap'] = (any) => any;

@@ -2,7 +2,9 @@ export { type AccessLogOptions, type CompiledAccessLog, compileAccessLog, compil
 export { compileCondition, compileValueExpression } from './access-log/condition.ts';
 export { envoyTextFormat, istioJsonFormat, istioTextFormat } from './access-log/default-formats.ts';
 export { compileAccessLogFilter, type FilterMatchers, type LogPredicate } from './access-log/filter.ts';
+export { type GrpcEntryOptions, httpAccessLogEntry, tcpAccessLogEntry } from './access-log/grpc-entry.ts';
 export { compileJsonFormat } from './access-log/json-format.ts';
+export { compileOtlpRecord } from './access-log/otlp-log.ts';
 export { createStreamInfo } from './create-stream-info.ts';
 export {
   emptyFormatEnvironment,

@@ -48,6 +48,8 @@ export interface HttpSettings {
   /** By type, in lower case: filters of upgrades that have their own. */
   readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly accessLogs: readonly AccessLogWriter[];
+  /** When lines are written beside that at the end; undefined where only that one is. */
+  readonly earlyLogs: EarlyLogs | undefined;
   /** Undefined: trace headers pass as they are. */
   readonly tracing: HttpTracing | undefined;
   readonly serverName: string;
@@ -119,6 +121,23 @@ export interface HttpSettings {
 const hour = 3_600_000;
 const fiveMinutes = 300_000;
 
+/** Lines of a stream that goes on: `access_log_options`. */
+export interface EarlyLogs {
+  readonly onStart: boolean;
+  readonly onTunnel: boolean;
+  /** Undefined: not at intervals. */
+  readonly intervalMs: number | undefined;
+}
+
+function compileEarlyLogs({ accessLog, accessLogOptions: options }: HttpConnectionManager): EarlyLogs | undefined {
+  if (options === undefined || accessLog.length === 0) return undefined;
+  return {
+    onStart: options.flushAccessLogOnNewRequest,
+    onTunnel: options.flushLogOnTunnelSuccessfullyEstablished,
+    intervalMs: optionalDurationMs(options.accessLogFlushInterval),
+  };
+}
+
 /** The parts that do not depend on other objects. Throws XebecError `E_CONFIG` naming the field. */
 export function compileHttpSettings(
   proto: HttpConnectionManager,
@@ -144,6 +163,7 @@ export function compileHttpSettings(
   }
   return {
     ...parts,
+    earlyLogs: compileEarlyLogs(proto),
     statPrefix: proto.statPrefix,
     codec: proto.codecType === Codec.HTTP1 ? 'http1' : proto.codecType === Codec.HTTP2 ? 'http2' : 'auto',
     serverName: proto.serverName === '' ? 'envoy' : proto.serverName,

@@ -16,7 +16,7 @@ import {
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import { StreamTrace } from '../tracing/stream-trace.ts';
 import { FilterChain, type FilteredStream } from './filter-chain.ts';
-import type { HttpSettings } from './http-settings.ts';
+import type { EarlyLogs, HttpSettings } from './http-settings.ts';
 import { followRedirect, type RedirectHistory, type RedirectRules } from './internal-redirect.ts';
 import { type ReplyMessage, replyMessage } from './local-reply.ts';
 import { http2FaultDetails } from './refused-request.ts';
@@ -145,7 +145,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       const flagged = flag === undefined ? {} : { flag };
       const body = flag === undefined ? '' : 'Bad Request';
       if (details === 'path_normalization_failed') settings.stats.count('downstream_rq_failed_path_normalization');
-      // Filters see the answer of a request that they have not seen.
+      // Filters see the answer of a request that they have not seen, and that has no route.
+      this.#routeKnown = true;
       if (settings.filters.length > 0) this.#chain = new FilterChain(this);
       this.sendLocalReply({ status, body, details, ...flagged, ...(location === undefined ? {} : { headers: ['location', location] }) });
       return;
@@ -161,6 +162,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       return;
     }
     if (settings.tracing !== undefined) this.trace = new StreamTrace(settings.tracing, request, this.findRoute(), this.random);
+    if (settings.earlyLogs !== undefined) this.#logEarly(settings.earlyLogs);
     if (settings.filters.length === 0 && settings.upgradeFilters.size === 0) this.routeHead(endStream);
     else {
       this.#chain = new FilterChain(this);
@@ -425,6 +427,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     settings.stats.answered(head.status);
     this.#timeouts.onRequestEnd();
     this.#server.sendHead(head, endStream);
+    if (settings.earlyLogs?.onTunnel === true && (head.status === 101 || (this.request.method === 'CONNECT' && head.status === 200)))
+      this.#writeLog('DownstreamTunnelSuccessfullyEstablished');
     if (endStream) this.#endResponse();
   }
   sendData(data: Buffer, endStream: boolean): void {
@@ -554,6 +558,23 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       for (const log of settings.accessLogs) log.log(context);
     }
     this.#owner.onStreamDone(this);
+  }
+  #logEarly({ onStart, intervalMs }: EarlyLogs): void {
+    if (onStart) {
+      this.findRoute();
+      this.#writeLog('DownstreamStart');
+    }
+    if (intervalMs === undefined) return;
+    const again = (): void => {
+      this.#writeLog('DownstreamPeriodic');
+      this.after(again, intervalMs);
+    };
+    this.after(again, intervalMs);
+  }
+  /** A line before the end. */
+  #writeLog(type: string): void {
+    this.accessLogType = type;
+    for (const log of this.settings.accessLogs) log.log(this.formatContext);
   }
 }
 

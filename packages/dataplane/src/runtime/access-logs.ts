@@ -12,6 +12,7 @@ import {
   type Gauge,
   type StatsScope,
 } from '@xebec/telemetry';
+import { isRemote, type RemoteAccessLogs } from './remote-access-logs.ts';
 
 /** Writes one line per stream, when its filter agrees. */
 export interface AccessLogWriter {
@@ -26,6 +27,10 @@ export interface AccessLogsOptions {
   readonly flushBytes: number;
   /** Where writing is counted (`filesystem.*`). */
   readonly stats: StatsScope;
+  /** Logs that go to a service. */
+  readonly remote: RemoteAccessLogs;
+  /** Values of the runtime, for filters that have a key. */
+  readonly runtime?: (key: string) => number | undefined;
 }
 
 /** Lines beyond this are dropped while a sink does not take any. */
@@ -52,14 +57,22 @@ export class AccessLogs {
   /** Compiles configured logs; throws XebecError `E_ACCESS_LOG`. */
   compile(configs: readonly AccessLog[]): AccessLogWriter[] {
     return configs.map((config) => {
+      const matchers = {
+        header: compileHeaderLookup,
+        metadata: compileMetadataMatcher,
+        random: () => this.#options.random.next(),
+        runtime: (key: string) => this.#options.runtime?.(key),
+      };
+      if (isRemote(config)) return this.#options.remote.compile(config, matchers);
       const compiled = compileAccessLog(config, {
         environment: this.#options.environment,
-        matchers: { header: compileHeaderLookup, metadata: compileMetadataMatcher, random: () => this.#options.random.next() },
+        matchers,
       });
       return this.#writer(compiled);
     });
   }
   flush(): void {
+    this.#options.remote.flush();
     for (const sink of this.#sinks.values()) sink.flush();
   }
   /** Opens the files again, where a log rotator has moved them. */
@@ -67,6 +80,7 @@ export class AccessLogs {
     for (const sink of this.#sinks.values()) sink.reopen();
   }
   close(): void {
+    this.#options.remote.flush();
     for (const sink of this.#sinks.values()) sink.close();
   }
   #writer(compiled: CompiledAccessLog): AccessLogWriter {

@@ -65,6 +65,22 @@ const builtIn: readonly ExtensionEntry[] = [
     category: 'envoy.access_loggers',
     typeNames: ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog'],
   },
+  {
+    name: 'envoy.access_loggers.http_grpc',
+    category: 'envoy.access_loggers',
+    typeNames: ['envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig'],
+  },
+  {
+    name: 'envoy.access_loggers.tcp_grpc',
+    category: 'envoy.access_loggers',
+    typeNames: ['envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig'],
+  },
+  {
+    name: 'envoy.access_loggers.open_telemetry',
+    category: 'envoy.access_loggers',
+    typeNames: ['envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig'],
+  },
+  { name: 'envoy.tracers.opentelemetry', category: 'envoy.tracers', typeNames: ['envoy.config.trace.v3.OpenTelemetryConfig'] },
   { name: 'envoy.tracers.zipkin', category: 'envoy.tracers', typeNames: ['envoy.config.trace.v3.ZipkinConfig'] },
   {
     name: 'envoy.upstreams.http.http_protocol_options',

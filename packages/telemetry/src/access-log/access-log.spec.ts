@@ -74,7 +74,11 @@ describe('conditions', () => {
     ["!(request.url_path.startsWith('/b')) || false", true],
     ["request.headers['user-agent'] == 'curl'", true],
     ["has(request.headers['x-none'])", false],
-    ["request.headers['x-none'] != 'a'", true],
+    // What is missing compares with nothing, as in CEL.
+    ["request.headers['x-none'] != 'a'", false],
+    ["!(request.headers['x-none'] == 'a')", false],
+    ["request.headers['x-none'] == 'a' || response.code == 200", true],
+    ["!has(request.headers['x-none']) && response.code == 200", true],
   ])('%s', (source, expected) => expect(compileCondition(source)(context)).toBe(expected));
   it.each(['response.nothing == 1', 'response.code >', 'response.code >= 400 )', '@'])('refuses %s', (source) => {
     expect(() => compileCondition(source)).toThrow(/^condition/);

@@ -29,8 +29,10 @@ export function compileValueExpression(source: string): (context: FormatContext)
 
 const headerOf = (headers: readonly string[] | undefined, name: string): string | undefined => {
   if (headers === undefined) return undefined;
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
-  return undefined;
+  let joined: string | undefined;
+  for (let i = 0; i < headers.length; i += 2)
+    if (headers[i] === name) joined = joined === undefined ? headers[i + 1] : `${joined},${headers[i + 1]}`;
+  return joined;
 };
 
 const attributes: Readonly<Record<string, Expression>> = {
@@ -128,7 +130,7 @@ class Parser {
     let left = this.#and();
     while (this.#sign('||')) {
       const [a, b] = [left, this.#and()];
-      left = (context) => a(context) === true || b(context) === true;
+      left = (context) => either(true, a(context), () => b(context));
     }
     this.#depth--;
     return left;
@@ -137,7 +139,7 @@ class Parser {
     let left = this.#comparison();
     while (this.#sign('&&')) {
       const [a, b] = [left, this.#comparison()];
-      left = (context) => a(context) === true && b(context) === true;
+      left = (context) => either(false, a(context), () => b(context));
     }
     return left;
   }
@@ -154,7 +156,10 @@ class Parser {
       if (++this.#depth > maxDepth) throw this.#error(0, 'is nested too deep');
       const operand = this.#unary();
       this.#depth--;
-      return (context) => operand(context) !== true;
+      return (context) => {
+        const value = operand(context);
+        return value === undefined ? undefined : value !== true;
+      };
     }
     if (this.#sign('-')) {
       const operand = this.#unary();
@@ -215,10 +220,20 @@ function constant(value: Value): Expression {
   return () => value;
 }
 
-function compare(operator: string, a: Value, b: Value): boolean {
+/** `||` and `&&`: what decides alone decides; else what is not there leaves the whole open, and a log unwritten. */
+function either(deciding: boolean, a: Value, other: () => Value): Value {
+  if (a === deciding) return deciding;
+  const b = other();
+  if (b === deciding) return deciding;
+  return a === undefined || b === undefined ? undefined : !deciding;
+}
+
+function compare(operator: string, a: Value, b: Value): Value {
+  // CEL: there is nothing to compare with a key that is missing.
+  if (a === undefined || b === undefined) return undefined;
   if (operator === '==') return a === b;
   if (operator === '!=') return a !== b;
-  if (a === undefined || b === undefined || typeof a !== typeof b) return false;
+  if (typeof a !== typeof b) return false;
   if (operator === '<') return a < b;
   if (operator === '<=') return a <= b;
   return operator === '>' ? a > b : a >= b;

@@ -18,6 +18,8 @@ export interface FilterMatchers {
   metadata(matcher: MetadataMatcher): (lookup: (filter: string) => Readonly<Record<string, unknown>> | undefined) => boolean;
   /** In [0, 1), for runtime filters. */
   random(): number;
+  /** A value of the runtime, asked for with each comparison; undefined where it has none. */
+  runtime?(key: string): number | undefined;
 }
 
 /** Compiles `envoy.config.accesslog.v3.AccessLogFilter`; throws XebecError `E_ACCESS_LOG` for one that is not supported. */
@@ -25,11 +27,11 @@ export function compileAccessLogFilter(filter: AccessLogFilter, matchers: Filter
   const specifier = filter.filterSpecifier;
   switch (specifier.case) {
     case 'statusCodeFilter': {
-      const compare = comparison(specifier.value.comparison);
+      const compare = comparison(specifier.value.comparison, matchers);
       return ({ info }) => compare(info.responseCode);
     }
     case 'durationFilter': {
-      const compare = comparison(specifier.value.comparison);
+      const compare = comparison(specifier.value.comparison, matchers);
       return ({ info }) => compare(Math.max(0, info.durationMs));
     }
     case 'notHealthCheckFilter':
@@ -40,7 +42,11 @@ export function compileAccessLogFilter(filter: AccessLogFilter, matchers: Filter
       const percent = specifier.value.percentSampled;
       const whole = percent?.denominator === Denominator.MILLION ? 1e6 : percent?.denominator === Denominator.TEN_THOUSAND ? 1e4 : 100;
       const share = percent === undefined ? 0 : percent.numerator / whole;
-      return () => matchers.random() < share;
+      const { runtimeKey } = specifier.value;
+      return () => {
+        const set = runtimeKey === '' ? undefined : matchers.runtime?.(runtimeKey);
+        return matchers.random() < (set === undefined ? share : set / whole);
+      };
     }
     case 'andFilter': {
       const all = specifier.value.filters.map((part) => compileAccessLogFilter(part, matchers));
@@ -91,15 +97,25 @@ export function compileAccessLogFilter(filter: AccessLogFilter, matchers: Filter
   }
 }
 
-function comparison(filter: ComparisonFilter | undefined): (value: number) => boolean {
-  const limit = filter?.value?.defaultValue ?? 0;
-  switch (filter?.op) {
+function comparison(filter: ComparisonFilter | undefined, { runtime }: FilterMatchers): (value: number) => boolean {
+  const { defaultValue = 0, runtimeKey = '' } = filter?.value ?? {};
+  if (runtime !== undefined && runtimeKey !== '') {
+    const { op = ComparisonFilter_Op.EQ } = filter ?? {};
+    return (value) => compared(op, value, runtime(runtimeKey) ?? defaultValue);
+  }
+  return (value) => compared(filter?.op ?? ComparisonFilter_Op.EQ, value, defaultValue);
+}
+
+function compared(op: ComparisonFilter_Op, value: number, limit: number): boolean {
+  switch (op) {
     case ComparisonFilter_Op.GE:
-      return (value) => value >= limit;
+      return value >= limit;
     case ComparisonFilter_Op.LE:
-      return (value) => value <= limit;
+      return value <= limit;
+    case ComparisonFilter_Op.NE:
+      return value !== limit;
     default:
-      return (value) => value === limit;
+      return value === limit;
   }
 }
 
