@@ -7,6 +7,7 @@ import { ResourceCache } from '@xebec/xds';
 import type { Registry } from 'prom-client';
 import { AdsServer } from './ads-server.ts';
 import { type DebugPage, debugPages } from './debug/pages.ts';
+import { fetchKeySet, KeySets } from './key-sets.ts';
 import { registerMeshMetrics } from './mesh-metrics.ts';
 import { MeshState } from './mesh-state.ts';
 import type { PilotMetrics } from './metrics.ts';
@@ -56,7 +57,9 @@ const REASONS = { config: ['config', 'config'], services: ['svc', 'service'], en
 export function assemble(options: AssemblyOptions): Assembly {
   const { sources, kubernetes, settings, metrics, clock, random, logger } = options;
   const instance = settings.instance === '' ? hostname() : settings.instance;
+  const keySets = new KeySets({ clock, logger, fetch: fetchKeySet });
   const state = new MeshState({
+    keySets,
     sources,
     domain: options.domain,
     mesh: options.mesh,
@@ -134,6 +137,7 @@ export function assemble(options: AssemblyOptions): Assembly {
       registrar?.close();
       ads.close();
       state.close();
+      keySets.close();
       await Promise.all([...sources.map((source) => source.close()), credentials?.close()]);
     },
   };

@@ -3,6 +3,7 @@ import { type Clock, Debounce, type Logger } from '@xebec/core';
 import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
 import { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, defaultMeshConfig, type MeshConfig } from '@xebec/schemas';
+import type { KeySets } from './key-sets.ts';
 import { decodeMesh, type MeshConfigOrigin } from './mesh-config.ts';
 
 /** Everything may differ, or only the endpoints of some services. */
@@ -18,6 +19,7 @@ export interface MeshStateOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly debounce: { readonly quietMs: number; readonly maxMs: number };
+  readonly keySets?: KeySets;
   /** Told of each change before anything is rebuilt. */
   readonly onChange?: (type: 'config' | 'services' | 'endpoints') => void;
 }
@@ -25,7 +27,7 @@ export interface MeshStateOptions {
 const MESH_CONFIG_MAP = 'istio';
 
 /** All but endpoints, as it was when it was quiet last. */
-type Published = Pick<SnapshotInput, 'mesh' | 'namespaces' | 'services' | 'config' | 'workloads'>;
+type Published = Pick<SnapshotInput, 'mesh' | 'namespaces' | 'services' | 'config' | 'workloads' | 'jwks'>;
 
 /** Gathers all sources into one snapshot after another. Until every source is synced there is none. */
 export class MeshState {
@@ -52,6 +54,10 @@ export class MeshState {
       source.subscribe((changes) => this.#onChanges(changes));
       source.onSynced(() => this.#onSynced());
     }
+    options.keySets?.subscribe(() => {
+      options.onChange?.('config');
+      if (this.#snapshot !== undefined) this.#triggerFull();
+    });
     if (options.sources.length === 0) this.#onSynced();
   }
   /** Undefined until all sources are synced: a proxy must not be told that there is nothing. */
@@ -143,12 +149,16 @@ export class MeshState {
   #rebuild(): void {
     const since = this.#firstChangeAt ?? this.#options.clock.monotonic();
     this.#firstChangeAt = undefined;
+    const config = this.config();
+    const { keySets } = this.#options;
+    keySets?.want(config);
     this.#published = {
       mesh: this.#mesh,
       namespaces: new Map(this.#registry.namespaces()),
       services: this.#registry.services(),
-      config: this.config(),
+      config,
       workloads: this.#registry.workloads(),
+      ...(keySets === undefined ? {} : { jwks: keySets.current }),
     };
     const snapshot = this.#createSnapshot(this.#published);
     this.#snapshot = snapshot;
