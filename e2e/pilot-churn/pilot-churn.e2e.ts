@@ -159,7 +159,14 @@ it(
     }
     await eventually('all proxies to have everything', settled);
     await Promise.all(loads.map((load) => load.stop()));
-    expect(failures).toEqual([]);
+    expect(
+      failures,
+      pilot
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('has not answered') || line.includes('ACK ERROR'))
+        .join('\n'),
+    ).toEqual([]);
     for (const { name, adminPort } of proxies) {
       const text = await (await fetch(`http://127.0.0.1:${adminPort}/stats?filter=update_rejected`)).text();
       const rejected = text.split('\n').filter((line) => line !== '' && !line.endsWith(': 0'));

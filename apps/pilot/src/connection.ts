@@ -14,8 +14,11 @@ import {
 import type { PilotMetrics } from './metrics.ts';
 import type { BuiltView, ProxyViews } from './proxy-views.ts';
 
-/** How long listeners and routes wait for a proxy's answer about clusters and endpoints before they go anyway. */
-const HOLD_MAX_MS = 2_000;
+/**
+ * How long listeners and routes wait for a proxy's answer about clusters and endpoints before they go anyway. A busy machine answers
+ * late, and what goes too early costs requests; so this is as long as Envoy waits for a first answer.
+ */
+const HOLD_MAX_MS = 15_000;
 
 export type XdsRequest = DiscoveryRequest | DeltaDiscoveryRequest;
 
@@ -127,12 +130,14 @@ export class Connection {
     this.#watchHold();
     return responses.length;
   }
+  #stopHolding(): void {
+    this.#context.logger.warn({ proxy: this.proxy.id, waitedMs: HOLD_MAX_MS }, 'the proxy has not answered; what waits for it goes now');
+    this.#send(this.#stream.proceed());
+  }
   /** A proxy that answers too late does not hold up its own listeners and routes for ever. */
   #watchHold(): void {
     this.#holdTimer?.();
-    this.#holdTimer = this.#stream.waiting
-      ? this.#context.clock.setTimeout(() => this.#send(this.#stream.proceed()), HOLD_MAX_MS)
-      : undefined;
+    this.#holdTimer = this.#stream.waiting ? this.#context.clock.setTimeout(() => this.#stopHolding(), HOLD_MAX_MS) : undefined;
   }
 }
 
