@@ -1,4 +1,3 @@
-export { type CelCondition, compileCelText } from './cel/cel-condition.ts';
 export { type AddressPredicate, compileCidr, compileCidrs } from './cidr.ts';
 export { type RouteTableOptions, rewriteHost } from './compile-route.ts';
 export type {

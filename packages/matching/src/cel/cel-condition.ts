@@ -1,4 +1,4 @@
-import { type CelInput, celEnv, isCelError, parse, plan } from '@bufbuild/cel';
+import { type CelInput, celEnv, isCelError, plan } from '@bufbuild/cel';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { errorText, XebecError } from '@xebec/core';
 import { type Expr, ExprSchema } from '@xebec/protos/cel/expr/syntax';
@@ -21,15 +21,6 @@ export function compileCelExpression(expression: CelExpression): CelCondition {
 /** Compiles the form of the API's first years, which has the same bytes. */
 export function compileOldExpr(old: OldExpr): CelCondition {
   return compileExpr(fromBinary(ExprSchema, toBinary(OldExprSchema, old)));
-}
-
-/** Compiles an expression in text. */
-export function compileCelText(source: string): CelCondition {
-  try {
-    return compileExpr(parse(source).expr);
-  } catch (cause) {
-    throw new XebecError('E_MATCHER', `CEL expression "${source}": ${errorText(cause)}`, { cause });
-  }
 }
 
 /** True only when the expression is: an error or another value is no match. */
