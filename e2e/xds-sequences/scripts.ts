@@ -358,8 +358,8 @@ export const scripts: readonly Script[] = [
   {
     name: 'resources that live for a time',
     steps: (stage) => [
-      { name: 'there', set: { cds: [{ ...staticCluster('one', stage.a), ttlMs: 700 }], lds: [inline(stage, 'one')] } },
-      { name: 'over', settleMs: 1200 },
+      { name: 'there', set: { cds: [{ ...staticCluster('one', stage.a), ttlMs: 2000 }], lds: [inline(stage, 'one')] } },
+      { name: 'over', settleMs: 2500 },
       { name: 'back', set: { cds: [{ ...staticCluster('one', stage.b), ttlMs: 30_000 }] } },
     ],
   },
