@@ -141,8 +141,6 @@ export const known: NonNullable<DifferentialFamily['known']> = {
   stats: {
     why: 'follows from the responses above that are refused instead of taken; open: resets that clients cause in their requests are counted at another moment',
     differs: {
-      'cluster.a.upstream_rq_total': ['93', '92'],
-      'cluster.a.upstream_rq_cancelled': ['0', '1'],
       'cluster.a.upstream_cx_protocol_error': ['32', '38'],
       'cluster.a.upstream_rq_2xx': ['54', '52'],
       'cluster.a.upstream_rq_5xx': ['25', '31'],
