@@ -222,30 +222,11 @@ export const accessLogOperators: DifferentialFamily = {
         ],
       },
     },
-    TLS: {
-      why: 'IP names of certificates are not read.',
-      differs: {
-        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
-      },
-    },
-    'TLS with a client certificate': {
-      why: 'IP names of certificates are not read.',
-      differs: {
-        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
-      },
-    },
-    'HTTP/2 over TLS': {
-      why: 'IP names of certificates are not read.',
-      differs: {
-        'result.0.DOWNSTREAM_LOCAL_IP_SAN': ['127.0.0.1', null],
-      },
-    },
     'upstream TLS': {
-      why: 'Of the certificate that is shown to upstreams, and of IP names, nothing is known to logs.',
+      why: 'Of the certificate that is shown to upstreams nothing is known to logs.',
       differs: {
         'result.0.UPSTREAM_LOCAL_DNS_SAN': ['client.example', null],
         'result.0.UPSTREAM_LOCAL_URI_SAN': ['spiffe://cluster.local/ns/default/sa/client', null],
-        'result.0.UPSTREAM_PEER_IP_SAN': ['127.0.0.1', null],
       },
     },
     'gRPC local reply': {

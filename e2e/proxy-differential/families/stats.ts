@@ -301,12 +301,6 @@ export const stats: DifferentialFamily = {
         'answers.0.cluster.h2.http2.nghttp2_upstream_connections': ['1', '0'],
       },
     },
-    'stats of cluster secure': {
-      why: 'Expiry times of certificates are not statistics; `/certs` has them.',
-      differs: {
-        'answers.0.cluster.secure.ssl.certificate.unnamed_ca_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
-      },
-    },
     'stats of cluster once': {
       why: 'Requests per connection are not recorded; the histogram is there and empty.',
       differs: {
@@ -346,19 +340,6 @@ export const stats: DifferentialFamily = {
       differs: {
         'answers.0.http.main.downstream_cx_destroy_local': ['1', '0'],
         'answers.0.http.main.downstream_cx_destroy_remote': ['37', '38'],
-      },
-    },
-    'stats of listener tls': {
-      why: 'Expiry times of certificates are not statistics; `/certs` has them.',
-      differs: {
-        'answers.0.listener.tls.ssl.certificate.unnamed_ca_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
-        'answers.0.listener.tls.ssl.certificate.unnamed_cert_e3b0c442.expiration_unix_time_seconds': ['N', null],
-      },
-    },
-    'stats of the server': {
-      why: 'Only certificates that are secrets count for the days until the first one expires.',
-      differs: {
-        'answers.0.server.days_until_first_cert_expiring': ['29', '4294967295'],
       },
     },
     'stats of managers': {

@@ -33,6 +33,8 @@ export type ResponseFlag =
 export interface PeerCertificate {
   readonly uriSans: readonly string[];
   readonly dnsSans: readonly string[];
+  readonly ipSans?: readonly string[];
+  readonly emailSans?: readonly string[];
   readonly subject: string;
   /** SHA-256 of the DER, hex. */
   readonly sha256: string;

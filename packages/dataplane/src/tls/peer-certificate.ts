@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '@xebec/telemetry';
+import { type SubjectName, subjectNames } from './subject-names.ts';
 
 /** Certificates repeat on every connection of a peer: parsing one costs 50 us, this map does not. */
 const parsed = new Map<string, PeerCertificate>();
@@ -16,10 +17,13 @@ export function describeCertificate(certificate: X509Certificate): PeerCertifica
   const sha256 = createHash('sha256').update(certificate.raw).digest('hex');
   const known = parsed.get(sha256);
   if (known !== undefined) return known;
-  const names = alternativeNames(certificate.subjectAltName);
+  const all = subjectNames(certificate.subjectAltName);
+  const names = (kind: SubjectName['kind']): string[] => all.flatMap((name) => (name.kind === kind ? [name.value] : []));
   const result: PeerCertificate = {
-    uriSans: names.uri,
-    dnsSans: names.dns,
+    uriSans: names('uri'),
+    dnsSans: names('dns'),
+    ipSans: names('ip'),
+    emailSans: names('email'),
     subject: rfc2253(certificate.subject),
     sha256,
     pem: certificate.toString(),
@@ -54,17 +58,6 @@ export function certificateInPem(pem: string | Buffer): PeerCertificate | undefi
   } catch {
     return undefined;
   }
-}
-
-/** Node writes `URI:spiffe://a, DNS:b`; names with special characters stand in JSON quotes. */
-function alternativeNames(text: string | undefined): { uri: string[]; dns: string[] } {
-  const names = { uri: [] as string[], dns: [] as string[] };
-  for (const match of (text ?? '').matchAll(/(URI|DNS):("(?:[^"\\]|\\.)*"|[^,]*)/g)) {
-    const raw = match[2] ?? '';
-    const value = raw.startsWith('"') ? String(JSON.parse(raw)) : raw;
-    (match[1] === 'URI' ? names.uri : names.dns).push(value);
-  }
-  return names;
 }
 
 /** Node gives a distinguished name as lines from the root down; logs and XFCC want `CN=x,O=y`, RFC 2253. */
