@@ -98,7 +98,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.request = head;
     this.#draw = owner.random.next();
     const connection = owner.connectionInfo;
-    if (earlier === undefined) this.settings.earlyMutation?.(head, { info: createStreamInfo(connection, 0, 0), request: head });
+    if (earlier === undefined)
+      this.settings.earlyMutation?.(head, { info: { ...createStreamInfo(connection, 0, 0), protocol: head.version }, request: head });
     // What a redirect leads to has been prepared.
     const client = earlier === undefined ? prepareRequest(head, connection, this.settings) : earlier.info.connection.remoteAddress;
     if (earlier !== undefined) this.#redirects = earlier.#redirects;
@@ -144,7 +145,9 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       const { status, details, location, flag } = this.#refusal;
       const flagged = flag === undefined ? {} : { flag };
       const body = flag === undefined ? '' : 'Bad Request';
-      if (details === 'path_normalization_failed') settings.stats.count('downstream_rq_failed_path_normalization');
+      if (details === 'path_normalization_failed')
+        settings.stats.count(`downstream_rq_${location === undefined ? 'failed_path_normalization' : 'redirected_with_normalized_path'}`);
+      else if (details === 'absolute_path_rejected') settings.stats.count('downstream_rq_non_relative_path');
       // Filters see the answer of a request that they have not seen, and that has no route.
       this.#routeKnown = true;
       if (settings.filters.length > 0) this.#chain = new FilterChain(this);
