@@ -10,15 +10,14 @@ import {
   networkFilterDefinitions,
 } from '@xebec/filters';
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
-import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
-import type { Stats } from '@xebec/telemetry';
 import type { AdminServer } from './admin/admin-server.ts';
 import { ClusterManager } from './clusters/cluster-manager.ts';
 import { type ResolveName, systemResolve } from './clusters/dns-resolver.ts';
 import type { ActiveHealth } from './clusters/host-health.ts';
+import type { DataplaneState } from './dataplane-state.ts';
 import { ClusterCaller } from './http/cluster-caller.ts';
 import { ownAddress } from './http/http-settings.ts';
-import { type DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
+import { ListenerManager } from './listeners/listener-manager.ts';
 import type { SocketOpener } from './listeners/listening-socket.ts';
 import { batchClock } from './net/batch-clock.ts';
 import { endpointAddress } from './net/endpoint-address.ts';
@@ -37,7 +36,7 @@ import { createServerStats } from './runtime/server-stats.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
-import { type ConfigSources, type DataplaneThread, singleThread, type ThreadCommand } from './workers/thread.ts';
+import { type ConfigSources, type DataplaneThread, singleThread } from './workers/thread.ts';
 import { ExtensionStore } from './xds-client/extension-store.ts';
 
 export interface DataplaneOptions {
@@ -71,43 +70,6 @@ export interface DataplaneOptions {
   readonly commandLine?: Readonly<Record<string, string | number | boolean>>;
   /** Somebody asked by `/quitquitquit`. */
   readonly onQuit?: () => void;
-}
-
-/** What the admin API and the app see of a running data plane. */
-export interface DataplaneState {
-  readonly bootstrap: Bootstrap;
-  readonly node: Node;
-  readonly version: string;
-  readonly startedAtMs: number;
-  readonly clock: Clock;
-  readonly stats: Stats;
-  readonly clusters: ClusterManager;
-  readonly listeners: ListenerManager;
-  readonly routes: RouteStore;
-  readonly secrets: SecretStore;
-  readonly extensions: ExtensionStore;
-  readonly logger: Logger;
-  readonly commandLine: Readonly<Record<string, string | number | boolean>>;
-  /** Threads that carry traffic. */
-  readonly concurrency: number;
-  lifecycle: 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE';
-  /** False after `/healthcheck/fail`: connections end with their next responses. */
-  healthy: boolean;
-  /** Downstream connections of all threads. */
-  readonly activeConnections: number;
-  drain(request: DrainRequest): void;
-  resetCounters(): void;
-  /** The logger's level was set. */
-  logLevelChanged(): void;
-  reopenLogs(): void;
-  readonly runtime: RuntimeValues;
-  /** Changes the admin layer, in all threads; false when there is none. */
-  modifyRuntime(changes: readonly (readonly [string, string])[]): boolean;
-  /** Does what the main thread asks of a worker. */
-  obey(command: ThreadCommand): void;
-  /** Brings the numbers of hosts up to date with what workers counted; at once without workers. */
-  refreshHosts(): Promise<void>;
-  quit(): void;
 }
 
 export interface Dataplane {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorText, XebecError } from '@xebec/core';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { createAdminStats } from './admin-stats.ts';
 import { type AdminReply, adminHandlers } from './handlers.ts';
 import { helpText } from './help.ts';

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import type { CertificateSource } from '../tls/secret-store.ts';
 import { subjectNames } from '../tls/subject-names.ts';
 

@@ -1,7 +1,7 @@
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import type { ResourceLimits } from '../clusters/resource-limits.ts';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 
 /** `/clusters` as text: one line per fact, of clusters whose names contain a match. */
 export function clustersText(state: DataplaneState, filter?: RegExp): string {

@@ -16,7 +16,7 @@ import { ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import { protoRegistry } from '../config/proto-registry.ts';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { endpointsOf } from './endpoints-dump.ts';
 import { redacted } from './redaction.ts';
 

@@ -1,5 +1,5 @@
 import type { DescMessage, JsonValue } from '@bufbuild/protobuf';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { type DumpSection, dumpSections } from './config-dump-sections.ts';
 import { fieldNamed, isValidElementMask, isValidMask, masked, parseFieldMask } from './field-mask.ts';
 import type { AdminReply } from './handlers.ts';

@@ -1,4 +1,4 @@
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
 import { type AdminHelp, helpText, homePage } from './help.ts';
 import { activeLevels, setLevels } from './logging.ts';

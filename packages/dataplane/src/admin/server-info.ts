@@ -1,6 +1,6 @@
 import { toJson } from '@bufbuild/protobuf';
 import { NodeSchema } from '@xebec/protos/envoy/config/core/v3/base';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import type { AdminReply } from './handlers.ts';
 
 /** Flags of Envoy that say nothing here, as Envoy shows them when they are not given (envoy.admin.v3.CommandLineOptions). */

@@ -6,7 +6,7 @@ import {
   type HistogramView,
   type StatSample,
 } from '@xebec/telemetry';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { refreshServerStats } from '../runtime/server-stats.ts';
 import type { AdminReply } from './handlers.ts';
 import { withZeros } from './zero-stats.ts';

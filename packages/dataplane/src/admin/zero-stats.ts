@@ -1,5 +1,5 @@
 import { emptyHistogram, type Label, type StatSample } from '@xebec/telemetry';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 
 /**
  * Names that Envoy shows from the start. What counts them here is made when it first counts (a thousand clusters need not keep a

@@ -1,5 +1,5 @@
 import type { StatsScope } from '@xebec/telemetry';
-import type { DataplaneState } from '../dataplane.ts';
+import type { DataplaneState } from '../dataplane-state.ts';
 import { certificateInPem } from '../tls/peer-certificate.ts';
 
 /** Shown, as Envoy shows them, though nothing here counts them. */
