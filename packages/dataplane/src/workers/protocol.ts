@@ -45,6 +45,8 @@ export type ToWorker =
     }
   | { readonly kind: 'resource'; readonly key: string; readonly resource: ResourceBytes }
   | { readonly kind: 'resource-removed'; readonly key: string }
+  /** Nobody follows it any more: what was kept of it may go. */
+  | { readonly kind: 'resource-released'; readonly key: string }
   | { readonly kind: 'resource-timeout'; readonly key: string }
   | { readonly kind: 'socket'; readonly key: string; readonly target: ListenTarget | undefined }
   | {

@@ -6,10 +6,19 @@ import type { FromWorker, ResourceBytes, ToWorker } from './protocol.ts';
 import { subscriptionKey } from './resource-relay.ts';
 import type { ConfigSources } from './thread.ts';
 
+interface Named {
+  readonly watchers: Set<ResourceWatcher>;
+  /** Kept without watchers too: the main thread sends what it follows before it is asked, and does not send it again. */
+  current: ResourceBytes | undefined;
+  timedOut: boolean;
+  /** The main thread knows that this worker follows it. */
+  asked: boolean;
+}
+
 /** A worker's configuration: what the main thread has accepted, as it says. */
 export class RelayedSources implements ConfigSources {
   readonly #send: (message: FromWorker) => void;
-  readonly #named = new Map<string, { readonly watchers: Set<ResourceWatcher>; current: ResourceBytes | undefined; timedOut: boolean }>();
+  readonly #named = new Map<string, Named>();
   readonly #collections = new Map<string, CollectionWatcher>();
 
   constructor(send: (message: FromWorker) => void) {
@@ -17,10 +26,9 @@ export class RelayedSources implements ConfigSources {
   }
   readonly subscribe: Subscribe = (source: ConfigSource, typeUrl, name, watcher) => {
     const key = subscriptionKey(source, typeUrl, name);
-    let named = this.#named.get(key);
-    if (named === undefined) {
-      named = { watchers: new Set(), current: undefined, timedOut: false };
-      this.#named.set(key, named);
+    const named = this.#open(key);
+    if (!named.asked) {
+      named.asked = true;
       this.#send({ kind: 'subscribe', key, source: toBinary(ConfigSourceSchema, source), typeUrl, name });
     }
     const { watchers, current } = named;
@@ -30,8 +38,10 @@ export class RelayedSources implements ConfigSources {
     return () => {
       watchers.delete(watcher);
       queueMicrotask(() => {
-        if (watchers.size > 0 || this.#named.get(key)?.watchers !== watchers) return;
-        this.#named.delete(key);
+        if (watchers.size > 0 || !named.asked) return;
+        named.asked = false;
+        named.timedOut = false;
+        if (named.current === undefined) this.#forget(key, named);
         this.#send({ kind: 'unsubscribe', key });
       });
     };
@@ -52,8 +62,7 @@ export class RelayedSources implements ConfigSources {
         return this.#collections.get(message.statPrefix)?.onChange({ changed, removed: message.removed, complete: false }) ?? [];
       }
       case 'resource': {
-        const named = this.#named.get(message.key);
-        if (named === undefined) return [];
+        const named = this.#open(message.key);
         named.current = message.resource;
         return [...named.watchers].flatMap((watcher) => watcher.onResource(anyOf(message.resource), message.resource.version) ?? []);
       }
@@ -61,7 +70,14 @@ export class RelayedSources implements ConfigSources {
         const named = this.#named.get(message.key);
         if (named === undefined) return [];
         named.current = undefined;
+        if (!named.asked) this.#forget(message.key, named);
         for (const watcher of [...named.watchers]) watcher.onRemoved();
+        return [];
+      }
+      case 'resource-released': {
+        const named = this.#named.get(message.key);
+        // Asked for again meanwhile: an answer is on its way.
+        if (named?.asked === false) this.#forget(message.key, named);
         return [];
       }
       case 'resource-timeout': {
@@ -74,6 +90,17 @@ export class RelayedSources implements ConfigSources {
       default:
         return [];
     }
+  }
+  #open(key: string): Named {
+    let named = this.#named.get(key);
+    if (named === undefined) {
+      named = { watchers: new Set(), current: undefined, timedOut: false, asked: false };
+      this.#named.set(key, named);
+    }
+    return named;
+  }
+  #forget(key: string, named: Named): void {
+    if (this.#named.get(key) === named) this.#named.delete(key);
   }
 }
 

@@ -12,7 +12,10 @@ export interface RelayTarget {
 
 interface Named {
   readonly watchers: Set<ResourceWatcher>;
+  /** Workers that have asked for it. */
   readonly targets: Set<RelayTarget>;
+  /** Workers that have been sent what is current, asked for or not; they keep it until they hear that it is gone or released. */
+  readonly told: Set<RelayTarget>;
   current: { readonly any: Any; readonly version: string } | undefined;
   /** Nothing came in time: those who join later shall not wait either. */
   timedOut: boolean;
@@ -35,11 +38,16 @@ export function subscriptionKey(source: ConfigSource, typeUrl: string, name: str
 /**
  * Stands between the sources of configuration and the main thread's own data plane: what that accepts goes on to workers, what it
  * refuses they never see, and the server hears one answer.
+ *
+ * A server goes by the main thread's answers: once that has a cluster's endpoints, routes to the cluster may follow. So what the
+ * main thread follows goes to all workers in the order in which it was accepted, before they ask: a busy worker that only then
+ * asked for endpoints would have the route first, and answer 503 until they came.
  */
 export class ResourceRelay implements ConfigSources {
   readonly #inner: ConfigSources;
   readonly #named = new Map<string, Named>();
   readonly #collections = new Map<string, Collection>();
+  readonly #workers = new Set<RelayTarget>();
   #inForce: InForce = () => [];
 
   constructor(inner: ConfigSources) {
@@ -54,6 +62,7 @@ export class ResourceRelay implements ConfigSources {
     const named = this.#open(key, source, typeUrl, name, watcher.statPrefix, (fresh) => fresh.watchers.add(watcher));
     if (!named.watchers.has(watcher)) {
       named.watchers.add(watcher);
+      this.#tell(key, name, named, this.#workers);
       if (named.current !== undefined) watcher.onResource(named.current.any, named.current.version);
       else if (named.timedOut) queueMicrotask(() => watcher.onTimeout?.());
     }
@@ -88,6 +97,10 @@ export class ResourceRelay implements ConfigSources {
   close(): void {
     this.#inner.close();
   }
+  /** A worker starts: from now on it gets what the main thread follows. */
+  join(target: RelayTarget): void {
+    this.#workers.add(target);
+  }
   /** A worker follows a collection: it gets all of it now, or once it is there. */
   followCollection(statPrefix: string, target: RelayTarget): void {
     const collection = this.#collections.get(statPrefix);
@@ -106,11 +119,9 @@ export class ResourceRelay implements ConfigSources {
   /** A worker follows one resource. */
   followResource(key: string, source: ConfigSource, typeUrl: string, name: string, target: RelayTarget): void {
     const named = this.#open(key, source, typeUrl, name, undefined, (fresh) => fresh.targets.add(target));
-    const { current } = named;
-    if (named.targets.has(target) && current === undefined && !named.timedOut) return;
+    if (named.targets.has(target) && named.current === undefined && !named.timedOut) return;
     named.targets.add(target);
-    if (current !== undefined)
-      target.send({ kind: 'resource', key, resource: resourceBytes(current.any.typeUrl, name, current.any.value, current.version) });
+    if (named.current !== undefined) this.#tell(key, name, named, [target]);
     else if (named.timedOut) target.send({ kind: 'resource-timeout', key });
   }
   unfollowResource(key: string, target: RelayTarget): void {
@@ -121,8 +132,10 @@ export class ResourceRelay implements ConfigSources {
   }
   /** A worker is gone. */
   forget(target: RelayTarget): void {
+    this.#workers.delete(target);
     for (const collection of this.#collections.values()) collection.targets.delete(target);
     for (const [key, named] of this.#named) {
+      named.told.delete(target);
       if (named.targets.delete(target)) this.#closeUnused(key, named);
     }
   }
@@ -137,7 +150,14 @@ export class ResourceRelay implements ConfigSources {
   ): Named {
     const existing = this.#named.get(key);
     if (existing !== undefined) return existing;
-    const named: Named = { watchers: new Set(), targets: new Set(), current: undefined, timedOut: false, stop: () => undefined };
+    const named: Named = {
+      watchers: new Set(),
+      targets: new Set(),
+      told: new Set(),
+      current: undefined,
+      timedOut: false,
+      stop: () => undefined,
+    };
     this.#named.set(key, named);
     first(named);
     try {
@@ -146,7 +166,8 @@ export class ResourceRelay implements ConfigSources {
         onRemoved: () => {
           named.current = undefined;
           for (const watcher of [...named.watchers]) watcher.onRemoved();
-          for (const target of named.targets) target.send({ kind: 'resource-removed', key });
+          for (const target of new Set([...named.targets, ...named.told])) target.send({ kind: 'resource-removed', key });
+          named.told.clear();
         },
         onTimeout: () => {
           named.timedOut = true;
@@ -166,9 +187,20 @@ export class ResourceRelay implements ConfigSources {
     for (const watcher of [...named.watchers]) refusal = watcher.onResource(any, version) ?? refusal;
     if (refusal !== undefined) return refusal;
     named.current = { any, version };
-    for (const target of named.targets)
-      target.send({ kind: 'resource', key, resource: resourceBytes(any.typeUrl, name, any.value, version) });
+    const holders = [...named.targets, ...named.told];
+    named.told.clear();
+    this.#tell(key, name, named, named.watchers.size > 0 ? this.#workers : holders);
     return undefined;
+  }
+  /** Sends what is current to those who have not got it. */
+  #tell(key: string, name: string, named: Named, targets: Iterable<RelayTarget>): void {
+    const { current, told } = named;
+    if (current === undefined) return;
+    for (const target of targets) {
+      if (told.has(target)) continue;
+      told.add(target);
+      target.send({ kind: 'resource', key, resource: resourceBytes(current.any.typeUrl, name, current.any.value, current.version) });
+    }
   }
   #closeUnused(key: string, named: Named): void {
     if (named.watchers.size > 0 || named.targets.size > 0 || this.#named.get(key) !== named) return;
@@ -176,6 +208,7 @@ export class ResourceRelay implements ConfigSources {
     queueMicrotask(() => {
       if (named.watchers.size > 0 || named.targets.size > 0 || this.#named.get(key) !== named) return;
       this.#named.delete(key);
+      for (const target of named.told) target.send({ kind: 'resource-released', key });
       named.stop();
     });
   }

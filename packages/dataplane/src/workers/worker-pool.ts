@@ -143,6 +143,7 @@ export class WorkerPool implements DataplaneThread {
       resourceLimits: { maxYoungGenerationSizeMb },
     });
     slot.worker = worker;
+    this.#relay?.join(slot);
     slot.startedAtMs = clock.monotonic();
     slot.remote = new RemoteStats();
     this.stats.attach(slot.remote);
