@@ -58,11 +58,10 @@ export function caseResources(name: string): Record<'clusters' | 'listeners' | '
   const snapshot = createSnapshot({
     version: 'case',
     mesh: mesh.value,
-    namespaces: platform.namespaces(),
-    services: platform.services(),
-    endpoints: platform.endpoints(),
-    config: objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
-    workloads: platform.workloads(),
+    ...platform.view(
+      mesh.value,
+      objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
+    ),
   });
   const all = generateAll(snapshot, proxyOf(name));
   return {

@@ -154,10 +154,7 @@ export class MeshState {
     keySets?.want(config);
     this.#published = {
       mesh: this.#mesh,
-      namespaces: new Map(this.#registry.namespaces()),
-      services: this.#registry.services(),
-      config,
-      workloads: this.#registry.workloads(),
+      ...this.#registry.view(this.#mesh, config),
       ...(keySets === undefined ? {} : { jwks: keySets.current }),
     };
     const snapshot = this.#createSnapshot(this.#published);

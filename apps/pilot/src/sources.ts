@@ -18,6 +18,10 @@ import { decodeMesh } from './mesh-config.ts';
 const MIXER_COLLECTIONS = 'istio/policy/';
 const PILOT_GROUPS = new Set(['networking.istio.io', 'security.istio.io', 'telemetry.istio.io', 'extensions.istio.io']);
 
+/** What the registry of services reads. */
+const PLATFORM = ['v1/Service', 'discovery.k8s.io/v1/EndpointSlice', 'v1/Pod', 'v1/Node', 'v1/Namespace'];
+const INGRESSES = ['networking.k8s.io/v1/Ingress', 'networking.k8s.io/v1/IngressClass'];
+
 export interface SourceOptions {
   readonly configDir: string;
   readonly mcpAddr: string;
@@ -44,7 +48,8 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
     // Without galley, and without a directory, the API server is the only place that configuration can come from.
     const alone = options.mcpAddr === '' && options.configDir === '';
     const watched = [
-      ...platformKinds(['v1/Service', 'discovery.k8s.io/v1/EndpointSlice', 'v1/Pod', 'v1/Node', 'v1/Namespace']),
+      ...platformKinds(PLATFORM),
+      ...platformKinds(INGRESSES).map((kind) => ({ ...kind, optional: true })),
       ...(options.mcpAddr === '' ? platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' })) : []),
       ...(alone ? meshKinds(PILOT_GROUPS) : []),
     ];

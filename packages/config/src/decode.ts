@@ -9,9 +9,11 @@ export const PLATFORM_KINDS: Readonly<Record<string, string>> = {
   'v1/Namespace': '/api/v1/namespaces',
   'v1/ConfigMap': '/api/v1/configmaps',
   'discovery.k8s.io/v1/EndpointSlice': '/apis/discovery.k8s.io/v1/endpointslices',
+  'networking.k8s.io/v1/Ingress': '/apis/networking.k8s.io/v1/ingresses',
+  'networking.k8s.io/v1/IngressClass': '/apis/networking.k8s.io/v1/ingressclasses',
 };
 
-const CLUSTER_SCOPED = new Set(['Node', 'Namespace']);
+const CLUSTER_SCOPED = new Set(['Node', 'Namespace', 'IngressClass']);
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

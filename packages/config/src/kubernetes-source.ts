@@ -13,6 +13,8 @@ export interface WatchedKind {
   readonly path: string;
   /** Such as `metadata.name=istio`. */
   readonly fieldSelector?: string;
+  /** Kinds that the mesh can do without: where reading them is forbidden, there are none. */
+  readonly optional?: boolean;
 }
 
 /** The mesh's own kinds, each in its storage version. */
@@ -105,10 +107,10 @@ export function createKubernetesSource(options: KubernetesSourceOptions): Config
     start: async () => {
       if (options.watched.length === 0) store.markSynced();
       for (const watched of options.watched) {
-        const { fieldSelector, path } = watched;
+        const { fieldSelector, path, optional = false } = watched;
         const { api, clock, random, logger } = options;
         const selector = fieldSelector === undefined ? {} : { fieldSelector };
-        reflectors.push(startReflector({ api, path, handler: handlerFor(watched), clock, random, logger, ...selector }));
+        reflectors.push(startReflector({ api, path, handler: handlerFor(watched), optional, clock, random, logger, ...selector }));
       }
     },
     close: async () => {

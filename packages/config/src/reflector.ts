@@ -13,6 +13,8 @@ export interface ReflectorOptions {
   /** `/apis/networking.istio.io/v1/virtualservices`. */
   readonly path: string;
   readonly fieldSelector?: string;
+  /** A list that is forbidden counts as empty, until it no longer is. */
+  readonly optional?: boolean;
   readonly handler: ReflectorHandler;
   readonly clock: Clock;
   readonly random: Random;
@@ -85,6 +87,10 @@ export function startReflector(options: ReflectorOptions): { close(): Promise<vo
         // starting: what is known stays true.
         if (error instanceof ApiError && error.status === 404) {
           if (!listed) handler.onList([]);
+        } else if (error instanceof ApiError && error.status === 403 && options.optional === true && !listed) {
+          handler.onList([]);
+          if (!failing) logger.warn({ path }, `${path} is not read: ${errorText(error)}`);
+          failing = true;
         } else if (!gone && !failing) {
           failing = true;
           logger.warn({ path }, `watching ${path} failed, trying again: ${errorText(error)}`);

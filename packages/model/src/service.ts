@@ -31,6 +31,8 @@ export interface Service {
   readonly aliasOf?: string;
   /** Endpoints near the client come first, also without outlier detection. */
   readonly trafficDistribution?: 'zone' | 'node';
+  /** Callers reach only endpoints on their own node. */
+  readonly nodeLocal?: boolean;
   /** Namespaces that see it: `*`, `.`, `~` or names. */
   readonly exportTo: readonly string[];
   /** Pod labels it selects; absent when endpoints are listed by hand. */
@@ -67,6 +69,8 @@ export interface Endpoint {
   /** `istio` where a sidecar terminates mTLS. */
   readonly tlsMode: 'istio' | 'disabled';
   readonly network: string;
+  /** Node that the workload runs on, where that is known. */
+  readonly nodeName?: string;
 }
 
 /** Key of a service in the snapshot: one hostname may exist in several namespaces. */

@@ -1,2 +1,8 @@
 export { plannedChanges } from './kubernetes/planned.ts';
-export { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange, type RegistryDelta } from './kubernetes/registry.ts';
+export {
+  KubernetesRegistry,
+  REGISTRY_KINDS,
+  type RegistryChange,
+  type RegistryDelta,
+  type RegistryView,
+} from './kubernetes/registry.ts';

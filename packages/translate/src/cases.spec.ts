@@ -13,7 +13,8 @@ import { type Rendered, renderSnapshot } from './testing/scenario.ts';
 
 /**
  * `cases/<topic>/<name>/`: `config.yaml` (Kubernetes and Istio objects), `node.json` (the proxy), `meshconfig.yaml` where it
- * matters, and `golden.yaml`: what the Istio objects and mesh settings change in what the proxy gets. `UPDATE_GOLDENS=1`
+ * matters, and `golden.yaml`: what the Istio objects and mesh settings change in what the proxy gets, and
+ * in topic `kubernetes` what the Kubernetes objects do. `UPDATE_GOLDENS=1`
  * rewrites the goldens; read the difference before it is committed.
  */
 const root = new URL('../cases/', import.meta.url);
@@ -35,11 +36,10 @@ function render(objects: readonly ConfigObject[], meshConfig: unknown, node: Jso
   const snapshot = createSnapshot({
     version: 'case',
     mesh: mesh.value,
-    namespaces: platform.namespaces(),
-    services: platform.services(),
-    endpoints: platform.endpoints(),
-    config: objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
-    workloads: platform.workloads(),
+    ...platform.view(
+      mesh.value,
+      objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
+    ),
   });
   return renderSnapshot(snapshot, proxy.value);
 }
@@ -57,11 +57,9 @@ function golden(directory: URL): string {
     return [];
   });
   const mesh: unknown = existsSync(new URL('meshconfig.yaml', directory)) ? parse(read('meshconfig.yaml')) : {};
-  const before = render(
-    objects.filter(({ kind }) => REGISTRY_KINDS.has(kind)),
-    {},
-    node,
-  );
+  // Cases of the platform itself begin with an empty mesh.
+  const platformObjects = directory.pathname.includes('/cases/kubernetes/') ? [] : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind));
+  const before = render(platformObjects, {}, node);
   const after = render(objects, mesh ?? {}, node);
   return stringify(
     {

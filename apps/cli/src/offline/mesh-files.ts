@@ -29,15 +29,9 @@ export function meshOfFiles(paths: readonly string[], options: MeshFilesOptions)
   const { manifests, objects, problems } = readManifests(paths.flatMap(filesOf));
   const registry = new KubernetesRegistry('cluster.local');
   registry.apply(options.planned ? plannedChanges(manifests) : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind)).map(toChange));
-  const snapshot = createSnapshot({
-    version: 'offline',
-    mesh: readMeshConfig(options.meshConfigFile),
-    namespaces: registry.namespaces(),
-    services: registry.services(),
-    endpoints: registry.endpoints(),
-    workloads: registry.workloads(),
-    config: objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
-  });
+  const mesh = readMeshConfig(options.meshConfigFile);
+  const config = objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind));
+  const snapshot = createSnapshot({ version: 'offline', mesh, ...registry.view(mesh, config) });
   return { snapshot, problems };
 }
 

@@ -46,10 +46,6 @@ export function shop(rules: string, meshConfig: unknown = {}): MeshSnapshot {
   return createSnapshot({
     version: 'shop',
     mesh: mesh.value,
-    namespaces: registry.namespaces(),
-    services: registry.services(),
-    endpoints: registry.endpoints(),
-    workloads: registry.workloads(),
-    config,
+    ...registry.view(mesh.value, config),
   });
 }

@@ -8,6 +8,7 @@ export interface KubernetesMeta {
   readonly labels?: Readonly<Record<string, string>> | null;
   readonly annotations?: Readonly<Record<string, string>> | null;
   readonly creationTimestamp?: string | null;
+  readonly deletionTimestamp?: string | null;
   readonly ownerReferences?: readonly { readonly kind?: string; readonly name?: string; readonly controller?: boolean }[] | null;
 }
 
@@ -28,8 +29,13 @@ export interface KubernetesService {
     readonly externalName?: string;
     readonly publishNotReadyAddresses?: boolean;
     readonly trafficDistribution?: string;
+    readonly internalTrafficPolicy?: string;
+    readonly externalIPs?: readonly string[] | null;
     readonly selector?: Readonly<Record<string, string>> | null;
     readonly ports?: readonly KubernetesServicePort[] | null;
+  };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] | null };
   };
 }
 
@@ -50,10 +56,52 @@ export interface KubernetesEndpointSlice {
 
 export interface KubernetesPod {
   readonly metadata?: KubernetesMeta;
-  readonly spec?: { readonly serviceAccountName?: string; readonly nodeName?: string; readonly hostNetwork?: boolean };
-  readonly status?: { readonly phase?: string; readonly podIP?: string };
+  readonly spec?: {
+    readonly serviceAccountName?: string;
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly containers?: readonly KubernetesContainer[] | null;
+    readonly initContainers?: readonly (KubernetesContainer & { readonly restartPolicy?: string })[] | null;
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly { readonly type?: string; readonly status?: string }[] | null;
+  };
+}
+
+export interface KubernetesContainer {
+  readonly ports?: readonly { readonly name?: string; readonly containerPort?: number; readonly protocol?: string }[] | null;
 }
 
 export interface KubernetesNode {
   readonly metadata?: KubernetesMeta;
+  readonly status?: { readonly addresses?: readonly { readonly type?: string; readonly address?: string }[] | null };
+}
+
+export interface IngressBackend {
+  readonly service?: { readonly name?: string; readonly port?: { readonly name?: string; readonly number?: number } };
+}
+
+export interface IngressPath {
+  readonly path?: string;
+  readonly pathType?: string;
+  readonly backend?: IngressBackend;
+}
+
+export interface KubernetesIngress {
+  readonly metadata?: KubernetesMeta;
+  readonly spec?: {
+    readonly ingressClassName?: string;
+    readonly defaultBackend?: IngressBackend;
+    readonly tls?: readonly { readonly hosts?: readonly string[] | null; readonly secretName?: string }[] | null;
+    readonly rules?:
+      | readonly { readonly host?: string; readonly http?: { readonly paths?: readonly IngressPath[] | null } | null }[]
+      | null;
+  };
+}
+
+export interface KubernetesIngressClass {
+  readonly metadata?: KubernetesMeta;
+  readonly spec?: { readonly controller?: string };
 }

@@ -46,6 +46,13 @@ describe('plannedChanges', () => {
   it('leaves the sidecar out where the template says so', () => {
     expect(endpointsOf(registry(service, deployment('reviews-v1', { app: 'reviews' }, 'false')))).toMatchObject([{ tlsMode: 'disabled' }]);
   });
+  it('follows a named target port to its number in each pod', () => {
+    const other = deployment('reviews-v2', { app: 'reviews' });
+    const containers = [{ ports: [{ name: 'web', containerPort: 9090 }] }];
+    const template = { ...other.spec.template, spec: { ...other.spec.template.spec, containers } };
+    const mesh = registry(service, deployment('reviews-v1', { app: 'reviews' }), { ...other, spec: { template } });
+    expect(endpointsOf(mesh).map(({ workloadName, port }) => `${workloadName} ${port}`)).toEqual(['reviews-v1 8080', 'reviews-v2 9090']);
+  });
   it('adds no endpoints to a service that brings its own', () => {
     const slice = {
       apiVersion: 'discovery.k8s.io/v1',

@@ -9,7 +9,9 @@ interface PodTemplate {
   readonly spec?: {
     readonly serviceAccountName?: string;
     readonly containers?:
-      | readonly { readonly ports?: readonly { readonly name?: string; readonly containerPort?: number }[] | null }[]
+      | readonly {
+          readonly ports?: readonly { readonly name?: string; readonly containerPort?: number; readonly protocol?: string }[] | null;
+        }[]
       | null;
   };
 }
@@ -60,10 +62,10 @@ export function plannedChanges(manifests: readonly unknown[], defaultNamespace =
       changes.push({ kind, namespace, name, raw: object });
     }
   }
-  for (const service of services) {
-    if (sliced.has(`${service.namespace}/${service.name}`)) continue;
-    const raw = sliceOf(service.raw, service.name, service.namespace, pods);
-    if (raw !== undefined) changes.push({ kind: 'EndpointSlice', namespace: service.namespace, name: `${service.name}-planned`, raw });
+  for (const { raw, name, namespace } of services) {
+    if (sliced.has(`${namespace}/${name}`)) continue;
+    for (const slice of slicesOf(raw, name, namespace, pods))
+      changes.push({ kind: 'EndpointSlice', namespace, name: slice.metadata?.name ?? '', raw: slice });
   }
   return changes;
 }
@@ -82,8 +84,8 @@ function podOf(object: Manifest, name: string, namespace: string, podIP: string)
   const { serviceAccountName } = template.spec ?? {};
   const raw: KubernetesPod = {
     metadata: { name, namespace, labels, annotations },
-    spec: serviceAccountName === undefined ? {} : { serviceAccountName },
-    status: { phase: 'Running', podIP },
+    spec: { containers: template.spec?.containers ?? [], ...(serviceAccountName === undefined ? {} : { serviceAccountName }) },
+    status: { phase: 'Running', podIP, conditions: [{ type: 'Ready', status: 'True' }] },
   };
   const ports = new Map<string, number>();
   for (const container of template.spec?.containers ?? []) {
@@ -100,34 +102,39 @@ function withAddress(object: Manifest, clusterIP: string): KubernetesService {
   return spec.clusterIP === undefined && spec.type !== 'ExternalName' ? { ...service, spec: { ...spec, clusterIP } } : service;
 }
 
-function sliceOf(
-  service: KubernetesService,
-  name: string,
-  namespace: string,
-  pods: readonly PlannedPod[],
-): KubernetesEndpointSlice | undefined {
+/** One slice for the pods that agree on their ports: a named target port may be another number in another pod. */
+function slicesOf(service: KubernetesService, name: string, namespace: string, pods: readonly PlannedPod[]): KubernetesEndpointSlice[] {
   const selector = Object.entries(service.spec?.selector ?? {});
-  if (selector.length === 0) return undefined;
-  const chosen = pods.filter((pod) => pod.namespace === namespace && selector.every(([key, value]) => pod.labels[key] === value));
-  const [first] = chosen;
-  if (first === undefined) return undefined;
-  return {
-    metadata: { name: `${name}-planned`, namespace, labels: { 'kubernetes.io/service-name': name } },
+  if (selector.length === 0) return [];
+  const groups = new Map<string, { readonly ports: NonNullable<KubernetesEndpointSlice['ports']>; readonly pods: PlannedPod[] }>();
+  for (const pod of pods) {
+    if (pod.namespace !== namespace || !selector.every(([key, value]) => pod.labels[key] === value)) continue;
+    const ports = (service.spec?.ports ?? []).map((port) => ({
+      name: port.name ?? '',
+      port: targetOf(port, pod),
+      protocol: port.protocol ?? 'TCP',
+    }));
+    const key = JSON.stringify(ports);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { ports, pods: [pod] });
+    else group.pods.push(pod);
+  }
+  return [...groups.values()].map(({ ports, pods: members }, index) => ({
+    metadata: {
+      name: index === 0 ? `${name}-planned` : `${name}-planned-${index + 1}`,
+      namespace,
+      labels: { 'kubernetes.io/service-name': name },
+    },
     addressType: 'IPv4',
-    endpoints: chosen.map((pod) => ({
+    endpoints: members.map((pod) => ({
       addresses: [pod.address],
       conditions: { ready: true },
       targetRef: { kind: 'Pod', name: pod.name, namespace },
     })),
-    ports: (service.spec?.ports ?? []).map((port) => ({
-      name: port.name ?? '',
-      port: targetOf(port, first),
-      protocol: port.protocol ?? 'TCP',
-    })),
-  };
+    ports,
+  }));
 }
 
-/** Pods of one slice agree on their ports, so the first speaks for all. */
 function targetOf(port: KubernetesServicePort, pod: PlannedPod): number {
   const { targetPort } = port;
   return (typeof targetPort === 'string' ? pod.ports.get(targetPort) : targetPort) ?? port.port ?? 0;

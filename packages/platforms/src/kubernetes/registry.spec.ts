@@ -30,7 +30,7 @@ function pod(name: string, ip: string, labels: Record<string, string> = {}) {
       ownerReferences: [{ kind: 'ReplicaSet', name: 'reviews-v1-abc', controller: true }],
     },
     spec: { serviceAccountName: 'bookinfo-reviews', nodeName: 'n1' },
-    status: { podIP: ip, phase: 'Running' },
+    status: { podIP: ip, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
   });
 }
 
@@ -106,7 +106,7 @@ describe('KubernetesRegistry', () => {
       { ip: '3', pod: 'c', conditions: { ready: false, serving: true, terminating: true } },
       { ip: '4', pod: 'd', conditions: { ready: false, serving: false, terminating: true } },
     ];
-    registry.apply([service, slice(endpoints)]);
+    registry.apply([service, slice(endpoints), ...endpoints.map((endpoint) => pod(endpoint.pod, endpoint.ip))]);
     expect(
       registry
         .endpoints()

@@ -1,11 +1,22 @@
-import { type Endpoint, type EndpointHealth, type Service, serviceKey, type Workload } from '@xebec/model';
-import type { KubernetesEndpointSlice, KubernetesNode, KubernetesPod, KubernetesService } from './objects.ts';
-import { hasAddress, toWorkload } from './pod.ts';
+import { type Endpoint, type Service, serviceKey, type Workload } from '@xebec/model';
+import type { ConfigObject, MeshConfig } from '@xebec/schemas';
+import { discovers } from './discovery-selectors.ts';
+import { addressesOf, endpointsOfSlice, type SliceAddress, withoutDuplicates } from './endpoint-slice.ts';
+import { ingressConfig } from './ingress.ts';
+import type {
+  KubernetesEndpointSlice,
+  KubernetesIngress,
+  KubernetesIngressClass,
+  KubernetesNode,
+  KubernetesPod,
+  KubernetesService,
+} from './objects.ts';
+import { bareWorkload, isServing, toWorkload } from './pod.ts';
 import { externalNameEndpoints, isExternalName, toService } from './service.ts';
 
 /** What a batch of changes did to the registry. */
 export interface RegistryDelta {
-  /** Services, namespaces or nodes came, went or changed: everything may look different. */
+  /** Services, namespaces, nodes or Ingresses came, went or changed: everything may look different. */
   readonly full: boolean;
   /** Pods came, went or changed address, labels or account. */
   readonly workloads: boolean;
@@ -22,13 +33,36 @@ export interface RegistryChange {
   readonly raw: unknown;
 }
 
-export const REGISTRY_KINDS: ReadonlySet<string> = new Set(['Service', 'EndpointSlice', 'Pod', 'Node', 'Namespace']);
+/** What a mesh sees of the registry: all, or what is in namespaces that its `discoverySelectors` choose. */
+export interface RegistryView {
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly services: readonly Service[];
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  readonly workloads: readonly Workload[];
+  /** The given objects and those made of Ingresses. */
+  readonly config: readonly ConfigObject[];
+}
+
+export const REGISTRY_KINDS: ReadonlySet<string> = new Set([
+  'Service',
+  'EndpointSlice',
+  'Pod',
+  'Node',
+  'Namespace',
+  'Ingress',
+  'IngressClass',
+]);
 
 interface SliceEntry {
   readonly service: string;
-  readonly pods: ReadonlySet<string>;
-  readonly nodes: ReadonlySet<string>;
+  /** Pods it names, and `@address` of what it lists without a pod. */
+  readonly workloads: ReadonlySet<string>;
   readonly raw: KubernetesEndpointSlice;
+}
+
+interface NamespaceEntry {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /**
@@ -37,17 +71,27 @@ interface SliceEntry {
  */
 export class KubernetesRegistry {
   readonly #domain: string;
+  readonly #cluster: string;
   readonly #services = new Map<string, { readonly raw: KubernetesService; readonly service: Service }>();
   readonly #slices = new Map<string, SliceEntry>();
   readonly #slicesOfService = new Map<string, Set<string>>();
-  readonly #slicesOfPod = new Map<string, Set<string>>();
+  readonly #slicesOfWorkload = new Map<string, Set<string>>();
   readonly #pods = new Map<string, KubernetesPod>();
+  readonly #podsByAddress = new Map<string, Set<string>>();
+  readonly #workloads = new Map<string, Workload>();
   readonly #nodes = new Map<string, KubernetesNode>();
-  readonly #namespaces = new Map<string, Readonly<Record<string, string>>>();
+  readonly #podsOfNode = new Map<string, Set<string>>();
+  readonly #namespaces = new Map<string, NamespaceEntry>();
+  readonly #ingresses = new Map<string, KubernetesIngress>();
+  readonly #ingressClasses = new Map<string, KubernetesIngressClass>();
   readonly #endpoints = new Map<string, readonly Endpoint[]>();
+  /** What Ingresses made last, by kind and name: what is as before stays the same object, and costs nothing further on. */
+  #derived: ReadonlyMap<string, { readonly text: string; readonly object: ConfigObject }> = new Map();
 
-  constructor(domain: string) {
+  /** `cluster` is the identity of this cluster, as proxies say it. */
+  constructor(domain: string, cluster = 'Kubernetes') {
     this.#domain = domain;
+    this.#cluster = cluster;
   }
   services(): readonly Service[] {
     return [...this.#services.values()].map(({ service }) => service);
@@ -58,11 +102,41 @@ export class KubernetesRegistry {
   }
   /** Labels by namespace. */
   namespaces(): ReadonlyMap<string, Readonly<Record<string, string>>> {
-    return this.#namespaces;
+    return new Map([...this.#namespaces].map(([name, { labels }]) => [name, labels]));
   }
-  /** Pods with an address: what a ServiceEntry's workloadSelector may choose. */
+  /** Pods that are ready: what a ServiceEntry's workloadSelector may choose. */
   workloads(): readonly Workload[] {
-    return [...this.#pods.values()].filter(hasAddress).map((pod) => toWorkload(pod, this.#nodes.get(pod.spec?.nodeName ?? '')));
+    return [...this.#pods].flatMap(([id, pod]) => (isServing(pod) ? [this.#workloadOf(id, pod)] : []));
+  }
+  /** What a mesh with these settings sees, beside configuration that came from elsewhere. */
+  view(mesh: MeshConfig, config: readonly ConfigObject[]): RegistryView {
+    const sees = discovers(mesh, this.namespaces());
+    const derived = this.#fromIngresses(mesh, sees);
+    const namespaces = this.namespaces();
+    const all = [...config, ...derived];
+    if (sees.all) return { namespaces, services: this.services(), endpoints: this.#endpoints, workloads: this.workloads(), config: all };
+    return {
+      namespaces,
+      services: this.services().filter(({ namespace }) => sees(namespace)),
+      endpoints: this.#endpoints,
+      workloads: this.workloads().filter(({ namespace }) => sees(namespace)),
+      config: [...config.filter(({ metadata }) => sees(metadata.namespace)), ...derived],
+    };
+  }
+  #fromIngresses(mesh: MeshConfig, sees: (namespace: string) => boolean): ConfigObject[] {
+    if (this.#ingresses.size === 0 && this.#derived.size === 0) return [];
+    const seen = [...this.#ingresses.values()].filter(({ metadata }) => sees(metadata?.namespace ?? 'default'));
+    const services = (id: string) => this.#services.get(id)?.raw;
+    const made = ingressConfig(seen, { classes: this.#ingressClasses, services, mesh, domain: this.#domain });
+    this.#derived = new Map(
+      made.map((object) => {
+        const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`;
+        const text = JSON.stringify(object);
+        const before = this.#derived.get(key);
+        return [key, before?.text === text ? before : { text, object }];
+      }),
+    );
+    return [...this.#derived.values()].map(({ object }) => object);
   }
   // The raw objects come from the API server, which has checked them; every field is read as optional.
   apply(changes: Iterable<RegistryChange>): RegistryDelta {
@@ -93,9 +167,11 @@ export class KubernetesRegistry {
       case 'Node':
         return this.#applyNode(id, change.raw as KubernetesNode | undefined, dirty);
       case 'Namespace':
-        if (change.raw === undefined) this.#namespaces.delete(id);
-        else this.#namespaces.set(id, (change.raw as KubernetesNode).metadata?.labels ?? {});
-        return true;
+        return this.#applyNamespace(id, change.raw as KubernetesNode | undefined, dirty);
+      case 'Ingress':
+        return put(this.#ingresses, id, change.raw as KubernetesIngress | undefined);
+      case 'IngressClass':
+        return put(this.#ingressClasses, id, change.raw as KubernetesIngressClass | undefined);
       default:
         return false;
     }
@@ -108,40 +184,52 @@ export class KubernetesRegistry {
       this.#endpoints.delete(serviceKey(before.service));
       return true;
     }
-    const service = toService(raw, this.#domain);
+    const service = toService(raw, this.#domain, this.#namespaces.get(raw.metadata?.namespace ?? 'default')?.annotations);
     this.#services.set(id, { raw, service });
     dirty.add(id);
+    // An Ingress may name a port of it, which is part of the service.
     return before === undefined || JSON.stringify(before.service) !== JSON.stringify(service);
+  }
+  #applyNamespace(name: string, raw: KubernetesNode | undefined, dirty: Set<string>): boolean {
+    if (raw === undefined) this.#namespaces.delete(name);
+    else this.#namespaces.set(name, { labels: raw.metadata?.labels ?? {}, annotations: raw.metadata?.annotations ?? {} });
+    for (const [id, { raw: service }] of this.#services)
+      if ((service.metadata?.namespace ?? 'default') === name) this.#applyService(id, service, dirty);
+    return true;
   }
   #applySlice(id: string, raw: KubernetesEndpointSlice | undefined, dirty: Set<string>): void {
     const before = this.#slices.get(id);
     if (before !== undefined) {
       dirty.add(before.service);
-      this.#slicesOfService.get(before.service)?.delete(id);
-      for (const pod of before.pods) this.#slicesOfPod.get(pod)?.delete(id);
+      drop(this.#slicesOfService, before.service, id);
+      for (const workload of before.workloads) drop(this.#slicesOfWorkload, workload, id);
       this.#slices.delete(id);
     }
     if (raw === undefined) return;
-    const namespace = raw.metadata?.namespace ?? 'default';
     const serviceName = raw.metadata?.labels?.['kubernetes.io/service-name'];
     if (serviceName === undefined || serviceName === '') return;
-    const service = `${namespace}/${serviceName}`;
-    const targets = (raw.endpoints ?? []).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef] : []));
-    const pods = new Set(targets.map((target) => `${target.namespace ?? namespace}/${target.name ?? ''}`));
-    const nodes = new Set((raw.endpoints ?? []).flatMap(({ nodeName }) => nodeName ?? []));
-    this.#slices.set(id, { service, pods, nodes, raw });
+    const service = `${raw.metadata?.namespace ?? 'default'}/${serviceName}`;
+    const workloads = new Set(addressesOf(raw).map(({ pod, address }) => pod ?? `@${address}`));
+    this.#slices.set(id, { service, workloads, raw });
     memberOf(this.#slicesOfService, service).add(id);
-    for (const pod of pods) memberOf(this.#slicesOfPod, pod).add(id);
+    for (const workload of workloads) memberOf(this.#slicesOfWorkload, workload).add(id);
     dirty.add(service);
   }
   #applyPod(id: string, raw: KubernetesPod | undefined, dirty: Set<string>): boolean {
     const before = this.#pods.get(id);
+    const address = raw?.status?.podIP ?? '';
+    const earlier = before?.status?.podIP ?? '';
+    const node = raw?.spec?.nodeName ?? '';
+    this.#workloads.delete(id);
+    drop(this.#podsByAddress, earlier, id);
+    drop(this.#podsOfNode, before?.spec?.nodeName ?? '', id);
     if (raw === undefined) this.#pods.delete(id);
-    else this.#pods.set(id, raw);
-    for (const slice of this.#slicesOfPod.get(id) ?? []) {
-      const service = this.#slices.get(slice)?.service;
-      if (service !== undefined) dirty.add(service);
+    else {
+      this.#pods.set(id, raw);
+      if (address !== '') memberOf(this.#podsByAddress, address).add(id);
+      if (node !== '') memberOf(this.#podsOfNode, node).add(id);
     }
+    for (const workload of [id, `@${address}`, `@${earlier}`]) this.#markSlicesOf(workload, dirty);
     return identityOf(before) !== identityOf(raw);
   }
   #applyNode(id: string, raw: KubernetesNode | undefined, dirty: Set<string>): boolean {
@@ -150,8 +238,17 @@ export class KubernetesRegistry {
     else this.#nodes.set(id, raw);
     // Kubelets renew the status of their node all the time; only labels say where it stands.
     if (JSON.stringify(before?.metadata?.labels ?? {}) === JSON.stringify(raw?.metadata?.labels ?? {})) return false;
-    for (const slice of this.#slices.values()) if (slice.nodes.has(id) || slice.pods.size > 0) dirty.add(slice.service);
+    for (const pod of this.#podsOfNode.get(id) ?? []) {
+      this.#workloads.delete(pod);
+      for (const workload of [pod, `@${this.#pods.get(pod)?.status?.podIP ?? ''}`]) this.#markSlicesOf(workload, dirty);
+    }
     return true;
+  }
+  #markSlicesOf(workload: string, dirty: Set<string>): void {
+    for (const slice of this.#slicesOfWorkload.get(workload) ?? []) {
+      const service = this.#slices.get(slice)?.service;
+      if (service !== undefined) dirty.add(service);
+    }
   }
   /** Computes the endpoints of a service again; returns its key when they changed. */
   #recompute(name: string): string | undefined {
@@ -161,67 +258,61 @@ export class KubernetesRegistry {
     const key = serviceKey(service);
     const endpoints = isExternalName(raw)
       ? externalNameEndpoints(raw, service)
-      : [...(this.#slicesOfService.get(name) ?? [])].sort().flatMap((slice) => this.#endpointsOfSlice(slice, raw));
-    const unique = [
-      ...new Map(endpoints.map((endpoint) => [`${endpoint.servicePortName} ${endpoint.address} ${endpoint.port}`, endpoint])).values(),
-    ];
+      : withoutDuplicates(
+          [...(this.#slicesOfService.get(name) ?? [])].sort().flatMap((id) => {
+            const slice = this.#slices.get(id);
+            return slice === undefined ? [] : endpointsOfSlice(slice.raw, service, (at) => this.#workloadAt(at));
+          }),
+        );
     const before = this.#endpoints.get(key) ?? [];
-    if (JSON.stringify(before) === JSON.stringify(unique)) return undefined;
-    this.#endpoints.set(key, unique);
+    if (JSON.stringify(before) === JSON.stringify(endpoints)) return undefined;
+    this.#endpoints.set(key, endpoints);
     return key;
   }
-  #endpointsOfSlice(sliceId: string, service: KubernetesService): readonly Endpoint[] {
-    const slice = this.#slices.get(sliceId)?.raw;
-    if (slice === undefined || slice.addressType === 'FQDN') return [];
-    const namespace = slice.metadata?.namespace ?? 'default';
-    return (slice.endpoints ?? []).flatMap((raw) => {
-      const health = healthOf(raw.conditions ?? {}, service.spec?.publishNotReadyAddresses === true);
-      const address = raw.addresses?.[0];
-      if (health === undefined || address === undefined) return [];
-      const pod =
-        raw.targetRef?.kind === 'Pod' ? this.#pods.get(`${raw.targetRef.namespace ?? namespace}/${raw.targetRef.name ?? ''}`) : undefined;
-      const node = this.#nodes.get(raw.nodeName ?? pod?.spec?.nodeName ?? '');
-      const workload = toWorkload(pod ?? {}, node);
-      return (slice.ports ?? []).flatMap((port): Endpoint[] => {
-        if (port.port === undefined || port.port === null) return [];
-        return [
-          {
-            address,
-            port: port.port,
-            servicePortName: port.name ?? '',
-            labels: workload.labels,
-            namespace,
-            serviceAccount: pod === undefined ? '' : workload.serviceAccount,
-            workloadName: pod === undefined ? (raw.targetRef?.name ?? '') : workload.workloadName,
-            locality: workload.locality,
-            weight: 1,
-            health,
-            tlsMode: workload.tlsMode,
-            network: workload.network,
-          },
-        ];
-      });
-    });
+  #workloadAt({ address, pod: named, namespace }: SliceAddress): { workload: Workload; nodeName: string } | undefined {
+    // Whoever lists an address by hand may still mean a pod; on a node's own address many may be, and the first must do.
+    const id = named ?? [...(this.#podsByAddress.get(address) ?? [])].sort().find((candidate) => candidate.startsWith(`${namespace}/`));
+    const pod = id === undefined ? undefined : this.#pods.get(id);
+    if (named === undefined && (pod === undefined || !isServing(pod))) return { workload: bareWorkload('', this.#cluster), nodeName: '' };
+    // A pod that failed is as good as gone, whatever slices still say.
+    if (id === undefined || pod === undefined || pod.status?.phase === 'Failed') return undefined;
+    return { workload: this.#workloadOf(id, pod), nodeName: pod.spec?.nodeName ?? '' };
+  }
+  #workloadOf(id: string, pod: KubernetesPod): Workload {
+    const known = this.#workloads.get(id);
+    if (known !== undefined) return known;
+    const workload = toWorkload(pod, this.#nodes.get(pod.spec?.nodeName ?? ''), this.#cluster);
+    this.#workloads.set(id, workload);
+    return workload;
   }
 }
 
-/** `ready` unset means ready; an endpoint that ends but still serves drains; one that ends and serves no more is gone. */
-function healthOf(
-  conditions: { readonly ready?: boolean | null; readonly serving?: boolean | null; readonly terminating?: boolean | null },
-  publishNotReady: boolean,
-): EndpointHealth | undefined {
-  if (conditions.terminating === true) return conditions.serving === false ? undefined : 'draining';
-  return conditions.ready === false && !publishNotReady ? 'unhealthy' : 'healthy';
-}
-
-/** What of a pod others can see besides its readiness, which comes with the slices. */
+/** What of a pod others can see besides what comes with the slices. */
 function identityOf(pod: KubernetesPod | undefined): string {
-  if (pod === undefined || !hasAddress(pod)) return '';
-  return JSON.stringify([pod.status?.podIP, pod.metadata?.labels, pod.spec?.serviceAccountName, pod.spec?.nodeName]);
+  if (pod === undefined || !isServing(pod)) return '';
+  const { containers, initContainers, serviceAccountName, nodeName } = pod.spec ?? {};
+  const ports = [...(containers ?? []), ...(initContainers ?? [])].map((container) => container.ports);
+  return JSON.stringify([pod.status?.podIP, pod.metadata?.labels, serviceAccountName, nodeName, ports]);
 }
 
 function idOf(change: RegistryChange): string {
   return change.namespace === '' ? change.name : `${change.namespace}/${change.name}`;
+}
+
+/** Whether anything but the object's status and version became different. */
+function put<T extends { readonly metadata?: object; readonly spec?: unknown }>(
+  map: Map<string, T>,
+  id: string,
+  raw: T | undefined,
+): boolean {
+  const before = map.get(id);
+  if (raw === undefined) return map.delete(id);
+  map.set(id, raw);
+  return before === undefined || visibleOf(before) !== visibleOf(raw);
+}
+
+function visibleOf({ metadata, spec }: { readonly metadata?: KubernetesService['metadata']; readonly spec?: unknown }): string {
+  return JSON.stringify([metadata?.annotations, metadata?.creationTimestamp, spec]);
 }
 
 function memberOf(index: Map<string, Set<string>>, key: string): Set<string> {
@@ -231,4 +322,10 @@ function memberOf(index: Map<string, Set<string>>, key: string): Set<string> {
     index.set(key, set);
   }
   return set;
+}
+
+function drop(index: Map<string, Set<string>>, key: string, member: string): void {
+  const set = index.get(key);
+  set?.delete(member);
+  if (set?.size === 0) index.delete(key);
 }

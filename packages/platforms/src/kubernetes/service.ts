@@ -2,10 +2,14 @@ import { type Endpoint, protocolOfPort, type Resolution, type Service, type Serv
 import type { KubernetesService, KubernetesServicePort } from './objects.ts';
 
 const DISTRIBUTION_ANNOTATION = 'networking.istio.io/traffic-distribution';
+const CANONICAL_ACCOUNTS_ANNOTATION = 'alpha.istio.io/canonical-serviceaccounts';
 const EXPORT_TO_ANNOTATION = 'networking.istio.io/exportTo';
 
-/** The mesh's service for a Kubernetes Service. `domain` is the cluster's DNS domain. */
-export function toService(raw: KubernetesService, domain: string): Service {
+/**
+ * The mesh's service for a Kubernetes Service. `domain` is the cluster's DNS domain; the annotations of its namespace say how near
+ * endpoints must be where the service itself does not.
+ */
+export function toService(raw: KubernetesService, domain: string, namespaceAnnotations: Readonly<Record<string, string>> = {}): Service {
   const { metadata = {}, spec = {} } = raw;
   const name = metadata.name ?? '';
   const namespace = metadata.namespace ?? 'default';
@@ -23,21 +27,39 @@ export function toService(raw: KubernetesService, domain: string): Service {
     resolution,
     meshExternal: external,
     headless,
-    exportTo: exportTo(metadata.annotations?.[EXPORT_TO_ANNOTATION]),
+    exportTo: listOf(metadata.annotations?.[EXPORT_TO_ANNOTATION]),
     ...(spec.selector === undefined || spec.selector === null ? {} : { selector: spec.selector }),
     ...(external ? { aliasOf: spec.externalName ?? '' } : {}),
-    ...trafficDistribution(spec.trafficDistribution ?? metadata.annotations?.[DISTRIBUTION_ANNOTATION]),
+    ...trafficDistribution(
+      spec.trafficDistribution,
+      metadata.annotations?.[DISTRIBUTION_ANNOTATION],
+      namespaceAnnotations[DISTRIBUTION_ANNOTATION],
+    ),
+    ...(spec.internalTrafficPolicy === 'Local' ? { nodeLocal: true } : {}),
     labels: metadata.labels ?? {},
     creationTimestamp: metadata.creationTimestamp ?? '',
-    subjectAltNames: [],
+    subjectAltNames: listOf(metadata.annotations?.[CANONICAL_ACCOUNTS_ANNOTATION]),
   };
 }
 
-/** `PreferClose` is the older name of the same zone. */
-function trafficDistribution(text: string | undefined): Pick<Service, 'trafficDistribution'> {
-  if (text === 'PreferClose' || text === 'PreferSameZone') return { trafficDistribution: 'zone' };
-  return text === 'PreferSameNode' ? { trafficDistribution: 'node' } : {};
+/**
+ * `PreferClose` is the older name of the same zone. A field that says something else leaves the word to the annotations; an annotation
+ * that says something else ends the search. Annotations are read in any case.
+ */
+function trafficDistribution(
+  field: string | undefined,
+  ...annotations: readonly (string | undefined)[]
+): Pick<Service, 'trafficDistribution'> {
+  const annotated = annotations.find((annotation) => annotation !== undefined && annotation !== '')?.toLowerCase();
+  const distribution = DISTRIBUTIONS.get(field?.toLowerCase() ?? '') ?? DISTRIBUTIONS.get(annotated ?? '');
+  return distribution === undefined ? {} : { trafficDistribution: distribution };
 }
+
+const DISTRIBUTIONS: ReadonlyMap<string, 'zone' | 'node'> = new Map([
+  ['preferclose', 'zone'],
+  ['prefersamezone', 'zone'],
+  ['prefersamenode', 'node'],
+]);
 
 export function isExternalName(raw: KubernetesService): boolean {
   return raw.spec?.type === 'ExternalName' && (raw.spec.externalName ?? '') !== '';
@@ -78,7 +100,7 @@ function toServicePort(port: KubernetesServicePort): ServicePort {
   };
 }
 
-function exportTo(annotation: string | undefined): readonly string[] {
+function listOf(annotation: string | undefined): readonly string[] {
   return (annotation ?? '')
     .split(',')
     .map((entry) => entry.trim())

@@ -31,7 +31,9 @@ export function loadAssignment(
   const endpoints = snapshot
     .endpoints(service, port.name)
     // What is not ready gets no traffic; what is about to go is still announced, so that its connections may end.
-    .filter((endpoint) => endpoint.health !== 'unhealthy')
+    // Where the nearest come first, callers must know how many of these are there, to see when to go further.
+    .filter((endpoint) => endpoint.health !== 'unhealthy' || service.trafficDistribution !== undefined)
+    .filter((endpoint) => service.nodeLocal !== true || endpoint.nodeName === proxy.metadata.NODE_NAME)
     .filter((endpoint) => !isNarrow(subsetLabels) || selects(subsetLabels, endpoint.labels));
   const groups = new Map<string, { locality: Endpoint['locality']; endpoints: Endpoint[] }>();
   for (const endpoint of endpoints) {
@@ -61,7 +63,9 @@ function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint
       case: 'endpoint' as const,
       value: { address: listenAddress(endpoint.address, endpoint.port) },
     },
-    ...(endpoint.health === 'draining' ? { healthStatus: HealthStatus.DRAINING } : {}),
+    ...(endpoint.health === 'healthy'
+      ? {}
+      : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
     metadata: {
       filterMetadata: {
         ...((tlsMode === undefined ? speaksMtls(snapshot, endpoint) : tlsMode === 'ISTIO_MUTUAL')

@@ -24,6 +24,9 @@ import { appliesHere, type MatchSite } from './source-match.ts';
 export type Route = Fields<typeof RouteSchema>;
 type RouteAction = Fields<typeof RouteActionSchema>;
 
+/** On VirtualServices that were made of Ingresses. */
+const ROUTE_SEMANTICS = 'internal.istio.io/route-semantics';
+
 /** A route and whether it takes everything: gateways move such routes behind those of other VirtualServices. */
 export interface HttpRouteOutput {
   readonly route: Route;
@@ -67,7 +70,7 @@ function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | un
   const action = actionOf(config, http, common, site);
   return {
     ...(name === '' ? {} : { name }),
-    match: routeMatch(match),
+    match: routeMatch(match, config.metadata.annotations[ROUTE_SEMANTICS] === 'ingress'),
     metadata: { filterMetadata: { istio: { config: configPath(config) }, [RULE_METADATA]: { rule } } },
     decorator: { operation: `${action.operationHost}${operationPath(match)}` },
     typedPerFilterConfig: {

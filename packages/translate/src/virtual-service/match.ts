@@ -14,8 +14,8 @@ type QueryMatcher = Fields<typeof QueryParameterMatcherSchema>;
 type MetadataMatcher = Fields<typeof MetadataMatcherSchema>;
 type StringMatcher = Fields<typeof StringMatcherSchema>;
 
-/** The match of one Envoy route; without a match, everything. */
-export function routeMatch(match: HttpMatch | undefined): RouteMatch {
+/** The match of one Envoy route; without a match, everything. `wholeSegments`: prefixes of paths end where a segment ends. */
+export function routeMatch(match: HttpMatch | undefined, wholeSegments = false): RouteMatch {
   if (match === undefined) return { pathSpecifier: { case: 'prefix', value: '/' } };
   const headers: HeaderMatcher[] = [];
   const dynamicMetadata: MetadataMatcher[] = [];
@@ -34,7 +34,7 @@ export function routeMatch(match: HttpMatch | undefined): RouteMatch {
   if (match.authority !== undefined) headers.push(headerMatcher(':authority', match.authority, false));
   if (match.scheme !== undefined) headers.push(headerMatcher(':scheme', match.scheme, false));
   return {
-    ...pathFields(match),
+    ...pathFields(match, wholeSegments),
     headers,
     queryParameters: sorted(match.queryParams).map(([name, value]) => queryMatcher(name, value)),
     dynamicMetadata,
@@ -59,10 +59,12 @@ export function operationPath(match: HttpMatch | undefined): string {
   return uri?.regex ?? '/*';
 }
 
-function pathFields(match: HttpMatch): RouteMatch {
+function pathFields(match: HttpMatch, wholeSegments: boolean): RouteMatch {
   const { uri } = match;
   const caseSensitive = match.ignoreUriCase !== true;
   if (uri?.exact !== undefined) return { pathSpecifier: { case: 'path', value: uri.exact }, caseSensitive };
+  if (uri?.prefix !== undefined && uri.prefix !== '/' && wholeSegments)
+    return { pathSpecifier: { case: 'pathSeparatedPrefix', value: uri.prefix.replace(/\/$/, '') }, caseSensitive };
   if (uri?.prefix !== undefined) return { pathSpecifier: { case: 'prefix', value: uri.prefix }, caseSensitive };
   if (uri?.regex !== undefined) return { pathSpecifier: { case: 'safeRegex', value: { regex: uri.regex } }, caseSensitive };
   return { pathSpecifier: { case: 'prefix', value: '/' }, caseSensitive };
