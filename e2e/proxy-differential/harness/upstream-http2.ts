@@ -59,6 +59,8 @@ function pairs(raw: readonly string[]): Field[] {
 function grouped(fields: readonly Field[] = []): OutgoingHttpHeaders {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of fields) {
+    // HTTP/2 knows no headers of connections.
+    if (name === 'connection' || name === 'proxy-connection') continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
   }

@@ -11,6 +11,7 @@ for (const { seed, scene, differs } of result.found) {
   for (const [path, [envoy, xebec]] of Object.entries(differs))
     console.log(`  ${path}: envoy ${JSON.stringify(envoy)} xebec ${JSON.stringify(xebec)}`);
 }
+for (const [kind, count] of [...result.counts].sort((a, b) => b[1] - a[1])) console.log(`${count} × ${kind}`);
 console.log(
   `compared ${result.compared}, equal ${result.equal} (${((100 * result.equal) / result.compared).toFixed(2)} %), refused by both: ${result.refused}, kinds of differences: ${result.found.length}`,
 );

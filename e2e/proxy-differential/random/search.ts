@@ -22,6 +22,8 @@ export interface SearchResult {
   /** Scenes whose configuration both refused. */
   readonly refused: number;
   readonly found: readonly Found[];
+  /** How often each kind was seen. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 /** Scenes in one pair of processes; each has a listener, and there are 120 ports. */
@@ -47,6 +49,7 @@ export async function search(
     const certificates = await makeCertificates(directory);
     const total = { compared: 0, equal: 0, refused: 0 };
     const kinds = new Map<string, Found>();
+    const counts = new Map<string, number>();
     for (let at = 0; at < seeds.length; at += BATCH) {
       const batch = seeds.slice(at, at + BATCH);
       const scenes = batch.map((seed) => generateScene(seed));
@@ -68,6 +71,7 @@ export async function search(
           if (one === undefined && before) continue;
           before = true;
           const kept = { seed, scene: one === undefined ? scene : { ...scene, asks: [one] }, differs };
+          counts.set(kindOf(differs), (counts.get(kindOf(differs)) ?? 0) + 1);
           if (!kinds.has(kindOf(differs))) kinds.set(kindOf(differs), kept);
         }
       }
@@ -76,7 +80,7 @@ export async function search(
       );
     }
     const found = [...kinds.values()];
-    return { ...total, found: options.shrink ? await shrinkAll(found, directory, certificates, options.say) : found };
+    return { ...total, counts, found: options.shrink ? await shrinkAll(found, directory, certificates, options.say) : found };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { XebecError } from '@xebec/core';
-import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory } from '@xebec/filters';
+import { type FilterContext, filterSupport, type HttpFilterDefinition, type HttpFilterFactory, type NodeInfo } from '@xebec/filters';
 import { type AddressPredicate, type CompiledRouteTable, compileCidrs, type HeaderMutation, optionalDurationMs } from '@xebec/matching';
 import type { ExtensionConfigSource } from '@xebec/protos/envoy/config/core/v3/config_source';
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '@xebec/protos/envoy/config/core/v3/protocol';
@@ -24,6 +24,7 @@ import type { HcmStats } from './hcm-stats.ts';
 import { compileHeaderCase, type HeaderCase } from './header-case.ts';
 import { type Http2Settings, serverHttp2SettingsOf } from './http2-options.ts';
 import type { LocalReplyRewrite } from './local-reply-rewrite.ts';
+import { compileProxyStatus, type ProxyStatus } from './proxy-status.ts';
 
 /** The route table in force; RDS replaces it. Undefined until the first one has come. */
 export interface RouteSource {
@@ -63,6 +64,10 @@ export interface HttpSettings {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly via: string;
+  /** Undefined: answers do not say what failed. */
+  readonly proxyStatus: ProxyStatus | undefined;
+  /** `add_user_agent`: what requests say of the proxy that they came through. */
+  readonly userAgent: ProxyNode | undefined;
   /** Put in place of a request's scheme; empty leaves it. */
   readonly schemeOverwrite: string;
   readonly headerCase: HeaderCase;
@@ -118,6 +123,9 @@ export interface HttpSettings {
   zonePart(zone: string): string | undefined;
 }
 
+/** Who the proxy is, by its bootstrap; empty where that does not say. */
+export type ProxyNode = Pick<NodeInfo, 'id' | 'cluster'>;
+
 const hour = 3_600_000;
 const fiveMinutes = 300_000;
 
@@ -154,6 +162,7 @@ export function compileHttpSettings(
     | 'rewriteLocalReply'
     | 'zonePart'
   >,
+  node: ProxyNode,
 ): HttpSettings {
   const common = proto.commonHttpProtocolOptions;
   const details = proto.setCurrentClientCertDetails;
@@ -185,6 +194,8 @@ export function compileHttpSettings(
     preserveExternalRequestId: proto.preserveExternalRequestId,
     alwaysSetRequestIdInResponse: proto.alwaysSetRequestIdInResponse,
     via: proto.via,
+    proxyStatus: compileProxyStatus(proto, proto.serverName === '' ? 'envoy' : proto.serverName, node.id),
+    userAgent: proto.addUserAgent === true ? node : undefined,
     schemeOverwrite:
       proto.schemeHeaderTransformation?.transformation.case === 'schemeToOverwrite'
         ? proto.schemeHeaderTransformation.transformation.value

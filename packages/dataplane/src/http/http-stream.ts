@@ -423,8 +423,8 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   sendHead(head: ResponseHead, endStream: boolean): void {
     this.#headSent = true;
     const { info, settings } = this;
+    finishResponseHead(head, this.request, settings, info, !this.#replied);
     info.responseCode = head.status;
-    finishResponseHead(head, this.request, settings, !this.#replied);
     this.trace?.onResponse(head);
     if (this.#closes(head)) head.headers.push('connection', 'close');
     settings.stats.answered(head.status);

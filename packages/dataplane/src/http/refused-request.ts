@@ -3,6 +3,7 @@ import { createStreamInfo, type FormatContext, type StreamInfo } from '@xebec/te
 import { type RefusalAnswer, type RefusedRequest, type RequestHead, type ResponseHead, removeHeader } from '@xebec/wire';
 import type { HttpSettings } from './http-settings.ts';
 import { replyMessage } from './local-reply.ts';
+import { throughFilters } from './refused-stream.ts';
 import { finishResponseHead } from './response-headers.ts';
 
 /** The codec's words, where Envoy's details are others than `http1.codec_error`. */
@@ -86,8 +87,10 @@ export function answerRefused(
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/1.1';
   info.responseCodeDetails = late ? timeouts[detail] : (codes[detail] ?? 'http1.codec_error');
-  const { response, body } = answerOf(status, noHost ? '' : late ? detail : (bodies[status] ?? ''), head, settings, info);
-  finishResponseHead(response, head ?? noHead, settings, false);
+  if (detail === 'stream timeout') info.responseFlags.add('SI');
+  const made = answerOf(status, noHost ? '' : late ? detail : (bodies[status] ?? ''), head, settings, info);
+  const { response, body } = settings.filters.length === 0 ? made : throughFilters(made.response, Buffer.from(made.body), settings, info);
+  finishResponseHead(response, head ?? noHead, settings, info, false);
   // Of a request that is known its own stream tells.
   if (!refused.known) {
     const { stats } = settings;
@@ -100,8 +103,7 @@ export function answerRefused(
     stats.rqRxReset.add(1);
     if (settings.accessLogs.length > 0) {
       info.responseCode = response.status;
-      if (detail === 'stream timeout') info.responseFlags.add('SI');
-      else if (!noHost && !late) info.responseFlags.add('DPE');
+      if (detail !== 'stream timeout' && !noHost && !late) info.responseFlags.add('DPE');
       info.bytesSent = body.length;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
       for (const log of settings.accessLogs) log.log(context);

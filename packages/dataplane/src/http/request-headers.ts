@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { isGrpcRequest } from '@xebec/matching';
 import type { ConnectionInfo } from '@xebec/telemetry';
-import { type HeaderList, header, headerJoined, type RequestHead, setHeader } from '@xebec/wire';
+import { type HeaderList, header, headerJoined, type RequestHead, removeHeader, setHeader } from '@xebec/wire';
 import { forwardedClientCert } from './forwarded-client-cert.ts';
-import type { HttpSettings } from './http-settings.ts';
+import type { HttpSettings, ProxyNode } from './http-settings.ts';
 import { isNormalPath, normalizePath } from './path-normalization.ts';
 import { requestId } from './request-id.ts';
 
@@ -102,13 +102,20 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
     proto = own;
     headers.push('x-forwarded-proto', own);
   }
+  if (settings.appendForwardedPort && header(headers, 'x-forwarded-port') === undefined)
+    headers.push('x-forwarded-port', String(connection.localPort));
   if (settings.schemeOverwrite !== '') head.scheme = settings.schemeOverwrite;
   else if (head.version === 'HTTP/2') {
     if (head.scheme !== 'http' && head.scheme !== 'https') head.scheme = head.scheme.toLowerCase();
   } else if (head.version === 'HTTP/1.0' && head.authority === '' && settings.defaultHost !== '') head.authority = settings.defaultHost;
   if (settings.schemeOverwrite === '' && head.version !== 'HTTP/2' && (proto === 'http' || proto === 'https')) head.scheme = proto;
   if (internal) setHeader(headers, 'x-envoy-internal', 'true');
-  else if ((seen & seenEnvoy) !== 0) removeForged(headers, edge);
+  else {
+    if ((seen & seenEnvoy) !== 0) removeForged(headers, edge);
+    const own = settings.routes.current?.internalOnlyHeaders;
+    if (own !== undefined) for (let i = 0; i < own.length; i++) removeHeader(headers, own[i] ?? '');
+  }
+  if (settings.userAgent !== undefined) sayProxy(headers, settings.userAgent);
   if (edge) setHeader(headers, 'x-envoy-external-address', client);
   if (settings.generateRequestId) {
     if ((seen & seenRequestId) === 0) headers.push('x-request-id', requestId());
@@ -231,6 +238,12 @@ function joinForwardedFor(headers: HeaderList): string | undefined {
 export function appendVia(headers: HeaderList, via: string): void {
   const before = headerJoined(headers, 'via');
   setHeader(headers, 'via', before === undefined ? via : `${before}, ${via}`);
+}
+
+function sayProxy(headers: HeaderList, { id, cluster }: ProxyNode): void {
+  setHeader(headers, 'x-envoy-downstream-service-cluster', cluster);
+  if ((header(headers, 'user-agent') ?? '') === '') setHeader(headers, 'user-agent', cluster);
+  if (id !== '') setHeader(headers, 'x-envoy-downstream-service-node', id);
 }
 
 function appendForwardedFor(headers: HeaderList, before: string | undefined, address: string): void {

@@ -1,5 +1,7 @@
+import type { StreamInfo } from '@xebec/telemetry';
 import { type HeaderList, header, type RequestHead, type ResponseHead, setHeader } from '@xebec/wire';
 import type { HttpSettings } from './http-settings.ts';
+import { addProxyStatus } from './proxy-status.ts';
 import { appendVia } from './request-headers.ts';
 
 const hopByHop = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
@@ -17,8 +19,14 @@ function currentDate(): string {
   return dateText;
 }
 
-/** The last changes to a response's head: hop-by-hop headers out; `date`, `server`, `via` and the request id in. */
-export function finishResponseHead(head: ResponseHead, request: RequestHead, settings: HttpSettings, fromUpstream: boolean): void {
+/** The last changes to a response's head: hop-by-hop headers out; `date`, `server`, `via`, the request id and `proxy-status` in. */
+export function finishResponseHead(
+  head: ResponseHead,
+  request: RequestHead,
+  settings: HttpSettings,
+  info: StreamInfo,
+  fromUpstream: boolean,
+): void {
   const { headers } = head;
   if (fromUpstream) dropHopByHop(headers, head.status === 101 && request.version !== 'HTTP/2');
   if (header(headers, 'date') === undefined) headers.push('date', currentDate());
@@ -30,6 +38,7 @@ export function finishResponseHead(head: ResponseHead, request: RequestHead, set
     const id = header(request.headers, 'x-request-id');
     if (id !== undefined) setHeader(headers, 'x-request-id', id);
   }
+  if (settings.proxyStatus !== undefined) addProxyStatus(head, info, settings.proxyStatus);
 }
 
 function dropHopByHop(headers: HeaderList, upgraded: boolean): void {

@@ -160,22 +160,26 @@ function compileHttpManager(
   if (handle === undefined) throw new XebecError('E_CONFIG', `${where}: set route_config, rds or scoped_routes`);
   const stats = createHcmStats(environment.stats, proto.statPrefix, environment.stats.scope(`listener.${place.statName}`));
   const traced = compileHttpTracing(proto, place.direction, stats.scope, environment, where);
-  const settings = compileHttpSettings(proto, {
-    routes: handle.source,
-    filters: compiled.filters,
-    upgradeFilters: compiled.upgradeFilters,
-    suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
-    accessLogs: environment.accessLogs.compile(proto.accessLog),
-    tracing: traced?.tracing,
-    stats,
-    bufferLimitBytes: place.bufferLimitBytes,
-    rewriteLocalReply: compileLocalReply(proto.localReplyConfig, {
-      environment: environment.formatEnvironment,
-      matchers: { header: compileHeaderLookup, metadata: compileMetadataMatcher, random: () => random.next() },
-      readDataSource,
-    }),
-    zonePart: (zone) => (environment.zone === '' ? undefined : `zone.${environment.zone}.${zone}`),
-  });
+  const settings = compileHttpSettings(
+    proto,
+    {
+      routes: handle.source,
+      filters: compiled.filters,
+      upgradeFilters: compiled.upgradeFilters,
+      suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
+      accessLogs: environment.accessLogs.compile(proto.accessLog),
+      tracing: traced?.tracing,
+      stats,
+      bufferLimitBytes: place.bufferLimitBytes,
+      rewriteLocalReply: compileLocalReply(proto.localReplyConfig, {
+        environment: environment.formatEnvironment,
+        matchers: { header: compileHeaderLookup, metadata: compileMetadataMatcher, random: () => random.next() },
+        readDataSource,
+      }),
+      zonePart: (zone) => (environment.zone === '' ? undefined : `zone.${environment.zone}.${zone}`),
+    },
+    environment.node,
+  );
   const parts = { settings, clusters, clock, random };
   return {
     create: ({ socket, connection, info }) => new HttpConnection(socket, connection, parts, info),
