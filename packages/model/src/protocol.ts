@@ -18,7 +18,6 @@ const BY_APP_PROTOCOL: Readonly<Record<string, Protocol>> = {
   'kubernetes.io/h2c': 'http2',
   'kubernetes.io/ws': 'http',
   'kubernetes.io/wss': 'https',
-  'kubernetes.io/grpc': 'grpc',
 };
 
 /** Ports where the server speaks first, or the protocol is known not to be HTTP: sniffing there would wait for ever. */
@@ -32,16 +31,16 @@ export interface PortNaming {
   readonly transport?: 'TCP' | 'UDP' | 'SCTP';
 }
 
-/** The protocol of a Kubernetes service port, as Istio selects it; `auto` where nothing says. */
+/**
+ * The protocol of a Kubernetes service port, as Istio selects it: `appProtocol` if it is set, even if nobody knows it, else the name.
+ * `auto` where nothing says.
+ */
 export function protocolOfPort(port: PortNaming): Protocol {
   if (port.transport === 'UDP' || port.transport === 'SCTP') return 'udp';
-  const given = port.appProtocol?.toLowerCase();
-  if (given !== undefined && given !== '') {
-    const known = BY_APP_PROTOCOL[given] ?? BY_NAME[given];
-    if (known !== undefined) return known;
-  }
-  const name = port.name?.toLowerCase() ?? '';
-  if (name === 'grpc-web' || name.startsWith('grpc-web-')) return 'grpc-web';
+  const standard = BY_APP_PROTOCOL[port.appProtocol ?? ''];
+  if (standard !== undefined) return standard;
+  const name = (port.appProtocol ?? port.name ?? '').toLowerCase();
+  if (name.startsWith('grpc-web')) return 'grpc-web';
   const known = BY_NAME[name.split('-')[0] ?? ''];
   if (known !== undefined) return known;
   return SERVER_FIRST_PORTS.has(port.number) ? 'tcp' : 'auto';

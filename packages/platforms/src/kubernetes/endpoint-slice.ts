@@ -1,4 +1,4 @@
-import type { Endpoint, EndpointHealth, Service, Workload } from '@xebec/model';
+import type { Endpoint, EndpointHealth, Workload } from '@xebec/model';
 import type { KubernetesEndpointSlice } from './objects.ts';
 
 type SliceEndpoint = NonNullable<KubernetesEndpointSlice['endpoints']>[number];
@@ -30,11 +30,11 @@ function addressesOfEndpoint({ addresses, targetRef }: SliceEndpoint, namespace:
  * The endpoints of a slice. One whose pod is not known yet is left out until it is: without the pod's account callers could not tell
  * whom they talk to.
  */
-export function endpointsOfSlice(slice: KubernetesEndpointSlice, service: Service, workloadAt: WorkloadAt): Endpoint[] {
+export function endpointsOfSlice(slice: KubernetesEndpointSlice, workloadAt: WorkloadAt): Endpoint[] {
   if (slice.addressType === 'FQDN') return [];
   const namespace = slice.metadata?.namespace ?? 'default';
   return (slice.endpoints ?? []).flatMap((raw) => {
-    const health = healthOf(raw.conditions ?? {}, service.trafficDistribution !== undefined);
+    const health = healthOf(raw.conditions ?? {});
     if (health === undefined) return [];
     return addressesOfEndpoint(raw, namespace).flatMap((at) => {
       const found = workloadAt(at);
@@ -79,11 +79,10 @@ export function withoutDuplicates(endpoints: readonly Endpoint[]): Endpoint[] {
 
 /**
  * `ready` unset means ready, and who is ready takes calls even while it ends (slices of services with publishNotReadyAddresses say so).
- * An endpoint that ends but still serves drains; one that ends and serves no more is gone. Where callers are told of endpoints that
- * are not ready, one of which nobody says whether it ends counts as ending.
+ * An endpoint that ends but still serves drains; one that ends and serves no more is gone.
  */
-function healthOf(conditions: NonNullable<SliceEndpoint['conditions']>, tellsUnready: boolean): EndpointHealth | undefined {
+function healthOf(conditions: NonNullable<SliceEndpoint['conditions']>): EndpointHealth | undefined {
   if (conditions.ready !== false) return 'healthy';
   if (conditions.terminating === true) return conditions.serving === false ? undefined : 'draining';
-  return tellsUnready && typeof conditions.terminating !== 'boolean' ? undefined : 'unhealthy';
+  return 'unhealthy';
 }

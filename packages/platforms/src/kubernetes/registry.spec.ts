@@ -23,14 +23,14 @@ const node = change('Node', 'n1', {
   metadata: { labels: { 'topology.kubernetes.io/region': 'eu', 'topology.kubernetes.io/zone': 'eu-1' } },
 });
 
-function pod(name: string, ip: string, labels: Record<string, string> = {}) {
+function pod(name: string, ip: string, labels: Record<string, string> = {}, phase = 'Running') {
   return change('Pod', name, {
     metadata: {
       labels: { app: 'reviews', 'pod-template-hash': 'abc', ...labels },
       ownerReferences: [{ kind: 'ReplicaSet', name: 'reviews-v1-abc', controller: true }],
     },
     spec: { serviceAccountName: 'bookinfo-reviews', nodeName: 'n1' },
-    status: { podIP: ip, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    status: { podIP: ip, phase, conditions: [{ type: 'Ready', status: 'True' }] },
   });
 }
 
@@ -126,5 +126,129 @@ describe('KubernetesRegistry', () => {
       { name: 'outside', resolution: 'dns', meshExternal: true },
     ]);
     expect(registry.endpoints().get('default/outside.default.svc.cluster.local')).toMatchObject([{ address: 'example.com', port: 443 }]);
+  });
+});
+
+describe('KubernetesRegistry endpoints', () => {
+  const addresses = (registry: KubernetesRegistry) =>
+    registry
+      .endpoints()
+      .get(KEY)
+      ?.map(({ address, serviceAccount }) => `${address} ${serviceAccount}`);
+  const named = (name: string, part: object) => ({ ...part, metadata: { name, labels: { 'kubernetes.io/service-name': 'reviews' } } });
+
+  it('announces an endpoint only when its pod is known, and no longer when that has failed or gone', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    registry.apply([service, slice([{ ip: '10.0.0.1', pod: 'p1' }])]);
+    expect(addresses(registry)).toBeUndefined();
+    expect(registry.apply([pod('p1', '10.0.0.1')]).endpoints).toEqual(new Set([KEY]));
+    expect(addresses(registry)).toEqual(['10.0.0.1 bookinfo-reviews']);
+    registry.apply([pod('p1', '10.0.0.1', {}, 'Failed')]);
+    expect(addresses(registry)).toEqual([]);
+    registry.apply([pod('p1', '10.0.0.1')]);
+    registry.apply([change('Pod', 'p1', undefined)]);
+    expect(addresses(registry)).toEqual([]);
+  });
+  it('finds a ready pod behind an address that was listed by hand, in any order, and takes others as they are', () => {
+    const listed = change('EndpointSlice', 'hand', {
+      ...named('hand', {}),
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 1 }],
+      endpoints: [{ addresses: ['10.0.0.1', '192.0.2.1'] }],
+    });
+    for (const order of [
+      [service, listed, pod('p1', '10.0.0.1')],
+      [pod('p1', '10.0.0.1'), listed, service],
+    ]) {
+      const registry = new KubernetesRegistry('cluster.local');
+      for (const one of order) registry.apply([one]);
+      expect(addresses(registry)).toEqual(['10.0.0.1 bookinfo-reviews', '192.0.2.1 ']);
+      registry.apply([pod('p1', '10.0.0.9')]);
+      expect(addresses(registry)).toEqual(['10.0.0.1 ', '192.0.2.1 ']);
+    }
+  });
+  it('believes what is ready where slices disagree, and reads no names', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    const part = (name: string, ready: boolean, addressType = 'IPv4') =>
+      change('EndpointSlice', name, {
+        ...named(name, {}),
+        addressType,
+        ports: [{ name: 'http', port: 9080 }],
+        endpoints: [{ addresses: ['10.0.0.7'], conditions: { ready } }],
+      });
+    registry.apply([service, part('a', false), part('b', true), part('c', true, 'FQDN')]);
+    expect(registry.endpoints().get(KEY)).toMatchObject([{ address: '10.0.0.7', health: 'healthy' }]);
+    registry.apply([change('EndpointSlice', 'b', undefined)]);
+    expect(registry.endpoints().get(KEY)).toMatchObject([{ health: 'unhealthy' }]);
+  });
+  it('moves endpoints when a node changes its zone, and nothing when only its status does', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    registry.apply([service, slice([{ ip: '10.0.0.1', pod: 'p1' }]), pod('p1', '10.0.0.1'), node]);
+    const again = (labels: object, status: object) => registry.apply([change('Node', 'n1', { metadata: { labels }, status })]);
+    const labels = { 'topology.kubernetes.io/region': 'eu', 'topology.kubernetes.io/zone': 'eu-1' };
+    expect(again(labels, { heartbeat: 2 })).toEqual({ full: false, workloads: false, endpoints: new Set() });
+    expect(again({ ...labels, 'topology.kubernetes.io/zone': 'eu-2' }, {}).endpoints).toEqual(new Set([KEY]));
+    expect(registry.endpoints().get(KEY)).toMatchObject([
+      { nodeName: 'n1', labels: { 'topology.kubernetes.io/zone': 'eu-2', 'topology.istio.io/cluster': 'Kubernetes' } },
+    ]);
+  });
+});
+
+describe('KubernetesRegistry view', () => {
+  const namespace = (labels: object) => change('Namespace', 'default', { metadata: { labels } });
+  const mesh = { discoverySelectors: [{ matchLabels: { mesh: 'on' } }] };
+
+  it('shows what is in chosen namespaces, as they come into and fall out of the choice', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    registry.apply([service, pod('p1', '10.0.0.1'), namespace({})]);
+    expect(registry.view(mesh, [])).toMatchObject({ services: [], workloads: [] });
+    expect(registry.apply([namespace({ mesh: 'on' })]).full).toBe(true);
+    expect(registry.view(mesh, [])).toMatchObject({ services: [{ name: 'reviews' }], workloads: [{ name: 'p1' }] });
+    registry.apply([namespace({ mesh: 'off' })]);
+    expect(registry.view(mesh, [])).toMatchObject({ services: [], workloads: [] });
+    expect(registry.view({}, [])).toMatchObject({ services: [{ name: 'reviews' }] });
+  });
+  it('keeps what Ingresses make the same objects until an Ingress changes', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    const ingress = (host: string) =>
+      change('Ingress', 'i', {
+        spec: {
+          ingressClassName: 'istio',
+          rules: [
+            {
+              host,
+              http: { paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'reviews', port: { number: 9080 } } } }] },
+            },
+          ],
+        },
+      });
+    registry.apply([
+      service,
+      { kind: 'IngressClass', namespace: '', name: 'istio', raw: { spec: { controller: 'istio.io/ingress-controller' } } },
+      ingress('a.example'),
+    ]);
+    const before = registry.view({}, []).config;
+    expect(before.map(({ kind }) => kind)).toEqual(['Gateway', 'VirtualService']);
+    expect(registry.apply([ingress('a.example')]).full).toBe(false);
+    const same = registry.view({}, []).config;
+    expect(same.every((object, index) => object === before[index])).toBe(true);
+    expect(registry.apply([ingress('b.example')]).full).toBe(true);
+    const after = registry.view({}, []).config;
+    expect(after[0]).toBe(before[0]);
+    expect(after[1]).toMatchObject({ spec: { hosts: ['b.example'] } });
+  });
+  it('reads annotations of the namespace and of accounts', () => {
+    const registry = new KubernetesRegistry('cluster.local');
+    const annotated = { ...(service.raw as { metadata: object }) };
+    registry.apply([
+      change('Service', 'reviews', {
+        ...annotated,
+        metadata: { ...annotated.metadata, annotations: { 'alpha.istio.io/kubernetes-serviceaccounts': 'old' } },
+      }),
+      change('Namespace', 'default', { metadata: { annotations: { 'networking.istio.io/traffic-distribution': 'preferclose' } } }),
+    ]);
+    expect(registry.view({ trustDomain: 'td' }, []).services).toMatchObject([
+      { trafficDistribution: 'zone', subjectAltNames: ['spiffe://td/ns/default/sa/old'] },
+    ]);
   });
 });

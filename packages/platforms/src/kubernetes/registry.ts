@@ -12,7 +12,7 @@ import type {
   KubernetesService,
 } from './objects.ts';
 import { bareWorkload, isServing, toWorkload } from './pod.ts';
-import { externalNameEndpoints, isExternalName, toService } from './service.ts';
+import { externalNameEndpoints, isExternalName, toService, withAccounts } from './service.ts';
 
 /** What a batch of changes did to the registry. */
 export interface RegistryDelta {
@@ -114,10 +114,12 @@ export class KubernetesRegistry {
     const derived = this.#fromIngresses(mesh, sees);
     const namespaces = this.namespaces();
     const all = [...config, ...derived];
-    if (sees.all) return { namespaces, services: this.services(), endpoints: this.#endpoints, workloads: this.workloads(), config: all };
+    const trustDomain = mesh.trustDomain ?? 'cluster.local';
+    const services = [...this.#services.values()].map(({ raw, service }) => withAccounts(service, raw, trustDomain));
+    if (sees.all) return { namespaces, services, endpoints: this.#endpoints, workloads: this.workloads(), config: all };
     return {
       namespaces,
-      services: this.services().filter(({ namespace }) => sees(namespace)),
+      services: services.filter(({ namespace }) => sees(namespace)),
       endpoints: this.#endpoints,
       workloads: this.workloads().filter(({ namespace }) => sees(namespace)),
       config: [...config.filter(({ metadata }) => sees(metadata.namespace)), ...derived],
@@ -261,7 +263,7 @@ export class KubernetesRegistry {
       : withoutDuplicates(
           [...(this.#slicesOfService.get(name) ?? [])].sort().flatMap((id) => {
             const slice = this.#slices.get(id);
-            return slice === undefined ? [] : endpointsOfSlice(slice.raw, service, (at) => this.#workloadAt(at));
+            return slice === undefined ? [] : endpointsOfSlice(slice.raw, (at) => this.#workloadAt(at));
           }),
         );
     const before = this.#endpoints.get(key) ?? [];

@@ -1,8 +1,9 @@
-import { type Endpoint, protocolOfPort, type Resolution, type Service, type ServicePort } from '@xebec/model';
+import { type Endpoint, protocolOfPort, type Resolution, type Service, type ServicePort, spiffeId } from '@xebec/model';
 import type { KubernetesService, KubernetesServicePort } from './objects.ts';
 
 const DISTRIBUTION_ANNOTATION = 'networking.istio.io/traffic-distribution';
 const CANONICAL_ACCOUNTS_ANNOTATION = 'alpha.istio.io/canonical-serviceaccounts';
+const ACCOUNTS_ANNOTATION = 'alpha.istio.io/kubernetes-serviceaccounts';
 const EXPORT_TO_ANNOTATION = 'networking.istio.io/exportTo';
 
 /**
@@ -40,6 +41,14 @@ export function toService(raw: KubernetesService, domain: string, namespaceAnnot
     creationTimestamp: metadata.creationTimestamp ?? '',
     subjectAltNames: listOf(metadata.annotations?.[CANONICAL_ACCOUNTS_ANNOTATION]),
   };
+}
+
+/** The service with the accounts that an annotation adds to those of its endpoints, as names that certificates carry. */
+export function withAccounts(service: Service, raw: KubernetesService, trustDomain: string): Service {
+  const accounts = listOf(raw.metadata?.annotations?.[ACCOUNTS_ANNOTATION]);
+  if (accounts.length === 0) return service;
+  const names = accounts.map((account) => spiffeId(trustDomain, service.namespace, account));
+  return { ...service, subjectAltNames: [...service.subjectAltNames, ...names] };
 }
 
 /**

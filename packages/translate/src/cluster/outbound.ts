@@ -94,6 +94,7 @@ function makeOutboundCluster(
     ...options,
     meshKeepalive: mesh.tcpKeepalive,
     ...localityOf(policy, snapshot, service),
+    knowsUnready: service.trafficDistribution !== undefined,
   });
   const passthrough =
     balanced.clusterDiscoveryType?.case === 'type' && balanced.clusterDiscoveryType.value === Cluster_DiscoveryType.ORIGINAL_DST;

@@ -27,6 +27,8 @@ export interface TrafficPolicyView extends ProtocolOptionsView {
   readonly locality: LoadBalancer['localityLbSetting'];
   /** Whether traffic goes on to farther endpoints at all. */
   readonly failover: boolean;
+  /** Whether endpoints that are not ready are announced too: panic routing would call them. */
+  readonly knowsUnready: boolean;
 }
 
 /** What a traffic policy (without its transport sockets) makes of a cluster. */
@@ -44,14 +46,14 @@ export function applyTrafficPolicy(cluster: ClusterInit, policy: TrafficPolicy, 
 
 function commonBalancing(
   policy: TrafficPolicy,
-  { locality, failover: goesOn }: TrafficPolicyView,
+  { locality, failover: goesOn, knowsUnready }: TrafficPolicyView,
 ): NonNullable<ClusterInit['commonLbConfig']> {
   const zones = policy.loadBalancer?.zoneAwareLbSetting;
   const on = locality?.enabled !== false;
   const failover = on && goesOn && (locality?.failover !== undefined || locality?.failoverPriority !== undefined);
   return {
     // Panic routing is off unless asked for: a mesh that knows all endpoints to be bad says so.
-    healthyPanicThreshold: { value: Math.max(0, policy.outlierDetection?.minHealthPercent ?? 0) },
+    healthyPanicThreshold: { value: knowsUnready ? 0 : Math.max(0, policy.outlierDetection?.minHealthPercent ?? 0) },
     ...(zones !== undefined
       ? {
           localityConfigSpecifier: {
