@@ -127,4 +127,79 @@ export const found: readonly FoundScene[] = [
     { match: { path_match_policy: pathTemplate('/a/{x}') }, redirect: { prefix_rewrite: '/b' } },
     [{ path: '/a/x' }],
   ),
+  scene('proxy-status of answers from here', { proxy_status_config: { literal_proxy_name: 'edge' } }, to('dead'), [{ path: '/' }]),
+  scene('proxy-status without a healthy host', { proxy_status_config: { set_recommended_response_code: true } }, to('empty'), [
+    { path: '/', headers: [['content-type', 'application/grpc']] },
+    { path: '/' },
+  ]),
+  scene('proxy-status without a cluster', { proxy_status_config: { remove_response_flags: true } }, to('unknown'), [{ path: '/' }]),
+  scene(
+    'proxy-status of no route',
+    { proxy_status_config: { set_recommended_response_code: true, remove_details: true } },
+    { match: { prefix: '/a' }, route: { cluster: 'a' } },
+    [{ path: '/' }, { path: '/a' }],
+  ),
+  scene(
+    'proxy-status of faults',
+    {
+      ...filters(
+        httpFilter('fault', 'fault.v3.HTTPFault', {
+          abort: { http_status: 555, percentage: { numerator: 100 } },
+          headers: [{ name: 'x-a' }],
+          delay: { fixed_delay: '0.001s', percentage: { numerator: 100 } },
+        }),
+      ),
+      proxy_status_config: { set_recommended_response_code: true },
+    },
+    to('a'),
+    [{ headers: [['x-a', '1']] }, {}],
+  ),
+  scene('who the proxy is, with and without an agent', { add_user_agent: true }, to('a'), [{ headers: [['user-agent', 'x']] }, {}]),
+  scene('headers that only internal requests have', {}, to('a'), [{ headers: [['x-b', '1']] }], { internal_only_headers: ['x-b'] }),
+  scene('ports that requests were sent to', { append_x_forwarded_port: true }, to('a'), [
+    {},
+    { headers: [['x-forwarded-port', '1']] },
+    {
+      headers: [
+        ['x-forwarded-proto', 'https'],
+        ['x-b', '2'],
+      ],
+    },
+  ]),
+  scene(
+    'what is no request and the filters of its answer',
+    filters(
+      mutation({
+        response_mutations: [
+          { append: { header: { key: 'x-flags', value: '%RESPONSE_FLAGS%' } } },
+          { append: { header: { key: 'content-type', value: 'more' } } },
+        ],
+      }),
+      httpFilter('compressor', 'compressor.v3.Compressor', {
+        compressor_library: { name: 'gzip', typed_config: { '@type': type('envoy.extensions.compression.gzip.compressor.v3.Gzip') } },
+      }),
+    ),
+    to('a'),
+    [{ headers: [['transfer-encoding', 'identity']] }, { version: '1.0' }],
+  ),
+  scene('paths of slashes alone', { merge_slashes: true }, to('a'), [{ path: '//' }, { path: '///' }, { path: '//?q' }, { path: '//a//' }]),
+  scene(
+    'schemes that are put in place of the request\u2019s',
+    { scheme_header_transformation: { scheme_to_overwrite: 'https' } },
+    to('a'),
+    [{ headers: [['x-forwarded-proto', 'http']] }, {}],
+  ),
+  scene('redirects to paths without a slash', {}, { match: { prefix: '/' }, redirect: { path_redirect: 'new' } }, [{ path: '/a?q' }]),
+  scene('redirects to prefixes without a slash', {}, { match: { prefix: '/' }, redirect: { prefix_rewrite: 'new' } }, [{ path: '/a?q' }]),
+  scene(
+    'direct responses and what their routes add to the request',
+    { local_reply_config: { body_format: { text_format_source: { inline_string: '%REQ(x-a)% %LOCAL_REPLY_BODY%' } } } },
+    {
+      match: { prefix: '/' },
+      direct_response: { status: 418, body: { inline_string: 'tea' } },
+      request_headers_to_add: [{ header: { key: 'x-a', value: 'added' } }],
+      response_headers_to_add: [{ header: { key: 'x-up', value: '%REQ(x-a)%' } }],
+    },
+    [{}, { headers: [['x-a', 'own']] }],
+  ),
 ];

@@ -44,7 +44,7 @@ function redirect(draw: Draw): Json {
 
 function directResponse(draw: Draw): Json {
   return {
-    status: draw.pick([200, 201, 204, 301, 304, 400, 403, 404, 418, 429, 500, 503, 599]),
+    status: draw.pick([200, 201, 202, 301, 400, 403, 404, 418, 429, 500, 503, 599]),
     ...draw.maybe(0.6, () => ({ body: { inline_string: draw.pick(['hello', '{"a":1}', 'x'.repeat(200), 'with %PROTOCOL%']) } })),
   };
 }

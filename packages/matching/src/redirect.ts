@@ -48,7 +48,8 @@ export function compileRedirect(action: RedirectAction, match: CompiledMatch): C
     location(request) {
       const finalScheme = newScheme ?? forwardedProto(request);
       const host = action.hostRedirect === '' ? withoutDefaultPort(request, finalScheme, port !== '') : action.hostRedirect;
-      return `${finalScheme}://${host}${port}${newPath(request)}`;
+      const wanted = newPath(request);
+      return `${finalScheme}://${host}${port}${wanted === '' || wanted.startsWith('/') ? '' : '/'}${wanted}`;
     },
   };
 }

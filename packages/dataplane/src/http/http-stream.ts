@@ -147,6 +147,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       const body = flag === undefined ? '' : 'Bad Request';
       if (details === 'path_normalization_failed')
         settings.stats.count(`downstream_rq_${location === undefined ? 'failed_path_normalization' : 'redirected_with_normalized_path'}`);
+      else if (details === 'rejecting_because_detection_failed') settings.stats.count('downstream_rq_rejected_via_ip_detection');
       else if (details === 'absolute_path_rejected') settings.stats.count('downstream_rq_non_relative_path');
       // Filters see the answer of a request that they have not seen, and that has no route.
       this.#routeKnown = true;
@@ -299,6 +300,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const { info } = this;
     if (reply.flag !== undefined) info.responseFlags.add(reply.flag);
     info.responseCodeDetails = reply.details;
+    if (reply.details === 'request_payload_too_large') this.settings.stats.count('downstream_rq_too_large');
     if (info.responseFlags.has('UF') || info.responseFlags.has('UC')) this.#tellTunnel();
     this.#router?.cancel();
     if (this.#headSent) {
@@ -471,10 +473,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
   /** Redirects and direct responses: the route's response headers apply. */
   #answer(route: CompiledRoute, status: number, body: Buffer, location: string | undefined): void {
     this.info.responseCodeDetails = 'direct_response';
-    route.finalizeRequest(this.request, undefined, this.formatContext);
     const named: ResponseHead = { status, headers: location === undefined ? [] : ['location', location] };
     route.finalizeResponse(named, undefined, this.formatContext);
     const message = this.#message(status, body, named.headers, undefined);
+    route.finalizeRequest(this.request, undefined, this.formatContext);
     this.#replied = true;
     this.#deliver(message.head, message.body);
   }

@@ -34,7 +34,8 @@ export function normalizePath(whole: string, settings: PathSettings): Normalized
     if (normalized === undefined) return { kind: 'reject', path: path + rest };
     path = normalized;
   }
-  if (settings.mergeSlashes) path = path.replace(/\/{2,}/g, '/');
+  // Envoy puts first and last slash back around what is between: of nothing but slashes two stay.
+  if (settings.mergeSlashes) path = /^\/{2,}$/.test(path) ? '//' : path.replace(/\/{2,}/g, '/');
   return { kind: redirect ? 'redirect' : 'path', path: path + rest };
 }
 

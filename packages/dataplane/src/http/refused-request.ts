@@ -122,6 +122,7 @@ export function logInvalidRequest(
   monotonicMs: number,
 ): void {
   settings.stats.rqTotal.add(1);
+  settings.stats.rqHttp2.add(1);
   settings.stats.rqRxReset.add(1);
   const overflow = overflows[detail] !== undefined;
   if (detail !== cutOff) settings.stats.root.counter(overflow ? 'http2.header_overflow' : 'http2.rx_messaging_error').add(1);

@@ -1,5 +1,5 @@
 import type { StreamInfo } from '@xebec/telemetry';
-import type { RequestHead, ResponseHead } from '@xebec/wire';
+import { type RequestHead, type ResponseHead, removeHeader } from '@xebec/wire';
 import { FilterChain, type FilteredStream } from './filter-chain.ts';
 import type { HttpSettings } from './http-settings.ts';
 
@@ -41,8 +41,11 @@ export function throughFilters(
     sendTrailers: nothing,
   };
   const chain = new FilterChain(stream);
+  // Filters go by it; the codec writes its own.
+  if (body.length > 0) response.headers.push('content-length', String(body.length));
   chain.onResponseHead(response, body.length === 0);
   if (body.length > 0) chain.onResponseData(body, true);
   chain.onComplete();
+  removeHeader(response.headers, 'content-length');
   return { response, body: sent.length === 0 ? body : Buffer.concat(sent) };
 }

@@ -104,8 +104,10 @@ export function prepareRequest(head: RequestHead, connection: ConnectionInfo, se
   }
   if (settings.appendForwardedPort && header(headers, 'x-forwarded-port') === undefined)
     headers.push('x-forwarded-port', String(connection.localPort));
-  if (settings.schemeOverwrite !== '') head.scheme = settings.schemeOverwrite;
-  else if (head.version === 'HTTP/2') {
+  if (settings.schemeOverwrite !== '') {
+    head.scheme = settings.schemeOverwrite;
+    setHeader(headers, 'x-forwarded-proto', settings.schemeOverwrite);
+  } else if (head.version === 'HTTP/2') {
     if (head.scheme !== 'http' && head.scheme !== 'https') head.scheme = head.scheme.toLowerCase();
   } else if (head.version === 'HTTP/1.0' && head.authority === '' && settings.defaultHost !== '') head.authority = settings.defaultHost;
   if (settings.schemeOverwrite === '' && head.version !== 'HTTP/2' && (proto === 'http' || proto === 'https')) head.scheme = proto;
