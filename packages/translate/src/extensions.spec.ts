@@ -31,6 +31,41 @@ describe('filters that a stock Envoy lacks', () => {
   });
 });
 
+describe('an Envoy that lists what it has', () => {
+  const listed = ['envoy.filters.http.router', 'envoy.filters.network.tcp_proxy', 'envoy.filters.http.fault'];
+  const mongo = [
+    {
+      host: 'shop.default.svc.cluster.local',
+      address: '10.96.0.1',
+      ports: [{ name: 'mongo', number: 27017, targetPort: 27017 }],
+      selector: { app: 'shop' },
+    },
+  ];
+  const objects = [
+    {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      metadata: { name: 'custom', namespace: 'default' },
+      spec: { action: 'CUSTOM', provider: { name: 'asker' }, rules: [{}] },
+    },
+  ];
+  const asker = { extensionProviders: [{ name: 'asker', envoyExtAuthzGrpc: { service: 'shop.default.svc.cluster.local', port: 27017 } }] };
+  const envoy = (extensions: string[]) =>
+    JSON.stringify(render({ node: node(extensions), services: mongo, mesh: asker, objects }).listeners);
+
+  it('gets no other, for HTTP or for bytes, and denies where one would have guarded', () => {
+    const text = envoy(listed);
+    expect(text).toMatch(/"envoy\.filters\.http\.fault"/);
+    expect(text).not.toMatch(/"envoy\.filters\.(http\.cors|network\.mongo_proxy|network\.ext_authz|http\.ext_authz)"/);
+    expect(text).toContain('xebec-filter-missing[envoy.filters.network.ext_authz]');
+    expect(text).toContain('xebec-filter-missing[envoy.filters.http.ext_authz]');
+  });
+  it('is taken to have everything of Envoy where its list names no router', () => {
+    expect(envoy(['istio.alpn'])).toMatch(/"envoy\.filters\.network\.mongo_proxy"/);
+    expect(envoy(['istio.alpn'])).not.toContain('xebec-filter-missing');
+  });
+});
+
 describe('a proxy of ours that lacks a filter', () => {
   const jwks = '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}';
   const objects = [

@@ -1,5 +1,15 @@
+import type { MeshProxy } from '@xebec/model';
+
 /** Filters that are Istio's or ours and that a stock Envoy lacks: sent only to proxies that list them. */
 export const METADATA_EXCHANGE = 'istio.metadata_exchange';
 export const ALPN = 'istio.alpn';
 export const STATS = 'istio.stats';
 export const MIXER = 'xebec.filters.http.mixer';
+
+/**
+ * Whether what a node lists is everything the proxy has, so that what is missing must not be sent. Envoys and ours list all they were
+ * built with; nodes that others write by hand name nothing, or only what they add.
+ */
+export function listsEverything({ flavour, extensions }: MeshProxy): boolean {
+  return flavour === 'xebec' || extensions.has('envoy.filters.http.router');
+}

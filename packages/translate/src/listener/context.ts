@@ -15,7 +15,7 @@ import type { ConnectionSettings, MeshConfig, MeshProxyConfig } from '@xebec/sch
 import { type AuthorizationFilters, authorizationFilters } from '../authorization-policy/filters.ts';
 import { extension } from '../envoy/any.ts';
 import { type DurationFields, duration } from '../envoy/duration.ts';
-import { STATS } from '../extensions.ts';
+import { listsEverything, STATS } from '../extensions.ts';
 import type { ConfigReference } from '../generated.ts';
 import { mixerFilter } from '../mixer/client.ts';
 import { type JwtFilters, jwtFilters } from '../request-authentication/filters.ts';
@@ -208,7 +208,7 @@ function sideContext(
         suppressEnvoyHeaders: headers.suppressEnvoyHeaders,
         exchangeInMeshOnly: headers.exchangeInMeshOnly,
         extensions: proxy.extensions,
-        listsAll: proxy.flavour === 'xebec',
+        listsAll: listsEverything(proxy),
         requestAuthentication: jwt.http,
         externalAuthorization: authorization.external,
         authorization: authorization.http,

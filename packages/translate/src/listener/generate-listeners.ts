@@ -7,6 +7,7 @@ import type { Generated } from '../generated.ts';
 import { grpcListeners } from '../grpc/listeners.ts';
 import { listenerContext } from './context.ts';
 import { boundInbound, inboundPorts, virtualInbound } from './inbound.ts';
+import { withoutMissing } from './missing-filters.ts';
 import { outboundListeners, virtualOutbound } from './outbound.ts';
 
 /** All listeners of a proxy. */
@@ -18,7 +19,7 @@ export function generateListeners(snapshot: MeshSnapshot, proxy: MeshProxy): Gen
 export const sharedListeners = query(
   'shared listeners',
   (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Listener>[] =>
-    patchListeners(snapshot, proxy, unpatchedShared(snapshot, proxy)),
+    patchListeners(snapshot, proxy, withoutMissing(proxy, unpatchedShared(snapshot, proxy))),
   { same: sameList },
 );
 
@@ -26,7 +27,7 @@ export const sharedListeners = query(
 export const ownListeners = query(
   'own listeners',
   (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Listener>[] => {
-    const own = patchListeners(snapshot, proxy, unpatchedOwn(snapshot, proxy));
+    const own = patchListeners(snapshot, proxy, withoutMissing(proxy, unpatchedOwn(snapshot, proxy)));
     return [...own, ...addListeners(snapshot, proxy, () => [...sharedListeners(snapshot, proxy), ...own])];
   },
   { same: sameList },

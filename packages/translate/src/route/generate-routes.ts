@@ -8,6 +8,7 @@ import { HttpConnectionManagerSchema } from '@xebec/protos/envoy/extensions/filt
 import { patchRoutes } from '../envoy-filter/routes.ts';
 import { gatewayRoute, isGatewayRoute } from '../gateway/routes.ts';
 import type { Generated } from '../generated.ts';
+import { withoutMissingConfig } from './missing-filter-config.ts';
 import { outboundRoute, parseRouteName } from './outbound.ts';
 
 /** Route configurations by name; a name that stands for nothing gets an empty one, which answers 404. */
@@ -18,7 +19,7 @@ export function generateRoutes(snapshot: MeshSnapshot, proxy: MeshProxy, names: 
 const routeNamed = query(
   'route configuration',
   (snapshot: MeshSnapshot, proxy: MeshProxy, name: string): readonly Generated<RouteConfiguration>[] =>
-    patchRoutes(snapshot, proxy, [unpatched(snapshot, proxy, name)]),
+    patchRoutes(snapshot, proxy, [withoutMissingConfig(proxy, unpatched(snapshot, proxy, name))]),
 );
 
 function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy, name: string): Generated<RouteConfiguration> {

@@ -3,6 +3,7 @@ import type { AccessLogSchema } from '@xebec/protos/envoy/config/accesslog/v3/ac
 import { ExpressionFilterSchema } from '@xebec/protos/envoy/extensions/access_loggers/filters/cel/v3/cel';
 import type { ExtensionProvider, TelemetryAccessLogging } from '@xebec/schemas';
 import { type Fields, pack } from '../envoy/any.ts';
+import { listsEverything } from '../extensions.ts';
 import { meshAccessLog, providerFileLog } from './file-log.ts';
 import { httpServiceLog, meshServiceLog, openTelemetryLog, tcpServiceLog } from './service-log.ts';
 
@@ -45,9 +46,9 @@ export function accessLogs(snapshot: MeshSnapshot, proxy: MeshProxy, mode: Mode)
   };
 }
 
-/** Ours refuses a listener for a logger it does not have, and lists those that it has. */
+/** A listener is refused for a logger that the proxy does not have. */
 function loggable(proxy: MeshProxy, name: string): boolean {
-  return proxy.flavour !== 'xebec' || name === 'envoy.access_loggers.file' || proxy.extensions.has(name);
+  return !listsEverything(proxy) || name === 'envoy.access_loggers.file' || proxy.extensions.has(name);
 }
 
 interface Setting {

@@ -1,6 +1,7 @@
 import { type MeshProxy, type MeshSnapshot, policyApplies } from '@xebec/model';
 import type { ConfigObject, WasmPluginSpec } from '@xebec/schemas';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
+import { listsEverything } from '../extensions.ts';
 import type { NetworkFilter } from '../listener/connection-manager.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
 import { type Mode, matchesMode } from '../telemetry/access-log.ts';
@@ -24,9 +25,9 @@ const NETWORK_TYPES = [
   'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC',
 ];
 
-/** WASM runs in Envoy only; our own data plane lists what it has. */
+/** WASM runs in Envoys that have it; our own data plane lists what it has. */
 export function runsWasm(proxy: MeshProxy): boolean {
-  return proxy.flavour === 'envoy' || proxy.extensions.has('envoy.filters.http.wasm');
+  return !listsEverything(proxy) || proxy.extensions.has('envoy.filters.http.wasm');
 }
 
 /** Under which name a plugin is asked for over extension discovery. */
