@@ -12,7 +12,7 @@ const PILOT_CORE = '0';
 const CLIENT_CORE = '1';
 const END_DEADLINE_MS = 10_000;
 const READY_DEADLINE_MS = 120_000;
-const SETTLE_DEADLINE_MS = 600_000;
+const SETTLE_DEADLINE_MS = 240_000;
 /** Nothing sent for so long: the work of a change is over. */
 const QUIET_MS = 500;
 const POLL_MS = 50;
@@ -111,16 +111,18 @@ export function startClients(port: number, count: number, variant: 'sotw' | 'del
     mark: async () => void (await ask('mark')),
     settle: async (wanted) => {
       let responses = -1;
+      let reached: ClientCounts['reached'] = {};
       let quietSince = performance.now();
       for (const deadline = performance.now() + SETTLE_DEADLINE_MS; performance.now() < deadline; ) {
         const counts = await ask('stats');
         if (counts.responses !== responses) quietSince = performance.now();
         responses = counts.responses;
+        reached = counts.reached;
         const complete = Object.entries(wanted).every(([type, clients]) => (counts.reached[type] ?? 0) >= clients);
         if (complete && performance.now() - quietSince >= QUIET_MS) return counts;
         await new Promise((done) => setTimeout(done, POLL_MS));
       }
-      throw new Error(`not every client got ${Object.keys(wanted).join(', ')} in time`);
+      throw new Error(`not every client got ${Object.keys(wanted).join(', ')} in time, but only ${JSON.stringify(reached)}`);
     },
     stop: () => end(child),
   };

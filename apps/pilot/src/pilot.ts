@@ -4,6 +4,7 @@ import { certificateClient, createCertificateManager, serverCredentials } from '
 import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
+import { scatteredMessages } from '@xebec/rpc';
 import { generateExtensionConfigs } from '@xebec/translate';
 import { type AdsServer, adsService } from './ads-server.ts';
 import { assemble } from './assembly.ts';
@@ -218,6 +219,7 @@ function createGrpcServer(settings: PilotSettings, keepalive: Keepalive): Server
     'grpc.max_concurrent_streams': settings.maxStreams,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
+    interceptors: [scatteredMessages],
   });
 }
 

@@ -1,1 +1,2 @@
+export { type ScatteredMessage, scatteredMessages } from './scattered-message.ts';
 export { type Encodable, methodDefinition, serviceDefinition } from './service-definition.ts';

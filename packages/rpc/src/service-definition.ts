@@ -1,11 +1,13 @@
 import { type DescMessage, type DescService, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { isScattered, type ScatteredMessage } from './scattered-message.ts';
 
 /** A message, or its bytes where they were encoded before: the xDS server encodes once and sends many times. */
-export type Encodable<D extends DescMessage> = MessageShape<D> | Uint8Array;
+export type Encodable<D extends DescMessage> = MessageShape<D> | Uint8Array | ScatteredMessage;
 
 function encode<D extends DescMessage>(desc: D): (value: Encodable<D>) => Buffer {
   return (value) => {
+    if (!(value instanceof Uint8Array) && isScattered(value)) return Buffer.concat(value.parts, value.byteLength);
     const bytes = value instanceof Uint8Array ? value : toBinary(desc, value);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };

@@ -1,14 +1,28 @@
 import { concatenate, stringField } from './protobuf-frames.ts';
 import type { EncodedResource } from './resource.ts';
 
-/** A response ready for the wire. */
-export interface EncodedResponse {
+/** A response ready for the wire: an encoded DiscoveryResponse or DeltaDiscoveryResponse in pieces. */
+export class EncodedResponse {
   readonly typeUrl: string;
   readonly nonce: string;
-  /** An encoded DiscoveryResponse or DeltaDiscoveryResponse; streams that are sent the same share the bytes. */
-  readonly bytes: Uint8Array;
+  /** The resources among them are shared by responses that begin with the same ones, whatever nonce and version these have. */
+  readonly parts: readonly Uint8Array[];
+  readonly byteLength: number;
   readonly resourceCount: number;
   readonly removedCount: number;
+
+  constructor(typeUrl: string, nonce: string, parts: readonly Uint8Array[], counts: { resources: number; removed: number }) {
+    this.typeUrl = typeUrl;
+    this.nonce = nonce;
+    this.parts = parts;
+    this.byteLength = parts.reduce((sum, part) => sum + part.length, 0);
+    this.resourceCount = counts.resources;
+    this.removedCount = counts.removed;
+  }
+  /** All in one piece, copied. */
+  get bytes(): Uint8Array {
+    return concatenate(this.parts);
+  }
 }
 
 /** DiscoveryResponse: version_info = 1, resources = 2, type_url = 4, nonce = 5. */
@@ -18,11 +32,9 @@ export function encodeSotwResponse(
   version: string,
   resources: readonly EncodedResource[],
 ): EncodedResponse {
-  const bytes = shared(`sotw ${typeUrl}`, stringField(1, version), resources, ({ sotwHead }) => sotwHead, [
-    stringField(4, typeUrl),
-    stringField(5, nonce),
-  ]);
-  return { typeUrl, nonce, bytes, resourceCount: resources.length, removedCount: 0 };
+  const body = bodyOf(`sotw ${typeUrl}`, resources, ({ sotwHead }) => sotwHead);
+  const end = concatenate([stringField(1, version), stringField(4, typeUrl), stringField(5, nonce)]);
+  return new EncodedResponse(typeUrl, nonce, [...body, end], { resources: resources.length, removed: 0 });
 }
 
 /** DeltaDiscoveryResponse: system_version_info = 1, resources = 2, type_url = 4, nonce = 5, removed_resources = 6. */
@@ -33,76 +45,83 @@ export function encodeDeltaResponse(
   resources: readonly EncodedResource[],
   removed: readonly string[],
 ): EncodedResponse {
-  const bytes = shared(`delta ${typeUrl}`, stringField(1, version), resources, ({ deltaHead }) => deltaHead, [
+  const body = bodyOf(`delta ${typeUrl}`, resources, ({ deltaHead }) => deltaHead);
+  const end = concatenate([
+    stringField(1, version),
     stringField(4, typeUrl),
     stringField(5, nonce),
     ...removed.map((name) => stringField(6, name)),
   ]);
-  return { typeUrl, nonce, bytes, resourceCount: resources.length, removedCount: removed.length };
+  return new EncodedResponse(typeUrl, nonce, [...body, end], { resources: resources.length, removed: removed.length });
 }
 
-interface Recent {
-  readonly start: Uint8Array;
+/** Resources that were put together for a response, as they stand in it. */
+interface Body {
   readonly resources: readonly EncodedResource[];
-  readonly end: Uint8Array;
-  readonly bytes: WeakRef<Uint8Array>;
+  /** Where each resource ends. */
+  readonly ends: readonly number[];
+  readonly bytes: Uint8Array;
 }
 
-/** Responses of one kind that are looked at for equal ones: as many as proxies of different content that are served in turns. */
-const MAX_RECENT = 8;
+/** Bodies of one kind that are looked at for equal beginnings: as many as proxies of different content that are served in turns. */
+const MAX_RECENT = 4;
+/** Smaller ones are sooner put together than looked for. */
+const MIN_SHARED_BYTES = 4_096;
+/** What the bodies of one kind may take together; the last one stays whatever its size. */
+const MAX_RECENT_BYTES = 16 * 1024 * 1024;
 
-/** The last responses of each kind, as long as somebody holds their bytes: a push sends the same to many streams one after the other. */
-const recent = new Map<string, Recent[]>();
+/** The last bodies of each kind: a push sends the same to many streams one after the other. */
+const recent = new Map<string, readonly Body[]>();
 
-function shared(
+function bodyOf(
   kind: string,
-  start: Uint8Array,
   resources: readonly EncodedResource[],
   headOf: (resource: EncodedResource) => Uint8Array,
-  endParts: readonly Uint8Array[],
-): Uint8Array {
+): readonly Uint8Array[] {
   const list = recent.get(kind) ?? [];
-  const end = concatenate(endParts);
-  let longest: { readonly bytes: Uint8Array; readonly common: number } | undefined;
-  for (const entry of list) {
-    const bytes = entry.bytes.deref();
-    if (bytes === undefined || !sameBytes(entry.start, start)) continue;
-    const common = commonPrefix(entry.resources, resources);
-    if (common === resources.length && common === entry.resources.length && sameBytes(entry.end, end)) return bytes;
-    if (common > (longest?.common ?? 0)) longest = { bytes, common };
+  let best: { readonly body: Body; readonly common: number } | undefined;
+  for (const body of list) {
+    const common = commonPrefix(body.resources, resources);
+    if (common > (best?.common ?? 0)) best = { body, common };
+    if (common === resources.length) break;
   }
-  const bytes = assemble(start, resources, headOf, end, longest);
-  recent.set(kind, [{ start, resources, end, bytes: new WeakRef(bytes) }, ...list.slice(0, MAX_RECENT - 1)]);
-  return bytes;
+  const end = best?.body.ends[best.common - 1] ?? 0;
+  if (best !== undefined && end >= MIN_SHARED_BYTES) {
+    const rest = assemble(resources.slice(best.common), headOf);
+    const start = best.body.bytes.subarray(0, end);
+    if (rest.bytes.length <= end) return rest.bytes.length === 0 ? [start] : [start, rest.bytes];
+  }
+  const body = assemble(resources, headOf);
+  if (body.bytes.length >= MIN_SHARED_BYTES) recent.set(kind, latest(body, list));
+  return [body.bytes];
 }
 
-/** What begins as another response did is copied from there in one piece. */
-function assemble(
-  start: Uint8Array,
-  resources: readonly EncodedResource[],
-  headOf: (resource: EncodedResource) => Uint8Array,
-  end: Uint8Array,
-  like: { readonly bytes: Uint8Array; readonly common: number } | undefined,
-): Uint8Array {
-  const common = like?.common ?? 0;
-  let copied = start.length;
-  for (let index = 0; index < common; index++) {
-    const resource = resources[index];
-    if (resource !== undefined) copied += headOf(resource).length + resource.value.length;
+function latest(body: Body, others: readonly Body[]): readonly Body[] {
+  const kept = [body];
+  let size = body.bytes.length;
+  for (const other of others.slice(0, MAX_RECENT - 1)) {
+    size += other.bytes.length;
+    if (size > MAX_RECENT_BYTES) break;
+    kept.push(other);
   }
-  return concatenate([
-    like === undefined ? start : like.bytes.subarray(0, copied),
-    ...resources.slice(common).flatMap((resource) => [headOf(resource), resource.value]),
-    end,
-  ]);
+  return kept;
+}
+
+function assemble(resources: readonly EncodedResource[], headOf: (resource: EncodedResource) => Uint8Array): Body {
+  let end = 0;
+  const ends: number[] = [];
+  const parts: Uint8Array[] = [];
+  for (const resource of resources) {
+    const head = headOf(resource);
+    parts.push(head, resource.value);
+    end += head.length + resource.value.length;
+    ends.push(end);
+  }
+  return { resources, ends, bytes: concatenate(parts) };
 }
 
 function commonPrefix(a: readonly EncodedResource[], b: readonly EncodedResource[]): number {
   const most = Math.min(a.length, b.length);
   for (let index = 0; index < most; index++) if (a[index] !== b[index]) return index;
   return most;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
