@@ -17,7 +17,7 @@ export {
 export { type CompiledFormat, compileFormat, type FormatOptions } from './format/format-string.ts';
 export { grpcStatusOf } from './format/grpc-status-of.ts';
 export { operatorNames } from './format/operators.ts';
-export { type ExpositionOptions, formatStatsJson, formatStatsText, type HistogramView } from './metrics/exposition.ts';
+export { type BucketBounds, type ExpositionOptions, formatStatsJson, formatStatsText, type HistogramView } from './metrics/exposition.ts';
 export { defaultBuckets, emptyHistogram, type HistogramBin, type HistogramData, quantile } from './metrics/histogram.ts';
 export { formatPrometheus, type PrometheusOptions } from './metrics/prometheus.ts';
 export { createStats, type Stats, type StatsOptions } from './metrics/registry.ts';

@@ -9,6 +9,7 @@ import {
 import type { DataplaneState } from '../dataplane-state.ts';
 import { refreshServerStats } from '../runtime/server-stats.ts';
 import type { AdminReply } from './handlers.ts';
+import { compileStatsView, type StatsView } from './stats-config.ts';
 import { withZeros } from './zero-stats.ts';
 
 const types: Readonly<Record<string, (sample: StatSample) => boolean>> = {
@@ -43,19 +44,21 @@ export function statsPage(query: URLSearchParams, state: DataplaneState, fixedFo
   if (hidden === 'only') return format === 'json' ? { type: 'application/json', body: '{"stats":[]}' } : { body: '' };
   refreshServerStats(state);
   const invert = query.has('invert_filter');
+  const view = viewOfStats(state);
   const samples = withZeros(state.stats.collect(), state).filter(
-    (sample) => ofType(sample) && (!invert || pattern?.test(sample.name) !== true),
+    (sample) => view.shown(sample.name) && ofType(sample) && (!invert || pattern?.test(sample.name) !== true),
   );
   const options: ExpositionOptions = {
     usedOnly: query.has('usedonly'),
     histograms,
+    bounds: view.bounds,
     ...(pattern === undefined || invert ? {} : { filter: pattern }),
   };
   switch (format) {
     case 'json':
       return { type: 'application/json', body: formatStatsJson(samples, options) };
     case 'prometheus':
-      return { body: formatPrometheus(samples, { ...options, tagPrefix: tagPrefix(state), textReadouts: query.has('text_readouts') }) };
+      return { body: formatPrometheus(samples.map(view.tagged), { ...options, textReadouts: query.has('text_readouts') }) };
     case 'html':
     case 'active-html': {
       const text = formatStatsText(samples, options).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
@@ -100,8 +103,12 @@ export function whyNot(expression: string): string {
   return `missing ): ${expression}`;
 }
 
-/** Envoy's own tags start with `envoy.`; Istio's bootstrap defines the same ones without. */
-function tagPrefix(state: DataplaneState): string {
-  const own = state.bootstrap.statsConfig?.statsTags.some(({ tagName }) => tagName === 'cluster_name') ?? false;
-  return own ? '' : 'envoy_';
+const views = new WeakMap<DataplaneState['bootstrap'], StatsView>();
+
+function viewOfStats({ bootstrap }: DataplaneState): StatsView {
+  const known = views.get(bootstrap);
+  if (known !== undefined) return known;
+  const view = compileStatsView(bootstrap.statsConfig);
+  views.set(bootstrap, view);
+  return view;
 }

@@ -14,15 +14,18 @@ export function formatPrometheus(samples: readonly StatSample[], options: Promet
   const families = new Map<string, StatSample[]>();
   for (const sample of selected(samples, options)) {
     if (sample.kind === 'text' && options.textReadouts !== true) continue;
-    const family = families.get(sample.prometheusName);
-    if (family === undefined) families.set(sample.prometheusName, [sample]);
+    // Tags of the user's own may leave a counter and a gauge with one name.
+    const key = `${sample.prometheusName} ${sample.kind}`;
+    const family = families.get(key);
+    if (family === undefined) families.set(key, [sample]);
     else family.push(sample);
   }
   const summary = options.histograms === 'summary';
   let text = '';
-  for (const [name, family] of [...families].sort(byKindAndName)) {
+  for (const [, family] of [...families].sort(byKindAndName)) {
     const [first] = family;
     if (first === undefined) continue;
+    const name = first.prometheusName;
     text += `# TYPE ${name} ${first.kind === 'text' ? 'gauge' : first.kind === 'histogram' && summary ? 'summary' : first.kind}\n`;
     const prefix = name.startsWith('envoy_') ? (options.tagPrefix ?? '') : '';
     for (const sample of family) {
