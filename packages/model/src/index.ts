@@ -23,6 +23,7 @@ export { type InboundMutualTls, type PeerAuthentication, peerAuthenticationOf } 
 export { byAge } from './precedence.ts';
 export { isHttp, isHttp2, isTcp, isTls, type PortNaming, parseProtocol, protocolOfPort } from './protocol.ts';
 export type { MeshProxy, MeshProxy as Proxy } from './proxy.ts';
+export { placedProxy } from './placed-proxy.ts';
 export { proxyFromNode, type XdsNode } from './proxy-from-node.ts';
 export {
   type Endpoint,

@@ -44,6 +44,8 @@ export interface MeshSnapshot {
   servicesByHostname(hostname: string): readonly Service[];
   /** Every endpoint at an address with the service it belongs to. */
   endpointsAt(address: string): readonly EndpointOfService[];
+  /** The pod or WorkloadEntry at an address, where the registries know one. */
+  workloadAt(address: string): Workload | undefined;
   /** The object that made a service, for provenance; platform services have none. */
   sourceOf(service: Service): ConfigObject | undefined;
   /** The key set of a URI, where the control plane has fetched it. */
@@ -84,7 +86,7 @@ export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): M
     }
   }
   const services = [...input.services, ...external].sort(byHostname);
-  if (previous === undefined) return freeze({ ...input, services, config, sources }, endpoints);
+  if (previous === undefined) return freeze({ ...input, workloads, services, config, sources }, endpoints);
   const keptServices = services.map((service) => {
     const before = previous.servicesByHostname(service.hostname).find(({ namespace }) => namespace === service.namespace);
     if (before !== undefined) {
@@ -93,7 +95,7 @@ export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): M
     }
     return kept(before, service);
   });
-  return freeze({ ...input, services: keptServices, config, sources }, endpoints);
+  return freeze({ ...input, workloads, services: keptServices, config, sources }, endpoints);
 }
 
 interface Parts extends Omit<SnapshotInput, 'config' | 'services' | 'endpoints'> {
@@ -121,6 +123,7 @@ function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]
     }
     return index;
   };
+  let byPlace: Map<string, Workload> | undefined;
   return Object.freeze({
     version: parts.version,
     domain: parts.domain ?? 'cluster.local',
@@ -136,6 +139,10 @@ function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]
     endpointsAt: (address: string) => {
       byAddress ??= indexAddresses();
       return byAddress.get(address) ?? [];
+    },
+    workloadAt: (address: string) => {
+      byPlace ??= new Map((parts.workloads ?? []).map((workload) => [workload.address, workload]));
+      return byPlace.get(address);
     },
     sourceOf: (service: Service) => parts.sources.get(serviceKey(service)),
     jwks: (uri: string) => parts.jwks?.get(uri),

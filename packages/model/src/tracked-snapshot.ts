@@ -105,6 +105,10 @@ function trackSnapshot(engine: Engine, current: () => MeshSnapshot): MeshSnapsho
       (address) => address,
       sameEndpoints,
     ),
+    workloadAt: engine.input(
+      (address: string) => current().workloadAt(address),
+      (address) => address,
+    ),
     sourceOf: engine.input((service: Service) => current().sourceOf(service), ofService),
     jwks: engine.input(
       (uri: string) => current().jwks(uri),

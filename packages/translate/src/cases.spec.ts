@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { decodeAny, readYamlObjects } from '@xebec/config';
-import { createSnapshot, proxyFromNode } from '@xebec/model';
+import { createSnapshot, placedProxy, proxyFromNode } from '@xebec/model';
 import { KubernetesRegistry, REGISTRY_KINDS } from '@xebec/platforms';
 import { NodeSchema } from '@xebec/protos/envoy/config/core/v3/base';
 import { createProtoRegistry } from '@xebec/protos/registry';
@@ -41,7 +41,7 @@ function render(objects: readonly ConfigObject[], meshConfig: unknown, node: Jso
       objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind)),
     ),
   });
-  return renderSnapshot(snapshot, proxy.value);
+  return renderSnapshot(snapshot, placedProxy(snapshot, proxy.value));
 }
 
 /** The golden of a case; objects that are wrong are left out and named. */

@@ -1,6 +1,6 @@
 import { type DescMessage, fromJson, type JsonValue, type MessageShape, type Registry, toJson } from '@bufbuild/protobuf';
 import { errorText } from '@xebec/core';
-import { proxyFromNode } from '@xebec/model';
+import { placedProxy, proxyFromNode } from '@xebec/model';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { type Node, NodeSchema } from '@xebec/protos/envoy/config/core/v3/base';
 import { ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
@@ -46,7 +46,7 @@ export function run(options: XdsOptions): void {
   // As in Pilot, a wrong object does not spoil the others; the exit code tells that something was left out.
   for (const problem of problems) console.error(`Error: left out: ${problem}`);
   if (problems.length > 0) process.exitCode = EXIT.data;
-  const resources = generateAll(snapshot, proxy.value);
+  const resources = generateAll(snapshot, placedProxy(snapshot, proxy.value));
   const output = {
     clusters: messages(ClusterSchema, resources.clusters, registry),
     listeners: messages(ListenerSchema, resources.listeners, registry),

@@ -61,8 +61,8 @@ export function outboundListeners(snapshot: MeshSnapshot, context: ListenerConte
     }
   }
   const listeners = [...bindings.values()].map((binding) => toListener(context, binding));
-  if (explicit) listeners.push(httpProxyListener(context, context.proxy.appAddress));
-  else if (asksForHttpProxy(snapshot, context)) listeners.push(httpProxyListener(context, context.family.loopback[0]));
+  if (explicit) listeners.push(httpProxyListener(context, [context.proxy.appAddress]));
+  else if (asksForHttpProxy(snapshot, context)) listeners.push(httpProxyListener(context, context.family.loopback));
   return listeners.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -233,8 +233,9 @@ function byteChains(
   );
   const chains: TcpChain[] = [];
   const references: ConfigReference[] = [];
+  const seen = new Set<string>();
   for (const rule of rules) {
-    const made = tls ? tlsChains(rule, place) : tcpChains(rule, place);
+    const made = tls ? tlsChains(rule, place, seen) : tcpChains(rule, place);
     if (made.length > 0) references.push(referenceTo(rule));
     chains.push(...made);
     // What takes every connection of the service is the last that counts.
@@ -389,6 +390,7 @@ export function virtualOutbound(context: ListenerContext): Generated<Listener> {
       { name: 'virtualOutbound-catchall-tcp', filters: [tcpProxy([{ cluster, weight: 1 }], outbound.tcpAccessLog, idleOption(outbound))] },
     ],
     useOriginalDst: true,
+    ...(context.proxy.interceptionMode === 'TPROXY' ? { transparent: true } : {}),
     trafficDirection: TrafficDirection.OUTBOUND,
     accessLog: [...outbound.listenerLog],
     maxConnectionsToAcceptPerSocketEvent: 1,
@@ -397,12 +399,13 @@ export function virtualOutbound(context: ListenerContext): Generated<Listener> {
 }
 
 /** The explicit HTTP proxy of pods without iptables: the host and port of each request choose its route. */
-function httpProxyListener(context: ListenerContext, bind: string): Generated<Listener> {
+function httpProxyListener(context: ListenerContext, [bind, ...more]: readonly [string, ...string[]]): Generated<Listener> {
   const { outbound, httpProxyPort } = context;
   const name = `${bind}_${httpProxyPort}`;
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(bind, httpProxyPort),
+    additionalAddresses: more.map((address) => ({ address: socketAddress(address, httpProxyPort) })),
     filterChains: [
       {
         filters: [

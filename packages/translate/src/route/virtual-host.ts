@@ -82,8 +82,8 @@ export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespa
   const reachable =
     service.registry === 'kubernetes' ? service.addresses.filter((address) => fits(address, proxy)).slice(0, 1) : service.addresses;
   const addresses = reachable
-    .filter((address) => isIpAddress(address) && address !== '0.0.0.0' && address !== '::')
-    .map((address) => (address.includes(':') ? `[${address}]` : address));
+    .filter((address) => address !== '0.0.0.0' && address !== '::')
+    .map((address) => (address.includes(':') && isIpAddress(address) ? `[${address}]` : address));
   return [...names, ...addresses, ...subdomains];
 }
 

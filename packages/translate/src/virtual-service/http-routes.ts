@@ -64,7 +64,7 @@ export function httpRoutes(config: VirtualService, site: HttpRouteSite): HttpRou
 }
 
 function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, rule: string, site: HttpRouteSite): Route {
-  const name = [http.name, match?.name].filter((part) => part !== undefined && part !== '').join('.');
+  const name = `${http.name ?? ''}${match?.name === undefined || match.name === '' ? '' : `.${match.name}`}`;
   const common = headerFields(http.headers);
   const fault = http.fault === undefined ? undefined : faultConfig(http.fault);
   const action = actionOf(config, http, common, site);

@@ -43,9 +43,11 @@ export function tcpChains(config: VirtualService, site: TcpRouteSite): TcpChain[
   return out;
 }
 
-/** Chains of the `tls` routes: by server name, without terminating TLS. A match that an earlier one hides is left out. */
-export function tlsChains(config: VirtualService, site: TcpRouteSite): TcpChain[] {
-  const seen = new Set<string>();
+/**
+ * Chains of the `tls` routes: by server name, without terminating TLS. A match that an earlier one hides is left out; `seen`
+ * holds those of earlier rules.
+ */
+export function tlsChains(config: VirtualService, site: TcpRouteSite, seen = new Set<string>()): TcpChain[] {
   const out: TcpChain[] = [];
   for (const route of config.spec.tls ?? []) {
     if (route.route === undefined || route.route.length === 0) continue;
