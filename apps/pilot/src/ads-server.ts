@@ -44,7 +44,11 @@ export class AdsServer {
     this.#context = context;
     this.#state = state;
     this.#admission = new RateLimit(context.settings.requestsPerSecond, ADMISSION_WAIT_MS, context.clock);
-    this.#queue = new PushQueue(context.clock, (connection, request) => this.#push(connection, request));
+    this.#queue = new PushQueue({
+      clock: context.clock,
+      atOnce: context.settings.pushThrottle,
+      push: (connection, request) => this.#push(connection, request),
+    });
     state.subscribe((snapshot, update) => this.#onUpdate(snapshot, update));
   }
   connections(): readonly ProxyStream[] {

@@ -1,4 +1,3 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock, Logger } from '@xebec/core';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
@@ -12,6 +11,7 @@ import {
   type TypeStatus,
 } from '@xebec/xds';
 import type { PilotMetrics } from './metrics.ts';
+import type { Outbox } from './outbox.ts';
 import type { BuiltView, ProxyViews } from './proxy-views.ts';
 
 /**
@@ -37,7 +37,7 @@ export class Connection {
   readonly connectedAt: number;
   readonly userAgent: string;
   readonly #context: ConnectionContext;
-  readonly #call: ServerDuplexStream<XdsRequest, Uint8Array>;
+  readonly #outbox: Outbox<Uint8Array>;
   readonly #stream: AdsStream;
   readonly #sentAt = new Map<string, number>();
   #view: BuiltView;
@@ -46,7 +46,7 @@ export class Connection {
 
   constructor(
     context: ConnectionContext,
-    call: ServerDuplexStream<XdsRequest, Uint8Array>,
+    outbox: Outbox<Uint8Array>,
     identity: { readonly id: string; readonly proxy: MeshProxy; readonly variant: 'sotw' | 'delta'; readonly userAgent: string },
     snapshot: MeshSnapshot,
   ) {
@@ -56,7 +56,7 @@ export class Connection {
     this.userAgent = identity.userAgent;
     this.connectedAt = context.clock.now();
     this.#context = context;
-    this.#call = call;
+    this.#outbox = outbox;
     this.#snapshot = snapshot;
     this.#view = context.views.build(snapshot, identity.proxy);
     this.#stream = new AdsStream(
@@ -118,7 +118,7 @@ export class Connection {
     const { clock, metrics, logger } = this.#context;
     for (const response of responses) {
       const type = shortTypeName(response.typeUrl);
-      this.#call.write(response.bytes);
+      this.#outbox.send(response.bytes);
       this.#sentAt.set(response.typeUrl, clock.now());
       metrics.pushes.inc({ type: type.toLowerCase() });
       metrics.configSize.observe(response.bytes.length);

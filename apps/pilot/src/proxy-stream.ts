@@ -17,6 +17,8 @@ import {
 } from '@xebec/xds';
 import type { Caller } from './authenticate.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
+import { Outbox } from './outbox.ts';
+import type { PushTarget } from './push-queue.ts';
 import type { Registration } from './registration/registrar.ts';
 import type { PilotSettings } from './settings.ts';
 import { AuxiliaryStream } from './types/auxiliary-stream.ts';
@@ -66,11 +68,12 @@ export class RefusedRequest extends XebecError {
  * One ADS stream: hands each request to what serves its type. CDS, EDS, LDS and RDS belong together in a Connection, which is
  * made when the first of them is asked for, since a view of the mesh costs something and a stream may want only names.
  */
-export class ProxyStream {
+export class ProxyStream implements PushTarget {
   readonly identity: StreamIdentity;
   readonly connectedAt: number;
   readonly #context: ProxyStreamContext;
   readonly #call: ServerDuplexStream<XdsRequest, Uint8Array>;
+  readonly #outbox: Outbox<Uint8Array>;
   readonly #auxiliarySentAt = new Map<string, number>();
   #snapshot: MeshSnapshot;
   #connection: Connection | undefined;
@@ -91,6 +94,7 @@ export class ProxyStream {
     this.connectedAt = context.clock.now();
     this.#context = context;
     this.#call = call;
+    this.#outbox = new Outbox<Uint8Array>(call);
     this.#snapshot = snapshot;
   }
   get id(): string {
@@ -113,7 +117,7 @@ export class ProxyStream {
     const { typeUrl } = request;
     const { types, questions, onHealth } = this.#context;
     if (ORDERED_TYPES.has(typeUrl)) {
-      this.#connection ??= new Connection(this.#context, this.#call, this.identity, this.#snapshot);
+      this.#connection ??= new Connection(this.#context, this.#outbox, this.identity, this.#snapshot);
       this.#connection.onRequest(request);
       return;
     }
@@ -147,6 +151,13 @@ export class ProxyStream {
     this.#watchSending();
     if (sent === 0 && this.answered) this.#reached = snapshot;
     return sent;
+  }
+  /** Whether something it was sent has not left this machine yet. */
+  get sending(): boolean {
+    return this.#outbox.sending;
+  }
+  whenSent(callback: () => void): void {
+    this.#outbox.whenSent(callback);
   }
   /** Looks again at what does not come from the snapshot alone, such as Secrets. */
   pushAuxiliary(): number {
@@ -203,13 +214,13 @@ export class ProxyStream {
   /** A peer that takes nothing in any more must not make this server keep its responses for ever. */
   #watchSending(): void {
     const { settings, clock, logger } = this.#context;
-    if (settings.sendTimeoutMs === 0 || this.#sendTimer !== undefined || !this.#call.writableNeedDrain) return;
+    if (settings.sendTimeoutMs === 0 || this.#sendTimer !== undefined || !this.sending) return;
     const cancel = clock.setTimeout(() => {
       logger.warn({ proxy: this.proxy.id, timeoutMs: settings.sendTimeoutMs }, 'the proxy does not take what it is sent');
       this.#call.emit('error', { code: status.DEADLINE_EXCEEDED, details: `a response was not taken within ${settings.sendTimeoutMs} ms` });
     }, settings.sendTimeoutMs);
     this.#sendTimer = cancel;
-    this.#call.once('drain', () => {
+    this.whenSent(() => {
       cancel();
       this.#sendTimer = undefined;
     });
@@ -221,6 +232,7 @@ export class ProxyStream {
   close(): void {
     this.#closed = true;
     this.#sendTimer?.();
+    this.#outbox.close();
     this.#connection?.close();
   }
 
@@ -239,7 +251,7 @@ export class ProxyStream {
       const response = isDeltaRequest(request)
         ? encodeDeltaResponse(typeUrl, nonce, version, answer, [])
         : encodeSotwResponse(typeUrl, nonce, version, answer);
-      this.#call.write(response.bytes);
+      this.#outbox.send(response.bytes);
     } catch (error) {
       logger.error({ proxy: this.proxy.id, typeUrl }, `answering failed: ${errorText(error)}`);
     }
@@ -252,7 +264,7 @@ export class ProxyStream {
   #sendAuxiliary(responses: readonly EncodedResponse[]): number {
     const { clock, metrics } = this.#context;
     for (const response of responses) {
-      this.#call.write(response.bytes);
+      this.#outbox.send(response.bytes);
       this.#auxiliarySentAt.set(response.typeUrl, clock.now());
       metrics.pushes.inc({ type: shortTypeName(response.typeUrl).toLowerCase() });
       metrics.configSize.observe(response.bytes.length);
