@@ -222,6 +222,11 @@ export class AdsStream {
   /** All that a SotW proxy should hold now: the view, and what has left it but must stay a little. */
   #wholeSet(subscription: Subscription): readonly EncodedResource[] {
     const view = this.#view.resources(subscription.typeUrl);
+    if (subscription.wildcard && holdsAll(view, subscription.sent)) {
+      // The view, which many streams may share, rather than a map of each stream's own.
+      subscription.content = view;
+      return Array.from(view, ([, resource]) => resource);
+    }
     const content = new Map<string, EncodedResource>();
     for (const [name, resource] of view) if (subscription.wants(name)) content.set(name, resource);
     for (const [name, version] of subscription.sent) {
@@ -258,6 +263,12 @@ export class AdsStream {
       if (arrived || clusters?.sent.has(name) !== true) this.#warming.delete(name);
     }
   }
+}
+
+/** Whether the view has everything that was sent. */
+function holdsAll(view: ResourceMap, sent: ReadonlyMap<string, string>): boolean {
+  for (const [name, version] of sent) if (version !== ABSENT && !view.has(name)) return false;
+  return true;
 }
 
 function versionsOf(resources: readonly EncodedResource[]): ReadonlyMap<string, string> {
