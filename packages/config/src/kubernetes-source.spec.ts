@@ -22,10 +22,14 @@ async function startApiServer() {
   let forgottenUpTo = 0;
   const watchers = new Set<ServerResponse>();
   const requests: string[] = [];
+  /** Ends of paths that nobody may read. */
+  const forbidden = new Set<string>();
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://server');
     requests.push(`${url.pathname}${url.searchParams.has('watch') ? ` from ${url.searchParams.get('resourceVersion')}` : ''}`);
-    if (!url.pathname.endsWith('/virtualservices')) {
+    if (forbidden.has(url.pathname.split('/').at(-1) ?? '')) {
+      response.writeHead(403, { 'content-type': 'application/json' }).end(JSON.stringify({ kind: 'Status', message: 'forbidden' }));
+    } else if (!url.pathname.endsWith('/virtualservices')) {
       response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify({ kind: 'Status', message: 'no such resource' }));
     } else if (!url.searchParams.has('watch')) {
       response.end(JSON.stringify({ metadata: { resourceVersion: String(version) }, items: [...objects.values()] }));
@@ -51,6 +55,16 @@ async function startApiServer() {
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    forbidden,
+    bookmark() {
+      version++;
+      record('BOOKMARK', {
+        apiVersion: 'v1',
+        kind: 'VirtualService',
+        metadata: { name: '', namespace: '', resourceVersion: String(version) },
+        spec: {},
+      });
+    },
     put(name: string, spec: unknown) {
       const metadata = { name, namespace: 'default', resourceVersion: String(++version) };
       const object = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec };
@@ -80,12 +94,14 @@ async function startApiServer() {
   };
 }
 
-function openSource(url: string) {
+function openSource(url: string, optionalGateways = false) {
   const config = new KubeConfig();
   config.loadFromClusterAndUser({ name: 'test', server: url, skipTLSVerify: true }, { name: 'user' });
   return createKubernetesSource({
     api: createKubernetesApi(config),
-    watched: meshKinds(new Set(['networking.istio.io'])).filter(({ kind }) => kind === 'VirtualService' || kind === 'Gateway'),
+    watched: meshKinds(new Set(['networking.istio.io']))
+      .filter(({ kind }) => kind === 'VirtualService' || kind === 'Gateway')
+      .map((watched) => ({ ...watched, optional: optionalGateways && watched.kind === 'Gateway' })),
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
@@ -153,6 +169,55 @@ describe('Kubernetes source', () => {
       'the state after the gap',
     );
     expect(removed).toEqual(['networking.istio.io/VirtualService/default/a']);
+  });
+
+  it('resumes from a bookmark after history before it is forgotten', async () => {
+    const { server, source } = await open();
+    const watches = () => server.requests.filter((line) => line.includes(' from '));
+    server.bookmark();
+    server.put('b', specFor('b'));
+    await until(() => source.list().length === 2, 'b');
+    server.bookmark();
+    server.forgetHistory();
+    server.put('c', specFor('c'));
+    await until(() => source.list().length === 3, 'c');
+    const seen = watches().length;
+    server.dropWatchers();
+    server.put('d', specFor('d'));
+    await until(() => source.list().length === 4, 'd');
+    expect(watches().length).toBeGreaterThan(seen);
+    expect(source.list().map(({ metadata }) => metadata.name)).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('keeps what it has while it may not read, and goes on once it may', async () => {
+    const { server, source } = await open();
+    const removed: string[] = [];
+    source.subscribe((changes) => removed.push(...changes.filter(({ type }) => type === 'delete').map(({ key }) => key)));
+    server.forbidden.add('virtualservices');
+    const before = server.requests.length;
+    server.dropWatchers();
+    server.put('b', specFor('b'));
+    await until(() => server.requests.length > before + 2, 'denials');
+    expect(source.list().map(({ metadata }) => metadata.name)).toEqual(['a']);
+    server.forbidden.clear();
+    await until(() => source.list().length === 2, 'b');
+    expect(removed).toEqual([]);
+  });
+
+  it('waits for kinds it may not read, but not for optional ones', async () => {
+    const server = await startApiServer();
+    server.forbidden.add('gateways');
+    const opened = [false, true].map((optional) => openSource(server.url, optional));
+    onTestFinished(async () => {
+      for (const source of opened) await source.close();
+      await server.close();
+    });
+    server.put('a', specFor('a'));
+    for (const source of opened) await source.start();
+    await until(() => opened[1]?.synced === true && opened[0]?.list().length === 1, 'the optional one');
+    expect(opened[0]?.synced).toBe(false);
+    server.forbidden.clear();
+    await until(() => opened[0]?.synced === true, 'the other');
   });
 
   it('keeps what it has while the server is away', async () => {
