@@ -1,10 +1,10 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { type ServerDuplexStream, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { errorText } from '@xebec/core';
-import { type MeshProxy, type MeshSnapshot, proxyFromNode, type XdsNode } from '@xebec/model';
+import { type MeshProxy, type MeshSnapshot, placedProxy, proxyFromNode, type XdsNode } from '@xebec/model';
 import type { Node } from '@xebec/protos/envoy/config/core/v3/base';
 import { AggregatedDiscoveryService } from '@xebec/protos/envoy/service/discovery/v3/ads';
-import { serviceDefinition } from '@xebec/rpc';
+import { type ScatteredMessage, serviceDefinition } from '@xebec/rpc';
 import { isLocalAddress } from './access.ts';
 import type { Authenticate, Caller } from './authenticate.ts';
 import type { MeshState, MeshUpdate } from './mesh-state.ts';
@@ -23,7 +23,7 @@ const MAX_EARLY_REQUESTS = 64;
 /** Longest time that a new stream waits for its turn under the rate limit. */
 const ADMISSION_WAIT_MS = 10_000;
 
-type Call = ServerDuplexStream<XdsRequest, Uint8Array>;
+type Call = ServerDuplexStream<XdsRequest, Uint8Array | ScatteredMessage>;
 
 /** All connected proxies: takes their streams, and pushes to them what each new snapshot changes. */
 export class AdsServer {
@@ -146,7 +146,7 @@ export class AdsServer {
                   return;
                 }
                 registration = held;
-                this.#whenSynced((latest) => open(opening, node, caller, latest));
+                this.#whenSynced((latest) => open(placedProxy(latest, opening), node, caller, latest));
               },
               (error: unknown) => refuse(status.FAILED_PRECONDITION, errorText(error)),
             );

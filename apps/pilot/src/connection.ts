@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@xebec/core';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import type { ScatteredMessage } from '@xebec/rpc';
 import {
   AdsStream,
   ENDPOINT_TYPE,
@@ -37,7 +38,7 @@ export class Connection {
   readonly connectedAt: number;
   readonly userAgent: string;
   readonly #context: ConnectionContext;
-  readonly #outbox: Outbox<Uint8Array>;
+  readonly #outbox: Outbox<Uint8Array | ScatteredMessage>;
   readonly #stream: AdsStream;
   readonly #sentAt = new Map<string, number>();
   #view: BuiltView;
@@ -46,7 +47,7 @@ export class Connection {
 
   constructor(
     context: ConnectionContext,
-    outbox: Outbox<Uint8Array>,
+    outbox: Outbox<Uint8Array | ScatteredMessage>,
     identity: { readonly id: string; readonly proxy: MeshProxy; readonly variant: 'sotw' | 'delta'; readonly userAgent: string },
     snapshot: MeshSnapshot,
   ) {
@@ -118,12 +119,12 @@ export class Connection {
     const { clock, metrics, logger } = this.#context;
     for (const response of responses) {
       const type = shortTypeName(response.typeUrl);
-      this.#outbox.send(response.bytes);
+      this.#outbox.send(response);
       this.#sentAt.set(response.typeUrl, clock.now());
       metrics.pushes.inc({ type: type.toLowerCase() });
-      metrics.configSize.observe(response.bytes.length);
+      metrics.configSize.observe(response.byteLength);
       logger.debug(
-        { proxy: this.proxy.id, type, resources: response.resourceCount, removed: response.removedCount, bytes: response.bytes.length },
+        { proxy: this.proxy.id, type, resources: response.resourceCount, removed: response.removedCount, bytes: response.byteLength },
         `${type}: PUSH`,
       );
     }

@@ -1,6 +1,7 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { errorText, XebecError } from '@xebec/core';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
+import type { ScatteredMessage } from '@xebec/rpc';
 import {
   CLUSTER_TYPE,
   ENDPOINT_TYPE,
@@ -72,8 +73,8 @@ export class ProxyStream implements PushTarget {
   readonly identity: StreamIdentity;
   readonly connectedAt: number;
   readonly #context: ProxyStreamContext;
-  readonly #call: ServerDuplexStream<XdsRequest, Uint8Array>;
-  readonly #outbox: Outbox<Uint8Array>;
+  readonly #call: ServerDuplexStream<XdsRequest, Uint8Array | ScatteredMessage>;
+  readonly #outbox: Outbox<Uint8Array | ScatteredMessage>;
   readonly #auxiliarySentAt = new Map<string, number>();
   #snapshot: MeshSnapshot;
   #connection: Connection | undefined;
@@ -86,7 +87,7 @@ export class ProxyStream implements PushTarget {
 
   constructor(
     context: ProxyStreamContext,
-    call: ServerDuplexStream<XdsRequest, Uint8Array>,
+    call: ServerDuplexStream<XdsRequest, Uint8Array | ScatteredMessage>,
     identity: StreamIdentity,
     snapshot: MeshSnapshot,
   ) {
@@ -94,7 +95,7 @@ export class ProxyStream implements PushTarget {
     this.connectedAt = context.clock.now();
     this.#context = context;
     this.#call = call;
-    this.#outbox = new Outbox<Uint8Array>(call);
+    this.#outbox = new Outbox<Uint8Array | ScatteredMessage>(call);
     this.#snapshot = snapshot;
   }
   get id(): string {
@@ -251,7 +252,7 @@ export class ProxyStream implements PushTarget {
       const response = isDeltaRequest(request)
         ? encodeDeltaResponse(typeUrl, nonce, version, answer, [])
         : encodeSotwResponse(typeUrl, nonce, version, answer);
-      this.#outbox.send(response.bytes);
+      this.#outbox.send(response);
     } catch (error) {
       logger.error({ proxy: this.proxy.id, typeUrl }, `answering failed: ${errorText(error)}`);
     }
@@ -264,10 +265,10 @@ export class ProxyStream implements PushTarget {
   #sendAuxiliary(responses: readonly EncodedResponse[]): number {
     const { clock, metrics } = this.#context;
     for (const response of responses) {
-      this.#outbox.send(response.bytes);
+      this.#outbox.send(response);
       this.#auxiliarySentAt.set(response.typeUrl, clock.now());
       metrics.pushes.inc({ type: shortTypeName(response.typeUrl).toLowerCase() });
-      metrics.configSize.observe(response.bytes.length);
+      metrics.configSize.observe(response.byteLength);
     }
     return responses.length;
   }
