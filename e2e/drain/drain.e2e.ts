@@ -69,12 +69,18 @@ async function startProxy(kind: keyof typeof starts): Promise<Proxy> {
   await writeFile(file, JSON.stringify(bootstrap()));
   const flags = ['-c', file, '--admin-address-path', adminFile, '--drain-time-s', '2', '--drain-strategy', 'immediate', '-l', 'error'];
   const running = starts[kind](flags);
+  // A process that has ended, or that says why it waits, is told rather than a time limit alone.
+  const told = (error: unknown): never => {
+    throw new Error(`${kind}: ${String(error)}, exit code ${running.child.exitCode}: ${running.output()}`, { cause: error });
+  };
   const admin = await eventually('the admin server', async () => {
     // The file is there before its text is.
     const written = (await readFile(adminFile, 'utf8')).trim();
     return written === '' ? undefined : `http://${written}`;
-  });
-  await eventually('the proxy', async () => ((await (await fetch(`${admin}/ready`)).text()).startsWith('LIVE') ? true : undefined));
+  }).catch(told);
+  await eventually('the proxy', async () => ((await (await fetch(`${admin}/ready`)).text()).startsWith('LIVE') ? true : undefined)).catch(
+    told,
+  );
   const listeners = await (await fetch(`${admin}/listeners`)).text();
   const port = (name: string): number => Number(new RegExp(`^${name}::.*:(\\d+)$`, 'm').exec(listeners)?.[1]);
   return { process: running, admin, ports: { http1: port('http1'), http2: port('http2'), tcp: port('tcp') } };

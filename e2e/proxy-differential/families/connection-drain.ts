@@ -106,6 +106,7 @@ const cases: readonly DifferentialCase[] = [
 /** How connections end: announced, drained, delayed; by their age, their requests, their rest, and because the proxy is failed. */
 export const connectionDrain: DifferentialFamily = {
   name: 'connection-drain',
+  waits: true,
   known,
   about: 'ends of connections on both sides: age, requests, idleness, drain_timeout and delayed_close_timeout, POST /healthcheck/fail',
   connections: true,

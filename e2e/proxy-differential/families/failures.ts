@@ -133,6 +133,7 @@ const route = (name: string, path: string, target: string, more: Json = {}): Jso
 
 export const failures: DifferentialFamily = {
   name: 'failures',
+  waits: true,
   known,
   about: 'what becomes of odd and broken upstream answers, and of requests that reach no upstream',
   bootstrap: httpBootstrap(

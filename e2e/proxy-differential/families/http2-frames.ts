@@ -455,6 +455,7 @@ const cases: readonly Scripted[] = [
 /** What a client sees frame by frame. */
 export const http2Frames: DifferentialFamily = {
   name: 'http2-frames',
+  waits: true,
   known,
   about: 'HTTP/2 frame by frame as a client sees it: settings, windows, rules for messages, errors and their codes, what the upstream gets',
   bootstrap: (site) => ({

@@ -442,6 +442,7 @@ const cases: DifferentialCase[] = [
 
 export const loadBalancing: DifferentialFamily = {
   name: 'load-balancing',
+  waits: true,
   about: 'Which host each policy chooses: consistent hashing by hash, subsets by metadata, priorities, localities, panic, retries, DNS.',
   bootstrap,
   cases,

@@ -186,6 +186,7 @@ const status = (code: number, ...which: string[]): Record<string, Reply> =>
 
 export const outliersAndLimits: DifferentialFamily = {
   name: 'outliers-and-limits',
+  waits: true,
   about: 'Outlier detection of every kind, circuit breakers and retry budgets: who is ejected, what overflows, and what is counted.',
   bootstrap,
   cases: [

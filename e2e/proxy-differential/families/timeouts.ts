@@ -119,6 +119,7 @@ const path = (i: number): string => `/t${String(i).padStart(3, '0')}`;
 
 export const timeouts: DifferentialFamily = {
   name: 'timeouts',
+  waits: true,
   known,
   about: 'timeouts of routes, connection managers, request headers and gRPC',
   bootstrap: (site) => {

@@ -446,6 +446,7 @@ const counters = ['random_sampling', 'service_forced', 'client_enabled', 'not_tr
 
 export const tracing: DifferentialFamily = {
   name: 'tracing',
+  waits: true,
   about: 'tracing: decisions, headers that upstreams see, and spans as Zipkin and OpenTelemetry collectors get them',
   bootstrap,
   peers: { collector: () => collector.start(), otlp: () => otlp.start() },

@@ -446,6 +446,7 @@ const connectCases: readonly DifferentialCase[] = [
 /** The tunnels of HTTP: who is let through, what either side sees of the handshake, and how tunnels end. */
 export const upgrades: DifferentialFamily = {
   name: 'upgrades',
+  waits: true,
   known,
   about: 'upgrades and CONNECT, between all versions of HTTP, terminated and forwarded; refusals, timeouts and ends of tunnels',
   bootstrap: (site) => ({

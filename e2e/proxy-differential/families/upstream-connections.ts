@@ -385,6 +385,7 @@ const spelling: readonly OwnClusterCase[] = [
 /** What the HTTP/1 pool and codec do with upstreams of all kinds; each case has its own cluster, whose statistics and hosts are compared too. */
 export const upstreamConnections: DifferentialFamily = {
   name: 'upstream-connections',
+  waits: true,
   about: 'HTTP/1 connections to upstreams: reuse, limits, malformed and cut answers, with statistics and hosts after each',
   known,
   ...ownClusters([...reuse, ...cuts, ...badHeads, ...sizes, ...informational, ...early, ...waits, ...limits, ...spelling]),

@@ -79,6 +79,7 @@ function step(name: string, endpoints: Localities, policy?: Json): DifferentialC
 /** Changes of an EDS file, one after another: each case begins where the one before it ended. */
 export const upstreamDiscovery: DifferentialFamily = {
   name: 'upstream-discovery',
+  waits: true,
   about: 'EDS from a file: hosts come, go, move between priorities, change health and weight; drops, with statistics and hosts after each',
   bootstrap(site) {
     write(site, [level(site, ['a'])], undefined);

@@ -152,6 +152,7 @@ const built = ownClusters(
 /** What the HTTP/2 pool and codec do with an upstream that says anything at all; each case has a cluster of its own. */
 export const upstreamHttp2: DifferentialFamily = {
   name: 'upstream-http2',
+  waits: true,
   about: 'HTTP/2 upstreams: stream errors by code, GOAWAY, broken connections and messages, limits, with statistics and hosts after each',
   ...built,
   peers: { frames: () => peer.start() },

@@ -203,6 +203,7 @@ const mutual = (certificates: Certificates) => ({
 /** TLS towards upstreams: names, trust, versions, client certificates, sessions; each case has a cluster of its own. */
 export const upstreamTls: DifferentialFamily = {
   name: 'upstream-tls',
+  waits: true,
   about: 'TLS towards upstreams: SNI, trust, names, pins, client certificates, versions, ALPN, sessions and how each failure is told',
   ...ownClusters(
     cases.map((what) => ({

@@ -243,6 +243,8 @@ export interface DifferentialFamily {
   readonly stats?: readonly string[];
   /** By the name of the case (`stats` for the stats). */
   readonly known?: Readonly<Record<string, KnownDifference>>;
+  /** Mostly waits, for many seconds: begun before the others, which fill the time. */
+  readonly waits?: boolean;
   /** More arguments for both proxies. */
   readonly args?: readonly string[];
 }

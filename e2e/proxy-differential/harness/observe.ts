@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { eventually, freePort, requiredPeer, startDaemon, startProcess } from '../../src/daemon-process.ts';
+import { eventually, requiredPeer, startDaemon, startProcess } from '../../src/daemon-process.ts';
 import type { Certificates } from './certificates.ts';
 import { exchangeHttp1 } from './client-http1.ts';
 import { exchangeHttp2 } from './client-http2.ts';
@@ -10,6 +10,7 @@ import { openSocket } from './client-socket.ts';
 import { exchangeTcp } from './client-tcp.ts';
 import type { DifferentialCase, DifferentialFamily, Exchange, Json, ProxyUnderTest, Site, UpstreamKind } from './family.ts';
 import { comparable } from './mask.ts';
+import { takePorts } from './ports.ts';
 import { startUpstreams, type Upstreams } from './upstreams.ts';
 
 /** Observations by the name of the case; `stats` holds the family's stats. */
@@ -29,7 +30,7 @@ export async function observeFamily(
   );
   const others = Object.fromEntries(peers.map(([name, peer]) => [name, peer.port]));
   try {
-    const deadPort = await freePort();
+    const [deadPort = 0] = await takePorts(1);
     const common = { family, upstreams, certificates, deadPort, ports: { ...upstreams.ports, ...others }, logs: new Map<string, number>() };
     const envoy = await observe('envoy', join(directory, `${family.name}-envoy`), common);
     const xebec = await observe('xebec', join(directory, `${family.name}-xebec`), common);
@@ -57,6 +58,8 @@ interface Common {
 class LogTail {
   readonly #file: string;
   #taken = 0;
+  #size = 0;
+  #read: string[] = [];
 
   constructor(file: string) {
     this.#file = file;
@@ -76,10 +79,16 @@ class LogTail {
 
   #lines(): string[] {
     try {
-      return readFileSync(this.#file, 'utf8').split('\n').slice(0, -1);
+      // Looked at often while it does not grow.
+      const { size } = statSync(this.#file);
+      if (size === this.#size) return this.#read;
+      this.#read = readFileSync(this.#file, 'utf8').split('\n').slice(0, -1);
+      this.#size = size;
     } catch {
-      return [];
+      this.#read = [];
+      this.#size = 0;
     }
+    return this.#read;
   }
 }
 
@@ -88,7 +97,7 @@ async function observe(name: ProxyUnderTest['name'], directory: string, common: 
   await mkdir(directory, { recursive: true });
   const logFile = join(directory, 'access.log');
   // Ports must be known when the configuration is written, so they are handed out from a stock.
-  const stock = await Promise.all(Array.from({ length: 120 }, () => freePort()));
+  const stock = await takePorts(120);
   const listenerPorts = new Map<string, number>();
   const site: Site = {
     port(listener) {

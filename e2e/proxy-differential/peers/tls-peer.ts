@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -72,7 +73,9 @@ export async function issue(
   ): Promise<void> => {
     writeFileSync(at(`${file}.ext`), extensions);
     await run('openssl', ['req', '-new', ...made, '-keyout', at(`${file}.key`), '-out', at(`${file}.csr`), '-subj', subject]);
-    const signer = ['-CA', ca.certificate, '-CAkey', ca.key, '-CAcreateserial', '-days', String(days), '-extfile', at(`${file}.ext`)];
+    // A number by chance: the CA's file of the last one would be written by several at once.
+    const serial = ['-set_serial', `0x01${randomBytes(8).toString('hex')}`];
+    const signer = ['-CA', ca.certificate, '-CAkey', ca.key, ...serial, '-days', String(days), '-extfile', at(`${file}.ext`)];
     await run('openssl', ['x509', '-req', '-in', at(`${file}.csr`), '-out', at(`${file}.pem`), ...signer]);
   };
   let ca = { certificate: certificates.ca, key: join(directory, 'ca.key') };
