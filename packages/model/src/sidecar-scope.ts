@@ -1,5 +1,5 @@
 import { query, sameList } from '@xebec/incremental';
-import type { ConfigObject, Destination, SidecarSpec } from '@xebec/schemas';
+import type { ConfigObject, Destination, HttpRoute, SidecarSpec } from '@xebec/schemas';
 import { hostCovers, hostsOverlap, resolveHost } from './host.ts';
 import { isNarrow, selects } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
@@ -86,7 +86,7 @@ const egressOf = query('egress of a scope', (snapshot: MeshSnapshot, namespace: 
     ? [
         {
           get services() {
-            return servicesOf(snapshot, namespace, sidecar);
+            return pickOnePerHost(visibleServices(snapshot, namespace), namespace);
           },
           get virtualServices() {
             return meshVirtualServices(snapshot, namespace);
@@ -109,7 +109,7 @@ const servicesOf = query(
   (snapshot: MeshSnapshot, namespace: string, sidecar: Sidecar): readonly Service[] =>
     pickOnePerHost(
       egressSpecsOf(sidecar) === undefined
-        ? visibleServices(snapshot, namespace)
+        ? [...visibleServices(snapshot, namespace), ...hiddenDestinations(snapshot, namespace)]
         : joinPorts(egressOf(snapshot, namespace, sidecar).flatMap((scope) => [...scope.services, ...(scope.pulled ?? [])])),
       namespace,
     ),
@@ -173,11 +173,14 @@ function egressScope(
     .flatMap(atPort);
   // A route may lead to services that the egress hosts do not list: without their clusters it would go nowhere.
   const pulled = chosenRoutes.flatMap((config) =>
-    [...destinationPorts(snapshot, config)].flatMap(([host, ports]) => {
-      const service = pickOnePerHost(
-        visible.filter(({ hostname }) => hostname === host),
-        namespace,
-      )[0];
+    [...destinationPorts(snapshot, config, namespace)].flatMap(([host, ports]) => {
+      const own = snapshot.servicesByHostname(host).find((candidate) => candidate.namespace === namespace);
+      const service =
+        own ??
+        pickOnePerHost(
+          visible.filter(({ hostname }) => hostname === host),
+          namespace,
+        )[0];
       if (service === undefined) return [];
       return only === undefined && !ports.has(0) ? withPorts(service, ports) : atPort(service);
     }),
@@ -230,16 +233,53 @@ export function destinationHosts(config: VirtualService, domain: string): string
   return hosts.map((host) => resolveHost(host, config.metadata.namespace, domain));
 }
 
-/** Hosts that the routes of a VirtualService and its delegates lead to, each with the ports it names; 0: any. */
-function destinationPorts(snapshot: MeshSnapshot, config: VirtualService): Map<string, Set<number>> {
+/** Services that their own namespace exports to others only. */
+const hiddenServices = query(
+  'services hidden from their namespace',
+  (snapshot: MeshSnapshot, namespace: string): readonly Service[] => {
+    const fallback = snapshot.mesh.defaultServiceExportTo ?? ['*'];
+    return snapshot.services.filter(
+      (service) => service.namespace === namespace && !isVisible(service.exportTo, service.namespace, namespace, fallback),
+    );
+  },
+  { same: sameList },
+);
+
+/** Those of them that routes lead to: a rule of the namespace may name what the namespace has. */
+const hiddenDestinations = query(
+  'hidden services that routes lead to',
+  (snapshot: MeshSnapshot, namespace: string): readonly Service[] => {
+    const hidden = hiddenServices(snapshot, namespace);
+    if (hidden.length === 0) return [];
+    const wanted = meshVirtualServices(snapshot, namespace).map((config) => destinationPorts(snapshot, config, namespace));
+    return hidden.flatMap((service) => {
+      const ports = new Set(wanted.flatMap((hosts) => [...(hosts.get(service.hostname) ?? [])]));
+      if (ports.size === 0) return [];
+      return ports.has(0) ? [service] : withPorts(service, ports);
+    });
+  },
+  { same: sameList },
+);
+
+/** Whether any request from a namespace could take a route. */
+function mayComeFrom(route: HttpRoute, namespace: string): boolean {
+  const named = (route.match ?? []).flatMap(({ sourceNamespace }) => sourceNamespace || []);
+  return named.length === 0 || named.includes(namespace);
+}
+
+/**
+ * Hosts that the routes of a VirtualService and its delegates lead to from a namespace, each with the ports it names; 0: any.
+ */
+function destinationPorts(snapshot: MeshSnapshot, config: VirtualService, viewer: string): Map<string, Set<number>> {
   const out = new Map<string, Set<number>>();
-  const delegates = (config.spec.http ?? []).flatMap(({ delegate }) => {
-    if (delegate === undefined) return [];
+  const delegates = (config.spec.http ?? []).flatMap((route) => {
+    const { delegate } = route;
+    if (delegate === undefined || !mayComeFrom(route, viewer)) return [];
     const place = delegate.namespace || config.metadata.namespace;
     return snapshot.config.in('VirtualService', place).filter(({ metadata }) => metadata.name === delegate.name);
   });
   for (const source of [config, ...delegates])
-    for (const { host, port } of destinationsOf(source)) {
+    for (const { host, port } of destinationsOf(source, viewer)) {
       const full = resolveHost(host, source.metadata.namespace, snapshot.domain);
       const ports = out.get(full) ?? new Set();
       out.set(full, ports.add(port?.number ?? 0));
@@ -247,10 +287,12 @@ function destinationPorts(snapshot: MeshSnapshot, config: VirtualService): Map<s
   return out;
 }
 
-function destinationsOf(config: VirtualService): Destination[] {
+/** Where routes lead; from a namespace, only the HTTP routes that it could take. */
+function destinationsOf(config: VirtualService, viewer?: string): Destination[] {
   const { http = [], tcp = [], tls = [] } = config.spec;
+  const taken = viewer === undefined ? http : http.filter((route) => mayComeFrom(route, viewer));
   return [
-    ...http.flatMap((route) => [
+    ...taken.flatMap((route) => [
       ...(route.route ?? []).map((entry) => entry.destination),
       ...(route.mirror === undefined ? [] : [route.mirror]),
       ...(route.mirrors ?? []).map((mirror) => mirror.destination),

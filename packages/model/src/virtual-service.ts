@@ -28,16 +28,30 @@ export function qualifyGateway(name: string, namespace: string): string {
   return other === undefined ? `${namespace}/${name}` : `${other}/${short}`;
 }
 
-/** VirtualServices that apply to a gateway (`mesh` or `namespace/name`) and are visible from `viewer`, oldest first. */
+/**
+ * VirtualServices that apply to a gateway (`mesh` or `namespace/name`) and are visible from `viewer`: first those that the viewer's
+ * namespace keeps to itself, then those exported to it by name, then those for everybody, each oldest first.
+ */
 export function virtualServicesFor(snapshot: MeshSnapshot, gateway: string, viewer: string): VirtualService[] {
   const fallback = snapshot.mesh.defaultVirtualServiceExportTo ?? ['*'];
-  return snapshot.config
+  const visible = snapshot.config
     .all('VirtualService')
     .filter(
       (config) =>
         virtualServiceGateways(config).includes(gateway) && isVisible(config.spec.exportTo, config.metadata.namespace, viewer, fallback),
     );
+  const circle = ({ spec }: VirtualService) => {
+    const list = spec.exportTo === undefined || spec.exportTo.length === 0 ? fallback : spec.exportTo;
+    if (list.includes('*')) return EVERYBODY;
+    return list.includes(viewer) ? BY_NAME : OWN;
+  };
+  return [OWN, BY_NAME, EVERYBODY].flatMap((rank) => visible.filter((config) => circle(config) === rank));
 }
+
+/** For whom a VirtualService is: the narrower the circle, the earlier it counts. */
+const OWN = 0;
+const BY_NAME = 1;
+const EVERYBODY = 2;
 
 /** Finds the VirtualService that rules a hostname. */
 export type VirtualServiceLookup = (hostname: string) => VirtualService | undefined;

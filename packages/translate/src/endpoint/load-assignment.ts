@@ -13,7 +13,7 @@ import {
 import { HealthStatus } from '@xebec/protos/envoy/config/core/v3/health_check';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { ClientTls } from '@xebec/schemas';
-import { listenAddress } from '../envoy/address.ts';
+import { isIpAddress, listenAddress } from '../envoy/address.ts';
 import { type LocalityBalancing, type LocalityGroup, prioritise } from './locality.ts';
 
 /** The endpoints of one port of a service, those with a subset's labels only, by locality. */
@@ -30,6 +30,8 @@ export function loadAssignment(
 ): ClusterLoadAssignment {
   const endpoints = snapshot
     .endpoints(service, port.name)
+    // Only addresses travel by EDS: for a name, Envoy refuses the whole assignment.
+    .filter(({ address }) => service.resolution !== 'client-side' || address.startsWith('unix://') || isIpAddress(address))
     // What is not ready gets no traffic; what is about to go is still announced, so that its connections may end.
     // Where the nearest come first, callers must know how many of these are there, to see when to go further.
     .filter((endpoint) => endpoint.health !== 'unhealthy' || service.trafficDistribution !== undefined)
