@@ -38,6 +38,8 @@ export interface RejectedServer {
 export interface MergedGateways {
   readonly listeners: readonly GatewayListener[];
   readonly rejected: readonly RejectedServer[];
+  /** Whether a server passes mesh TLS on by its server name, be it that another keeps it from its port. */
+  readonly autoPassthrough: boolean;
 }
 
 /** `namespace/name`. */
@@ -50,10 +52,12 @@ const NO_PORT_TRANSLATION = 'experimental.istio.io/disable-gateway-port-translat
 
 /** What is known of one port of a gateway while servers are merged. */
 interface PortState {
-  /** The first plain-text server of the port, and its address: another of the same address must speak the same. */
+  /** The plain-text server that opened an address of the port last: another of the same address must speak the same. */
   plain?: { readonly protocol: Protocol; readonly bind: string };
   /** Hosts of TLS servers by address: a filter chain must match one of them alone. */
   readonly tlsHosts: Map<string, string>;
+  /** Protocol and address of the servers that have their place. */
+  readonly kinds: Set<string>;
 }
 
 /**
@@ -67,6 +71,7 @@ export function mergeGateways(snapshot: MeshSnapshot, proxy: MeshProxy): MergedG
   const routes = new Set<string>();
   const listeners = new Map<string, { bind?: string; port: number; servers: GatewayServerOf[] }>();
   const rejected: RejectedServer[] = [];
+  let autoPassthrough = false;
   for (const gateway of snapshot.config.all('Gateway')) {
     if (!selects(gateway.spec.selector, proxy.labels)) continue;
     for (const [index, server] of (gateway.spec.servers ?? []).entries()) {
@@ -74,13 +79,16 @@ export function mergeGateways(snapshot: MeshSnapshot, proxy: MeshProxy): MergedG
       const bind = server.bind ?? '';
       const entry = describe(gateway, server, index, port, bind);
       const known = ports.get(port);
-      const state: PortState = known ?? { tlsHosts: new Map() };
+      const state: PortState = known ?? { tlsHosts: new Map(), kinds: new Set() };
       ports.set(port, state);
-      const reason = refuse(state, known === undefined, entry, bind, routes);
+      const twice = hostServedTwice(state, entry, bind);
+      if (twice === undefined && server.tls?.mode === 'AUTO_PASSTHROUGH') autoPassthrough = true;
+      const reason = twice ?? refuse(state, known === undefined, entry, bind, routes);
       if (reason !== undefined) {
         rejected.push({ gateway, index, reason });
         continue;
       }
+      state.kinds.add(kindOf(entry, bind));
       if (entry.routeName !== undefined) routes.add(entry.routeName);
       const key = `${bind}_${port}`;
       const listener = listeners.get(key);
@@ -88,7 +96,7 @@ export function mergeGateways(snapshot: MeshSnapshot, proxy: MeshProxy): MergedG
       else listener.servers.push(entry);
     }
   }
-  return { listeners: [...listeners.values()].sort((a, b) => a.port - b.port), rejected };
+  return { listeners: [...listeners.values()].sort((a, b) => a.port - b.port), rejected, autoPassthrough };
 }
 
 /** The port of the proxy behind a port of its service; a port that no service has is the proxy's own. */
@@ -132,15 +140,27 @@ function routeNameOf(
   return `https.${server.port.number}.${server.port.name ?? ''}.${name}.${namespace}${suffix}`;
 }
 
+/** TLS servers of an address are told apart by their hosts alone, so that none may be named twice; records those of this one. */
+function hostServedTwice(state: PortState, { server, hosts }: GatewayServerOf, bind: string): string | undefined {
+  if (server.tls === undefined) return undefined;
+  const twice = hosts.find((host) => state.tlsHosts.get(host) === bind);
+  if (twice !== undefined) return `host ${twice} is already served on ${place(server, bind)}`;
+  for (const host of hosts) state.tlsHosts.set(host, bind);
+  return undefined;
+}
+
+function place(server: GatewayServer, bind: string): string {
+  return `port ${server.port.number}${bind === '' ? '' : ` of ${bind}`}`;
+}
+
+function kindOf({ server }: GatewayServerOf, bind: string): string {
+  return `${server.port.protocol} ${bind}`;
+}
+
 /** Why a server cannot stand beside those already on its port; records it when it can. */
 function refuse(state: PortState, first: boolean, entry: GatewayServerOf, bind: string, routes: ReadonlySet<string>): string | undefined {
-  const { server, protocol, hosts } = entry;
-  const at = `port ${server.port.number}${bind === '' ? '' : ` of ${bind}`}`;
-  if (server.tls !== undefined) {
-    const twice = hosts.find((host) => state.tlsHosts.get(host) === bind);
-    if (twice !== undefined) return `host ${twice} is already served on ${at}`;
-    for (const host of hosts) state.tlsHosts.set(host, bind);
-  }
+  const { server, protocol } = entry;
+  const at = place(server, bind);
   const plain = server.tls === undefined || isHttp(protocol);
   if (first) {
     if (plain) state.plain = { protocol, bind };
@@ -148,7 +168,10 @@ function refuse(state: PortState, first: boolean, entry: GatewayServerOf, bind: 
   }
   const { plain: current } = state;
   if (current !== undefined) {
-    if (current.bind !== bind) return undefined;
+    if (current.bind !== bind) {
+      if (plain && !state.kinds.has(kindOf(entry, bind))) state.plain = { protocol, bind };
+      return undefined;
+    }
     if (!isHttp(protocol) || !(isHttp(current.protocol) || current.protocol === protocol))
       return `${at} already serves ${current.protocol}; ${server.port.protocol} cannot share it`;
     return undefined;

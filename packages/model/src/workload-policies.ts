@@ -45,9 +45,10 @@ export function authorizationPoliciesOf(
   return out;
 }
 
-/** RequestAuthentications that apply to a workload: all of them count together. */
+/** RequestAuthentications that apply to a workload, its own namespace's first: all of them count together. */
 export function requestAuthenticationsOf(snapshot: MeshSnapshot, target: PolicyTarget): ConfigObject<RequestAuthenticationSpec>[] {
-  return scopes(snapshot, target).flatMap((namespace) =>
+  const nearestFirst = scopes(snapshot, target).reverse();
+  return nearestFirst.flatMap((namespace) =>
     snapshot.config.in('RequestAuthentication', namespace).filter((config) => policyApplies(config, target)),
   );
 }

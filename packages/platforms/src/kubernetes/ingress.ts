@@ -1,5 +1,9 @@
+import { isIP } from 'node:net';
 import type { ConfigObject, GatewaySpec, MeshConfig, VirtualServiceSpec } from '@xebec/schemas';
 import type { IngressBackend, IngressPath, KubernetesIngress, KubernetesIngressClass, KubernetesService } from './objects.ts';
+
+/** Older than any object of an API. */
+const BEFORE_ALL = '0001-01-01T00:00:00Z';
 
 /** Whoever runs the mesh's gateways answers for Ingresses of classes with this controller. */
 const CONTROLLER = 'istio.io/ingress-controller';
@@ -18,6 +22,13 @@ export interface IngressSite {
   readonly services: (id: string) => KubernetesService | undefined;
   readonly mesh: MeshConfig;
   readonly domain: string;
+}
+
+/** An Ingress of the mesh, and the addresses that its status should name. */
+export interface IngressStatus {
+  readonly namespace: string;
+  readonly name: string;
+  readonly loadBalancer: { readonly ingress: readonly ({ readonly ip: string } | { readonly hostname: string })[] };
 }
 
 /** One host of one rule of an Ingress. */
@@ -49,6 +60,21 @@ export function ingressConfig(ingresses: readonly KubernetesIngress[], site: Ing
   ];
 }
 
+/** Where the gateway is reached that serves Ingresses: the addresses of its Service, names first. */
+export function ingressStatus(ingresses: readonly KubernetesIngress[], site: IngressSite): IngressStatus[] {
+  const service = site.services(`${GATEWAY_NAMESPACE}/${site.mesh.ingressService ?? DEFAULT_SERVICE}`);
+  const addresses = service === undefined ? [] : addressesOf(service);
+  const ingress = addresses.sort().map((address) => (isIP(address) === 0 ? { hostname: address } : { ip: address }));
+  const sorted = [...ingress.filter((one) => 'hostname' in one), ...ingress.filter((one) => 'ip' in one)];
+  return ingresses.filter((one) => isOurs(one, site)).map((one) => ({ ...nameOf(one), loadBalancer: { ingress: sorted } }));
+}
+
+function addressesOf({ spec = {}, status }: KubernetesService): string[] {
+  if (spec.type === 'ExternalName') return [spec.externalName ?? ''];
+  const balanced = (status?.loadBalancer?.ingress ?? []).map(({ ip = '', hostname = '' }) => (ip === '' ? hostname : ip));
+  return [...balanced, ...(spec.externalIPs ?? [])].filter((address) => address !== '');
+}
+
 /** The annotation goes before the class; without either, `DEFAULT` takes an Ingress and `STRICT` leaves it. */
 function isOurs({ metadata, spec }: KubernetesIngress, { classes, mesh }: IngressSite): boolean {
   const mode = mesh.ingressControllerMode ?? 'STRICT';
@@ -74,7 +100,7 @@ function gatewayOf(ingress: KubernetesIngress, mesh: MeshConfig): ConfigObject<G
   );
   const http = { port: { number: 80, protocol: 'HTTP', name: `http-80-ingress-${name}-${namespace}` }, hosts: ['*'] };
   const spec = { selector: gatewaySelector(mesh), servers: [...https, http] };
-  return objectOf(ingress, 'Gateway', gatewayName(ingress), GATEWAY_NAMESPACE, {}, spec);
+  return objectOf('Gateway', gatewayName(ingress), GATEWAY_NAMESPACE, {}, spec);
 }
 
 /** The pods that serve Ingresses: `ingressSelector`, else the name of the `ingressService`, else the default gateway. */
@@ -94,7 +120,7 @@ function virtualServiceOf(host: string, rules: readonly HostRule[], site: Ingres
     http: http.sort(bySpecificity),
   };
   const own = `${host.replaceAll('.', '-')}-${name}-${MADE}`;
-  return [objectOf(first.ingress, 'VirtualService', own, namespace, SEMANTICS, spec)];
+  return [objectOf('VirtualService', own, namespace, SEMANTICS, spec)];
 }
 
 function routeOf({ path = '', pathType, backend }: IngressPath, namespace: string, site: IngressSite): HttpRoute[] {
@@ -161,7 +187,6 @@ function byAge(a: KubernetesIngress, b: KubernetesIngress): number {
 }
 
 function objectOf<Spec>(
-  ingress: KubernetesIngress,
   kind: string,
   name: string,
   namespace: string,
@@ -176,7 +201,8 @@ function objectOf<Spec>(
       namespace,
       labels: {},
       annotations,
-      creationTimestamp: ingress.metadata?.creationTimestamp ?? '',
+      // As from istiod, what an Ingress becomes goes before whatever somebody wrote.
+      creationTimestamp: BEFORE_ALL,
       resourceVersion: '',
       uid: '',
       generation: 0,

@@ -1,4 +1,5 @@
 import { clearField, clone } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import {
   destinationRuleOf,
   dnsName,
@@ -10,8 +11,10 @@ import {
 } from '@xebec/model';
 import { type Cluster, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
 import { meshServerName, parseOutboundCluster } from '../cluster/names.ts';
-import type { Fields } from '../envoy/any.ts';
+import { HTTP_PROTOCOL_OPTIONS } from '../cluster/protocol-options.ts';
+import { type Fields, pack } from '../envoy/any.ts';
 import type { Generated } from '../generated.ts';
 import type { ListenerContext } from '../listener/context.ts';
 import { tcpProxy } from '../listener/tcp-proxy.ts';
@@ -56,13 +59,6 @@ export function autoPassthroughChains(snapshot: MeshSnapshot, context: ListenerC
     });
 }
 
-/** Whether any Gateway of the proxy passes mesh TLS on. */
-export function passesMeshTls(snapshot: MeshSnapshot, proxy: MeshProxy): boolean {
-  return mergeGateways(snapshot, proxy).listeners.some(({ servers }) =>
-    servers.some(({ server }) => server.tls?.mode === 'AUTO_PASSTHROUGH'),
-  );
-}
-
 /** The clusters of such chains: those of the services without any TLS, for the caller's goes through to the end. */
 export function passthroughClusters(
   snapshot: MeshSnapshot,
@@ -70,7 +66,7 @@ export function passthroughClusters(
   external: (hostname: string) => boolean,
   outbound: () => readonly Generated<Cluster>[],
 ): Generated<Cluster>[] {
-  if (!passesMeshTls(snapshot, proxy)) return [];
+  if (!mergeGateways(snapshot, proxy).autoPassthrough) return [];
   return outbound().flatMap((generated): Generated<Cluster>[] => {
     const parsed = parseOutboundCluster(generated.name);
     if (parsed === undefined || external(parsed.hostname)) return [];
@@ -78,10 +74,25 @@ export function passthroughClusters(
     const message = clone(ClusterSchema, generated.message);
     clearField(message, ClusterSchema.field.transportSocket);
     message.transportSocketMatches = [];
+    dropServerNames(message);
     message.name = name;
     message.altStatName = `${name};`;
     if (message.edsClusterConfig !== undefined) message.edsClusterConfig.serviceName = name;
     if (message.loadAssignment !== undefined) message.loadAssignment.clusterName = name;
     return [{ ...generated, name, message }];
   });
+}
+
+/** What is passed on as it comes has no server name of ours to send or to check. */
+function dropServerNames(cluster: Cluster): void {
+  const packed = cluster.typedExtensionProtocolOptions[HTTP_PROTOCOL_OPTIONS];
+  const options = packed === undefined ? undefined : anyUnpack(packed, HttpProtocolOptionsSchema);
+  if (options?.upstreamHttpProtocolOptions === undefined) return;
+  clearField(options, HttpProtocolOptionsSchema.field.upstreamHttpProtocolOptions);
+  // Options that are there for the names alone say HTTP/1, which is the default.
+  const { upstreamProtocolOptions: upstream } = options;
+  const http = upstream.case === 'explicitHttpConfig' ? upstream.value.protocolConfig : undefined;
+  const plain = http?.case === 'httpProtocolOptions' && http.value.headerKeyFormat === undefined;
+  if (plain && options.commonHttpProtocolOptions === undefined) delete cluster.typedExtensionProtocolOptions[HTTP_PROTOCOL_OPTIONS];
+  else cluster.typedExtensionProtocolOptions[HTTP_PROTOCOL_OPTIONS] = pack(HttpProtocolOptionsSchema, options);
 }

@@ -25,17 +25,20 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
 export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContext): Generated<Listener>[] {
   const { proxy, gateway } = context;
   const unprivileged = proxy.metadata['UNPRIVILEGED_POD'] === 'true' || proxy.metadata['UNPRIVILEGED_POD'] === true;
-  return mergeGateways(snapshot, proxy).listeners.flatMap((listener) => {
-    if (unprivileged && listener.port < FIRST_UNPRIVILEGED_PORT) return [];
-    const bind = listener.bind ?? anyAddress(context);
-    const chains = chainsOf(snapshot, context, listener, bind);
+  // A server that is bound to the very address that others get by default shares their listener.
+  const places = Map.groupBy(mergeGateways(snapshot, proxy).listeners, ({ bind, port }) => `${bind ?? anyAddress(context)}_${port}`);
+  return [...places].flatMap(([name, sharers]) => {
+    const [first] = sharers;
+    if (first === undefined || (unprivileged && first.port < FIRST_UNPRIVILEGED_PORT)) return [];
+    const { port } = first;
+    const bind = first.bind ?? anyAddress(context);
+    const chains = sharers.flatMap((listener) => chainsOf(snapshot, context, listener, bind));
     if (chains.length === 0) return [];
-    const name = `${bind}_${listener.port}`;
     const tls = chains.some((chain) => chain.transportSocket !== undefined || (chain.filterChainMatch?.serverNames?.length ?? 0) > 0);
     const limit = gateway.settings.listenerPerConnectionBufferLimitBytes ?? -1;
     const message = create(ListenerSchema, {
       name,
-      address: socketAddress(bind, listener.port),
+      address: socketAddress(bind, port),
       filterChains: chains,
       listenerFilters: [...(gateway.topology?.proxyProtocol === undefined ? [] : [proxyProtocol()]), ...(tls ? [tlsInspector()] : [])],
       trafficDirection: TrafficDirection.OUTBOUND,
@@ -46,7 +49,9 @@ export function gatewayListeners(snapshot: MeshSnapshot, context: ListenerContex
         ? { connectionBalanceConfig: { balanceType: { case: 'exactBalance' as const, value: {} } } }
         : {}),
     });
-    const references = listener.servers.map((entry) => referenceTo(entry.gateway, `spec.servers[${entry.index}]`));
+    const references = sharers
+      .flatMap(({ servers }) => servers)
+      .map(({ gateway: from, index }) => referenceTo(from, `spec.servers[${index}]`));
     return [{ name, message, provenance: [...references, ...context.securityReferences] }];
   });
 }

@@ -134,8 +134,9 @@ function addServer(
     references.set(`${rule.metadata.namespace}/${rule.metadata.name}`, referenceTo(rule));
     for (const host of shared) at(host).lists.push(own);
   }
-  // Even without routes a server that redirects to HTTPS has something to say.
-  if (redirect) for (const host of entry.hosts) at(dnsName(host));
+  // Even without routes a server that redirects to HTTPS has something to say. As from istiod, a host with a namespace keeps it in its
+  // name, so that only VirtualServices open it.
+  if (redirect) for (const host of entry.hosts) at(host);
 }
 
 /** Hosts that the server offers and the VirtualService asks for: the narrower of each pair. */

@@ -68,11 +68,13 @@ function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | un
   const common = headerFields(http.headers);
   const fault = http.fault === undefined ? undefined : faultConfig(http.fault);
   const action = actionOf(config, http, common, site);
+  const wholeSegments = config.metadata.annotations[ROUTE_SEMANTICS] === 'ingress';
   return {
     ...(name === '' ? {} : { name }),
-    match: routeMatch(match, config.metadata.annotations[ROUTE_SEMANTICS] === 'ingress'),
+    match: routeMatch(match, wholeSegments),
     metadata: { filterMetadata: { istio: { config: configPath(config) }, [RULE_METADATA]: { rule } } },
-    decorator: { operation: `${action.operationHost}${operationPath(match)}` },
+    // Spans do not name a path that holds by whole segments.
+    decorator: { operation: `${action.operationHost}${wholeSegments && match?.uri?.prefix !== undefined ? '/*' : operationPath(match)}` },
     typedPerFilterConfig: {
       ...(fault === undefined ? {} : { 'envoy.filters.http.fault': pack(HTTPFaultSchema, fault) }),
       ...(http.corsPolicy === undefined ? {} : { 'envoy.filters.http.cors': pack(CorsPolicySchema, corsPolicy(http.corsPolicy)) }),
