@@ -18,6 +18,7 @@ import { Registrar } from './registration/registrar.ts';
 import { CredentialStore } from './secrets/credential-store.ts';
 import { secretType } from './secrets/secret-type.ts';
 import type { PilotSettings } from './settings.ts';
+import { IngressStatusWriter } from './status/ingress-status-writer.ts';
 import { ObjectProgress } from './status/object-progress.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { debugQuestions } from './types/debug-questions.ts';
@@ -119,6 +120,10 @@ export function assemble(options: AssemblyOptions): Assembly {
   const progress = new ObjectProgress(ads, state, clock);
   const writer =
     kubernetes === undefined || !settings.writeStatus ? undefined : new StatusWriter({ api: kubernetes, progress, clock, logger });
+  const ingresses =
+    kubernetes === undefined || !settings.writeStatus
+      ? undefined
+      : new IngressStatusWriter({ api: kubernetes, wanted: () => state.ingressStatus(), clock, logger });
   const unsafe = settings.unsafeEndpoints;
   const pages = debugPages({ ads, state, cache, progress, version: version(), instance, unsafe });
   registerMeshMetrics(options.registry, state, ads, cache);
@@ -130,10 +135,12 @@ export function assemble(options: AssemblyOptions): Assembly {
     start: async () => {
       for (const source of sources) await source.start();
       writer?.start();
+      ingresses?.start();
       registrar?.start();
     },
     close: async () => {
       writer?.close();
+      ingresses?.close();
       registrar?.close();
       ads.close();
       state.close();

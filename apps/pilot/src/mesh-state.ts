@@ -1,7 +1,7 @@
 import { type ConfigChange, type ConfigProblem, type ConfigSource, problemText } from '@xebec/config';
 import { type Clock, Debounce, type Logger } from '@xebec/core';
 import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
-import { KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
+import { type IngressStatus, KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, defaultMeshConfig, type MeshConfig } from '@xebec/schemas';
 import type { KeySets } from './key-sets.ts';
 import { decodeMesh, type MeshConfigOrigin } from './mesh-config.ts';
@@ -71,6 +71,10 @@ export class MeshState {
   /** The configuration objects of the mesh's own kinds, from all sources. */
   config(): readonly ConfigObject[] {
     return this.#options.sources.flatMap((source) => source.list()).filter((object) => !isPlatformKind(object));
+  }
+  /** What the status of Ingresses should say; none before all sources are synced. */
+  ingressStatus(): readonly IngressStatus[] {
+    return this.#snapshot === undefined ? [] : this.#registry.ingressStatus(this.#mesh);
   }
   problems(): readonly ConfigProblem[] {
     return [...this.#problems, ...this.#options.sources.flatMap((source) => source.problems())];

@@ -1,3 +1,4 @@
+export type { IngressStatus } from './kubernetes/ingress.ts';
 export { plannedChanges } from './kubernetes/planned.ts';
 export {
   KubernetesRegistry,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ingressConfig } from './ingress.ts';
+import { ingressConfig, ingressStatus } from './ingress.ts';
 import type { IngressBackend, IngressPath, KubernetesIngress } from './objects.ts';
 
 const classes = new Map([
@@ -23,6 +23,25 @@ const specsOf = (kind: string, ...all: KubernetesIngress[]) =>
   ingressConfig(all, site())
     .filter((object) => object.kind === kind)
     .map(({ spec }) => spec);
+
+describe('ingressStatus', () => {
+  it('names the addresses of the gateway’s Service, names first', () => {
+    const gateway = {
+      spec: { type: 'LoadBalancer', externalIPs: ['198.51.100.7'] },
+      status: { loadBalancer: { ingress: [{ ip: '203.0.113.5' }, { hostname: 'lb.example' }] } },
+    };
+    const services = (id: string) => (id === 'istio-system/istio-ingressgateway' ? gateway : undefined);
+    const foreign = { metadata: { name: 'nginx', namespace: 'default' }, spec: { ingressClassName: 'nginx' } };
+    expect(ingressStatus([ingress('i', 'a.example', []), foreign], { ...site(), services })).toEqual([
+      {
+        namespace: 'default',
+        name: 'i',
+        loadBalancer: { ingress: [{ hostname: 'lb.example' }, { ip: '198.51.100.7' }, { ip: '203.0.113.5' }] },
+      },
+    ]);
+    expect(ingressStatus([ingress('i', 'a.example', [])], site())).toMatchObject([{ loadBalancer: { ingress: [] } }]);
+  });
+});
 
 describe('ingressConfig', () => {
   it('makes one VirtualService of each host, longest path first, exact before prefix', () => {

@@ -2,7 +2,7 @@ import { type Endpoint, type Service, serviceKey, type Workload } from '@xebec/m
 import type { ConfigObject, MeshConfig } from '@xebec/schemas';
 import { discovers } from './discovery-selectors.ts';
 import { addressesOf, endpointsOfSlice, type SliceAddress, withoutDuplicates } from './endpoint-slice.ts';
-import { ingressConfig } from './ingress.ts';
+import { type IngressSite, type IngressStatus, ingressConfig, ingressStatus } from './ingress.ts';
 import type {
   KubernetesEndpointSlice,
   KubernetesIngress,
@@ -125,11 +125,20 @@ export class KubernetesRegistry {
       config: [...config.filter(({ metadata }) => sees(metadata.namespace)), ...derived],
     };
   }
+  /** What the status of each Ingress of the mesh should say. */
+  ingressStatus(mesh: MeshConfig): readonly IngressStatus[] {
+    if (this.#ingresses.size === 0) return [];
+    const sees = discovers(mesh, this.namespaces());
+    const seen = [...this.#ingresses.values()].filter(({ metadata }) => sees(metadata?.namespace ?? 'default'));
+    return ingressStatus(seen, this.#ingressSite(mesh));
+  }
+  #ingressSite(mesh: MeshConfig): IngressSite {
+    return { classes: this.#ingressClasses, services: (id) => this.#services.get(id)?.raw, mesh, domain: this.#domain };
+  }
   #fromIngresses(mesh: MeshConfig, sees: (namespace: string) => boolean): ConfigObject[] {
     if (this.#ingresses.size === 0 && this.#derived.size === 0) return [];
     const seen = [...this.#ingresses.values()].filter(({ metadata }) => sees(metadata?.namespace ?? 'default'));
-    const services = (id: string) => this.#services.get(id)?.raw;
-    const made = ingressConfig(seen, { classes: this.#ingressClasses, services, mesh, domain: this.#domain });
+    const made = ingressConfig(seen, this.#ingressSite(mesh));
     this.#derived = new Map(
       made.map((object) => {
         const key = `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`;
