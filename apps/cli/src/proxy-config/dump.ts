@@ -1,13 +1,20 @@
 import { type DescMessage, fromJsonString, type MessageShape, type Registry } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
-import { ConfigDumpSchema, SecretsConfigDumpSchema } from '@xebec/protos/envoy/admin/v3/config_dump';
+import {
+  type BootstrapConfigDump,
+  BootstrapConfigDumpSchema,
+  ConfigDumpSchema,
+  SecretsConfigDumpSchema,
+} from '@xebec/protos/envoy/admin/v3/config_dump';
 import {
   ClustersConfigDumpSchema,
+  EcdsConfigDumpSchema,
   EndpointsConfigDumpSchema,
   ListenersConfigDumpSchema,
   RoutesConfigDumpSchema,
 } from '@xebec/protos/envoy/admin/v3/config_dump_shared';
 import { type Cluster, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import { type TypedExtensionConfig, TypedExtensionConfigSchema } from '@xebec/protos/envoy/config/core/v3/extension';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
@@ -26,10 +33,14 @@ export interface ProxyDump {
   readonly routes: readonly RouteConfiguration[];
   readonly endpoints: readonly ClusterLoadAssignment[];
   readonly secrets: readonly SecretInDump[];
+  /** Filter configurations that came over extension discovery. */
+  readonly extensions: readonly TypedExtensionConfig[];
+  readonly bootstrap: BootstrapConfigDump | undefined;
 }
 
-/** Reads a config dump, ours or stock Envoy's. Throws protobuf's error, with the field, on anything else. */
-export function parseConfigDump(json: string, registry: Registry): ProxyDump {
+/** Reads a config dump, ours or stock Envoy's; `only` dynamic: what came over xDS and not with the bootstrap. Throws protobuf's error, with the field, on anything else. */
+export function parseConfigDump(json: string, registry: Registry, only?: 'dynamic'): ProxyDump {
+  const fixed = <T>(list: readonly T[]): readonly T[] => (only === 'dynamic' ? [] : list);
   const dump = fromJsonString(ConfigDumpSchema, json, { registry, ignoreUnknownFields: true });
   const sections = <D extends DescMessage>(desc: D): MessageShape<D>[] => dump.configs.flatMap((any) => unpack(any, desc));
   const clusters = sections(ClustersConfigDumpSchema);
@@ -38,17 +49,21 @@ export function parseConfigDump(json: string, registry: Registry): ProxyDump {
   const endpoints = sections(EndpointsConfigDumpSchema);
   const secrets = sections(SecretsConfigDumpSchema);
   return {
+    bootstrap: sections(BootstrapConfigDumpSchema)[0],
+    extensions: sections(EcdsConfigDumpSchema).flatMap((section) =>
+      section.ecdsFilters.flatMap((entry) => unpack(entry.ecdsFilter, TypedExtensionConfigSchema)),
+    ),
     clusters: clusters.flatMap((section) =>
-      [...section.staticClusters, ...section.dynamicActiveClusters, ...section.dynamicWarmingClusters].flatMap((entry) =>
+      [...fixed(section.staticClusters), ...section.dynamicActiveClusters, ...section.dynamicWarmingClusters].flatMap((entry) =>
         unpack(entry.cluster, ClusterSchema),
       ),
     ),
     listeners: listeners.flatMap((section) => [
       ...section.dynamicListeners.flatMap((entry) => unpack((entry.activeState ?? entry.warmingState)?.listener, ListenerSchema)),
-      ...section.staticListeners.flatMap((entry) => unpack(entry.listener, ListenerSchema)),
+      ...fixed(section.staticListeners).flatMap((entry) => unpack(entry.listener, ListenerSchema)),
     ]),
     routes: routes.flatMap((section) =>
-      [...section.dynamicRouteConfigs, ...section.staticRouteConfigs].flatMap((entry) =>
+      [...section.dynamicRouteConfigs, ...fixed(section.staticRouteConfigs)].flatMap((entry) =>
         unpack(entry.routeConfig, RouteConfigurationSchema),
       ),
     ),

@@ -1,8 +1,10 @@
 import { createProtoRegistry } from '@xebec/protos/registry';
 import { describe, expect, it } from 'vitest';
+import { bootstrapTable } from './bootstrap.ts';
 import { clusterTable, parseClusterName, selectClusters } from './clusters.ts';
 import { parseConfigDump } from './dump.ts';
-import { endpointRows, endpointTable, parseClusters } from './endpoints.ts';
+import { assignmentRows, assignmentTable, endpointRows, endpointTable, parseClusters } from './endpoints.ts';
+import { extensionTable } from './extensions.ts';
 import { listenerTable } from './listeners.ts';
 import { routeTable } from './routes.ts';
 import { secretRows } from './secrets.ts';
@@ -173,5 +175,66 @@ describe('proxy-config tables', () => {
     expect(secretRows([{ name: 'default', state: 'WARMING', secret: undefined }], 0)).toEqual([
       { name: 'default', type: '', status: 'WARMING', valid: false, serialNumber: '', notAfter: '', notBefore: '' },
     ]);
+  });
+});
+
+describe('what came by name', () => {
+  const found = parseConfigDump(
+    JSON.stringify({
+      configs: [
+        {
+          '@type': type('envoy.admin.v3.BootstrapConfigDump'),
+          bootstrap: { node: { id: 'sidecar~1', cluster: 'shop', user_agent_name: 'xebec', metadata: { ISTIO_VERSION: '1.32.0' } } },
+        },
+        {
+          '@type': type('envoy.admin.v3.EndpointsConfigDump'),
+          dynamic_endpoint_configs: [
+            {
+              endpoint_config: {
+                '@type': type('envoy.config.endpoint.v3.ClusterLoadAssignment'),
+                cluster_name: 'c',
+                endpoints: [
+                  {
+                    locality: { region: 'r', zone: 'z' },
+                    lb_endpoints: [{ health_status: 'DRAINING', endpoint: { address: socket('10.0.0.2', 80) } }],
+                  },
+                  { lb_endpoints: [{ endpoint: { address: socket('10.0.0.1', 80) } }] },
+                ],
+              },
+            },
+          ],
+        },
+        {
+          '@type': type('envoy.admin.v3.EcdsConfigDump'),
+          ecds_filters: [
+            {
+              ecds_filter: {
+                '@type': type('envoy.config.core.v3.TypedExtensionConfig'),
+                name: 'auth',
+                typed_config: { '@type': type('envoy.extensions.filters.http.rbac.v3.RBAC') },
+              },
+            },
+          ],
+        },
+      ],
+    }),
+    registry,
+  );
+
+  it('shows endpoints as discovered, filters, and who the proxy is', () => {
+    expect(assignmentTable(assignmentRows(found.endpoints))).toBe(
+      [
+        'NAME          STATUS     LOCALITY   CLUSTER',
+        '10.0.0.1:80   HEALTHY               c',
+        '10.0.0.2:80   DRAINING   r/z        c',
+        '',
+      ].join('\n'),
+    );
+    expect(extensionTable(found.extensions)).toBe(
+      ['ECDS NAME   TYPE', 'auth        envoy.extensions.filters.http.rbac.v3.RBAC', ''].join('\n'),
+    );
+    expect(found.bootstrap === undefined ? '' : bootstrapTable(found.bootstrap)).toBe(
+      ['Istio Version:   1.32.0', 'Node:            sidecar~1', 'Cluster:         shop', ''].join('\n'),
+    );
   });
 });

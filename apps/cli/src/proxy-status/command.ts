@@ -8,6 +8,7 @@ export function addProxyStatus(program: Command): void {
     .description('Whether every proxy runs what pilot sent it')
     .option('-o, --output <format>', 'table, json or yaml', 'table')
     .option('-v, --verbose', 'what refused types are refused for')
+    .option('-f, --file <file>', "a config dump of the pod's admin server, to compare with instead of asking the pod")
     .option('--pilot <host:port>', "a pilot's HTTP address, for meshes without an API server")
     .option('-i, --istioNamespace <name>', 'namespace of the control plane', 'istio-system')
     .option('-c, --kubeconfig <file>', 'kubeconfig')

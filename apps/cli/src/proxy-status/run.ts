@@ -1,15 +1,21 @@
+import { readFile } from 'node:fs/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { createProtoRegistry } from '@xebec/protos/registry';
 import { stringify } from 'yaml';
 import { CommandFailure, EXIT } from '../exit.ts';
-import { type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
+import { defaultNamespace, findPod, type KubeOptions, loadKubeConfig, proxyAdmin } from '../kube/connection.ts';
 import { findPilots, type PilotReplica, pilotAt } from '../pilot/debug.ts';
+import { parseConfigDump } from '../proxy-config/dump.ts';
 import { formatTable } from '../table.ts';
+import { comparison } from './compare.ts';
 
 export interface StatusOptions extends KubeOptions {
   readonly output: string;
   readonly verbose?: boolean;
   readonly pilot?: string;
   readonly istioNamespace: string;
+  /** A config dump of the one proxy. */
+  readonly file?: string;
 }
 
 /** What `/debug/syncz` of a pilot says of one proxy; the fields that are read. */
@@ -105,6 +111,30 @@ export async function run(reference: string | undefined, options: StatusOptions)
   if (output === 'json') process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
   else if (output === 'yaml') process.stdout.write(stringify(rows));
   else process.stdout.write(statusTable(rows, options.verbose === true || reference !== undefined));
+  const [row] = rows;
+  if (reference === undefined || output !== 'table' || row === undefined || rows.length > 1) return;
+  const running = await dumpOf(reference, options);
+  if (running !== undefined) process.stdout.write(await difference(row, pilots, running));
+}
+
+/** What the proxy itself says it runs; undefined where it can neither be asked nor was said. */
+async function dumpOf(reference: string, options: StatusOptions): Promise<string | undefined> {
+  const { file, pilot } = options;
+  if (file !== undefined)
+    return readFile(file, 'utf8').catch((error: unknown) => {
+      throw new CommandFailure(`--file ${file}: ${error instanceof Error ? error.message : String(error)}`, EXIT.usage);
+    });
+  // Without an API server nobody knows where the proxy is.
+  if (pilot !== undefined) return undefined;
+  const config = loadKubeConfig(options);
+  return proxyAdmin(config, await findPod(config, reference, defaultNamespace(config, options)), 'GET', '/config_dump');
+}
+
+async function difference(row: ProxyStatusRow, pilots: readonly PilotReplica[], running: string): Promise<string> {
+  const registry = createProtoRegistry();
+  const pilot = pilots.find(({ name }) => name === row.istiod);
+  const sent = await pilot?.read(`config_dump?proxyID=${encodeURIComponent(row.name)}`);
+  return `\n${comparison(parseConfigDump(JSON.stringify(sent), registry, 'dynamic'), parseConfigDump(running, registry, 'dynamic'), registry)}`;
 }
 
 export function statusTable(rows: readonly ProxyStatusRow[], verbose: boolean): string {
