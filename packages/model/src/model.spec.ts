@@ -39,7 +39,7 @@ describe('protocol of a port', () => {
     [{ name: 'web', number: 80 }, 'auto'],
     [{ name: 'db', number: 3306 }, 'tcp'],
     [{ name: 'http', number: 80, appProtocol: 'kubernetes.io/h2c' }, 'http2'],
-    [{ name: 'tcp', number: 80, appProtocol: 'unknown' }, 'tcp'],
+    [{ name: 'tcp', number: 80, appProtocol: 'unknown' }, 'auto'],
     [{ name: 'http', number: 80, transport: 'UDP' as const }, 'udp'],
   ])('%o is %s', (port, protocol) => expect(protocolOfPort(port)).toBe(protocol));
 });
