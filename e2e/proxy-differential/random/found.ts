@@ -202,4 +202,43 @@ export const found: readonly FoundScene[] = [
     },
     [{}, { headers: [['x-a', 'own']] }],
   ),
+  scene('refused requests on connections that stay', { stream_error_on_invalid_http_message: true }, to('a'), [
+    { path: '/a#f' },
+    { path: '/a' },
+  ]),
+  scene(
+    'fragments after queries',
+    {},
+    { ...to('a'), name: 'named', response_headers_to_add: [{ header: { key: 'x-up', value: 'route' } }] },
+    [{ path: '/a?q=v#f' }, { path: '/a#f' }, { path: '/a#f?q' }, { path: '/?#' }],
+  ),
+  scene('expectations of requests that are refused', { normalize_path: true }, to('a'), [
+    { kind: 'http2', path: '/a%00', headers: [['expect', '100-continue']] },
+  ]),
+  scene(
+    'answers before the compressor has seen a request',
+    {
+      ...filters(
+        httpFilter('compressor', 'compressor.v3.Compressor', {
+          compressor_library: { name: 'gzip', typed_config: { '@type': type('envoy.extensions.compression.gzip.compressor.v3.Gzip') } },
+          response_direction_config: { common_config: { min_content_length: 1 } },
+        }),
+      ),
+    },
+    to('a'),
+    [{ version: '1.0' }, { headers: [['transfer-encoding', 'identity']] }, {}],
+  ),
+  scene(
+    'virtual hosts that require TLS',
+    {},
+    to('a'),
+    [{ host: 'app.example:80' }, { host: 'app.example', path: '/a?b' }, { kind: 'http2', authority: 'app.example:80', path: '/a' }],
+    { virtual_hosts: [{ name: 'all', domains: ['*'], require_tls: 'ALL', routes: [to('a')] }] },
+  ),
+  scene('schemes of redirects', {}, { match: { prefix: '/' }, redirect: { path_redirect: '/new' } }, [
+    { kind: 'http2', path: '/', scheme: 'https' },
+    { kind: 'http2', path: '/', scheme: 'http', headers: [['x-forwarded-proto', 'https']] },
+    { path: '/', headers: [['x-forwarded-proto', 'https']] },
+    { path: '/', headers: [['x-forwarded-proto', 'ftp']] },
+  ]),
 ];

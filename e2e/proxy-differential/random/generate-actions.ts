@@ -3,6 +3,7 @@ import type { Json } from '../harness/family.ts';
 import type { Draw } from './draw.ts';
 import { headerChanges } from './generate-headers.ts';
 import { stringMatcher } from './generate-matches.ts';
+import { rateLimits } from './generate-security.ts';
 import { clusterNames } from './vocabulary.ts';
 
 const rewrites = ['/', '/new', '/new/', '/x?y=1', '/n%20w', ''] as const;
@@ -105,7 +106,7 @@ function weighted(draw: Draw): Json {
   }));
   if (draw.chance(0.4))
     return { weighted_clusters: { clusters: clusters.map((one, i) => ({ ...one, weight: 5 + i * 10 })), header_name: 'x-n' } };
-  return { weighted_clusters: { clusters } };
+  return { weighted_clusters: { clusters, ...draw.maybe(0.3, () => ({ runtime_key_prefix: draw.pick(['weights', 'none']) })) } };
 }
 
 function target(draw: Draw): Json {
@@ -186,6 +187,7 @@ function forward(draw: Draw, match: Json): Json {
         ...draw.maybe(0.3, () => ({ response_headers_to_copy: ['x-up'] })),
       },
     })),
+    ...draw.maybe(0.15, () => rateLimits(draw)),
     ...draw.maybe(0.08, () => ({ include_vh_rate_limits: true })),
     ...draw.maybe(0.06, () => ({
       upgrade_configs: [{ upgrade_type: 'websocket', ...draw.maybe(0.4, () => ({ enabled: draw.chance(0.5) })) }],

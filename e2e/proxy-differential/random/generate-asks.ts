@@ -1,5 +1,6 @@
 import type { Field, Reply } from '../harness/family.ts';
 import type { Draw } from './draw.ts';
+import { tokens } from './generate-security.ts';
 import type { Ask } from './scene.ts';
 import { askedHosts, configuredPaths, headerNames, headerValues, queries } from './vocabulary.ts';
 
@@ -67,6 +68,19 @@ function headers(draw: Draw): Field[] {
     ['accept-encoding', 'identity'],
     ['accept-encoding', 'gzip;q=0, br'],
   );
+  if (draw.chance(0.25)) {
+    const one = draw.pick(tokens);
+    fields.push(
+      draw.pick<Field>([
+        ['authorization', `Bearer ${one}`],
+        ['authorization', `Bearer ${one}`],
+        ['authorization', `bearer ${one}`],
+        ['x-token', one],
+        ['x-token', `T ${one}`],
+        ['cookie', `c=${one}`],
+      ]),
+    );
+  }
   if (draw.chance(0.12)) {
     fields.push(['origin', draw.pick(['http://app.example', 'http://other.org', 'null', ''])]);
     if (draw.chance(0.6)) fields.push(['access-control-request-method', draw.pick(['GET', 'PUT'])]);

@@ -4,6 +4,7 @@ import type { Draw } from './draw.ts';
 import { corsPolicy } from './generate-actions.ts';
 import { headerMutation } from './generate-headers.ts';
 import { headerMatcher, stringMatcher } from './generate-matches.ts';
+import { jwt, jwtPerRoute, localDescriptors } from './generate-security.ts';
 import { metadataNamespace } from './vocabulary.ts';
 
 const percent = (draw: Draw): Json => ({ percentage: { numerator: draw.pick([0, 100, 100]) } });
@@ -146,6 +147,7 @@ function rateLimit(draw: Draw): Json {
     ...draw.maybe(0.2, () => ({ status: { code: draw.pick(['TooManyRequests', 'ServiceUnavailable', 'OK']) } })),
     ...draw.maybe(0.3, () => ({ enable_x_ratelimit_headers: 'DRAFT_VERSION_03' })),
     ...draw.maybe(0.2, () => ({ rate_limited_as_resource_exhausted: true })),
+    ...draw.maybe(0.6, () => localDescriptors(draw)),
   };
 }
 
@@ -178,6 +180,13 @@ export function perFilter(draw: Draw): Json {
       'envoy.filters.http.compressor': { '@type': type('envoy.extensions.filters.http.compressor.v3.CompressorPerRoute'), disabled: true },
     })),
     ...draw.maybe(0.08, () => ({ 'envoy.filters.http.fault': { '@type': type('envoy.config.route.v3.FilterConfig'), disabled: true } })),
+    ...draw.maybe(0.1, () => ({ 'envoy.filters.http.jwt_authn': jwtPerRoute(draw) })),
+    ...draw.maybe(0.08, () => ({
+      'envoy.filters.http.local_ratelimit': {
+        '@type': type('envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit'),
+        ...rateLimit(draw),
+      },
+    })),
     ...draw.maybe(0.05, () => ({
       'envoy.filters.http.absent': { '@type': type('envoy.config.route.v3.FilterConfig'), is_optional: true, disabled: true },
     })),
@@ -203,6 +212,23 @@ export function filterChain(draw: Draw): readonly Json[] {
     () => httpFilter('grpc_web', 'grpc_web.v3.GrpcWeb'),
     () => httpFilter('grpc_stats', 'grpc_stats.v3.FilterConfig', { stats_for_all_methods: draw.chance(0.5), emit_filter_state: true }),
     () => httpFilter('local_ratelimit', 'local_ratelimit.v3.LocalRateLimit', rateLimit(draw)),
+    () => jwt(draw),
+    () =>
+      httpFilter('csrf', 'csrf.v3.CsrfPolicy', {
+        filter_enabled: { default_value: { numerator: draw.pick([0, 100, 100]) } },
+        ...draw.maybe(0.3, () => ({ shadow_enabled: { default_value: { numerator: 100 } } })),
+        ...draw.maybe(0.4, () => ({ additional_origins: [stringMatcher(draw, ['other.org', 'app'])] })),
+      }),
+    () =>
+      httpFilter('set_metadata', 'set_metadata.v3.Config', {
+        metadata: [
+          {
+            metadata_namespace: metadataNamespace,
+            value: { who: draw.pick(['v', 'set']) },
+            ...draw.maybe(0.5, () => ({ allow_overwrite: true })),
+          },
+        ],
+      }),
     () =>
       httpFilter('health_check', 'health_check.v3.HealthCheck', {
         pass_through_mode: false,

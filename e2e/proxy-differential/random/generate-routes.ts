@@ -4,6 +4,7 @@ import { retryPolicy, routeAction } from './generate-actions.ts';
 import { perFilter } from './generate-filters.ts';
 import { headerChanges } from './generate-headers.ts';
 import { headerMatcher, routeMatch } from './generate-matches.ts';
+import { rateLimits } from './generate-security.ts';
 import { configuredDomains, metadataNamespace } from './vocabulary.ts';
 
 function route(draw: Draw, name: string): Json {
@@ -34,6 +35,7 @@ function virtualHost(draw: Draw, name: string, domains: readonly string[]): Json
     ...draw.maybe(0.15, () => ({ virtual_clusters: draw.many(1, 2, (i) => ({ name: `vc${i}`, headers: [headerMatcher(draw)] })) })),
     ...draw.maybe(0.08, () => ({ request_mirror_policies: [{ cluster: 'd' }] })),
     ...draw.maybe(0.05, () => ({ include_is_timeout_retry_header: true })),
+    ...draw.maybe(0.1, () => rateLimits(draw)),
   };
 }
 

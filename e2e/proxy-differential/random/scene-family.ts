@@ -64,7 +64,9 @@ export function sceneFamily(name: string, scenes: readonly Scene[], withStats = 
       writeFileSync(file, JSON.stringify({ resources: listeners }, undefined, 1));
       return {
         node: { id: 'random', cluster: 'random' },
-        layered_runtime: { layers: [{ name: 'static', static_layer: { routes: { on: 100, off: 0 } } }] },
+        layered_runtime: {
+          layers: [{ name: 'static', static_layer: { routes: { on: 100, off: 0 }, weights: { a: 0, b: 0, c: 0, d: 10 } } }],
+        },
         dynamic_resources: { lds_config: { path_config_source: { path: file } } },
         static_resources: { clusters: clusters(site) },
       };

@@ -1,7 +1,6 @@
 import { type RedirectAction, RedirectAction_RedirectResponseCode } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { RequestHead } from '@xebec/wire';
 import { compilePathRewrite } from './path-rewrite.ts';
-import { forwardedProto } from './request-header.ts';
 import type { CompiledMatch } from './route-match.ts';
 import { portStart } from './virtual-host-index.ts';
 
@@ -19,6 +18,11 @@ const statuses: Record<RedirectAction_RedirectResponseCode, number> = {
   [RedirectAction_RedirectResponseCode.TEMPORARY_REDIRECT]: 307,
   [RedirectAction_RedirectResponseCode.PERMANENT_REDIRECT]: 308,
 };
+
+/** Where a virtual host requires TLS: the same place by https, its port kept. */
+export function tlsLocation(request: RequestHead): string {
+  return `https://${request.authority}${request.path}`;
+}
 
 export function compileRedirect(action: RedirectAction, match: CompiledMatch): CompiledRedirect {
   const scheme = action.schemeRewriteSpecifier;
@@ -46,7 +50,7 @@ export function compileRedirect(action: RedirectAction, match: CompiledMatch): C
     kind: 'redirect',
     status: statuses[action.responseCode],
     location(request) {
-      const finalScheme = newScheme ?? forwardedProto(request);
+      const finalScheme = newScheme ?? request.scheme;
       const host = action.hostRedirect === '' ? withoutDefaultPort(request, finalScheme, port !== '') : action.hostRedirect;
       const wanted = newPath(request);
       return `${finalScheme}://${host}${port}${wanted === '' || wanted.startsWith('/') ? '' : '/'}${wanted}`;
@@ -58,7 +62,7 @@ export function compileRedirect(action: RedirectAction, match: CompiledMatch): C
 function withoutDefaultPort(request: RequestHead, finalScheme: string, portReplaced: boolean): string {
   const start = portStart(request.authority);
   if (start === -1) return request.authority;
-  const oldScheme = forwardedProto(request);
+  const oldScheme = request.scheme;
   const port = request.authority.slice(start);
   const isDefault = finalScheme !== oldScheme && ((oldScheme === 'https' && port === ':443') || (oldScheme === 'http' && port === ':80'));
   return portReplaced || isDefault ? request.authority.slice(0, start) : request.authority;

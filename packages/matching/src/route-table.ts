@@ -13,6 +13,7 @@ import { compileLevel, compileRoute, type Level, type RouteTableOptions, type Ro
 import type { CompiledRoute, CompiledVirtualHost } from './compiled-route.ts';
 import { compileHeaderMatcher } from './header-matcher.ts';
 import { compileMatcherTree, type MatcherTree } from './matcher-tree/matcher-tree.ts';
+import { tlsLocation } from './redirect.ts';
 import { forwardedProto, pathOnly, requestHeaderValues } from './request-header.ts';
 import type { MatchContext } from './route-match.ts';
 import { VirtualHostIndex } from './virtual-host-index.ts';
@@ -179,5 +180,8 @@ function compileVirtualHost(proto: VirtualHost, config: RouteConfiguration, conf
         });
   const tls = proto.requireTls;
   const requiresTls = tls === TlsRequirement.ALL || tls === TlsRequirement.EXTERNAL_ONLY;
-  return { virtualHost, routes, tree, tlsRedirect: requiresTls ? compileRoute(httpsRedirect, -1, parents, options).route : undefined };
+  if (!requiresTls) return { virtualHost, routes, tree, tlsRedirect: undefined };
+  const { route } = compileRoute(httpsRedirect, -1, parents, options);
+  const tlsRedirect = route.action.kind === 'redirect' ? { ...route, action: { ...route.action, location: tlsLocation } } : route;
+  return { virtualHost, routes, tree, tlsRedirect };
 }

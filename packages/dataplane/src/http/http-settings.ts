@@ -113,6 +113,8 @@ export interface HttpSettings {
   readonly addressHeader: { readonly name: string; readonly refusal: number | undefined } | undefined;
   /** HTTP/1 trailers pass; without it they are dropped. */
   readonly enableTrailers: boolean;
+  /** `stream_error_on_invalid_http_message`: a request that is refused does not end its connection. */
+  readonly keepsAfterInvalid: boolean;
   /** `allow_absolute_url` was asked for: clients use this port as their HTTP proxy, so a request's host says where it goes. */
   readonly forwardProxy: boolean;
   readonly suppressEnvoyHeaders: boolean;
@@ -246,6 +248,7 @@ export function compileHttpSettings(
     allowAbsoluteUrl: proto.httpProtocolOptions?.allowAbsoluteUrl ?? true,
     earlyMutation: earlyMutation(proto),
     addressHeader: addressHeader(proto),
+    keepsAfterInvalid: proto.streamErrorOnInvalidHttpMessage ?? false,
     enableTrailers: proto.httpProtocolOptions?.enableTrailers ?? false,
     forwardProxy: proto.httpProtocolOptions?.allowAbsoluteUrl ?? false,
   };

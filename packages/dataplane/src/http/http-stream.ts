@@ -141,6 +141,11 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     this.#requestEnded = endStream;
     this.#isGrpc = isGrpcRequest(request);
     this.#timeouts.start(settings, !endStream, this.info.startMonotonicMs);
+    if (!settings.proxy100Continue && header(request.headers, 'expect')?.toLowerCase() === '100-continue') {
+      removeHeader(request.headers, 'expect');
+      settings.stats.answered(100);
+      this.#server.sendHead({ status: 100, headers: [] }, false);
+    }
     if (this.#refusal !== undefined) {
       const { status, details, location, flag } = this.#refusal;
       const flagged = flag === undefined ? {} : { flag };
@@ -154,11 +159,6 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       if (settings.filters.length > 0) this.#chain = new FilterChain(this);
       this.sendLocalReply({ status, body, details, ...flagged, ...(location === undefined ? {} : { headers: ['location', location] }) });
       return;
-    }
-    if (!settings.proxy100Continue && header(request.headers, 'expect')?.toLowerCase() === '100-continue') {
-      removeHeader(request.headers, 'expect');
-      settings.stats.answered(100);
-      this.#server.sendHead({ status: 100, headers: [] }, false);
     }
     // The codec of HTTP/1.1 tells a host that is missing from an empty one.
     if (request.authority === '' && request.version !== 'HTTP/1.1') {
@@ -241,7 +241,10 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const table = choose === undefined ? this.#table : choose(this.request);
     const route = table?.route(this.request, { info, random: this.#draw });
     this.#route = route;
-    if (route === undefined) return undefined;
+    if (route === undefined) {
+      info.virtualHostMetadata = table?.findVirtualHost(this.request.authority)?.metadata;
+      return undefined;
+    }
     info.routeName = route.name;
     info.virtualHostName = route.virtualHost.name;
     info.routeMetadata = route.metadata;
@@ -512,7 +515,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     if (this.#owner.draining) return true;
     if (this.version === 'HTTP/2') return false;
     if (this.version === 'HTTP/1.0' && header(head.headers, 'content-length') === undefined) return true;
-    if (this.#refused || (this.#replied && head.status === 400)) return true;
+    if ((this.#refused || (this.#replied && head.status === 400)) && !this.settings.keepsAfterInvalid) return true;
     const { request } = this;
     // An upgrade that was not taken leaves a connection whose request has no end.
     return !this.#requestEnded && (this.#replied || request.method !== 'CONNECT' || head.status >= 300);
