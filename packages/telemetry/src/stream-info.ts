@@ -131,6 +131,10 @@ export interface StreamInfo {
   upstreamHostName?: string;
   /** The protocol spoken to the upstream: that of its connection. */
   readonly upstreamProtocol?: string | undefined;
+  /** Hosts that a TCP proxy tried, in order; absent for HTTP, where the last try counts. */
+  attemptedHosts?: readonly { readonly address: string; readonly name: string }[];
+  /** Why this side closed the downstream connection, in Envoy's words. */
+  localCloseReason?: string;
   /** Asked only when something is to be written of it. */
   upstreamConnection?: UpstreamConnectionInfo | undefined;
 }
@@ -138,6 +142,8 @@ export interface StreamInfo {
 /** The connection that the last try went over. */
 export interface UpstreamConnectionInfo {
   readonly id: number;
+  /** The certificate that is shown to the upstream. */
+  readonly localCertificate?: PeerCertificate | undefined;
   /** `HTTP/1.1`, `HTTP/2`; empty for TCP. */
   readonly protocolName: string;
   readonly tlsDetails:

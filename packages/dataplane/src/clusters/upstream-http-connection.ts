@@ -6,13 +6,25 @@ import { type ClientCodecOptions, createClientCodec, type UpstreamProtocol } fro
 import { type ByteStream, type ByteStreamHandler, openByteStream } from '../net/byte-stream.ts';
 import type { SocketInspector } from '../net/original-destination.ts';
 import { keptBytes } from '../net/read-area.ts';
-import { peerCertificateOf } from '../tls/peer-certificate.ts';
+import { ownCertificateOf, peerCertificateOf } from '../tls/peer-certificate.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
 import { localAddressText } from './upstream-transport.ts';
 
 /** Idle at least this long, a connection is looked at before it is used again: the peer may just have closed it. */
 const inspectAfterIdleMs = 500;
+
+/** What was agreed with the upstream; undefined without TLS. */
+export function tlsDetailsOf(socket: Socket): UpstreamConnectionInfo['tlsDetails'] {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const { servername } = socket as TLSSocket & { readonly servername?: string | false }; // Node has it; its types do not.
+  return {
+    version: socket.getProtocol() ?? '',
+    cipher: socket.getCipher()?.standardName ?? '',
+    serverName: typeof servername === 'string' ? servername : '',
+    sessionId: socket.getSession()?.toString('hex').slice(0, 64) ?? '',
+  };
+}
 
 export interface UpstreamHttpConnectionOwner {
   onAvailable(connection: UpstreamHttpConnection): void;
@@ -21,9 +33,12 @@ export interface UpstreamHttpConnectionOwner {
 
 let nextId = 1;
 
+/** Numbers connections to upstreams, whatever they carry. */
+export const nextConnectionId = (): number => nextId++;
+
 /** One pooled connection to a host: a socket and its codec. */
 export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler, UpstreamConnectionInfo {
-  readonly id = nextId++;
+  readonly id = nextConnectionId();
   readonly host: Host;
   readonly protocol: UpstreamProtocol;
   readonly localAddress: string;
@@ -86,15 +101,10 @@ export class UpstreamHttpConnection implements CodecOutput, ByteStreamHandler, U
     return this.protocol === 'http2' ? 'HTTP/2' : 'HTTP/1.1';
   }
   get tlsDetails(): UpstreamConnectionInfo['tlsDetails'] {
-    const socket = this.#socket;
-    if (!(socket instanceof TLSSocket)) return undefined;
-    const { servername } = socket as TLSSocket & { readonly servername?: string | false }; // Node has it; its types do not.
-    return {
-      version: socket.getProtocol() ?? '',
-      cipher: socket.getCipher()?.standardName ?? '',
-      serverName: typeof servername === 'string' ? servername : '',
-      sessionId: socket.getSession()?.toString('hex').slice(0, 64) ?? '',
-    };
+    return tlsDetailsOf(this.#socket);
+  }
+  get localCertificate(): PeerCertificate | undefined {
+    return this.#socket instanceof TLSSocket ? ownCertificateOf(this.#socket) : undefined;
   }
   get closed(): boolean {
     return this.#closed;

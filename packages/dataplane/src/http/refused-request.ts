@@ -105,6 +105,7 @@ export function answerRefused(
       info.responseCode = response.status;
       if (detail !== 'stream timeout' && !noHost && !late) info.responseFlags.add('DPE');
       info.bytesSent = body.length;
+      info.durationMs = 0;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
       for (const log of settings.accessLogs) log.log(context);
     }

@@ -21,6 +21,9 @@ export function compileTcpProxy(
   return { create: (connection) => new TcpProxy(connection, settings) };
 }
 
+/** Envoy's numbers of why there is no upstream, by flag. */
+const failureNumbers: Readonly<Record<string, number>> = { UF: 0, UH: 1, UO: 2, NC: 3 };
+
 /** Carries the bytes of one client connection to a host of a cluster and back. */
 class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   readonly #parts: TerminalParts;
@@ -55,6 +58,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
       const cancel = settings.clock.setTimeout(() => {
         settings.stats.maxDuration.add(1);
         this.#parts.info.responseFlags.add('DT');
+        this.#parts.info.localCloseReason = 'max_connection_duration_reached';
         this.#closeBoth();
       }, settings.maxDurationMs);
       this.#timers.push(cancel);
@@ -204,6 +208,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     this.#attempts++;
     info.attemptCount = this.#attempts;
     info.upstreamHost = host.text;
+    info.attemptedHosts = [...(info.attemptedHosts ?? []), { address: host.text, name: host.config.hostname || host.text }];
     info.upstreamHostMetadata = host.config.metadata;
     const parts = { cluster: cluster.ownerOf(host), host, connection, info, clock };
     const attempt = tunneling === undefined ? connectDirect(parts, this) : connectTunnel(parts, tunneling, this);
@@ -219,11 +224,15 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   #refuse(...flags: readonly ResponseFlag[]): void {
     const { info, socket } = this.#parts;
     for (const flag of flags) info.responseFlags.add(flag);
+    const reason = failureNumbers[flags[0] ?? ''];
+    if (reason !== undefined) info.localCloseReason = `tcp_initializion_failure:${reason}`;
     if (flags[0] === 'UO') {
       info.attemptCount = 0;
       info.upstreamHost = '';
     }
-    socket.destroy();
+    // What the client has sent stays unread in Envoy, which makes the kernel reset the connection.
+    if (this.#early.length > 0) resetSocket(socket);
+    else socket.destroy();
   }
   #closeBoth(): void {
     this.#upstream?.destroy();
@@ -251,6 +260,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
         return;
       }
       stats.idleTimeout.add(1);
+      this.#parts.info.localCloseReason = 'tcp_session_idle_timeout';
       this.#closeBoth();
     }, ms);
   }

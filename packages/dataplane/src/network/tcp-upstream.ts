@@ -5,9 +5,10 @@ import { upstreamAlpnKey } from '@xebec/filters';
 import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
+import { nextConnectionId, tlsDetailsOf } from '../clusters/upstream-http-connection.ts';
 import { localAddressText } from '../clusters/upstream-transport.ts';
 import { openByteStream } from '../net/byte-stream.ts';
-import { peerCertificateOf } from '../tls/peer-certificate.ts';
+import { ownCertificateOf, peerCertificateOf } from '../tls/peer-certificate.ts';
 
 /** The far side of a TCP proxy: a connection of its own, or a stream of an HTTP connection. */
 export interface TcpUpstream {
@@ -110,6 +111,12 @@ export function connectDirect(parts: ConnectParts, owner: TcpUpstreamOwner): { a
 
 function describe(socket: Socket, info: StreamInfo): void {
   info.upstreamLocalAddress = localAddressText(socket);
+  info.upstreamConnection = {
+    id: nextConnectionId(),
+    protocolName: '',
+    tlsDetails: tlsDetailsOf(socket),
+    ...(socket instanceof TLSSocket ? { localCertificate: ownCertificateOf(socket) } : {}),
+  };
   if (!(socket instanceof TLSSocket)) return;
   info.upstreamTls = true;
   info.upstreamPeer = peerCertificateOf(socket);

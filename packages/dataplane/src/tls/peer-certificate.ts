@@ -13,6 +13,12 @@ export function peerCertificateOf(socket: TLSSocket): PeerCertificate | undefine
   return certificate === undefined ? undefined : describeCertificate(certificate);
 }
 
+/** The certificate that this side shows to the peer, or undefined when it has none. */
+export function ownCertificateOf(socket: TLSSocket): PeerCertificate | undefined {
+  const certificate = socket.getX509Certificate();
+  return certificate === undefined ? undefined : describeCertificate(certificate);
+}
+
 export function describeCertificate(certificate: X509Certificate): PeerCertificate {
   const sha256 = createHash('sha256').update(certificate.raw).digest('hex');
   const known = parsed.get(sha256);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { XebecError } from '@xebec/core';
 import { compileValueExpression } from '../access-log/condition.ts';
 import { responseFlagsLongText, responseFlagsText } from '../response-flags.ts';
-import type { PeerCertificate } from '../stream-info.ts';
+import type { PeerCertificate, ResponseFlag, StreamInfo } from '../stream-info.ts';
 import type { FormatContext, FormatEnvironment, FormatRequest, FormatValue } from './context.ts';
 import { grpcStatusOf } from './grpc-status-of.ts';
 import { compileTimeFormat } from './start-time.ts';
@@ -100,6 +100,21 @@ const peerFactory = (read: (peer: PeerCertificate) => FormatValue): Factory =>
   });
 const upstreamPeer = (read: (peer: PeerCertificate) => FormatValue): Factory =>
   constant((context) => (context.info.upstreamPeer === undefined ? undefined : read(context.info.upstreamPeer)));
+/** Every host that was tried; of HTTP only the one that the last try reached. */
+const attempted = (read: (host: { readonly address: string; readonly name: string }) => string): Factory =>
+  constant(({ info }) => {
+    if (info.attemptedHosts !== undefined) return list(info.attemptedHosts.map(read));
+    if (info.upstreamLocalAddress === '') return undefined;
+    return text(read({ address: info.upstreamHost, name: info.upstreamHostName || info.upstreamHost }));
+  });
+const upstreamLocal = (read: (certificate: PeerCertificate) => readonly string[] | undefined): Factory =>
+  constant(({ info }) => {
+    const certificate = info.upstreamConnection?.localCertificate;
+    return certificate === undefined ? undefined : list(read(certificate) ?? []);
+  });
+/** Ends that cut a response off. */
+const cuts: readonly ResponseFlag[] = ['UC', 'UR', 'UPE', 'DC', 'SI', 'DT'];
+const wasCut = (info: StreamInfo): boolean => info.hasResponseFlags !== false && cuts.some((flag) => info.responseFlags.has(flag));
 const list = (values: readonly string[]) => text(values.join(','));
 const time = (argument: string, read: (context: FormatContext) => number | undefined): Operator => {
   const format = compileTimeFormat(argument);
@@ -198,7 +213,9 @@ const factories: Readonly<Record<string, Factory>> = {
   REQUEST_DURATION: constant((context) => elapsed(requestEndMs(context))),
   RESPONSE_DURATION: connected(({ info }) => elapsed(info.responseDurationMs)),
   RESPONSE_TX_DURATION: connected(({ info }) =>
-    info.durationMs < 0 || info.responseDurationMs < 0 ? undefined : elapsed(Math.max(0, info.durationMs - info.responseDurationMs)),
+    info.durationMs < 0 || info.responseDurationMs < 0 || wasCut(info)
+      ? undefined
+      : elapsed(Math.max(0, info.durationMs - info.responseDurationMs)),
   ),
   BYTES_RECEIVED: constant(({ info }) => info.bytesReceived),
   BYTES_SENT: constant(({ info }) => info.bytesSent),
@@ -232,16 +249,10 @@ const factories: Readonly<Record<string, Factory>> = {
   UPSTREAM_HOST: constant(({ info }) => text(info.upstreamHost)),
   UPSTREAM_HOST_NAME: constant(({ info }) => text(info.upstreamHostName || info.upstreamHost)),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: constant(({ info }) => text(stripPort(info.upstreamHostName || info.upstreamHost))),
-  UPSTREAM_HOSTS_ATTEMPTED: constant(({ info }) => (info.upstreamLocalAddress === '' ? undefined : text(info.upstreamHost))),
-  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: constant(({ info }) =>
-    info.upstreamLocalAddress === '' ? undefined : text(stripPort(info.upstreamHost)),
-  ),
-  UPSTREAM_HOST_NAMES_ATTEMPTED: constant(({ info }) =>
-    info.upstreamLocalAddress === '' ? undefined : text(info.upstreamHostName || info.upstreamHost),
-  ),
-  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: constant(({ info }) =>
-    info.upstreamLocalAddress === '' ? undefined : text(stripPort(info.upstreamHostName || info.upstreamHost)),
-  ),
+  UPSTREAM_HOSTS_ATTEMPTED: attempted(({ address }) => address),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: attempted(({ address }) => stripPort(address)),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: attempted(({ name }) => name),
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: attempted(({ name }) => stripPort(name)),
   // Envoy has 0 where there was none.
   UPSTREAM_CONNECTION_ID: constant(({ info }) => info.upstreamConnection?.id ?? 0),
   UPSTREAM_CONNECTION_IDS_ATTEMPTED: constant(({ info }) => text(String(info.upstreamConnection?.id ?? ''))),
@@ -270,12 +281,13 @@ const factories: Readonly<Record<string, Factory>> = {
   UPSTREAM_TLS_CIPHER: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.cipher ?? '')),
   UPSTREAM_TLS_SESSION_ID: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.sessionId ?? '')),
   UPSTREAM_TLS_GROUP: absent,
-  UPSTREAM_LOCAL_DNS_SAN: absent,
-  UPSTREAM_LOCAL_IP_SAN: absent,
-  UPSTREAM_LOCAL_URI_SAN: absent,
+  UPSTREAM_LOCAL_DNS_SAN: upstreamLocal(({ dnsSans }) => dnsSans),
+  UPSTREAM_LOCAL_IP_SAN: upstreamLocal(({ ipSans }) => ipSans),
+  UPSTREAM_LOCAL_URI_SAN: upstreamLocal(({ uriSans }) => uriSans),
   UPSTREAM_SERVER_NAME: constant(({ info }) => text(info.upstreamConnection?.tlsDetails?.serverName ?? '')),
   UPSTREAM_DETECTED_CLOSE_TYPE: constant(({ info }) => (info.upstreamHost === '' ? undefined : 'Normal')),
-  UPSTREAM_LOCAL_CLOSE_REASON: absent,
+  // Of the reasons known here those concern the upstream that come once there is one.
+  UPSTREAM_LOCAL_CLOSE_REASON: constant(({ info }) => (info.upstreamLocalAddress === '' ? undefined : text(info.localCloseReason ?? ''))),
   UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: connected(() => ''),
   UPSTREAM_FILTER_STATE: absent,
   UPSTREAM_WIRE_BYTES_SENT: absent,
@@ -294,7 +306,7 @@ const factories: Readonly<Record<string, Factory>> = {
   BYTES_RETRANSMITTED: absent,
   PACKETS_RETRANSMITTED: absent,
   DOWNSTREAM_DETECTED_CLOSE_TYPE: constant(() => 'Normal'),
-  DOWNSTREAM_LOCAL_CLOSE_REASON: absent,
+  DOWNSTREAM_LOCAL_CLOSE_REASON: constant(({ info }) => text(info.localCloseReason ?? '')),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: absent,
   DOWNSTREAM_TLS_SESSION_ID: absent,
   DOWNSTREAM_TLS_GROUP: absent,
