@@ -58,7 +58,7 @@ async function startMixer(files: Record<string, string>) {
     const request = create(CheckRequestSchema, { attributes: encodeAttributes(bag) });
     return new Promise<CheckResponse>((resolve, reject) =>
       client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, (error, response) => {
-        if (error !== null || response === undefined || response instanceof Uint8Array) reject(error ?? new Error('no message'));
+        if (error !== null || response === undefined || !('$typeName' in response)) reject(error ?? new Error('no message'));
         else resolve(response);
       }),
     );
