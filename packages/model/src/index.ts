@@ -20,10 +20,10 @@ export { compareHosts, hostCovers, hostsOverlap, intersectHosts, resolveHost } f
 export { serviceIdentities, spiffeId } from './identity.ts';
 export { isNarrow, type Labels, selects } from './labels.ts';
 export { type InboundMutualTls, type PeerAuthentication, peerAuthenticationOf } from './peer-authentication.ts';
+export { placedProxy } from './placed-proxy.ts';
 export { byAge } from './precedence.ts';
 export { isHttp, isHttp2, isTcp, isTls, type PortNaming, parseProtocol, protocolOfPort } from './protocol.ts';
 export type { MeshProxy, MeshProxy as Proxy } from './proxy.ts';
-export { placedProxy } from './placed-proxy.ts';
 export { proxyFromNode, type XdsNode } from './proxy-from-node.ts';
 export {
   type Endpoint,
