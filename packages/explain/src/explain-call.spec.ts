@@ -59,6 +59,33 @@ describe('explainCall', () => {
     expect(from(mesh, 'web', { authority: 'reviews:9080', path: '/x' }).verdict).toMatchObject({ outcome: 'undeliverable', status: 404 });
   });
 
+  it('names the delegate that a route came from', () => {
+    const mesh = shop(`apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{uri: {prefix: /a}}]
+    route: [{destination: {host: web}}]
+  - match: [{uri: {prefix: /b}}]
+    delegate: {name: leaf}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: leaf}
+spec:
+  http:
+  - match: [{uri: {prefix: /b/1}}]
+    route: [{destination: {host: web}}]
+  - route: [{destination: {host: reviews}}]
+`);
+    const origin = (path: string) => origins(steps(from(mesh, 'web', { authority: 'reviews:9080', path }), 'route').slice(0, 1));
+    expect(origin('/a')).toEqual(['rules.yaml:7 VirtualService default/root spec.http[0].match[0]']);
+    expect(origin('/b/1')).toEqual(['rules.yaml:17 VirtualService default/leaf spec.http[0]']);
+    expect(origin('/b/2')).toEqual(['rules.yaml:19 VirtualService default/leaf spec.http[1]']);
+  });
+
   it('says which policy denies, or what the policies that allow wanted', () => {
     const mesh = shop(`apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

@@ -11,8 +11,9 @@ type FilterMetadata = { readonly filterMetadata: { readonly [filter: string]: Js
 
 /** The object (and rule) that a route's or cluster's metadata names. */
 export function originsOfMetadata(snapshot: MeshSnapshot, metadata: FilterMetadata): ConfigReference[] {
-  const config = metadata?.filterMetadata.istio?.config;
-  const rule = metadata?.filterMetadata[RULE_METADATA]?.rule;
+  const own = metadata?.filterMetadata[RULE_METADATA];
+  const config = own?.config ?? metadata?.filterMetadata.istio?.config;
+  const rule = own?.rule;
   if (typeof config !== 'string') return [];
   const parts = /^\/apis\/[^/]+\/[^/]+\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(config);
   const [, namespace = '', kebab = '', name = ''] = parts ?? [];

@@ -15,7 +15,7 @@ export function istioMetadata(fields: JsonObject) {
 
 /**
  * Filter metadata that names the field behind a resource beside the object that `istio` names: `rule`, such as
- * `spec.http[2].match[0]`. It travels with the route, so access logs (`%METADATA(ROUTE:xebec:rule)%`), config dumps and `explain`
+ * `spec.http[2].match[0]`, and `config` where it stands in another object, a delegate. It travels with the route, so access logs (`%METADATA(ROUTE:xebec:rule)%`), config dumps and `explain`
  * can tell which rule made a decision.
  */
 export const RULE_METADATA = 'xebec';

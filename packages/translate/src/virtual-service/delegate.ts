@@ -1,24 +1,38 @@
 import { isVisible, type MeshSnapshot, type VirtualService } from '@xebec/model';
 import type { HttpMatch, HttpRoute, StringMatch } from '@xebec/schemas';
 
+/** Where one of the merged routes was written. */
+export interface RouteOrigin {
+  readonly object: VirtualService;
+  /** Position in the object's `spec.http`. */
+  readonly index: number;
+}
+
+/** A VirtualService whose `spec.http` came from several: `routeOrigins` tells of each route, in order. */
+export interface ResolvedVirtualService extends VirtualService {
+  readonly routeOrigins?: readonly RouteOrigin[];
+}
+
 /**
  * A VirtualService with its delegates' routes put in their places: those of a VirtualService without hosts that the root's
  * namespace may see. One level deep.
  */
-export function resolveDelegates(snapshot: MeshSnapshot, root: VirtualService): VirtualService {
+export function resolveDelegates(snapshot: MeshSnapshot, root: VirtualService): ResolvedVirtualService {
   if (!(root.spec.http ?? []).some((route) => route.delegate !== undefined)) return root;
   const fallback = snapshot.mesh.defaultVirtualServiceExportTo ?? ['*'];
-  const http = (root.spec.http ?? []).flatMap((route): HttpRoute[] => {
-    if (route.delegate === undefined) return [route];
+  const merged = (root.spec.http ?? []).flatMap((route, position): { route: HttpRoute; origin: RouteOrigin }[] => {
+    if (route.delegate === undefined) return [{ route, origin: { object: root, index: position } }];
     const { name } = route.delegate;
     const namespace =
       route.delegate.namespace === undefined || route.delegate.namespace === '' ? root.metadata.namespace : route.delegate.namespace;
     const delegate = snapshot.config.in('VirtualService', namespace).find((config) => config.metadata.name === name);
     if (delegate === undefined || (delegate.spec.hosts ?? []).length > 0) return [];
     if (!isVisible(delegate.spec.exportTo, namespace, root.metadata.namespace, fallback)) return [];
-    return (delegate.spec.http ?? []).flatMap((inner) => merge(route, inner, `${namespace}.svc.${snapshot.domain}`));
+    return (delegate.spec.http ?? []).flatMap((inner, index) =>
+      merge(route, inner, `${namespace}.svc.${snapshot.domain}`).map((own) => ({ route: own, origin: { object: delegate, index } })),
+    );
   });
-  return { ...root, spec: { ...root.spec, http } };
+  return { ...root, spec: { ...root.spec, http: merged.map(({ route }) => route) }, routeOrigins: merged.map(({ origin }) => origin) };
 }
 
 /** The delegate's route with what it leaves open taken from the root's; nothing where their matches cannot both hold. */

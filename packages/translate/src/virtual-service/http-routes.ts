@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { VirtualService } from '@xebec/model';
 import type {
   RouteActionSchema,
@@ -11,6 +12,7 @@ import { type Fields, pack } from '../envoy/any.ts';
 import { duration, ZERO } from '../envoy/duration.ts';
 import { configPath, RULE_METADATA } from '../envoy/istio-metadata.ts';
 import { corsPolicy } from './cors.ts';
+import type { ResolvedVirtualService } from './delegate.ts';
 import type { DestinationResolver, ResolvedDestination } from './destination.ts';
 import { faultConfig } from './fault.ts';
 import { hundredths, millionths } from './fraction.ts';
@@ -48,22 +50,29 @@ export interface HttpRouteSite extends MatchSite {
 }
 
 /** The routes of a VirtualService, one for each match, up to the first that takes everything. */
-export function httpRoutes(config: VirtualService, site: HttpRouteSite): HttpRouteOutput[] {
+export function httpRoutes(config: ResolvedVirtualService, site: HttpRouteSite): HttpRouteOutput[] {
   const out: HttpRouteOutput[] = [];
   for (const [index, http] of (config.spec.http ?? []).entries()) {
     const matches = http.match === undefined || http.match.length === 0 ? [undefined] : http.match;
     for (const [position, match] of matches.entries()) {
       if (match !== undefined && !appliesHere(match, config.metadata.namespace, site)) continue;
       const catchAll = isCatchAll(match);
-      const rule = `spec.http[${index}]${match === undefined ? '' : `.match[${position}]`}`;
-      out.push({ route: oneRoute(config, http, match, rule, site), catchAll });
+      out.push({ route: oneRoute(config, http, match, ruleMetadata(config, index, match && position), site), catchAll });
       if (catchAll) return out;
     }
   }
   return out;
 }
 
-function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, rule: string, site: HttpRouteSite): Route {
+/** What names the rule behind a route. A delegate's is named with its object, without the match, which it shares with the root. */
+function ruleMetadata(config: ResolvedVirtualService, index: number, match: number | undefined): JsonObject {
+  const origin = config.routeOrigins?.[index];
+  if (origin !== undefined && configPath(origin.object) !== configPath(config))
+    return { config: configPath(origin.object), rule: `spec.http[${origin.index}]` };
+  return { rule: `spec.http[${origin?.index ?? index}]${match === undefined ? '' : `.match[${match}]`}` };
+}
+
+function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | undefined, rule: JsonObject, site: HttpRouteSite): Route {
   const name = `${http.name ?? ''}${match?.name === undefined || match.name === '' ? '' : `.${match.name}`}`;
   const common = headerFields(http.headers);
   const fault = http.fault === undefined ? undefined : faultConfig(http.fault);
@@ -72,7 +81,7 @@ function oneRoute(config: VirtualService, http: HttpRoute, match: HttpMatch | un
   return {
     ...(name === '' ? {} : { name }),
     match: routeMatch(match, wholeSegments),
-    metadata: { filterMetadata: { istio: { config: configPath(config) }, [RULE_METADATA]: { rule } } },
+    metadata: { filterMetadata: { istio: { config: configPath(config) }, [RULE_METADATA]: rule } },
     // Spans do not name a path that holds by whole segments.
     decorator: { operation: `${action.operationHost}${wholeSegments && match?.uri?.prefix !== undefined ? '/*' : operationPath(match)}` },
     typedPerFilterConfig: {
