@@ -70,6 +70,16 @@ const listeners: Readonly<Record<string, Traced>> = {
   shared: { tracing: zipkin({ shared_span_context: true }) },
   both: { tracing: zipkin({ trace_context_option: 'USE_B3_WITH_W3C_PROPAGATION' }) },
   host: { tracing: zipkin({ collector_hostname: 'spans.example' }) },
+  service: {
+    tracing: zipkin({
+      collector_cluster: undefined,
+      collector_endpoint: undefined,
+      collector_service: {
+        http_uri: { uri: 'http://spans.example/api/v2/spans', cluster: 'collector', timeout: '1s' },
+        request_headers_to_add: [{ header: { key: 'authorization', value: 'token' } }],
+      },
+    }),
+  },
   spawned: { tracing: { ...zipkin(), spawn_upstream_span: true } },
   'spawned-outbound': { tracing: { ...zipkin(), spawn_upstream_span: true }, direction: 'OUTBOUND' },
   'never-random': { tracing: { ...zipkin(), random_sampling: { value: 0 } } },
@@ -439,6 +449,7 @@ const cases: DifferentialCase[] = [
   traced('operation: plain', { to: 'operation', path: '/a', headers: [['x-tag', 'named']] }),
   traced('operation: decorated', { to: 'operation', path: '/decorated', headers: [['x-tag', 'named']] }),
   traced('report zipkin', { to: 'host', path: '/a' }),
+  traced('report to a collector service', { to: 'service', path: '/a' }),
   traced('report OTLP', { to: 'http', path: '/a' }),
 ];
 

@@ -4,7 +4,7 @@ import { fractionOf } from '@xebec/matching';
 import type { Tracing } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { Tracing_Http } from '@xebec/protos/envoy/config/trace/v3/http_tracer';
 import { OpenTelemetryConfigSchema } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
-import { ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
+import { type ZipkinConfig, ZipkinConfig_TraceContextOption, ZipkinConfigSchema } from '@xebec/protos/envoy/config/trace/v3/zipkin';
 import type { HttpConnectionManager } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { UuidRequestIdConfigSchema } from '@xebec/protos/envoy/extensions/request_id/uuid/v3/uuid';
 import {
@@ -21,6 +21,7 @@ import {
 } from '@xebec/telemetry';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { compileCustomTags, type TagValue } from './custom-tags.ts';
+import { type HttpTarget, httpTarget } from './http-target.ts';
 import { openTelemetryExporter } from './opentelemetry.ts';
 import type { ZipkinReporters } from './zipkin-reporters.ts';
 
@@ -177,13 +178,7 @@ function openProvider(
     return undefined;
   }
   const config = unpack(any, ZipkinConfigSchema, `${where}.provider`);
-  if (config.collectorCluster === '') throw new XebecError('E_CONFIG', `${where}.provider: collector_cluster is empty`);
-  if (config.collectorEndpoint === '') throw new XebecError('E_CONFIG', `${where}.provider: collector_endpoint is empty`);
-  const handle = environment.reporters.acquire({
-    cluster: config.collectorCluster,
-    endpoint: config.collectorEndpoint,
-    hostname: config.collectorHostname === '' ? config.collectorCluster : config.collectorHostname,
-  });
+  const handle = environment.reporters.acquire(zipkinCollector(config, `${where}.provider`));
   const report: (span: FinishedSpan) => void = handle.report;
   const tracer = createTracer({
     clock: environment.clock,
@@ -198,6 +193,21 @@ function openProvider(
     customTags,
   });
   return { tracer, close: () => handle.release() };
+}
+
+/** A collector service goes before the older fields, as in Envoy. */
+function zipkinCollector(config: ZipkinConfig, where: string): HttpTarget {
+  if (config.collectorService !== undefined) return httpTarget(config.collectorService, `${where}.collector_service`);
+  if (config.collectorCluster === '') throw new XebecError('E_CONFIG', `${where}: collector_cluster is empty`);
+  if (config.collectorEndpoint === '') throw new XebecError('E_CONFIG', `${where}: collector_endpoint is empty`);
+  return {
+    cluster: config.collectorCluster,
+    scheme: 'http',
+    authority: config.collectorHostname === '' ? config.collectorCluster : config.collectorHostname,
+    path: config.collectorEndpoint,
+    timeoutMs: undefined,
+    headers: [],
+  };
 }
 
 function percent(value: number | undefined): number {

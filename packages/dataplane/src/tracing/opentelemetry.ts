@@ -2,6 +2,7 @@ import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import type { OpenTelemetryConfig } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
 import { encodeOtlp, type FinishedSpan, SpanReporter, type SpanTransport } from '@xebec/telemetry';
+import { httpTarget } from './http-target.ts';
 import { flushing, type ReporterEnvironment, type ReporterHandle } from './zipkin-reporters.ts';
 
 const exportPath = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
@@ -49,37 +50,26 @@ function transportOf(config: OpenTelemetryConfig, { upstream, version }: Reporte
       await upstream.grpcUnary(clusterName, exportPath, body, timeoutMs);
     };
   }
-  const target = httpService?.httpUri;
-  if (target === undefined) throw new XebecError('E_CONFIG', `${where}: set grpc_service or http_service`);
-  let url: URL;
-  try {
-    url = new URL(target.uri);
-  } catch {
-    throw new XebecError('E_CONFIG', `${where}: http_service.http_uri.uri "${target.uri}" is not a URL`);
-  }
-  const cluster = target.httpUpstreamType.value ?? '';
-  const timeoutMs = optionalDurationMs(target.timeout) ?? defaultTimeoutMs;
-  const added = (httpService?.requestHeadersToAdd ?? []).flatMap(({ header }) =>
-    header === undefined ? [] : [header.key.toLowerCase(), header.value],
-  );
+  if (httpService === undefined) throw new XebecError('E_CONFIG', `${where}: set grpc_service or http_service`);
+  const { cluster, path, authority, scheme, headers, timeoutMs = defaultTimeoutMs } = httpTarget(httpService, `${where}.http_service`);
   return async (body) => {
     const { head } = await upstream.http(
       cluster,
       {
         method: 'POST',
-        path: `${url.pathname}${url.search}`,
-        authority: url.host,
-        scheme: url.protocol.slice(0, -1),
+        path,
+        authority,
+        scheme,
         version: 'HTTP/1.1',
         headers: [
           ...['content-type', 'application/x-protobuf', 'content-length', String(body.length)],
-          ...['user-agent', `OTel-OTLP-Exporter-Xebec/${version}`, ...added],
+          ...['user-agent', `OTel-OTLP-Exporter-Xebec/${version}`, ...headers],
         ],
       },
       body,
       timeoutMs,
     );
     if (head.status < 200 || head.status > 299)
-      throw new XebecError('E_UPSTREAM', `collector "${cluster}" answered ${url.pathname} with ${head.status}`);
+      throw new XebecError('E_UPSTREAM', `collector "${cluster}" answered ${path} with ${head.status}`);
   };
 }

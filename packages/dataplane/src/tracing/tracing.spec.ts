@@ -254,6 +254,28 @@ it('follows the decision that a request carries, and begins none that is not to 
   expect(counter(dataplane, 'http.test.tracing.not_traceable')).toBe(4);
 });
 
+it('reports to a collector service, at its host and path, with its headers', async () => {
+  const zipkin = await collector();
+  const service = tracing(100)
+    .replace('collector_cluster: zipkin', 'collector_service:')
+    .replace(
+      'collector_endpoint: /api/v2/spans',
+      "  http_uri: {uri: 'http://spans.example:9411/api/v2/spans', cluster: zipkin, timeout: 1s}",
+    )
+    .replace('collector_hostname: zipkin.example', '');
+  const { port } = await proxy({
+    cluster: 'c',
+    direction: 'OUTBOUND',
+    upstream: await echo(),
+    zipkin: zipkin.port,
+    tracing: service,
+    operation: 'own',
+  });
+  await get(port);
+  await until(() => zipkin.spans.length > 0, 'a span');
+  expect(zipkin.heads).toEqual(['POST spans.example:9411/api/v2/spans application/json']);
+});
+
 it('passes trace headers unchanged where tracing is off', async () => {
   const { port } = await proxy({ cluster: 'c', direction: 'OUTBOUND', upstream: await echo(), zipkin: 1, tracing: '', operation: 'x' });
   const headers = {

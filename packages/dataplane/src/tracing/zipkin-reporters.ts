@@ -1,13 +1,7 @@
 import { type Clock, type Logger, XebecError } from '@xebec/core';
 import type { FilterUpstream, NodeInfo } from '@xebec/filters';
 import { type FinishedSpan, type LocalEndpoint, SpanReporter, type StatsScope } from '@xebec/telemetry';
-
-/** Where spans go: `POST http://<hostname><endpoint>` on a host of the cluster. */
-export interface ZipkinCollector {
-  readonly cluster: string;
-  readonly endpoint: string;
-  readonly hostname: string;
-}
+import type { HttpTarget } from './http-target.ts';
 
 export interface ZipkinReportersOptions extends ReporterEnvironment {
   readonly node: NodeInfo;
@@ -72,7 +66,7 @@ export class ZipkinReporters {
   get environment(): ReporterEnvironment {
     return this.#options;
   }
-  acquire(collector: ZipkinCollector): ReporterHandle {
+  acquire(collector: HttpTarget): ReporterHandle {
     const key = JSON.stringify(collector);
     const shared = this.#shared.get(key) ?? this.#open(key, collector);
     shared.users++;
@@ -90,7 +84,7 @@ export class ZipkinReporters {
       },
     };
   }
-  #open(key: string, collector: ZipkinCollector): Shared {
+  #open(key: string, collector: HttpTarget): Shared {
     const { upstream, clock, logger } = this.#options;
     const scope = this.#options.stats.scope('tracing.zipkin');
     const spansSent = scope.counter('spans_sent');
@@ -102,17 +96,17 @@ export class ZipkinReporters {
         collector.cluster,
         {
           method: 'POST',
-          path: collector.endpoint,
-          authority: collector.hostname,
-          scheme: 'http',
+          path: collector.path,
+          authority: collector.authority,
+          scheme: collector.scheme,
           version: 'HTTP/1.1',
-          headers: ['content-type', 'application/json', 'content-length', String(body.length)],
+          headers: ['content-type', 'application/json', 'content-length', String(body.length), ...collector.headers],
         },
         body,
-        requestTimeoutMs,
+        collector.timeoutMs ?? requestTimeoutMs,
       );
       if (head.status < 200 || head.status > 299) {
-        throw new XebecError('E_UPSTREAM', `collector "${collector.cluster}" answered ${collector.endpoint} with ${head.status}`);
+        throw new XebecError('E_UPSTREAM', `collector "${collector.cluster}" answered ${collector.path} with ${head.status}`);
       }
     };
     const reporter = new SpanReporter({

@@ -115,8 +115,8 @@ function checkManager(manager: HttpConnectionManager, clusterExists: (name: stri
     refuse('Error: Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.');
   const provider = manager.tracing?.provider?.configType.value;
   const zipkin = inside(provider, ZipkinConfigSchema);
-  if (zipkin !== undefined && zipkin.collectorCluster !== '' && !clusterExists(zipkin.collectorCluster))
-    refuse(`envoy.tracers.zipkin: unknown cluster '${zipkin.collectorCluster}'`);
+  const collector = zipkin?.collectorService?.httpUri?.httpUpstreamType.value ?? zipkin?.collectorCluster ?? '';
+  if (collector !== '' && !clusterExists(collector)) refuse(`envoy.tracers.zipkin: unknown cluster '${collector}'`);
   const otel = inside(provider, OpenTelemetryConfigSchema);
   if (otel?.grpcService !== undefined && otel.httpService !== undefined)
     refuse('OpenTelemetry Tracer must have exactly one of gRPC, HTTP, or custom exporter configured.');
