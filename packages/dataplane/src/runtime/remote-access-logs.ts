@@ -37,6 +37,7 @@ import {
 } from '@xebec/telemetry';
 import type { RequestHead } from '@xebec/wire';
 import { typeNameOf, unpack } from '../config/unpack.ts';
+import { httpTarget } from '../http/http-target.ts';
 import { compileCustomTags } from '../tracing/custom-tags.ts';
 import type { AccessLogWriter } from './access-logs.ts';
 
@@ -211,26 +212,21 @@ export class RemoteAccessLogs {
       await this.#options.upstream().grpcUnary(clusterName, path, body, timeoutMs, metadata);
     };
   }
-  #http({ httpUri, requestHeadersToAdd }: HttpService): Send {
-    if (httpUri === undefined || !URL.canParse(httpUri.uri))
-      throw new XebecError('E_ACCESS_LOG', `http_service.http_uri.uri "${httpUri?.uri ?? ''}" is not a URL`);
-    const url = new URL(httpUri.uri);
-    const cluster = httpUri.httpUpstreamType.value ?? '';
-    const timeoutMs = optionalDurationMs(httpUri.timeout) ?? defaultTimeoutMs;
-    const added = requestHeadersToAdd.flatMap(({ header }) => (header === undefined ? [] : [header.key.toLowerCase(), header.value]));
+  #http(service: HttpService): Send {
+    const { cluster, path, authority, scheme, headers: added, timeoutMs } = httpTarget(service, 'http_service', 'E_ACCESS_LOG');
     return async (body) => {
       const headers = ['content-type', 'application/x-protobuf', 'content-length', String(body.length), ...added];
       const head: RequestHead = {
         method: 'POST',
-        path: url.pathname + url.search,
-        authority: url.host,
-        scheme: url.protocol.slice(0, -1),
+        path,
+        authority,
+        scheme,
         version: 'HTTP/1.1',
         headers,
       };
-      const { head: answer } = await this.#options.upstream().http(cluster, head, Buffer.from(body), timeoutMs);
+      const { head: answer } = await this.#options.upstream().http(cluster, head, Buffer.from(body), timeoutMs ?? defaultTimeoutMs);
       if (answer.status < 200 || answer.status > 299)
-        throw new XebecError('E_UPSTREAM', `log service "${cluster}" answered ${url.pathname} with ${answer.status}`);
+        throw new XebecError('E_UPSTREAM', `log service "${cluster}" answered ${path} with ${answer.status}`);
     };
   }
 }

@@ -20,8 +20,8 @@ import {
   type Tracer,
 } from '@xebec/telemetry';
 import { typeNameOf, unpack } from '../config/unpack.ts';
+import { type HttpTarget, httpTarget } from '../http/http-target.ts';
 import { compileCustomTags, type TagValue } from './custom-tags.ts';
-import { type HttpTarget, httpTarget } from './http-target.ts';
 import { openTelemetryExporter } from './opentelemetry.ts';
 import type { ZipkinReporters } from './zipkin-reporters.ts';
 

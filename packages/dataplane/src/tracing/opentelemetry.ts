@@ -2,7 +2,7 @@ import { XebecError } from '@xebec/core';
 import { optionalDurationMs } from '@xebec/matching';
 import type { OpenTelemetryConfig } from '@xebec/protos/envoy/config/trace/v3/opentelemetry';
 import { encodeOtlp, type FinishedSpan, SpanReporter, type SpanTransport } from '@xebec/telemetry';
-import { httpTarget } from './http-target.ts';
+import { httpTarget } from '../http/http-target.ts';
 import { flushing, type ReporterEnvironment, type ReporterHandle } from './zipkin-reporters.ts';
 
 const exportPath = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';

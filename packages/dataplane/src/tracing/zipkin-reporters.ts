@@ -1,7 +1,7 @@
 import { type Clock, type Logger, XebecError } from '@xebec/core';
 import type { FilterUpstream, NodeInfo } from '@xebec/filters';
 import { type FinishedSpan, type LocalEndpoint, SpanReporter, type StatsScope } from '@xebec/telemetry';
-import type { HttpTarget } from './http-target.ts';
+import type { HttpTarget } from '../http/http-target.ts';
 
 export interface ZipkinReportersOptions extends ReporterEnvironment {
   readonly node: NodeInfo;

@@ -15,12 +15,16 @@ export interface HttpTarget {
   readonly headers: readonly string[];
 }
 
-/** Reads `core.v3.HttpService`; throws XebecError `E_CONFIG` that starts with `where`. */
-export function httpTarget({ httpUri, requestHeadersToAdd }: HttpService, where: string): HttpTarget {
+/** Reads `core.v3.HttpService`; throws XebecError with the code and with `where` before the field. */
+export function httpTarget(
+  { httpUri, requestHeadersToAdd }: HttpService,
+  where: string,
+  code: 'E_CONFIG' | 'E_ACCESS_LOG' = 'E_CONFIG',
+): HttpTarget {
   if (httpUri === undefined || !URL.canParse(httpUri.uri))
-    throw new XebecError('E_CONFIG', `${where}.http_uri.uri "${httpUri?.uri ?? ''}" is not a URL`);
+    throw new XebecError(code, `${where}.http_uri.uri "${httpUri?.uri ?? ''}" is not a URL`);
   const cluster = httpUri.httpUpstreamType.value ?? '';
-  if (cluster === '') throw new XebecError('E_CONFIG', `${where}.http_uri.cluster is empty`);
+  if (cluster === '') throw new XebecError(code, `${where}.http_uri.cluster is empty`);
   const url = new URL(httpUri.uri);
   return {
     cluster,
