@@ -15,3 +15,4 @@ export { createSdsServer, type SdsServer } from './sds-server.ts';
 export { keepFresh, liveTlsOptions, serverCredentials } from './server-credentials.ts';
 export { type Agent, type AgentOptions, startAgent } from './start-agent.ts';
 export { createStatusServer, type StatusServer, type StatusServerOptions } from './status-server.ts';
+export { createTrustStore, type DomainTrust, type TrustSnapshot, type TrustSource, type TrustStore } from './trust-store.ts';
