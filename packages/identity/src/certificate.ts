@@ -51,7 +51,7 @@ export function parseCertificates(pem: string): Result<Certificate[], Refusal> {
   return ok(certificates);
 }
 
-export function certificatePem(certificate: Certificate): string {
+export function certificatePem(certificate: Pick<Certificate, 'der'>): string {
   return encodePem('CERTIFICATE', certificate.der);
 }
 

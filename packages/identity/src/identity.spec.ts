@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type CertificateBody, signCertificate } from './certificate-policy.ts';
+import { type CertificateBody, signCertificate } from './certificate-body.ts';
 import { bitString, der, sequence, TAG } from './der.ts';
 import {
   basicConstraintsExtension,
@@ -25,6 +25,7 @@ import {
   KEY_TYPES,
   type KeyPair,
   loadAuthority,
+  localSigner,
   parseCertificate,
   parseCsr,
   parseSpiffeId,
@@ -210,7 +211,7 @@ describe('X509-SVID', () => {
           extensions: [...leafExtensions(), san([ID])],
           ...change,
         },
-        signer.privateKey,
+        localSigner(signer.privateKey),
       ),
     );
   const judge = (certificate: ReturnType<typeof make>) =>

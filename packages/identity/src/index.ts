@@ -1,20 +1,22 @@
-export { type Certificate, certificatePem, parseCertificate, parseCertificates } from './certificate.ts';
 export {
   type Authority,
+  type AuthorityCertificates,
+  authorityOf,
   certificateChain,
-  certificateTtlMs,
+  createRootBy,
   createSelfSignedRoot,
-  issueLeaf,
-  type LeafTemplate,
   loadAuthority,
   type RootTemplate,
-  type TtlPolicy,
-} from './certificate-policy.ts';
+} from './authority.ts';
+export { type Certificate, certificatePem, parseCertificate, parseCertificates } from './certificate.ts';
+export { type CertificateBody, signCertificate } from './certificate-body.ts';
 export { type CertificateRequest, createCsr, MAX_CSR_BYTES, parseCsr } from './csr.ts';
 export type { CertificateExtensions, KeyUsage, SubjectAltNames } from './extensions.ts';
 export { generateKeys, KEY_TYPES, type KeyPair, type KeyType } from './keys.ts';
+export { certificateTtlMs, type IssuedLeaf, issueLeaf, type LeafTemplate, type TtlPolicy } from './leaf.ts';
 export { decodePem, encodePem } from './pem.ts';
 export { type Refusal, type RefusalCode, unwrap } from './refusal.ts';
+export { type LocalSigner, localSigner, type Signer } from './signer.ts';
 export {
   parseServiceAccountPath,
   parseSpiffeId,
