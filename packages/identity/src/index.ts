@@ -8,10 +8,15 @@ export {
   loadAuthority,
   type RootTemplate,
 } from './authority.ts';
+export { type BundleDocument, MAX_BUNDLE_BYTES, parseBundle, renderBundle } from './bundle/bundle-document.ts';
 export { type Certificate, certificatePem, parseCertificate, parseCertificates } from './certificate.ts';
 export { type CertificateBody, signCertificate } from './certificate-body.ts';
 export { type CertificateRequest, createCsr, MAX_CSR_BYTES, parseCsr } from './csr.ts';
 export type { CertificateExtensions, KeyUsage, SubjectAltNames } from './extensions.ts';
+export { audienceRefusal, issueJwtSvid, type JwtSvid, type JwtSvidTemplate, jwtTtlMs } from './jwt-svid/issue.ts';
+export { type KeyRingPolicy, type KeyRingStep, type RingKey, signingKey, stepKeyRing } from './jwt-svid/key-ring.ts';
+export { type JwtKey, jwkOf, jwtKeySet, parseJwtKey, parseJwtKeySet } from './jwt-svid/key-set.ts';
+export { type JwtSvidRules, type ValidJwtSvid, validateJwtSvid } from './jwt-svid/validate.ts';
 export { generateKeys, KEY_TYPES, type KeyPair, type KeyType } from './keys.ts';
 export { certificateTtlMs, type IssuedLeaf, issueLeaf, type LeafTemplate, type TtlPolicy } from './leaf.ts';
 export { decodePem, encodePem } from './pem.ts';

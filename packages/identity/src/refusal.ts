@@ -23,6 +23,16 @@ export type RefusalCode =
   | 'E_SVID_EXPIRED'
   | 'E_SVID_NOT_YET_VALID'
   | 'E_SVID_CHAIN'
+  | 'E_JWT_FORMAT'
+  | 'E_JWT_ALGORITHM'
+  | 'E_JWT_KEY'
+  | 'E_JWT_SIGNATURE'
+  | 'E_JWT_SUBJECT'
+  | 'E_JWT_AUDIENCE'
+  | 'E_JWT_EXPIRED'
+  | 'E_JWT_NOT_YET_VALID'
+  | 'E_JWT_TTL'
+  | 'E_BUNDLE'
   | 'E_SVID_TRUST_DOMAIN';
 
 /** One refusal: a stable code and one line that says what is wrong, with the value. */
