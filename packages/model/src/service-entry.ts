@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ConfigObject, ServiceEntrySpec, WorkloadEntrySpec } from '@xebec/schemas';
 import { isNarrow, selects } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
@@ -24,7 +25,15 @@ export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloa
   );
   const resolution = resolutionOf(spec);
   const selector = spec.workloadSelector?.labels;
-  const chosen = selector === undefined ? [] : workloads.filter((w) => w.namespace === metadata.namespace && selects(selector, w.labels));
+  const chosen =
+    selector === undefined
+      ? []
+      : workloads.filter(
+          (w) =>
+            w.namespace === metadata.namespace &&
+            selects(selector, w.labels) &&
+            (resolution === 'dns' || resolution === 'dns-round-robin' || isAddress(w)),
+        );
   return spec.hosts.map((host) => {
     const service: Service = {
       hostname: host,
@@ -99,8 +108,13 @@ export function endpointsOnWorkloads(service: Service, workloads: readonly Workl
   const { selector } = service;
   if (selector === undefined || !isNarrow(selector)) return [];
   return workloads
-    .filter((workload) => workload.namespace === service.namespace && selects(selector, workload.labels))
+    .filter((workload) => workload.namespace === service.namespace && selects(selector, workload.labels) && isAddress(workload))
     .flatMap((workload) => service.ports.map((port) => toEndpoint(workload, port)));
+}
+
+/** Only what resolves names can do with a workload that has no address but a name. */
+function isAddress({ address }: Workload): boolean {
+  return address === '' || isIP(address) !== 0;
 }
 
 /** A WorkloadEntry, or an endpoint written inside a ServiceEntry, as a workload. */

@@ -70,6 +70,8 @@ export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): M
   const endpoints = new Map(input.endpoints);
   if (entries.length > 0)
     for (const service of input.services) {
+      // Callers of a headless service find its pods by DNS, which knows no WorkloadEntries.
+      if (service.resolution !== 'client-side') continue;
       const more = endpointsOnWorkloads(service, entries);
       if (more.length > 0) endpoints.set(serviceKey(service), [...(endpoints.get(serviceKey(service)) ?? []), ...more]);
     }

@@ -34,12 +34,13 @@ export function qualifyGateway(name: string, namespace: string): string {
  */
 export function virtualServicesFor(snapshot: MeshSnapshot, gateway: string, viewer: string): VirtualService[] {
   const fallback = snapshot.mesh.defaultVirtualServiceExportTo ?? ['*'];
-  const visible = snapshot.config
-    .all('VirtualService')
-    .filter(
-      (config) =>
-        virtualServiceGateways(config).includes(gateway) && isVisible(config.spec.exportTo, config.metadata.namespace, viewer, fallback),
-    );
+  const visible = snapshot.config.all('VirtualService').filter(
+    (config) =>
+      // Without hosts it is a delegate: of no effect but where another one refers to it.
+      (config.spec.hosts?.length ?? 0) > 0 &&
+      virtualServiceGateways(config).includes(gateway) &&
+      isVisible(config.spec.exportTo, config.metadata.namespace, viewer, fallback),
+  );
   const circle = ({ spec }: VirtualService) => {
     const list = spec.exportTo === undefined || spec.exportTo.length === 0 ? fallback : spec.exportTo;
     if (list.includes('*')) return EVERYBODY;

@@ -1,5 +1,13 @@
 import { create } from '@bufbuild/protobuf';
-import { destinationRuleOf, type MeshProxy, type MeshSnapshot, type ServiceInstance, sidecarOf, trafficPolicyOf } from '@xebec/model';
+import {
+  destinationRuleOf,
+  type MeshProxy,
+  type MeshSnapshot,
+  type ServiceInstance,
+  sidecarOf,
+  sidecarScope,
+  trafficPolicyOf,
+} from '@xebec/model';
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ConnectionPool, MeshConfig } from '@xebec/schemas';
 import { socketAddress } from '../envoy/address.ts';
@@ -130,7 +138,9 @@ function connectionPoolOf(
   const own = entry?.connectionPool ?? sidecar?.spec.inboundConnectionPool;
   if (sidecar !== undefined && own !== undefined) return { pool: own, references: [referenceTo(sidecar)] };
   // A rule that selects clients says nothing of what this workload takes.
-  const rule = destinationRuleOf(snapshot, { namespace: proxy.namespace, labels: {} }, service);
+  // Nor one of a service that the workload itself does not see.
+  const seen = sidecarScope(snapshot, proxy).service(service.hostname) !== undefined;
+  const rule = seen ? destinationRuleOf(snapshot, { namespace: proxy.namespace, labels: {} }, service) : undefined;
   const policy = trafficPolicyOf(rule, undefined, servicePort.number, snapshot.mesh.defaultTrafficPolicy);
   return { pool: policy.connectionPool, references: (rule?.sources ?? []).map((source) => referenceTo(source)) };
 }

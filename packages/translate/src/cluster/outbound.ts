@@ -63,7 +63,7 @@ function makeOutboundCluster(
   const name = outboundCluster(port.number, subset?.name, service.hostname);
   const { mesh } = snapshot;
   const policy = trafficPolicyOf(rule, subset, port.number, mesh.defaultTrafficPolicy);
-  const type = discoveryType(service, proxy);
+  const type = discoveryType(service, proxy, port, rule, subset);
   const discovery = discoveryFields(snapshot, proxy, service, port, subset, name, type);
   // A name to resolve that nothing stands behind: Envoy would not take the cluster.
   if (discovery === undefined) return [];
@@ -143,7 +143,19 @@ function ruleOf(object: ResolvedDestinationRule['sources'][0], subset: Subset | 
 }
 
 /** Gateways have no original address to go to, so they balance where sidecars pass on. */
-function discoveryType(service: Service, proxy: MeshProxy): Cluster_DiscoveryType {
+function discoveryType(
+  service: Service,
+  proxy: MeshProxy,
+  port: ServicePort,
+  rule: ResolvedDestinationRule | undefined,
+  subset: Subset | undefined,
+): Cluster_DiscoveryType {
+  // Where the rule lets callers choose the address, no subset of it balances again, whatever its own policy says.
+  if (
+    subset !== undefined &&
+    (choosesAddress(trafficPolicyOf(rule, undefined, port.number, undefined)) || choosesAddress(subset.trafficPolicy))
+  )
+    return Cluster_DiscoveryType.ORIGINAL_DST;
   switch (service.resolution) {
     case 'client-side':
       return Cluster_DiscoveryType.EDS;
@@ -167,7 +179,10 @@ function discoveryFields(
 ): ClusterInit | undefined {
   if (type === Cluster_DiscoveryType.EDS) return { edsClusterConfig: { edsConfig: ADS_SOURCE, serviceName: name } };
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) {
-    const target = service.registry === 'external' && typeof port.targetPort === 'number' ? port.targetPort : undefined;
+    const target =
+      service.registry === 'external' && service.resolution === 'passthrough' && typeof port.targetPort === 'number'
+        ? port.targetPort
+        : undefined;
     return target === undefined ? {} : { lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: target } } };
   }
   const rule = destinationRuleOf(snapshot, proxy, service);

@@ -70,9 +70,7 @@ function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint
       : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
     metadata: {
       filterMetadata: {
-        ...((tlsMode === undefined ? speaksMtls(snapshot, endpoint) : tlsMode === 'ISTIO_MUTUAL')
-          ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } }
-          : {}),
+        ...(speaksMtls(snapshot, endpoint, tlsMode) ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
         istio: { workload: workloadOf(endpoint, proxy.clusterId) },
       },
     },
@@ -80,9 +78,10 @@ function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint
   };
 }
 
-/** A sidecar whose policy is DISABLE takes plain text only, so callers must not start TLS with it. */
-function speaksMtls(snapshot: MeshSnapshot, endpoint: Endpoint): boolean {
+/** A sidecar whose policy is DISABLE takes plain text only, so callers must not start TLS with it; nor with what has no sidecar. */
+function speaksMtls(snapshot: MeshSnapshot, endpoint: Endpoint, tlsMode: ClientTls['mode']): boolean {
   if (endpoint.tlsMode !== 'istio') return false;
+  if (tlsMode !== undefined) return tlsMode === 'ISTIO_MUTUAL';
   return peerAuthenticationOf(snapshot, endpoint.namespace, endpoint.labels).modeOf(endpoint.port) !== 'DISABLE';
 }
 

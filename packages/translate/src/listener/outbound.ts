@@ -101,7 +101,7 @@ function bindTransparently(
       ? [{ bind: fixed }]
       : isHttp(port.protocol)
         ? [{ bind: context.family.any[0], extra: context.family.any.slice(1) }]
-        : sitesOf(snapshot, context, service, port);
+        : sitesOf(snapshot, context, egress, service, port);
   for (const site of sites) place(snapshot, context, bindings, egress, service, port, site, bound);
 }
 
@@ -131,7 +131,7 @@ function bindExplicitly(
 }
 
 /** Virtual addresses and blocks; for services without, each endpoint; else any address. */
-function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Service, port: ListenPort): Site[] {
+function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, egress: EgressScope, service: Service, port: ListenPort): Site[] {
   const { any } = context.family;
   const addresses = service.addresses.filter((address) => address !== ANY);
   const everywhere = { bind: any[0], extra: any.slice(1) };
@@ -145,7 +145,9 @@ function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, service: Serv
       ...blocks.map((block) => ({ ...everywhere, blocks: [block] })),
     ];
   }
+  // A listener of a Sidecar's own port stands anywhere: only those of service ports know pods one by one.
   if (service.resolution !== 'passthrough') return [everywhere];
+  if (egress.port !== undefined) return [service.registry === 'kubernetes' ? { bind: ANY } : everywhere];
   const endpoints = snapshot.endpoints(service, port.name).map((endpoint) => endpoint.address);
   if (service.registry !== 'kubernetes' && endpoints.length === 0 && service.selector === undefined) return [everywhere];
   return [...new Set(endpoints.filter((address) => isIpAddress(address) && context.proxy.addresses.indexOf(address) !== 0))].map(
@@ -242,8 +244,9 @@ function byteChains(
     if (!tls && made.some((chain) => sameBlocks(chain, blocks))) return { chains, references };
   }
   if (tls && chains.length > 0) return { chains, references };
-  const names =
-    tls && blocks.length + (shared && service.addresses.every((address) => !isIpAddress(address) || address === ANY) ? 1 : 0) > 0;
+  const withoutAddress = service.addresses.every((address) => !isIpAddress(address) || address === ANY);
+  const onlyBlocks = service.addresses.length > 0 && service.addresses.every((address) => address.includes('/'));
+  const names = tls && (blocks.length > 0 || onlyBlocks || (shared && withoutAddress));
   return { chains: [...chains, ownChain(snapshot, context, service, port, { blocks, byServerName: names })], references };
 }
 
