@@ -34,17 +34,25 @@ export interface ConnectionManagerView {
 }
 
 export function connectionManager(view: ConnectionManagerView): NetworkFilter {
-  const { route, side } = view;
-  const { headers } = side;
-  const escaped = HttpConnectionManager_PathWithEscapedSlashesAction;
-  const decode = view.pathNormalization === 'DECODE_AND_MERGE_SLASHES';
-  const { http2ProtocolOptions: http2, ...settings } = settingsFields(side.settings, side.idleTimeout);
+  const { route } = view;
   return extension('envoy.filters.network.http_connection_manager', HttpConnectionManagerSchema, {
     statPrefix: view.statPrefix,
     routeSpecifier:
       typeof route === 'string'
         ? { case: 'rds', value: { configSource: ADS_SOURCE, routeConfigName: route } }
         : { case: 'routeConfig', value: route },
+    ...managerFields(view),
+  });
+}
+
+/** All but the route and the prefix of its numbers. */
+export function managerFields(view: Omit<ConnectionManagerView, 'statPrefix' | 'route'>): Manager {
+  const { side } = view;
+  const { headers } = side;
+  const escaped = HttpConnectionManager_PathWithEscapedSlashesAction;
+  const decode = view.pathNormalization === 'DECODE_AND_MERGE_SLASHES';
+  const { http2ProtocolOptions: http2, ...settings } = settingsFields(side.settings, side.idleTimeout);
+  return {
     httpFilters: [...view.filters],
     ...(side.tracing.fields === undefined ? {} : { tracing: side.tracing.fields }),
     streamIdleTimeout: ZERO,
@@ -66,10 +74,10 @@ export function connectionManager(view: ConnectionManagerView): NetworkFilter {
     ...(http2 === undefined ? (view.http2 === true ? { http2ProtocolOptions: {} } : {}) : { http2ProtocolOptions: http2 }),
     ...certificateFields(view),
     ...settings,
-  });
+  };
 }
 
-function http1Fields({ side, direction, explicitProxy }: ConnectionManagerView): Manager {
+function http1Fields({ side, direction, explicitProxy }: Omit<ConnectionManagerView, 'statPrefix' | 'route'>): Manager {
   const options = {
     ...(explicitProxy === true ? { allowAbsoluteUrl: true } : {}),
     ...(side.http10 ? { acceptHttp10: true } : {}),
@@ -88,7 +96,7 @@ function http1Fields({ side, direction, explicitProxy }: ConnectionManagerView):
 }
 
 /** What becomes of `x-forwarded-client-cert`, and whose forwarded addresses are believed. */
-function certificateFields({ side, direction }: ConnectionManagerView): Manager {
+function certificateFields({ side, direction }: Pick<ConnectionManagerView, 'side' | 'direction'>): Manager {
   const forward = HttpConnectionManager_ForwardClientCertDetails;
   switch (direction) {
     case 'inbound':

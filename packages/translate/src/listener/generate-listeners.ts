@@ -47,6 +47,6 @@ function unpatchedOwn(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Liste
   if (proxy.flavour === 'grpc' || proxy.type === 'router') return [];
   const context = listenerContext(snapshot, proxy);
   const ports = inboundPorts(inboundInstances(snapshot, proxy));
-  const bound = boundInbound(context, ports);
-  return proxy.interceptionMode === 'NONE' ? bound : [virtualInbound(context, ports), ...bound];
+  const bound = boundInbound(snapshot, context, ports);
+  return proxy.interceptionMode === 'NONE' ? bound : [virtualInbound(snapshot, context, ports), ...bound];
 }

@@ -1,28 +1,23 @@
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { isHttp2, type ServiceInstance } from '@xebec/model';
+import { query } from '@xebec/incremental';
+import type { MeshProxy, MeshSnapshot, ServiceInstance } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
-import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
-import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
+import { type Filter, type FilterChain, FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import type { ServerTls } from '@xebec/schemas';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, inboundCluster } from '../cluster/names.ts';
 import { socketAddress } from '../envoy/address.ts';
-import { extension, type Fields } from '../envoy/any.ts';
-import { METADATA_EXCHANGE } from '../extensions.ts';
+import type { Fields } from '../envoy/any.ts';
 import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { mixerRouteConfig } from '../mixer/client.ts';
 import { inboundRoute } from '../route/inbound.ts';
-import { codecFilter } from './codec-filter.ts';
-import { connectionManager, type NetworkFilter } from './connection-manager.ts';
-import type { ListenerContext } from './context.ts';
-import { inboundTls } from './downstream-tls.ts';
+import { type ListenerContext, listenerContext } from './context.ts';
 import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
+import { completeManager, httpPieces, mutualTlsSocket, networkPrefix, tcpPieces } from './inbound-pieces.ts';
 import { inspectorsFor, originalDestination, originalSource } from './listener-filters.ts';
-import { idleOption, tcpProxy } from './tcp-proxy.ts';
-
-type FilterChain = Fields<typeof FilterChainSchema>;
+import { tcpProxy } from './tcp-proxy.ts';
 
 /** What one port of the workload needs: the instance whose service decides its protocol. */
 export interface InboundPort {
@@ -38,16 +33,14 @@ export function inboundPorts(instances: readonly ServiceInstance[]): InboundPort
 }
 
 /** `0.0.0.0:15006`, where iptables bring everything that comes in. */
-export function virtualInbound(context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener> {
-  const { inboundPort, inbound, family } = context;
+export function virtualInbound(snapshot: MeshSnapshot, context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener> {
+  const { inboundPort, inbound, family, proxy } = context;
   const [any] = family.any;
-  const blackhole: FilterChain = {
-    name: 'virtualInbound-blackhole',
-    filterChainMatch: { destinationPort: inboundPort },
-    filters: [...networkPrefix(context), ...inbound.tcpStats, tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
-  };
   const here = ports.filter(({ instance }) => instance.declared?.bound !== true);
-  const chains = [blackhole, ...passthroughChains(context, ports), ...here.flatMap((port) => portChains(context, port, any, true))];
+  const chains = [
+    ...chainsOfOtherPorts(snapshot, proxy, namedOnly(context, ports).join(',')),
+    ...here.flatMap((port) => portChains(snapshot, context, port, any, true)),
+  ];
   const transparent = context.proxy.interceptionMode === 'TPROXY';
   const message = create(ListenerSchema, {
     name: 'virtualInbound',
@@ -65,39 +58,54 @@ export function virtualInbound(context: ListenerContext, ports: readonly Inbound
   return { name: message.name, message, provenance: references(context, here) };
 }
 
-/**
- * What comes in to ports that nothing declares. A port that PeerAuthentication names without being declared has chains of its
- * own, since its mode is its own.
- */
-function passthroughChains(context: ListenerContext, ports: readonly InboundPort[]): FilterChain[] {
-  const { peerAuthentication } = context;
+/** Ports that PeerAuthentication names without their being declared, in order. */
+function namedOnly({ peerAuthentication }: ListenerContext, ports: readonly InboundPort[]): number[] {
   const declared = new Set(ports.map(({ port }) => port));
-  const named = [...peerAuthentication.ports.keys()].filter((port) => !declared.has(port)).sort((a, b) => a - b);
-  return [undefined, ...named].flatMap((port) =>
-    inboundChains(port === undefined ? peerAuthentication.mode : peerAuthentication.modeOf(port), 'auto').map((chain) =>
-      filterChain(context, port === undefined ? chain : { ...chain, match: { ...chain.match, destinationPort: port } }, {
-        name: chain.inside === 'http' ? 'virtualInbound-catchall-http' : 'virtualInbound',
-        cluster: INBOUND_PASSTHROUGH,
-        statPrefix: `${INBOUND_PASSTHROUGH};`,
-        operation: ':0/*',
-        port: 0,
-        listenPort: port ?? 0,
-        protocol: 'auto',
-        filterConfig: {},
-      }),
-    ),
-  );
+  return [...peerAuthentication.ports.keys()].filter((port) => !declared.has(port)).sort((a, b) => a - b);
 }
 
+/**
+ * What comes in to the listener itself, which goes nowhere, and to ports that nothing declares. A port that PeerAuthentication names
+ * (`named`, a list with commas) without being declared has chains of its own, since its mode is its own.
+ */
+const chainsOfOtherPorts = query(
+  'inbound chains of other ports',
+  (snapshot: MeshSnapshot, proxy: MeshProxy, named: string): readonly FilterChain[] => {
+    const context = listenerContext(snapshot, proxy);
+    const { inboundPort, inbound, peerAuthentication } = context;
+    const blackhole = create(FilterChainSchema, {
+      name: 'virtualInbound-blackhole',
+      filterChainMatch: { destinationPort: inboundPort },
+      filters: [...networkPrefix(context), ...inbound.tcpStats, tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
+    });
+    const numbers = named === '' ? [] : named.split(',').map(Number);
+    const passthrough = [undefined, ...numbers].flatMap((port) =>
+      inboundChains(port === undefined ? peerAuthentication.mode : peerAuthentication.modeOf(port), 'auto').flatMap((chain) =>
+        filterChains(snapshot, context, [port === undefined ? chain : { ...chain, match: { ...chain.match, destinationPort: port } }], {
+          name: chain.inside === 'http' ? 'virtualInbound-catchall-http' : 'virtualInbound',
+          cluster: INBOUND_PASSTHROUGH,
+          statPrefix: `${INBOUND_PASSTHROUGH};`,
+          operation: ':0/*',
+          port: 0,
+          listenPort: port ?? 0,
+          protocol: 'auto',
+          filterConfig: {},
+        }),
+      ),
+    );
+    return [blackhole, ...passthrough];
+  },
+);
+
 /** Listeners of their own: what a Sidecar's `ingress` binds, and every port of pods whose traffic no iptables redirect. */
-export function boundInbound(context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener>[] {
+export function boundInbound(snapshot: MeshSnapshot, context: ListenerContext, ports: readonly InboundPort[]): Generated<Listener>[] {
   const own = unicastAddress(context);
   return ports
     .filter(({ instance }) => (instance.declared === undefined ? context.proxy.interceptionMode === 'NONE' : instance.declared.bound))
     .map((port) => {
       const bind = port.instance.declared?.entry.bind;
       const address = bind === undefined || bind === '' ? own : bind;
-      const chains = portChains(context, port, address, port.instance.declared !== undefined);
+      const chains = portChains(snapshot, context, port, address, port.instance.declared !== undefined);
       const message = create(ListenerSchema, {
         name: `${address}_${port.port}`,
         address: socketAddress(address, port.port),
@@ -134,7 +142,13 @@ function references(context: ListenerContext, ports: readonly InboundPort[]): Co
   ];
 }
 
-function portChains(context: ListenerContext, { port, instance }: InboundPort, any: string, matchPort: boolean): FilterChain[] {
+function portChains(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  { port, instance }: InboundPort,
+  any: string,
+  matchPort: boolean,
+): FilterChain[] {
   const { protocol } = instance.port;
   const { declared } = instance;
   const mode = context.peerAuthentication.modeOf(port);
@@ -143,25 +157,23 @@ function portChains(context: ListenerContext, { port, instance }: InboundPort, a
   // A user's own TLS and that of the mesh cannot both end here: the mesh's goes first.
   const tls = mode === 'DISABLE' ? declared?.entry.tls : undefined;
   const chains = tls === undefined ? inboundChains(mode, protocol) : ownTlsChains(protocol);
-  return chains.map((chain) => {
-    const match = matchPort ? { ...chain.match, destinationPort: port } : chain.match;
-    const { name, namespace } = declared?.sidecar.metadata ?? {};
-    return filterChain(
-      context,
-      { ...chain, match },
-      {
-        name: `${bind}_${port}`,
-        cluster: inboundCluster(port),
-        statPrefix: `inbound_${bind}_${port};`,
-        operation: `${declared === undefined ? instance.service.hostname : `${name}.${namespace}`}:${instance.port.number}/*`,
-        port: instance.port.number,
-        listenPort: port,
-        protocol,
-        filterConfig: context.mixer ? mixerRouteConfig(instance.service) : {},
-        ...(tls === undefined ? {} : { tls }),
-      },
-    );
-  });
+  const { name, namespace } = declared?.sidecar.metadata ?? {};
+  return filterChains(
+    snapshot,
+    context,
+    matchPort ? chains.map((chain) => ({ ...chain, match: { ...chain.match, destinationPort: port } })) : chains,
+    {
+      name: `${bind}_${port}`,
+      cluster: inboundCluster(port),
+      statPrefix: `inbound_${bind}_${port};`,
+      operation: `${declared === undefined ? instance.service.hostname : `${name}.${namespace}`}:${instance.port.number}/*`,
+      port: instance.port.number,
+      listenPort: port,
+      protocol,
+      filterConfig: context.mixer ? mixerRouteConfig(instance.service) : {},
+      ...(tls === undefined ? {} : { tls }),
+    },
+  );
 }
 
 interface ChainTarget {
@@ -179,42 +191,46 @@ interface ChainTarget {
   readonly tls?: ServerTls;
 }
 
-function filterChain(context: ListenerContext, chain: InboundChain, target: ChainTarget): FilterChain {
-  const { inbound, mutualTls } = context;
-  const http = chain.inside === 'http';
-  const alpn = http ? ['h2', 'http/1.1'] : ['istio-peer-exchange', 'h2', 'http/1.1'];
-  const socket =
-    target.tls === undefined
-      ? inboundTls(mutualTls, alpn)
-      : serverTls(target.tls, { mutualTls, tlsDefaults: context.tlsDefaults, tcp: false });
-  return {
-    name: target.name,
-    filterChainMatch: chain.match,
-    filters: http
-      ? [
-          ...networkPrefix(context),
-          ...inbound.networkExtensions(target.listenPort),
-          connectionManager({
-            direction: 'inbound',
-            statPrefix: target.statPrefix,
-            route: inboundRoute({ ...target, ...(context.inboundRetry === undefined ? {} : { retry: context.inboundRetry }) }),
-            filters: inbound.httpFilters(target.protocol, target.listenPort),
-            side: inbound,
-            pathNormalization: context.pathNormalization,
-            http2: isHttp2(target.protocol),
-          }),
-        ]
-      : [
-          ...networkPrefix(context),
-          ...inbound.tcpFilters(target.port),
-          ...codecFilter(target.protocol, target.cluster),
-          tcpProxy([{ cluster: target.cluster, weight: 1 }], inbound.tcpAccessLog, idleOption(inbound)),
-        ],
-    ...(chain.terminateMtls ? { transportSocket: socket } : {}),
+/** The chains of one target: those with HTTP inside have the same filters, and so have those without. */
+function filterChains(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  chains: readonly InboundChain[],
+  target: ChainTarget,
+): FilterChain[] {
+  const { proxy } = context;
+  const filters = new Map<InboundChain['inside'], readonly Filter[]>();
+  const filtersOf = (inside: InboundChain['inside']) => {
+    const known = filters.get(inside) ?? filtersInside(snapshot, context, inside, target);
+    filters.set(inside, known);
+    return known;
   };
+  const socketOf = ({ inside }: InboundChain) =>
+    target.tls === undefined
+      ? mutualTlsSocket(snapshot, proxy, inside)
+      : serverTls(target.tls, { mutualTls: context.mutualTls, tlsDefaults: context.tlsDefaults, tcp: false });
+  return chains.map((chain) =>
+    create(FilterChainSchema, {
+      name: target.name,
+      filterChainMatch: chain.match,
+      filters: [...filtersOf(chain.inside)],
+      ...(chain.terminateMtls ? { transportSocket: socketOf(chain) } : {}),
+    }),
+  );
 }
 
-function networkPrefix(context: ListenerContext): NetworkFilter[] {
-  if (!context.proxy.extensions.has(METADATA_EXCHANGE)) return [];
-  return [extension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })];
+function filtersInside(
+  snapshot: MeshSnapshot,
+  context: ListenerContext,
+  inside: InboundChain['inside'],
+  target: ChainTarget,
+): readonly Filter[] {
+  const { proxy } = context;
+  if (inside === 'tcp') return tcpPieces(snapshot, proxy, target.protocol, target.port, target.cluster);
+  const pieces = httpPieces(snapshot, proxy, target.protocol, target.listenPort);
+  const route = inboundRoute({ ...target, ...(context.inboundRetry === undefined ? {} : { retry: context.inboundRetry }) });
+  return [
+    ...pieces.before,
+    completeManager(pieces, { statPrefix: target.statPrefix, routeSpecifier: { case: 'routeConfig', value: route } }),
+  ];
 }

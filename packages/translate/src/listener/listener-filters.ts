@@ -1,5 +1,4 @@
 import type {
-  FilterChainSchema,
   ListenerFilterChainMatchPredicateSchema,
   ListenerFilterSchema,
 } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -11,7 +10,16 @@ import { TlsInspectorSchema } from '@xebec/protos/envoy/extensions/filters/liste
 import { extension, type Fields } from '../envoy/any.ts';
 
 export type ListenerFilter = Fields<typeof ListenerFilterSchema>;
-type FilterChain = Fields<typeof FilterChainSchema>;
+/** What of a filter chain says which inspectors it needs. */
+interface FilterChain {
+  readonly filterChainMatch?:
+    | {
+        readonly destinationPort?: number | undefined;
+        readonly transportProtocol?: string | undefined;
+        readonly applicationProtocols?: readonly string[] | undefined;
+      }
+    | undefined;
+}
 type Predicate = Fields<typeof ListenerFilterChainMatchPredicateSchema>;
 
 /** Mark of what the proxy sends with its caller's address, so that iptables let it through. */
