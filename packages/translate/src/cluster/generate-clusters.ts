@@ -41,23 +41,28 @@ export const ownClusters = query(
 
 function unpatched(snapshot: MeshSnapshot, proxy: MeshProxy): Generated<Cluster>[] {
   if (proxy.flavour === 'grpc') return [];
-  const connectTimeout = duration(snapshot.mesh.connectTimeout ?? '10s');
-  const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
   if (proxy.type === 'router') {
     const scope = sidecarScope(snapshot, proxy);
     const external = (hostname: string) => scope.service(hostname)?.meshExternal === true;
     return [
-      fixed(blackHoleCluster(connectTimeout)),
+      ...fixedClusters(snapshot, proxy),
       ...passthroughClusters(snapshot, proxy, external, () => outboundClusters(snapshot, proxy, scope)),
     ];
   }
+  return [...inboundClusters(snapshot, inboundInstances(snapshot, proxy), proxy), ...fixedClusters(snapshot, proxy)];
+}
+
+/** What every proxy has, whatever it calls and serves. */
+const fixedClusters = query('fixed clusters', (snapshot: MeshSnapshot, proxy: MeshProxy): readonly Generated<Cluster>[] => {
+  const connectTimeout = duration(snapshot.mesh.connectTimeout ?? '10s');
+  const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
+  if (proxy.type === 'router') return [fixed(blackHoleCluster(connectTimeout))];
   const exchange = proxy.extensions.has(METADATA_EXCHANGE)
     ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
     : [];
   return [
-    ...inboundClusters(snapshot, inboundInstances(snapshot, proxy), proxy, connectTimeout),
     fixed(blackHoleCluster(connectTimeout)),
     fixed(passthroughCluster(connectTimeout, exchange, snapshot.mesh)),
     fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy), snapshot.mesh)),
   ];
-}
+});

@@ -1,9 +1,12 @@
 import { create } from '@bufbuild/protobuf';
+import { query } from '@xebec/incremental';
 import {
   destinationRuleOf,
   type MeshProxy,
   type MeshSnapshot,
+  type Service,
   type ServiceInstance,
+  type ServicePort,
   sidecarOf,
   sidecarScope,
   trafficPolicyOf,
@@ -11,7 +14,7 @@ import {
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ConnectionPool, MeshConfig } from '@xebec/schemas';
 import { socketAddress } from '../envoy/address.ts';
-import { type DurationFields, seconds } from '../envoy/duration.ts';
+import { duration, seconds } from '../envoy/duration.ts';
 import { istioMetadata } from '../envoy/istio-metadata.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { proxyConfigOf } from '../listener/proxy-config.ts';
@@ -31,12 +34,7 @@ const NEVER = seconds(9223372035);
  * going; without, it listens on an address of its own. Limits of a DestinationRule hold here too, or those that the Sidecar
  * names for what comes in.
  */
-export function inboundClusters(
-  snapshot: MeshSnapshot,
-  instances: readonly ServiceInstance[],
-  proxy: MeshProxy,
-  connectTimeout: DurationFields,
-): Generated<Cluster>[] {
+export function inboundClusters(snapshot: MeshSnapshot, instances: readonly ServiceInstance[], proxy: MeshProxy): Generated<Cluster>[] {
   const ports = new Map<number, ServiceInstance[]>();
   for (const instance of instances) {
     const list = ports.get(instance.targetPort);
@@ -47,9 +45,21 @@ export function inboundClusters(
     .sort(([a], [b]) => a - b)
     .flatMap(([port, members]) => {
       const [first] = members;
-      return first === undefined ? [] : [inboundClusterOf(snapshot, proxy, port, first, members, connectTimeout)];
+      if (first === undefined) return [];
+      if (members.length === 1 && first.declared === undefined && first.endpoint === undefined)
+        return [clusterOfService(snapshot, proxy, port, first.service, first.port)];
+      return [inboundClusterOf(snapshot, proxy, port, first, members)];
     });
 }
+
+/** The same for all workloads of a service. */
+const clusterOfService = query(
+  'inbound cluster',
+  (snapshot: MeshSnapshot, proxy: MeshProxy, targetPort: number, service: Service, port: ServicePort): Generated<Cluster> => {
+    const instance = { service, port, targetPort };
+    return inboundClusterOf(snapshot, proxy, targetPort, instance, [instance]);
+  },
+);
 
 function inboundClusterOf(
   snapshot: MeshSnapshot,
@@ -57,7 +67,6 @@ function inboundClusterOf(
   port: number,
   instance: ServiceInstance,
   members: readonly ServiceInstance[],
-  connectTimeout: DurationFields,
 ): Generated<Cluster> {
   const name = inboundCluster(port);
   const { protocol } = instance.port;
@@ -69,7 +78,7 @@ function inboundClusterOf(
   const message = create(ClusterSchema, {
     name,
     altStatName: `${name};`,
-    connectTimeout,
+    connectTimeout: duration(snapshot.mesh.connectTimeout ?? '10s'),
     commonLbConfig: {},
     ...connectionPoolFields({ connectionPool: limits }, protocol),
     ...protocolOptions(limits, undefined, { protocol, sniffs: true, upgrade: false, preserveCase }),
@@ -140,10 +149,14 @@ function connectionPoolOf(
   // A rule that selects clients says nothing of what this workload takes.
   // Nor one of a service that the workload itself does not see.
   const seen = sidecarScope(snapshot, proxy).service(service.hostname) !== undefined;
-  const rule = seen ? destinationRuleOf(snapshot, { namespace: proxy.namespace, labels: {} }, service) : undefined;
+  const rule = seen ? ruleOfNamespace(snapshot, proxy.namespace, service) : undefined;
   const policy = trafficPolicyOf(rule, undefined, servicePort.number, snapshot.mesh.defaultTrafficPolicy);
   return { pool: policy.connectionPool, references: (rule?.sources ?? []).map((source) => referenceTo(source)) };
 }
+
+const ruleOfNamespace = query('destination rule of a namespace', (snapshot: MeshSnapshot, namespace: string, service: Service) =>
+  destinationRuleOf(snapshot, { namespace, labels: {} }, service),
+);
 
 /** A pool for the way to the workload: the protocol there is the port's own, whatever clients are to upgrade to. */
 function inboundPool(pool: ConnectionPool | undefined, keepalive: MeshConfig['tcpKeepalive']): ConnectionPool {

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { query } from '@xebec/incremental';
-import type { MeshProxy, MeshSnapshot, ServiceInstance } from '@xebec/model';
+import type { MeshProxy, MeshSnapshot, Service, ServiceInstance, ServicePort } from '@xebec/model';
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type Filter, type FilterChain, FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
@@ -39,7 +39,11 @@ export function virtualInbound(snapshot: MeshSnapshot, context: ListenerContext,
   const here = ports.filter(({ instance }) => instance.declared?.bound !== true);
   const chains = [
     ...chainsOfOtherPorts(snapshot, proxy, namedOnly(context, ports).join(',')),
-    ...here.flatMap((port) => portChains(snapshot, context, port, any, true)),
+    ...here.flatMap((port) =>
+      port.instance.declared === undefined
+        ? chainsOfService(snapshot, proxy, port.instance.service, port.instance.port, port.port)
+        : portChains(snapshot, context, port, any, true),
+    ),
   ];
   const transparent = context.proxy.interceptionMode === 'TPROXY';
   const message = create(ListenerSchema, {
@@ -141,6 +145,15 @@ function references(context: ListenerContext, ports: readonly InboundPort[]): Co
     ...context.securityReferences,
   ];
 }
+
+/** The same for all workloads of a service. */
+const chainsOfService = query(
+  'inbound chains of a service',
+  (snapshot: MeshSnapshot, proxy: MeshProxy, service: Service, port: ServicePort, targetPort: number): readonly FilterChain[] => {
+    const context = listenerContext(snapshot, proxy);
+    return portChains(snapshot, context, { port: targetPort, instance: { service, port, targetPort } }, context.family.any[0], true);
+  },
+);
 
 function portChains(
   snapshot: MeshSnapshot,

@@ -1,10 +1,14 @@
-import { create } from '@bufbuild/protobuf';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { anyIs } from '@bufbuild/protobuf/wkt';
 import { query } from '@xebec/incremental';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
-import { HttpConnectionManagerSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
+import {
+  HttpConnectionManagerSchema,
+  RdsSchema,
+} from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import { patchRoutes } from '../envoy-filter/routes.ts';
 import { gatewayRoute, isGatewayRoute } from '../gateway/routes.ts';
 import type { Generated } from '../generated.ts';
@@ -39,9 +43,28 @@ export function routeNames(listeners: readonly { readonly message: Listener }[])
       ...(message.apiListener?.apiListener === undefined ? [] : [message.apiListener.apiListener]),
     ];
     for (const any of packed) {
-      const manager = anyUnpack(any, HttpConnectionManagerSchema);
-      if (manager?.routeSpecifier.case === 'rds') names.add(manager.routeSpecifier.value.routeConfigName);
+      const name = anyIs(any, HttpConnectionManagerSchema) ? rdsName(any.value) : undefined;
+      if (name !== undefined) names.add(name);
     }
   }
   return [...names].sort();
+}
+
+/** Numbers of the fields of a connection manager that say where its routes are; of several the last counts. */
+const RDS = 3;
+const ROUTE_SPECIFIERS: ReadonlySet<number> = new Set([RDS, 4, 31]);
+
+/** The name under which a connection manager asks for its routes. The rest of it, which is large, is passed over. */
+function rdsName(manager: Uint8Array): string | undefined {
+  const reader = new BinaryReader(manager);
+  let rds: Uint8Array | undefined;
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === RDS) rds = reader.bytes();
+    else {
+      reader.skip(wireType, field);
+      if (ROUTE_SPECIFIERS.has(field)) rds = undefined;
+    }
+  }
+  return rds === undefined ? undefined : fromBinary(RdsSchema, rds).routeConfigName;
 }
