@@ -1,54 +1,41 @@
-import { randomBytes } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { peerIdentity } from '@xebec/agent';
-import { type Clock, errorText, type Logger } from '@xebec/core';
-import {
-  type Authority,
-  certificateChain,
-  certificateTtlMs,
-  issueLeaf,
-  parseCsr,
-  parseServiceAccountPath,
-  type SpiffeId,
-  serviceAccountId,
-  type TrustDomain,
-  type TtlPolicy,
-} from '@xebec/identity';
+import { type Clock, errorText, type Logger, XebecError } from '@xebec/core';
+import { certificateTtlMs, parseCsr, type TtlPolicy } from '@xebec/identity';
 import {
   type IstioCertificateRequest,
   type IstioCertificateResponse,
   IstioCertificateResponseSchema,
 } from '@xebec/protos/istio/v1/auth/ca';
-import type { ServiceAccount, TokenAuthenticator } from './authenticator.ts';
+import type { Caller } from './authenticator.ts';
+import type { Authenticate } from './authenticators/authenticate.ts';
+import { CallRefused } from './authenticators/call-refused.ts';
+import type { Impersonate } from './authenticators/impersonation.ts';
 import type { DnsNames } from './dns-names.ts';
+import type { IssuedCertificate, Issuer } from './issuing/issuer.ts';
+import { retryTrailers } from './issuing/retry-info.ts';
 import type { CitadelMetrics } from './metrics.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 export interface CertificateServiceOptions {
-  /** Undefined until the root is loaded. */
-  authority(): Authority | undefined;
-  readonly trustDomain: TrustDomain;
+  readonly authenticate: Authenticate;
+  /** Absent: nobody may ask for another's certificate. */
+  readonly impersonate?: Impersonate;
+  /** Who signs what names no signer. */
+  readonly issuer: Issuer;
+  /** Who signs what names one (`CertSigner` of the metadata); undefined for an unknown name. */
+  issuerNamed?(certSigner: string): Issuer | undefined;
   readonly ttl: TtlPolicy;
-  readonly authenticators: readonly TokenAuthenticator[];
   readonly dnsNames: DnsNames;
   readonly rateLimit: RateLimit;
   readonly metrics: CitadelMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of each certificate before the client is. */
+  issued?(caller: Caller, certificate: IssuedCertificate): void;
 }
 
 type Call = ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>;
-
-class Refused extends Error {
-  readonly status: status;
-  constructor(code: status, message: string) {
-    super(message);
-    this.status = code;
-  }
-}
-
-const MAX_TOKEN_BYTES = 16 * 1024;
 
 /** `istio.v1.auth.IstioCertificateService`: identity from the authenticated caller alone, the request gives only the key. */
 export function certificateService(options: CertificateServiceOptions): UntypedServiceImplementation {
@@ -56,98 +43,87 @@ export function certificateService(options: CertificateServiceOptions): UntypedS
     CreateCertificate: (call: Call, reply: sendUnaryData<IstioCertificateResponse>) => {
       options.metrics.requests.inc();
       answer(call, options).then(
-        (certChain) => reply(null, create(IstioCertificateResponseSchema, { certChain })),
-        (error: unknown) => {
-          if (!(error instanceof Refused)) options.logger.error({ code: 'E_INTERNAL' }, errorText(error));
-          else options.logger.warn({ status: error.status, peer: call.getPeer() }, `certificate refused: ${error.message}`);
-          reply(
-            error instanceof Refused
-              ? { code: error.status, details: error.message }
-              : { code: status.INTERNAL, details: 'internal error' },
-          );
-        },
+        ({ chain }) => reply(null, create(IstioCertificateResponseSchema, { certChain: [...chain] })),
+        (error: unknown) => reply(errorAnswer(error, call, options.logger)),
       );
     },
   };
 }
 
-async function answer(call: Call, options: CertificateServiceOptions): Promise<string[]> {
-  const { metrics, clock } = options;
-  if (!options.rateLimit.take(clock.monotonic())) throw new Refused(status.RESOURCE_EXHAUSTED, 'too many certificate requests, try again');
-  const authority = options.authority();
-  if (authority === undefined) throw new Refused(status.UNAVAILABLE, 'the root certificate is not loaded yet, try again');
-  const caller = await authenticate(call, authority, options);
-  if (call.request.metadata !== undefined && 'ImpersonatedIdentity' in call.request.metadata) {
-    throw new Refused(status.PERMISSION_DENIED, `${caller.id} may not request a certificate for another identity`);
+function errorAnswer(error: unknown, call: Call, logger: Logger) {
+  if (!(error instanceof CallRefused)) {
+    logger.error({ code: error instanceof XebecError ? error.code : 'E_INTERNAL' }, errorText(error));
+    return { code: status.INTERNAL, details: 'internal error' };
   }
-  const request = parseCsr(call.request.csr);
+  logger.warn({ status: error.status, peer: call.getPeer() }, `certificate refused: ${error.message}`);
+  return { code: error.status, details: error.message, ...(error.trailers === undefined ? {} : { metadata: error.trailers }) };
+}
+
+async function answer(call: Call, options: CertificateServiceOptions): Promise<IssuedCertificate> {
+  const { metrics, clock, logger } = options;
+  const waitMs = options.rateLimit.take(clock.monotonic());
+  if (waitMs > 0) {
+    const message = `too many certificate requests, try again in ${waitMs} ms`;
+    throw new CallRefused(status.RESOURCE_EXHAUSTED, message, retryTrailers(message, waitMs));
+  }
+  const caller = impersonated(call, await options.authenticate(call), options);
+  const { csr, validityDuration } = call.request;
+  const request = parseCsr(csr);
   if (!request.ok) {
     metrics.csrErrors.inc();
-    throw new Refused(status.INVALID_ARGUMENT, `${request.error.code}: ${request.error.message}`);
+    metrics.signErrors.inc({ error: 'CSR_ERROR' });
+    throw new CallRefused(status.INVALID_ARGUMENT, `CSR signing error (${request.error.code}: ${request.error.message})`);
   }
-  const ttlMs = certificateTtlMs(call.request.validityDuration, options.ttl);
+  const ttlMs = certificateTtlMs(validityDuration, options.ttl);
   if (!ttlMs.ok) {
-    metrics.signErrors.inc({ error: ttlMs.error.code });
-    throw new Refused(status.INVALID_ARGUMENT, `${ttlMs.error.code}: ${ttlMs.error.message}`);
+    metrics.signErrors.inc({ error: 'TTL_ERROR' });
+    throw new CallRefused(status.INVALID_ARGUMENT, `CSR signing error (${ttlMs.error.code}: ${ttlMs.error.message})`);
   }
-  const dnsNames = options.dnsNames.get(caller.dnsKey) ?? [];
-  const leaf = issueLeaf(authority, request.value, {
-    uri: caller.id,
-    dnsNames,
-    ttlMs: ttlMs.value,
-    now: clock.now(),
-    serial: randomBytes(16),
-  });
-  if (!leaf.ok) {
-    metrics.signErrors.inc({ error: leaf.error.code });
-    throw new Refused(status.INTERNAL, `${leaf.error.code}: ${leaf.error.message}`);
+  const { id, account } = caller;
+  const dnsNames = account === undefined ? [] : (options.dnsNames.get(`${account.name}.${account.namespace}`) ?? []);
+  let certificate: IssuedCertificate;
+  try {
+    const pending = issuerOf(call, options).issue({ id, dnsNames, ttlMs: ttlMs.value, request: request.value, csrPem: csr });
+    certificate = pending instanceof Promise ? await pending : pending;
+  } catch (error) {
+    metrics.signErrors.inc({
+      error: error instanceof CallRefused && error.status === status.UNAVAILABLE ? 'CA_NOT_READY' : 'CERT_GEN_ERROR',
+    });
+    throw error;
   }
   metrics.issued.inc();
-  options.logger.info(
-    { id: caller.id, serialNumber: leaf.value.serialNumber, notAfter: new Date(leaf.value.notAfter).toISOString() },
+  options.issued?.(caller, certificate);
+  logger.info(
+    { id, serialNumber: certificate.serialNumber, notAfterMs: certificate.notAfter, provenBy: caller.provenBy },
     'certificate issued',
   );
-  return certificateChain(authority, leaf.value);
+  return certificate;
 }
 
-interface Caller {
-  readonly id: SpiffeId;
-  readonly dnsKey: string;
+function metadataText(call: Call, key: string): string {
+  const value = call.request.metadata?.[key];
+  return typeof value === 'string' ? value : '';
 }
 
-/** The client certificate first (renewal), then the bearer token by each authenticator; the first that accepts decides. */
-async function authenticate(call: Call, authority: Authority, options: CertificateServiceOptions): Promise<Caller> {
-  const reasons: string[] = [];
-  const peer = peerIdentity(call.getAuthContext(), { trustDomain: options.trustDomain, rootPem: authority.rootPem }, options.clock.now());
-  if (peer?.ok) {
-    const account = parseServiceAccountPath(peer.value.path);
-    return { id: peer.value.id, dnsKey: account === undefined ? '' : `${account.serviceAccount}.${account.namespace}` };
+function impersonated(call: Call, caller: Caller, options: CertificateServiceOptions): Caller {
+  const requested = metadataText(call, 'ImpersonatedIdentity');
+  if (requested === '') return caller;
+  try {
+    if (options.impersonate === undefined) throw new XebecError('E_IMPERSONATION', 'CA_TRUSTED_NODE_ACCOUNTS names nobody');
+    return options.impersonate(caller, requested);
+  } catch (error) {
+    options.metrics.authenticationFailures.inc();
+    options.logger.warn({ id: caller.id, peer: call.getPeer() }, `impersonation refused: ${errorText(error)}`);
+    // Istio's text; it says no more on purpose.
+    throw new CallRefused(status.UNAUTHENTICATED, 'request impersonation authentication failure');
   }
-  if (peer !== undefined) reasons.push(`client certificate: ${peer.error.message}`);
-  const header = call.metadata.get('authorization')[0];
-  const token = typeof header === 'string' ? /^Bearer (\S+)$/i.exec(header)?.[1] : undefined;
-  if (token === undefined || token.length > MAX_TOKEN_BYTES) reasons.push('no bearer token');
-  else {
-    for (const authenticator of options.authenticators) {
-      try {
-        return callerOf(await authenticator(token), options);
-      } catch (error) {
-        if (error instanceof Refused) throw error;
-        reasons.push(errorText(error));
-      }
-    }
-  }
-  options.metrics.authenticationFailures.inc();
-  // Istio's text, which its agents' users search for; the reasons stay in the log.
-  options.logger.warn({ peer: call.getPeer() }, `no identity: ${reasons.join('; ')}`);
-  throw new Refused(status.UNAUTHENTICATED, 'request authenticate failure');
 }
 
-function callerOf(account: ServiceAccount, options: CertificateServiceOptions): Caller {
-  const id = serviceAccountId(options.trustDomain, account.namespace, account.name);
-  if (!id.ok) {
-    options.metrics.idErrors.inc();
-    throw new Refused(status.PERMISSION_DENIED, id.error.message);
-  }
-  return { id: id.value, dnsKey: `${account.name}.${account.namespace}` };
+function issuerOf(call: Call, options: CertificateServiceOptions): Issuer {
+  const signer = metadataText(call, 'CertSigner');
+  if (signer === '' || options.issuerNamed === undefined) return options.issuer;
+  const issuer = options.issuerNamed(signer);
+  if (issuer === undefined)
+    throw new CallRefused(status.INVALID_ARGUMENT, `CSR signing error (there is no signer ${JSON.stringify(signer.slice(0, 80))})`);
+  return issuer;
 }

@@ -46,10 +46,10 @@ describe('DNS names', () => {
 });
 
 describe('rate limit', () => {
-  it('allows a burst, then the rate', () => {
+  it('allows a burst, then the rate, and says how long to wait', () => {
     const limit = createRateLimit(10, 3);
-    expect([0, 0, 0, 0].map((now) => limit.take(now))).toEqual([true, true, true, false]);
-    expect(limit.take(99)).toBe(false);
-    expect(limit.take(200)).toBe(true);
+    expect([0, 0, 0, 0].map((now) => limit.take(now))).toEqual([0, 0, 0, 100]);
+    expect(limit.take(75)).toBe(25);
+    expect(limit.take(200)).toBe(0);
   });
 });

@@ -13,14 +13,22 @@ import {
   parseCsr,
   parseTrustDomain,
   serviceAccountId,
+  type TrustDomain,
   unwrap,
 } from '@xebec/identity';
 import { IstioCertificateService } from '@xebec/protos/istio/v1/auth/ca';
 import { serviceDefinition } from '@xebec/rpc';
-import { createJwksAuthenticator, type TokenAuthenticator } from './authenticator.ts';
+import type { Authenticator } from './authenticator.ts';
+import { createAuthenticate } from './authenticators/authenticate.ts';
+import { createClientCertificateAuthenticator } from './authenticators/client-certificate.ts';
+import { createImpersonation, type Impersonate, parseTrustedAccounts } from './authenticators/impersonation.ts';
+import { oidcSettings } from './authenticators/oidc-settings.ts';
+import { createOidcAuthenticator } from './authenticators/oidc-token.ts';
+import { createTrustedGatewayAuthenticator } from './authenticators/trusted-gateway.ts';
 import { type AuthorityStore, createDirectoryStore, makeSelfSigned } from './authority-store.ts';
 import { certificateService } from './certificate-service.ts';
 import { defaultDnsNames, mergeDnsNames, parseDnsNames } from './dns-names.ts';
+import { createAuthorityIssuer } from './issuing/issuer.ts';
 import { createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 
@@ -33,7 +41,11 @@ export const citadel: DaemonSpec = {
     { flags: '--kubeconfig <file>', description: 'API server to use; inside a cluster the pod tells' },
     { flags: '--ca-dir <dir>', description: 'keep the root in a directory, without an API server' },
     { flags: '--jwt-jwks <file>', description: 'accept OIDC tokens signed by a key of this JWKS' },
-    { flags: '--jwt-issuer <issuer>', description: 'issuer that OIDC tokens must carry' },
+    { flags: '--jwt-jwks-uri <url>', description: 'accept OIDC tokens signed by a key that is served there' },
+    {
+      flags: '--jwt-issuer <issuer>',
+      description: 'issuer that OIDC tokens must carry; alone, its discovery document tells where its keys are',
+    },
     { flags: '--token-audience <audience>', description: 'audience that tokens must be for', default: 'istio-ca' },
     { flags: '--trust-domain <name>', description: 'trust domain of all identities', default: 'cluster.local' },
     { flags: '--cluster-domain <name>', description: 'DNS suffix of services', default: 'cluster.local' },
@@ -43,7 +55,7 @@ export const citadel: DaemonSpec = {
     { flags: '--max-workload-cert-ttl-s <seconds>', description: 'longest life that may be asked for', default: '7776000' },
     { flags: '--root-cert-ttl-s <seconds>', description: 'life of a new self-signed root', default: '315360000' },
     { flags: '--root-key-type <type>', description: KEY_TYPES.join(', '), default: 'rsa-2048' },
-    { flags: '--max-requests-per-second <n>', description: 'certificate requests answered per second', default: '500' },
+    { flags: '--max-requests-per-second <n>', description: 'certificate requests answered per second', default: '5000' },
   ],
   start,
 };
@@ -62,18 +74,28 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const address = hostPortOption(options, 'grpcAddr');
   const perSecond = secondsOption(options, 'maxRequestsPerSecond') / 1000;
   const metrics = createMetrics(context.metrics);
-  const platform = await openPlatform(options, namespace);
+  const platform = await openPlatform(options, namespace, trustDomain, logger);
 
   let authority: Authority | undefined;
   health.addReadiness('root', () => (authority === undefined ? `no root certificate yet from ${platform.store.description}` : undefined));
+  const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
+  const authenticate = createAuthenticate({
+    authenticators: [
+      createClientCertificateAuthenticator({ authority: () => authority, trustDomain, clock: systemClock }),
+      ...platform.authenticators,
+      ...(gateways.length === 0 ? [] : [createTrustedGatewayAuthenticator({ cidrs: gateways, trustDomain })]),
+    ],
+    failures: metrics.authenticationFailures,
+    logger,
+  });
   const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 1000 });
   server.addService(
     serviceDefinition(IstioCertificateService),
     certificateService({
-      authority: () => authority,
-      trustDomain,
+      authenticate,
+      ...(platform.impersonate === undefined ? {} : { impersonate: platform.impersonate }),
+      issuer: createAuthorityIssuer(() => authority, systemClock),
       ttl,
-      authenticators: platform.authenticators,
       dnsNames,
       rateLimit: createRateLimit(perSecond, perSecond * 2),
       metrics,
@@ -130,6 +152,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   return {
     async close() {
       for (const close of closers) await close();
+      await platform.close();
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     },
   };
@@ -137,32 +160,46 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
 
 interface Platform {
   readonly store: AuthorityStore;
-  readonly authenticators: readonly TokenAuthenticator[];
+  /** By token: OIDC first, then what the API server judges. */
+  readonly authenticators: readonly Authenticator[];
+  readonly impersonate?: Impersonate;
   distribute(rootPem: string, logger: Logger): { close(): Promise<void> };
+  close(): Promise<void>;
 }
 
-async function openPlatform(options: Readonly<Record<string, string>>, namespace: string): Promise<Platform> {
+async function openPlatform(
+  options: Readonly<Record<string, string>>,
+  namespace: string,
+  trustDomain: TrustDomain,
+  logger: Logger,
+): Promise<Platform> {
   const audience = options['tokenAudience'] ?? 'istio-ca';
-  const jwksFile = options['jwtJwks'];
-  const issuer = options['jwtIssuer'];
-  const oidc = jwksFile === undefined ? [] : [createJwksAuthenticator({ jwksFile, audience, ...(issuer === undefined ? {} : { issuer }) })];
+  const settings = oidcSettings(options, process.env);
+  const oidc = settings === undefined ? [] : [createOidcAuthenticator({ ...settings, trustDomain, clock: systemClock })];
   const directory = options['caDir'];
   const kubeconfig = options['kubeconfig'];
   const kubernetes = kubeconfig !== undefined || process.env['KUBERNETES_SERVICE_HOST'] !== undefined;
   if (directory !== undefined && !kubernetes) {
     if (oidc.length === 0)
       throw new XebecError('E_FLAG', '--ca-dir without an API server needs --jwt-jwks FILE, or nobody could prove an identity');
-    return { store: createDirectoryStore(directory), authenticators: oidc, distribute: () => ({ close: async () => undefined }) };
+    const nothing = { close: async () => undefined };
+    return { store: createDirectoryStore(directory), authenticators: oidc, distribute: () => nothing, ...nothing };
   }
   if (!kubernetes)
     throw new XebecError('E_FLAG', 'no API server: give --kubeconfig FILE, or --ca-dir DIR with --jwt-jwks FILE to run without one');
   // Loaded only here: the client costs half a second, which the standalone CA need not spend.
-  const { createSecretStore, createTokenReviewAuthenticator, distributeRoot, loadKubeConfig } = await import('./kubernetes.ts');
+  const { createSecretStore, distributeRoot, loadKubeConfig } = await import('./kubernetes.ts');
+  const { createTokenReviewAuthenticator } = await import('./authenticators/token-review.ts');
+  const { watchPods } = await import('./authenticators/pod-directory.ts');
   const config = loadKubeConfig(kubeconfig, process.env);
+  const trustedAccounts = parseTrustedAccounts(process.env['CA_TRUSTED_NODE_ACCOUNTS'] ?? '');
+  const pods = trustedAccounts.length === 0 ? undefined : watchPods({ config, clock: systemClock, random: systemRandom, logger });
   return {
     store: directory === undefined ? createSecretStore(config, namespace) : createDirectoryStore(directory),
-    authenticators: [createTokenReviewAuthenticator(config, audience), ...oidc],
-    distribute: (rootPem, logger) => distributeRoot({ config, rootPem, clock: systemClock, random: systemRandom, logger }),
+    authenticators: [...oidc, createTokenReviewAuthenticator({ config, audience, trustDomain })],
+    ...(pods === undefined ? {} : { impersonate: createImpersonation({ trustedAccounts, pods, trustDomain }) }),
+    distribute: (rootPem, ownLogger) => distributeRoot({ config, rootPem, clock: systemClock, random: systemRandom, logger: ownLogger }),
+    close: async () => pods?.close(),
   };
 }
 

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import { seededRandom, silentLogger, systemClock } from '@xebec/core';
+import { parseTrustDomain, unwrap } from '@xebec/identity';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createTokenReviewAuthenticator } from './authenticators/token-review.ts';
 import { makeSelfSigned } from './authority-store.ts';
-import { createSecretStore, createTokenReviewAuthenticator, distributeRoot } from './kubernetes.ts';
+import { createSecretStore, distributeRoot } from './kubernetes.ts';
 
 interface StoredObject {
   kind: string;
@@ -108,20 +110,34 @@ it('keeps one root in the Secret, whoever comes first', async () => {
   expect((await createSecretStore(config, 'istio-system').load())?.certificate).toBe(first?.certificate);
 });
 
-it('takes the identity from the review, and only for its audience', async () => {
-  const authenticate = createTokenReviewAuthenticator(config, 'istio-ca');
-  const user = { username: 'system:serviceaccount:default:reviews' };
+it('takes the identity and the pod from the review, and only for its audience', async () => {
+  const trustDomain = unwrap(parseTrustDomain('cluster.local'));
+  const { authenticate } = createTokenReviewAuthenticator({ config, audience: 'istio-ca', trustDomain, clusterIds: ['Kubernetes'] });
+  const ask = async (token?: string, clusterId?: string) =>
+    authenticate({ peer: '127.0.0.1:1', ...(token === undefined ? {} : { token }), ...(clusterId === undefined ? {} : { clusterId }) });
+  const extra = (key: string) => `authentication.kubernetes.io/${key}`;
+  const groups = ['system:serviceaccounts', 'system:authenticated'];
+  const user = { username: 'system:serviceaccount:default:reviews', groups };
   api.reviewStatus = { authenticated: true, user, audiences: ['istio-ca'] };
-  expect(await authenticate('secret-token')).toEqual({ namespace: 'default', name: 'reviews' });
+  const account = { namespace: 'default', name: 'reviews' };
+  const caller = { id: 'spiffe://cluster.local/ns/default/sa/reviews', account, provenBy: 'Kubernetes token' };
+  expect(await ask('secret-token')).toEqual(caller);
   expect(api.reviews[0]).toMatchObject({ spec: { token: 'secret-token', audiences: ['istio-ca'] } });
+  const pod = { [extra('pod-name')]: ['reviews-1'], [extra('pod-uid')]: ['u1'], [extra('node-name')]: ['n1'] };
+  api.reviewStatus = { authenticated: true, user: { ...user, extra: pod }, audiences: ['istio-ca'] };
+  expect(await ask('t', 'Kubernetes')).toEqual({ ...caller, pod: { name: 'reviews-1', uid: 'u1', node: 'n1' } });
+  await expect(ask('t', 'elsewhere')).rejects.toThrow('another cluster');
+  await expect(ask()).rejects.toThrow('no bearer token');
   api.reviewStatus = { authenticated: true, user, audiences: ['other'] };
-  await expect(authenticate('t')).rejects.toThrow('audience');
+  await expect(ask('t')).rejects.toThrow('audience');
   api.reviewStatus = { authenticated: true, user };
-  await expect(authenticate('t')).rejects.toThrow('audience');
+  await expect(ask('t')).rejects.toThrow('audience');
   api.reviewStatus = { authenticated: false };
-  await expect(authenticate('t')).rejects.toThrow('does not accept');
+  await expect(ask('t')).rejects.toThrow('does not accept');
   api.reviewStatus = { authenticated: true, user: { username: 'alice' }, audiences: ['istio-ca'] };
-  await expect(authenticate('t')).rejects.toThrow('no service account');
+  await expect(ask('t')).rejects.toThrow('no service account');
+  api.reviewStatus = { authenticated: true, user: { ...user, groups: ['people'] }, audiences: ['istio-ca'] };
+  await expect(ask('t')).rejects.toThrow('no service account');
 });
 
 it('writes the root to every namespace and repairs what is changed or deleted', async () => {

@@ -1,7 +1,7 @@
 /** A token bucket: `perSecond` on average, `burst` at once. */
 export interface RateLimit {
-  /** Takes one token at a monotonic time in milliseconds; false when there is none. */
-  take(nowMs: number): boolean;
+  /** Takes one token at a monotonic time in milliseconds: 0 when there was one, else how many milliseconds to wait for the next. */
+  take(nowMs: number): number;
 }
 
 export function createRateLimit(perSecond: number, burst: number): RateLimit {
@@ -11,9 +11,9 @@ export function createRateLimit(perSecond: number, burst: number): RateLimit {
     take(nowMs) {
       tokens = Math.min(burst, tokens + ((nowMs - last) / 1000) * perSecond);
       last = nowMs;
-      if (tokens < 1) return false;
+      if (tokens < 1) return Math.ceil(((1 - tokens) / perSecond) * 1000);
       tokens--;
-      return true;
+      return 0;
     },
   };
 }

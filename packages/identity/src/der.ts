@@ -31,6 +31,7 @@ export const TAG = {
 
 const MAX_DEPTH = 24;
 const MAX_NODES = 4096;
+const NO_CHILDREN: readonly DerNode[] = [];
 
 export function derError(message: string): XebecError {
   return new XebecError('E_DER', message);
@@ -63,15 +64,46 @@ function readNode(bytes: Uint8Array, start: number, depth: number, budget: { nod
   }
   const end = offset + length;
   if (end > bytes.length) throw derError(`DER is truncated: an element at byte ${start} wants ${end - bytes.length} bytes more`);
-  const children: DerNode[] = [];
-  if ((tag & 0x20) !== 0) {
-    for (let at = offset; at < end; ) {
-      const child = readNode(bytes.subarray(0, end), at, depth + 1, budget);
-      children.push(child);
-      at += child.raw.length;
-    }
+  const content = bytes.subarray(offset, end);
+  if ((tag & 0x20) === 0) {
+    checkPrimitive(tag, content, start);
+    return { tag, content, raw: bytes.subarray(start, end), children: NO_CHILDREN };
   }
-  return { tag, content: bytes.subarray(offset, end), raw: bytes.subarray(start, end), children };
+  const children: DerNode[] = [];
+  for (let at = 0; at < content.length; ) {
+    const child = readNode(content, at, depth + 1, budget);
+    children.push(child);
+    at += child.raw.length;
+  }
+  return { tag, content, raw: bytes.subarray(start, end), children };
+}
+
+/** X.690 8.2, 8.3 and 11.2: one encoding for each value. SEQUENCE and SET are never primitive. */
+function checkPrimitive(tag: number, content: Uint8Array, at: number): void {
+  const [first = 0, second = 0] = content;
+  switch (tag) {
+    case TAG.boolean:
+      if (content.length !== 1 || (first !== 0 && first !== 0xff))
+        throw derError(`DER has a BOOLEAN that is neither 00 nor FF at byte ${at}`);
+      return;
+    case TAG.integer:
+      if (content.length === 0) throw derError(`DER has an empty INTEGER at byte ${at}`);
+      if (content.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))
+        throw derError(`DER has an INTEGER that is not minimal at byte ${at}`);
+      return;
+    case TAG.bitString:
+      if (content.length === 0 || first > 7 || (content.length === 1 && first !== 0))
+        throw derError(`DER has a BIT STRING without its count of unused bits at byte ${at}`);
+      if (((content[content.length - 1] ?? 0) & ((1 << first) - 1)) !== 0 && content.length > 1)
+        throw derError(`DER has a BIT STRING whose unused bits are set at byte ${at}`);
+      return;
+    case TAG.null:
+      if (content.length !== 0) throw derError(`DER has a NULL with a value at byte ${at}`);
+      return;
+    case 0x10:
+    case 0x11:
+      throw derError(`DER has a primitive SEQUENCE or SET at byte ${at}`);
+  }
 }
 
 /** The child at `index`, of that tag, or an `E_DER` that names what was wanted. */
@@ -87,6 +119,7 @@ export function readOid(node: DerNode): string {
   const arcs: number[] = [];
   let value = 0;
   for (const [index, byte] of bytes.entries()) {
+    if (value === 0 && byte === 0x80) throw derError('an object identifier has an arc that is not minimal');
     if (value > 2 ** 40) throw derError('an object identifier has an arc that is too large');
     value = value * 128 + (byte & 0x7f);
     if ((byte & 0x80) !== 0) {
@@ -100,6 +133,32 @@ export function readOid(node: DerNode): string {
     value = 0;
   }
   return arcs.join('.');
+}
+
+/** The bytes of a BIT STRING that has whole bytes: keys and signatures. */
+export function readOctets(node: DerNode, what: string): Uint8Array {
+  if (node.tag !== TAG.bitString || node.content[0] !== 0 || node.content.length < 2) throw derError(`${what} is not made of whole bytes`);
+  return node.content.subarray(1);
+}
+
+/** The object identifier of an AlgorithmIdentifier that has no parameters but NULL, which is all that signatures here may have. */
+export function readAlgorithm(node: DerNode, what: string): string {
+  const [, parameters] = node.children;
+  if (node.children.length > 2 || (parameters !== undefined && parameters.tag !== TAG.null)) throw derError(`${what} has parameters`);
+  return readOid(childOf(node, 0, TAG.oid, what));
+}
+
+/** Identifiers of the attributes of an RDNSequence (RFC 5280 4.1.2.4), in order. */
+export function readName(node: DerNode, what: string): string[] {
+  const found: string[] = [];
+  for (const part of node.children) {
+    if (part.tag !== TAG.set || part.children.length === 0) throw derError(`${what} has a part that is no SET of attributes`);
+    for (const attribute of part.children) {
+      if (attribute.tag !== TAG.sequence || attribute.children.length !== 2) throw derError(`${what} has a part without type and value`);
+      found.push(readOid(childOf(attribute, 0, TAG.oid, what)));
+    }
+  }
+  return found;
 }
 
 /** UTCTime or GeneralizedTime in the one form that RFC 5280 4.1.2.5 allows, as milliseconds since the epoch. */

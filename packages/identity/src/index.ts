@@ -32,3 +32,5 @@ export {
   type TrustDomain,
 } from './spiffe-id.ts';
 export { bundleOf, checkSvidLeaf, type TrustBundles, validateX509Svid } from './svid.ts';
+export { type CompactToken, readCompactToken } from './token/compact-token.ts';
+export { type ForwardedCertificate, parseXfcc } from './xfcc.ts';

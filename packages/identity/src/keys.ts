@@ -72,14 +72,25 @@ export function verifyBytes(bytes: Uint8Array, signature: Uint8Array, publicKey:
   return verify(algorithm.hash, bytes, publicKey, signature);
 }
 
+/** Whether signatures of that algorithm are accepted at all: SHA-1, MD5 and what is not known here are not. */
+export function isSignatureAlgorithm(algorithmOid: string): boolean {
+  return ALGORITHMS.some((algorithm) => algorithm.oid === algorithmOid);
+}
+
+/** What every SubjectPublicKeyInfo of an uncompressed P-256 point begins with (RFC 5480): most keys of a mesh. */
+const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
+const P256_LENGTH = 91;
+
 /** Reads a SubjectPublicKeyInfo and admits RSA of 2048 to 8192 bits, ECDSA P-256 and P-384, Ed25519. */
 export function readPublicKey(spki: Uint8Array): Result<KeyObject, Refusal> {
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    key = createPublicKey({ key: Buffer.from(spki.buffer, spki.byteOffset, spki.length), format: 'der', type: 'spki' });
   } catch {
     return refuse('E_KEY', 'the public key cannot be read');
   }
+  // Node reads details by exporting the key, which costs as much as importing it.
+  if (spki.length === P256_LENGTH && P256_PREFIX.equals(spki.subarray(0, P256_PREFIX.length))) return ok(key);
   const details = key.asymmetricKeyDetails;
   const bits = details?.modulusLength ?? 0;
   if (key.asymmetricKeyType === 'rsa') {

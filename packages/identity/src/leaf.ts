@@ -2,7 +2,7 @@ import { ok, type Result } from '@xebec/core';
 import type { Authority } from './authority.ts';
 import { BACKDATE_MS, positiveSerial, VERSION_3 } from './certificate-body.ts';
 import type { CertificateRequest } from './csr.ts';
-import { bitString, der, sequence, time, unsignedInteger } from './der.ts';
+import { bitString, der, oid, sequence, TAG, time, unsignedInteger } from './der.ts';
 import {
   authorityKeyIdExtension,
   basicConstraintsExtension,
@@ -11,6 +11,7 @@ import {
   keyUsageExtension,
   subjectAltNameExtension,
 } from './extensions.ts';
+import { OID } from './oids.ts';
 import { quoted, type Refusal, refuse } from './refusal.ts';
 import { afterSigning, type LocalSigner, type Signer } from './signer.ts';
 
@@ -21,10 +22,9 @@ export interface TtlPolicy {
   readonly maxTtlMs: number;
 }
 
-/** The life a request gets: the default for 0, an `E_TTL` (never a silent cut) above the maximum. */
+/** The life a request gets: the default for none, as in Istio for 0 and less, an `E_TTL` (never a silent cut) above the maximum. */
 export function certificateTtlMs(requestedSeconds: bigint, policy: TtlPolicy): Result<number, Refusal> {
-  if (requestedSeconds < 0n) return refuse('E_TTL', `the requested TTL of ${requestedSeconds} s is negative`);
-  if (requestedSeconds === 0n) return ok(policy.defaultTtlMs);
+  if (requestedSeconds <= 0n) return ok(policy.defaultTtlMs);
   if (requestedSeconds * 1000n > BigInt(policy.maxTtlMs)) {
     return refuse('E_TTL', `the requested TTL of ${requestedSeconds} s is greater than the maximum of ${policy.maxTtlMs / 1000} s`);
   }
@@ -59,6 +59,8 @@ interface ConstantParts {
 }
 
 const EMPTY_NAME = sequence();
+/** RFC 5280's upper bound of a common name. */
+const MAX_COMMON_NAME = 64;
 const LEAF_EXTENSIONS = [
   keyUsageExtension(['digitalSignature', 'keyEncipherment']),
   extendedKeyUsageExtension(),
@@ -109,14 +111,14 @@ export function issueLeaf(
   const serial = positiveSerial(template.serial);
   const notBefore = wholeSeconds(template.now - BACKDATE_MS);
   const notAfter = Math.min(wholeSeconds(template.now + template.ttlMs), certificate.notAfter);
-  // RFC 5280 4.2.1.6: critical because the subject is empty.
+  // RFC 5280 4.2.1.6: critical where the subject is empty; Istio marks it always.
   const names = subjectAltNameExtension({ uris: [template.uri], dnsNames }, true);
   const tbs = sequence(
     VERSION_3,
     unsignedInteger(serial),
     parts.algorithmAndIssuer,
     sequence(time(notBefore), time(notAfter)),
-    EMPTY_NAME,
+    subjectOf(request, template.uri),
     request.spki,
     der(0xa3, sequence(parts.extensions, names)),
   );
@@ -128,6 +130,15 @@ export function issueLeaf(
       notAfter,
     }),
   );
+}
+
+/** Empty, unless the request has a common name: then the caller's own ID, for servers that know no SAN (Istio's dual-use certificates). */
+function subjectOf(request: CertificateRequest, uri: string): Uint8Array {
+  return request.hasCommonName && uri.length <= MAX_COMMON_NAME ? commonNameOf(uri) : EMPTY_NAME;
+}
+
+function commonNameOf(text: string): Uint8Array {
+  return sequence(der(TAG.set, sequence(oid(OID.commonName), der(TAG.utf8String, Buffer.from(text, 'utf8')))));
 }
 
 function wholeSeconds(ms: number): number {
