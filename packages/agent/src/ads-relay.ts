@@ -12,7 +12,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { errorText, type Logger } from '@xebec/core';
-import { serverNameOption } from './certificate-client.ts';
+import { serverNameOption } from './ca-connection.ts';
 import { listenOnSocket } from './sds-server.ts';
 
 export interface AdsRelayOptions {
@@ -23,6 +23,8 @@ export interface AdsRelayOptions {
   readonly serverName?: string;
   /** PEM roots of the pilot's certificate, read anew for each stream; undefined speaks plaintext. */
   readonly rootFile?: string;
+  /** PEM roots beside those of the file: a new one is known to the trust store before the file has it. */
+  readonly moreRoots?: () => readonly string[];
   /** Bearer token, read anew for each stream; undefined sends none. */
   readonly tokenFile?: string;
   readonly logger: Logger;
@@ -59,7 +61,8 @@ export async function createAdsRelay(options: AdsRelayOptions): Promise<{ close(
   let unreachable = false;
 
   const connect = (): Client => {
-    const root = options.rootFile === undefined ? '' : readFileSync(options.rootFile, 'utf8');
+    const root =
+      options.rootFile === undefined ? '' : `${readFileSync(options.rootFile, 'utf8')}\n${(options.moreRoots?.() ?? []).join('')}`;
     if (upstream?.root === root) return upstream.client;
     upstream?.client.close();
     const channel = options.rootFile === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(root));

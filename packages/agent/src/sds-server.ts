@@ -1,12 +1,8 @@
-import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import type { AnySchema } from '@bufbuild/protobuf/wkt';
+import { create } from '@bufbuild/protobuf';
 import { type handleBidiStreamingCall, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { errorText, type Logger } from '@xebec/core';
-import { SecretSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
+import { type Clock, type Logger, systemClock } from '@xebec/core';
 import {
   type DeltaDiscoveryRequest,
   type DeltaDiscoveryResponse,
@@ -18,82 +14,138 @@ import {
 import { SecretDiscoveryService } from '@xebec/protos/envoy/service/secret/v3/sds';
 import { serviceDefinition } from '@xebec/rpc';
 import type { CertificateManager } from './certificate-manager.ts';
-
-export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
-
-type SecretInit = MessageInitShape<typeof SecretSchema>;
+import { createAcceptanceLedger, type StreamAcceptance } from './secrets/acceptance.ts';
+import { createFileSecrets, type FileSecrets } from './secrets/file-secrets.ts';
+import { createSecretSource, type LoadedSecret, SECRET_TYPE_URL, type SecretSource, trustVersion } from './secrets/secret-source.ts';
+import type { TrustConsumer } from './trust-consumers.ts';
 
 const MAX_NAMES = 256;
 
 export interface SdsServer {
+  /** What the data plane has accepted of `default` and `ROOTCA`. */
+  readonly consumer: TrustConsumer;
   close(): void;
 }
 
+export interface SdsServerOptions {
+  readonly socketPath: string;
+  /** Undefined: another server has the workload's identity, this one serves files alone. */
+  readonly manager: CertificateManager | undefined;
+  /** Shared with others who look at the state; own ones by default. */
+  readonly files?: FileSecrets;
+  readonly clock?: Clock;
+  readonly logger: Logger;
+}
+
 /**
- * Serves Envoy's SecretDiscoveryService on a Unix socket of mode 0600: `default` (key and chain), `ROOTCA` (trusted roots),
- * `file-cert:CHAIN~KEY` and `file-root:FILE`. Resources that are not there yet are sent as soon as they are, and each rotation is pushed.
+ * Serves Envoy's SecretDiscoveryService on a Unix socket of mode 0600: `default` (key and chain), `ROOTCA` (trusted roots, revocation
+ * lists), `file-cert:CHAIN~KEY`, `file-root:FILE` and `file-root:system`. Resources that are not there yet are sent as soon as they are,
+ * and each rotation is pushed.
  */
-export async function createSdsServer(options: { socketPath: string; manager: CertificateManager; logger: Logger }): Promise<SdsServer> {
+export async function createSdsServer(options: SdsServerOptions): Promise<SdsServer> {
   const { manager, logger } = options;
+  const clock = options.clock ?? systemClock;
   const server = new Server({ 'grpc.max_receive_message_length': 1 << 20 });
-  const unsubscribers = new Set<() => void>();
+  const files = options.files ?? createFileSecrets({ clock, logger });
+  const source = createSecretSource({ manager, files, logger });
+  const ledger = createAcceptanceLedger(clock, () => manager?.trust.current(), trustVersion);
+  const pushes = new Set<() => Promise<void>>();
+  const askers = new Map<string, number>();
+  const unsubscribe = source.subscribe(() => {
+    for (const push of pushes) void push();
+  });
+  const asked: NameCount = {
+    add: (name) => void askers.set(name, (askers.get(name) ?? 0) + 1),
+    remove(name) {
+      const left = (askers.get(name) ?? 0) - 1;
+      if (left > 0) askers.set(name, left);
+      else if (askers.delete(name)) source.forget(name);
+    },
+  };
 
   const stream: handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse> = (call) => {
+    const acceptance = ledger.open();
     let names: readonly string[] = [];
     let sent = '';
     let nonce = 0;
     const push = serialised(async () => {
-      const found = await loadSecrets(names, manager, logger);
+      const found = await loadAll(source, names);
       const version = versionOf(found);
-      if (found.length === 0 || version === sent) return;
+      if (found.length === 0 || version === sent || call.destroyed) return;
       sent = version;
+      acceptance.sent(`${++nonce}`, found);
       call.write(
         create(DiscoveryResponseSchema, {
           versionInfo: version,
           typeUrl: SECRET_TYPE_URL,
-          nonce: `${++nonce}`,
+          nonce: `${nonce}`,
           resources: found.map((secret) => secret.any),
         }),
       );
     });
-    follow(call, manager, unsubscribers, push);
+    follow(call, pushes, push, () => {
+      acceptance.end();
+      for (const name of names) asked.remove(name);
+      names = [];
+    });
     call.on('data', (request: DiscoveryRequest) => {
       if (!accepted(call, request.typeUrl, request.resourceNames.length)) return;
-      if (request.errorDetail !== undefined) logger.warn({ nonce: request.responseNonce }, `SDS NACK: ${request.errorDetail.message}`);
+      answered(acceptance, request.responseNonce, request.errorDetail, logger);
+      const next = [...new Set(request.resourceNames)];
       // A new name set asks for its resources again, even unchanged ones.
-      if (names.join('\n') !== request.resourceNames.join('\n')) sent = '';
-      names = request.resourceNames;
+      if (names.join('\n') !== next.join('\n')) {
+        sent = '';
+        for (const name of next) asked.add(name);
+        for (const name of names) asked.remove(name);
+        names = next;
+      }
+      acceptance.wants(names);
       void push();
     });
   };
 
   const delta: handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse> = (call) => {
+    const acceptance = ledger.open();
     const names = new Set<string>();
     const sent = new Map<string, string>();
     let nonce = 0;
     const push = serialised(async () => {
-      const fresh = (await loadSecrets([...names], manager, logger)).filter((secret) => sent.get(secret.name) !== secret.version);
-      if (fresh.length === 0) return;
+      const fresh = (await loadAll(source, [...names])).filter((secret) => sent.get(secret.name) !== secret.version);
+      if (fresh.length === 0 || call.destroyed) return;
       for (const secret of fresh) sent.set(secret.name, secret.version);
+      acceptance.sent(`${++nonce}`, fresh);
       call.write(
         create(DeltaDiscoveryResponseSchema, {
           systemVersionInfo: versionOf(fresh),
           typeUrl: SECRET_TYPE_URL,
-          nonce: `${++nonce}`,
+          nonce: `${nonce}`,
           resources: fresh.map((secret) => ({ name: secret.name, version: secret.version, resource: secret.any })),
         }),
       );
     });
-    follow(call, manager, unsubscribers, push);
+    follow(call, pushes, push, () => {
+      acceptance.end();
+      for (const name of names) asked.remove(name);
+      names.clear();
+    });
     call.on('data', (request: DeltaDiscoveryRequest) => {
       if (!accepted(call, request.typeUrl, names.size + request.resourceNamesSubscribe.length)) return;
-      if (request.errorDetail !== undefined) logger.warn({ nonce: request.responseNonce }, `SDS NACK: ${request.errorDetail.message}`);
-      for (const [name, version] of Object.entries(request.initialResourceVersions)) sent.set(name, version);
+      answered(acceptance, request.responseNonce, request.errorDetail, logger);
       for (const name of request.resourceNamesUnsubscribe) {
-        names.delete(name);
+        if (names.delete(name)) asked.remove(name);
         sent.delete(name);
       }
-      for (const name of request.resourceNamesSubscribe) names.add(name);
+      for (const name of request.resourceNamesSubscribe) {
+        if (!names.has(name)) asked.add(name);
+        names.add(name);
+        // Asked for again is sent again.
+        sent.delete(name);
+      }
+      // What a client brings along from an earlier stream is not sent again; it is not known to be in use, so it is not counted either.
+      for (const [name, version] of Object.entries(request.initialResourceVersions)) {
+        if (names.has(name) && name !== 'default' && name !== 'ROOTCA') sent.set(name, version);
+      }
+      acceptance.wants([...names]);
       void push();
     });
   };
@@ -105,12 +157,21 @@ export async function createSdsServer(options: { socketPath: string; manager: Ce
   });
   await listenOnSocket(server, options.socketPath);
   return {
+    consumer: ledger,
     close() {
-      for (const unsubscribe of unsubscribers) unsubscribe();
+      unsubscribe();
+      pushes.clear();
+      if (options.files === undefined) files.close();
       server.forceShutdown();
       rmSync(options.socketPath, { force: true });
     },
   };
+}
+
+/** Counts who asks for a name, so that files nobody asks for are not watched. */
+interface NameCount {
+  add(name: string): void;
+  remove(name: string): void;
 }
 
 /** Binds a gRPC server to a Unix socket that only its user may open; a socket file left by a killed process is replaced. */
@@ -137,17 +198,26 @@ function accepted(call: ServerDuplexStream<unknown, unknown>, typeUrl: string, c
   return false;
 }
 
+/** Takes note of an ACK or NACK. */
+function answered(acceptance: StreamAcceptance, nonce: string, error: { readonly message: string } | undefined, logger: Logger): void {
+  if (nonce === '') return;
+  if (error === undefined) {
+    acceptance.accepted(nonce);
+    return;
+  }
+  logger.warn({ nonce }, `SDS NACK: ${error.message}`);
+  acceptance.refused(nonce, error.message);
+}
+
 function follow(
   call: ServerDuplexStream<unknown, unknown>,
-  manager: CertificateManager,
-  unsubscribers: Set<() => void>,
+  pushes: Set<() => Promise<void>>,
   push: () => Promise<void>,
+  over: () => void,
 ): void {
-  const unsubscribe = manager.subscribe(() => void push());
-  unsubscribers.add(unsubscribe);
+  pushes.add(push);
   const stop = () => {
-    unsubscribe();
-    unsubscribers.delete(unsubscribe);
+    if (pushes.delete(push)) over();
   };
   call.on('end', () => {
     stop();
@@ -157,56 +227,25 @@ function follow(
   call.on('error', stop);
 }
 
-/** Runs `work` after the run before it has ended, so that pushes keep their order. */
+/** Runs `work` after the run before it has ended, so that pushes keep their order; runs that all wait are one. */
 function serialised(work: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve();
+  let running: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
   return () => {
-    last = last.then(work);
-    return last;
+    waiting ??= running.then(() => {
+      waiting = undefined;
+      running = work();
+      return running;
+    });
+    return waiting;
   };
 }
 
-interface LoadedSecret {
-  readonly name: string;
-  readonly version: string;
-  readonly any: MessageInitShape<typeof AnySchema>;
-}
-
-async function loadSecrets(names: readonly string[], manager: CertificateManager, logger: Logger): Promise<LoadedSecret[]> {
-  const loaded: LoadedSecret[] = [];
-  for (const name of names) {
-    const secret = await loadSecret(name, manager).catch((error: unknown) => {
-      logger.warn({ resource: name.slice(0, 200) }, `SDS resource cannot be read: ${errorText(error)}`);
-      return undefined;
-    });
-    if (secret === undefined) continue;
-    const value = toBinary(SecretSchema, create(SecretSchema, secret));
-    const version = createHash('sha256').update(value).digest('hex').slice(0, 16);
-    loaded.push({ name, version, any: { typeUrl: SECRET_TYPE_URL, value } });
-  }
-  return loaded;
+async function loadAll(source: SecretSource, names: readonly string[]): Promise<LoadedSecret[]> {
+  const loaded = await Promise.all(names.map((name) => source.load(name)));
+  return loaded.filter((secret) => secret !== undefined);
 }
 
 function versionOf(secrets: readonly LoadedSecret[]): string {
   return secrets.map((secret) => secret.version).join('-');
-}
-
-async function loadSecret(name: string, manager: CertificateManager): Promise<SecretInit | undefined> {
-  const bytes = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: Buffer.from(text) } });
-  const fileBytes = async (file: string) => ({ specifier: { case: 'inlineBytes' as const, value: await readFile(file) } });
-  if (name.startsWith('file-root:')) {
-    const trustedCa = await fileBytes(name.slice('file-root:'.length));
-    return { name, type: { case: 'validationContext', value: { trustedCa } } };
-  }
-  if (name.startsWith('file-cert:')) {
-    const [chain = '', key = ''] = name.slice('file-cert:'.length).split('~');
-    const value = { certificateChain: await fileBytes(chain), privateKey: await fileBytes(key) };
-    return { name, type: { case: 'tlsCertificate', value } };
-  }
-  const certificate = manager.current();
-  if (certificate === undefined) return undefined;
-  if (name === 'ROOTCA') return { name, type: { case: 'validationContext', value: { trustedCa: bytes(certificate.rootPem) } } };
-  if (name !== 'default') return undefined;
-  const value = { certificateChain: bytes(certificate.certificateChainPem), privateKey: bytes(certificate.privateKeyPem) };
-  return { name, type: { case: 'tlsCertificate', value } };
 }

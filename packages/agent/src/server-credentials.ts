@@ -2,9 +2,29 @@ import { createSecureContext, type SecureContext, type SecureContextOptions, typ
 import { ServerCredentials } from '@grpc/grpc-js';
 import { invariant } from '@xebec/core';
 import type { CertificateManager, WorkloadCertificate } from './certificate-manager.ts';
+import { ownRoots } from './trust-store.ts';
 
-function contextOptions(certificate: WorkloadCertificate): SecureContextOptions {
-  return { key: certificate.privateKeyPem, cert: certificate.certificateChainPem, ca: certificate.rootPem, minVersion: 'TLSv1.2' };
+/** Clients are judged by what the trust store holds now, which may be more than the roots that came with the certificate. */
+function contextOptions(certificate: WorkloadCertificate, manager: CertificateManager): SecureContextOptions {
+  const roots = ownRoots(manager.trust);
+  return {
+    key: certificate.privateKeyPem,
+    cert: certificate.certificateChainPem,
+    ca: roots.length > 0 ? [...roots] : certificate.rootPem,
+    minVersion: 'TLSv1.2',
+  };
+}
+
+/** Calls back with new options after each change of the certificate or of what is trusted; returns the unsubscriber. */
+function onChange(manager: CertificateManager, apply: (options: SecureContextOptions) => void): () => void {
+  const changed = () => {
+    const certificate = manager.current();
+    if (certificate !== undefined) apply(contextOptions(certificate, manager));
+  };
+  const stops = [manager.subscribe(changed), manager.trust.subscribe(changed)];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }
 
 /**
@@ -21,9 +41,9 @@ class RotatingCredentials extends ServerCredentials {
   constructor(manager: CertificateManager) {
     const certificate = manager.current();
     invariant(certificate !== undefined, 'serverCredentials wants a certificate: await manager.ready() first');
-    super({ requestCert: true, rejectUnauthorized: false }, contextOptions(certificate));
+    super({ requestCert: true, rejectUnauthorized: false }, contextOptions(certificate, manager));
     this.#manager = manager;
-    manager.subscribe((fresh) => this.updateSecureContextOptions(contextOptions(fresh)));
+    onChange(manager, (fresh) => this.updateSecureContextOptions(fresh));
   }
   override _isSecure(): boolean {
     return true;
@@ -39,14 +59,14 @@ export function liveTlsOptions(manager: CertificateManager): {
 } & SecureContextOptions {
   const first = manager.current();
   invariant(first !== undefined, 'liveTlsOptions wants a certificate: await manager.ready() first');
-  let context = createSecureContext(contextOptions(first));
-  manager.subscribe((fresh) => {
-    context = createSecureContext(contextOptions(fresh));
+  let context = createSecureContext(contextOptions(first, manager));
+  onChange(manager, (fresh) => {
+    context = createSecureContext(fresh);
   });
-  return { ...contextOptions(first), SNICallback: (_name, done) => done(null, context) };
+  return { ...contextOptions(first, manager), SNICallback: (_name, done) => done(null, context) };
 }
 
 /** Swaps the certificate of a listening TLS server at each rotation, for clients that send no SNI too; returns the unsubscriber. */
 export function keepFresh(server: TlsServer, manager: CertificateManager): () => void {
-  return manager.subscribe((fresh) => server.setSecureContext(contextOptions(fresh)));
+  return onChange(manager, (fresh) => server.setSecureContext(fresh));
 }

@@ -1,18 +1,20 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type Clock, type Logger, type Random, secureRandom, systemClock, XebecError } from '@xebec/core';
-import { KEY_TYPES, type KeyType } from '@xebec/identity';
 import { type BootstrapInput, renderBootstrap } from '@xebec/injection';
 import { createAdsRelay } from './ads-relay.ts';
+import { agentMetrics } from './agent-metrics.ts';
 import { parseAppProbes } from './app-probes.ts';
-import { certificateClient } from './certificate-client.ts';
-import { type CertificateManager, createCertificateManager } from './certificate-manager.ts';
+import type { CertificateManager } from './certificate-manager.ts';
 import { capturesDns, startPodDns } from './dns/pod-dns.ts';
-import { goDurationMs } from './go-duration.ts';
+import { openIdentity } from './identity-source.ts';
 import { parseJsonObject, readNode } from './node-metadata.ts';
+import { outputCertificates } from './output-certificates.ts';
 import { adminReadiness } from './readiness.ts';
 import { createSdsServer } from './sds-server.ts';
+import { createFileSecrets } from './secrets/file-secrets.ts';
 import { createStatusServer } from './status-server.ts';
+import { ownRoots } from './trust-store.ts';
 
 export interface AgentOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -43,9 +45,7 @@ export interface Agent {
 }
 
 const XDS_SOCKET = './etc/istio/proxy/XDS';
-const SDS_SOCKET = './var/run/secrets/workload-spiffe-uds/socket';
-/** What an IP address must prove to be where the CA or the pilot is reached by one. */
-const CA_SERVER_NAME = 'istio-citadel.istio-system.svc';
+/** What an IP address must prove to be where the pilot is reached by one. */
 const PILOT_SERVER_NAME = 'istio-pilot.istio-system.svc';
 
 /**
@@ -68,33 +68,30 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const prometheusPort = portValue(env, 'ENVOY_PROMETHEUS_PORT', 15090);
   const adminUrl = `http://${podAddress ?? '127.0.0.1'}:${adminPort}`;
 
-  const certificates = createCertificateManager({
-    signCsr: certificateClient({
-      caAddress: env['CA_ADDR'] ?? 'istio-citadel.istio-system.svc:8060',
-      tokenFile,
-      rootFile,
-      serverName: env['CA_SAN'] ?? CA_SERVER_NAME,
-      ...(env['ISTIO_META_CLUSTER_ID'] === undefined ? {} : { clusterId: env['ISTIO_META_CLUSTER_ID'] }),
-    }),
-    keyType: keyTypeOf(env),
-    ttlMs: goDurationMs(env['SECRET_TTL'], 'SECRET_TTL') ?? 24 * 3_600_000,
-    clock,
-    random,
-    logger,
-  });
+  const files = createFileSecrets({ clock, logger });
+  const identity = await openIdentity({ env, inCwd, files, rootFile, tokenFile, instance: node.id, clock, random, logger });
+  const { certificates } = identity;
   let draining = false;
   const announceDrain = (): void => {
     draining = true;
   };
-  const closers: (() => void | Promise<void>)[] = [() => certificates.close()];
+  const closers: (() => void | Promise<void>)[] = [() => files.close(), () => identity.close()];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    for (const directory of ['etc/istio/proxy', 'var/run/secrets/workload-spiffe-uds'])
-      mkdirSync(join(cwd, directory), { recursive: true });
-    const sds = await createSdsServer({ socketPath: inCwd(SDS_SOCKET), manager: certificates, logger });
+    mkdirSync(join(cwd, 'etc/istio/proxy'), { recursive: true });
+    const sds = await createSdsServer({
+      socketPath: inCwd(identity.socketToServe),
+      manager: identity.foreign ? undefined : certificates,
+      files,
+      clock,
+      logger,
+    });
     closers.push(() => sds.close());
+    const trustStream = identity.follow([sds.consumer]);
+    const outputDirectory = textOf(env['OUTPUT_CERTS']);
+    if (outputDirectory !== undefined) closers.push(outputCertificates(inCwd(outputDirectory), certificates, logger));
     const pilotAddress = textOf(proxyConfig['discoveryAddress']) ?? env['XEBEC_PILOT_ADDR'] ?? 'istio-pilot.istio-system.svc:15012';
     // 15010 is the pilot's plaintext port by contract; another one needs to be said.
     const plaintext = /:15010$/.test(pilotAddress) || env['XEBEC_PILOT_PLAINTEXT'] === 'true';
@@ -102,7 +99,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       socketPath: inCwd(XDS_SOCKET),
       pilotAddress,
       serverName: env['ISTIOD_SAN'] ?? PILOT_SERVER_NAME,
-      ...(plaintext ? {} : { rootFile: env['XDS_ROOT_CA'] ?? rootFile, tokenFile }),
+      ...(plaintext ? {} : { rootFile: env['XDS_ROOT_CA'] ?? rootFile, tokenFile, moreRoots: () => ownRoots(certificates.trust) }),
       logger,
     });
     closers.push(() => relay.close());
@@ -113,7 +110,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       readiness: async () => (draining ? 'draining' : await ready()),
       proxyStatsUrl: `http://${podAddress ?? '127.0.0.1'}:${prometheusPort}/stats/prometheus`,
       ...appStatsUrl(env),
-      agentMetrics: () => agentMetrics(certificates, relay.connected(), clock),
+      agentMetrics: () =>
+        agentMetrics({
+          certificates,
+          clockWatch: identity.clockWatch,
+          files,
+          clock,
+          pilotConnected: () => relay.connected(),
+          trustConnected: () => trustStream?.connected(),
+        }),
+      secrets: () => files.states(),
       probes: parseAppProbes(env['ISTIO_KUBE_APP_PROBERS']),
       appAddress: env['XEBEC_APP_ADDRESS'] ?? env['INSTANCE_IP']?.split(',')[0] ?? '127.0.0.1',
       onQuit: () => options.onQuit?.(),
@@ -137,10 +143,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       closers.push(() => dns.close());
     }
     const bootstrap = renderBootstrap({
-      node,
+      // Tells the pilot that files come from a socket of their own.
+      node: identity.foreign ? { ...node, metadata: { ...node.metadata, 'file-credential': 'true' } } : node,
       xdsType: options.xdsType ?? 'delta',
       xdsSocket: XDS_SOCKET,
-      sdsSocket: SDS_SOCKET,
+      sdsSocket: identity.socketOfIdentity,
+      ...(identity.foreign ? { sdsFilesSocket: identity.socketToServe } : {}),
       adminPort,
       statusPort: status.port,
       prometheusPort,
@@ -159,13 +167,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function shortest(path: string): string {
   const other = relative(process.cwd(), path);
   return other !== '' && other.length < path.length ? other : path;
-}
-
-function keyTypeOf(env: NodeJS.ProcessEnv): KeyType {
-  const text = env['XEBEC_KEY_TYPE'] ?? (env['ECC_CURVE'] === 'P384' ? 'ecdsa-p384' : 'ecdsa-p256');
-  const found = KEY_TYPES.find((type) => type === text);
-  if (found === undefined) throw new XebecError('E_ENV', `XEBEC_KEY_TYPE wants one of ${KEY_TYPES.join(', ')}, but got "${text}"`);
-  return found;
 }
 
 function portValue(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
@@ -194,14 +195,4 @@ function zipkinOf(proxyConfig: Readonly<Record<string, unknown>>): Pick<Bootstra
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function agentMetrics(certificates: CertificateManager, connected: boolean, clock: Clock): string {
-  const lines = ['# TYPE istio_agent_pilot_connected gauge', `istio_agent_pilot_connected ${connected ? 1 : 0}`];
-  const certificate = certificates.current();
-  if (certificate !== undefined) {
-    const seconds = (certificate.notAfter - clock.now()) / 1000;
-    lines.push('# TYPE istio_agent_cert_expiry_seconds gauge', `istio_agent_cert_expiry_seconds{resource_name="default"} ${seconds}`);
-  }
-  return `${lines.join('\n')}\n`;
 }

@@ -4,6 +4,7 @@ import { errorText, type Logger } from '@xebec/core';
 import { type AppProbes, runAppProbe } from './app-probes.ts';
 import { httpCall } from './http-get.ts';
 import type { DataPlaneReadiness } from './readiness.ts';
+import type { FileSecretsState } from './secrets/file-secrets.ts';
 
 export interface StatusServerOptions {
   readonly host: string;
@@ -15,6 +16,8 @@ export interface StatusServerOptions {
   readonly appStatsUrl?: string;
   /** The agent's own metrics as Prometheus text. */
   agentMetrics(): string;
+  /** The files that SDS serves, and what is wrong with them. */
+  secrets?(): readonly FileSecretsState[];
   readonly probes: AppProbes;
   readonly appAddress: string;
   /** POST /quitquitquit: leave now. */
@@ -59,6 +62,10 @@ async function handle(options: StatusServerOptions, request: IncomingMessage, re
       return answer(200, await mergedMetrics(options), METRICS);
     case '/metrics':
       return answer(200, options.agentMetrics(), METRICS);
+    case '/debug/file_secrets':
+      // Paths are nobody else's business.
+      if (!isLoopback(request.socket.remoteAddress)) return answer(403, 'Only requests from localhost are allowed\n');
+      return answer(200, `${JSON.stringify(options.secrets?.() ?? [], undefined, 2)}\n`, { 'content-type': 'application/json' });
     case '/quitquitquit':
     case '/drain': {
       if (!isLoopback(request.socket.remoteAddress)) return answer(403, 'Only requests from localhost are allowed\n');

@@ -27,6 +27,8 @@ export interface TrustStore {
   current(): TrustSnapshot | undefined;
   /** Replaces what that source says. Tells subscribers only of a change. */
   set(source: TrustSource, snapshot: TrustSnapshot): void;
+  /** Forgets a source that speaks no longer: what it alone said is trusted no more. */
+  clear(source: TrustSource): void;
   /** Calls back on each change; returns the unsubscriber. */
   subscribe(listener: (snapshot: TrustSnapshot) => void): () => void;
 }
@@ -37,18 +39,28 @@ export function createTrustStore(): TrustStore {
   const listeners = new Set<(snapshot: TrustSnapshot) => void>();
   let current: TrustSnapshot | undefined;
   let fingerprint = '';
+  const changed = () => {
+    const joined = join(sources);
+    const text = createHash('sha256')
+      .update(JSON.stringify([joined.bundleVersion.toString(), joined.domains, joined.crls]))
+      .digest('hex');
+    if (text === fingerprint) return;
+    fingerprint = text;
+    current = joined;
+    for (const listener of [...listeners]) listener(joined);
+  };
   return {
     current: () => current,
     set(source, snapshot) {
+      // The stream's word ends what answers before it said. An answer after it is newer: an agent that was cut off the stream must trust
+      // what its own new certificate comes from, or a rotation could pass it by.
+      if (source === 'trust-stream') sources.delete('ca-answer');
       sources.set(source, snapshot);
-      const joined = join(sources);
-      const text = createHash('sha256')
-        .update(JSON.stringify([joined.bundleVersion.toString(), joined.domains, joined.crls]))
-        .digest('hex');
-      if (text === fingerprint) return;
-      fingerprint = text;
-      current = joined;
-      for (const listener of [...listeners]) listener(joined);
+      changed();
+    },
+    clear(source) {
+      if (!sources.delete(source)) return;
+      if (sources.size > 0) changed();
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -57,8 +69,19 @@ export function createTrustStore(): TrustStore {
   };
 }
 
+/** Roots of the workload's own trust domain, PEM; empty before the first source has spoken. */
+export function ownRoots(store: TrustStore): readonly string[] {
+  return store.current()?.domains[0]?.roots ?? [];
+}
+
+/** Every certificate of a PEM text by itself: what a CA's answer or a file brings, for one trust domain. */
+export function trustOf(trustDomain: string, pem: string, crls: readonly string[] = []): TrustSnapshot {
+  const roots = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return { bundleVersion: 0n, domains: [{ trustDomain, roots: [...new Set(roots.map((root) => `${root}\n`))], jwtKeys: '' }], crls };
+}
+
 function join(sources: ReadonlyMap<TrustSource, TrustSnapshot>): TrustSnapshot {
-  const heard = [...sources].filter(([source]) => source !== 'ca-answer' || !sources.has('trust-stream')).map(([, snapshot]) => snapshot);
+  const heard = [...sources.values()];
   const domains = new Map<string, DomainTrust>();
   for (const domain of heard.flatMap((snapshot) => snapshot.domains)) {
     const known = domains.get(domain.trustDomain);

@@ -12,6 +12,7 @@ export function bootstrapClusters(input: BootstrapInput): Json[] {
     grpcSocketCluster('sds-grpc', input.sdsSocket ?? './var/run/secrets/workload-spiffe-uds/socket'),
     xdsCluster(input.xdsSocket ?? './etc/istio/proxy/XDS'),
   ];
+  if (input.sdsFilesSocket !== undefined) clusters.push(grpcSocketCluster('sds-files-grpc', input.sdsFilesSocket));
   if (input.zipkin !== undefined) {
     clusters.push({ ...tcpCluster('zipkin', input.zipkin.host, input.zipkin.port), type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED' });
   }

@@ -6,6 +6,8 @@ export interface BootstrapInput {
   /** Relative paths: Unix socket addresses end at 108 bytes. Defaults: ./etc/istio/proxy/XDS and ./var/run/secrets/workload-spiffe-uds/socket. */
   readonly xdsSocket?: string;
   readonly sdsSocket?: string;
+  /** Where files are served when `sdsSocket` is another's, such as SPIRE's: cluster `sds-files-grpc`. */
+  readonly sdsFilesSocket?: string;
   /** Where the admin interface listens; 127.0.0.1:15000 by default. Without network namespaces it is the pod's own address. */
   readonly adminAddress?: string;
   readonly adminPort?: number;
