@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, XebecError } from '@xebec/core';
 import { certificatePem, createSelfSignedRoot, generateKeys, type KeyType, unwrap } from '@xebec/identity';
@@ -10,6 +10,14 @@ export interface AuthorityPem {
   readonly privateKey: string;
   readonly chain?: string;
   readonly root?: string;
+  /** Certificate revocation lists that came with it. */
+  readonly crl?: string;
+}
+
+/** Bytes with the revision under which they were read. */
+export interface StoredState {
+  readonly bytes: Uint8Array;
+  readonly revision: string;
 }
 
 /** Where the CA's key is kept. `createIfAbsent` is atomic among replicas: whoever comes second gets what the first wrote. */
@@ -18,6 +26,13 @@ export interface AuthorityStore {
   readonly description: string;
   load(): Promise<AuthorityPem | undefined>;
   createIfAbsent(make: () => Promise<AuthorityPem>): Promise<AuthorityPem>;
+  /** The CA that the user plugged in, undefined for none. */
+  pluggedIn(): Promise<AuthorityPem | undefined>;
+  /** Shows the self-signed CA where Istio's users look for it. */
+  publish(pem: AuthorityPem): Promise<void>;
+  loadState(): Promise<StoredState | undefined>;
+  /** Writes the whole state at once and returns its new revision; undefined when it is no longer at `revision` (undefined: absent). */
+  saveState(bytes: Uint8Array, revision: string | undefined): Promise<string | undefined>;
 }
 
 export async function makeSelfSigned(organization: string, ttlMs: number, keyType: KeyType, now: number): Promise<AuthorityPem> {
@@ -27,15 +42,22 @@ export async function makeSelfSigned(organization: string, ttlMs: number, keyTyp
 }
 
 /**
- * Keeps the CA in a directory. `ca-cert.pem` and `ca-key.pem` (with `cert-chain.pem`, `root-cert.pem`) that the user put there win;
- * else the self-signed root lies in `self-signed/`, which appears by one rename.
+ * Keeps the CA in a directory. `ca-cert.pem` and `ca-key.pem` (with `cert-chain.pem`, `root-cert.pem`, `ca-crl.pem`; or `tls.crt`,
+ * `tls.key`, `ca.crt`) that the user put there win; else the self-signed root lies in `self-signed/`, which appears by one rename.
+ * The state lies in `state`, of which one process at a time is the writer.
  */
 export function createDirectoryStore(directory: string): AuthorityStore {
   const own = join(directory, 'self-signed');
+  const stateFile = join(directory, 'state');
   const load = async () => (await readAuthority(directory)) ?? (await readAuthority(own));
+  const revisionOf = async () => {
+    const { mtimeNs, ino } = await stat(stateFile, { bigint: true });
+    return `${ino}-${mtimeNs}`;
+  };
   return {
     description: `directory ${directory}`,
     load,
+    pluggedIn: () => readAuthority(directory),
     async createIfAbsent(make) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const existing = await load();
@@ -43,9 +65,7 @@ export function createDirectoryStore(directory: string): AuthorityStore {
       const fresh = await make();
       const staging = await mkdtemp(join(directory, '.new-'));
       await chmod(staging, 0o700);
-      await writeFile(join(staging, 'ca-key.pem'), fresh.privateKey, { mode: 0o600, flush: true });
-      await writeFile(join(staging, 'ca-cert.pem'), fresh.certificate, { mode: 0o644, flush: true });
-      await writeFile(join(staging, 'root-cert.pem'), fresh.root ?? fresh.certificate, { mode: 0o644, flush: true });
+      await writeAuthority(staging, fresh);
       try {
         await rename(staging, own);
         return fresh;
@@ -56,23 +76,86 @@ export function createDirectoryStore(directory: string): AuthorityStore {
         throw error;
       }
     },
+    async publish(pem) {
+      await mkdir(own, { recursive: true, mode: 0o700 });
+      await writeAuthority(own, pem);
+    },
+    async loadState() {
+      const bytes = await readIfThere(stateFile);
+      return bytes === undefined ? undefined : { bytes, revision: await revisionOf() };
+    },
+    async saveState(bytes, revision) {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      const staging = `${stateFile}.${process.pid}.new`;
+      await writeFile(staging, bytes, { mode: 0o600, flush: true });
+      try {
+        if (revision === undefined) {
+          // Fails where another was first.
+          await link(staging, stateFile);
+          return await revisionOf();
+        }
+        if ((await revisionOf()) !== revision) return undefined;
+        await rename(staging, stateFile);
+        return await revisionOf();
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && (error.code === 'EEXIST' || error.code === 'ENOENT')) return undefined;
+        throw error;
+      } finally {
+        await rm(staging, { force: true });
+      }
+    },
   };
 }
 
-async function readAuthority(directory: string): Promise<AuthorityPem | undefined> {
-  const [certificate, privateKey, chain, root] = await Promise.all(
-    ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'].map((name) => readIfThere(join(directory, name))),
-  );
-  if (certificate === undefined && privateKey === undefined) return undefined;
-  if (certificate === undefined || privateKey === undefined) {
-    throw new XebecError('E_CA_STORE', `${directory} must hold both ca-cert.pem and ca-key.pem, or neither`);
+/** Each file by a rename of its own, the key before the certificate that it belongs to. */
+async function writeAuthority(directory: string, pem: AuthorityPem): Promise<void> {
+  const files: readonly (readonly [string, string, number])[] = [
+    ['ca-key.pem', pem.privateKey, 0o600],
+    ['ca-cert.pem', pem.certificate, 0o644],
+    ['root-cert.pem', pem.root ?? pem.certificate, 0o644],
+  ];
+  for (const [name, text, mode] of files) {
+    const staging = join(directory, `.${name}.new`);
+    await writeFile(staging, text, { mode, flush: true });
+    await rename(staging, join(directory, name));
   }
-  return { certificate, privateKey, ...(chain === undefined ? {} : { chain }), ...(root === undefined ? {} : { root }) };
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+async function readAuthority(directory: string): Promise<AuthorityPem | undefined> {
+  return authorityFromFiles(
+    async (name) => (await readIfThere(join(directory, name)))?.toString('utf8'),
+    `${directory} must hold both ca-cert.pem and ca-key.pem (or tls.crt and tls.key), or neither`,
+  );
+}
+
+/** Reads a CA by the names that Istio gives its files, or those of cert-manager; undefined when there is none at all. */
+export async function authorityFromFiles(
+  read: (name: string) => string | undefined | Promise<string | undefined>,
+  incomplete: string,
+): Promise<AuthorityPem | undefined> {
+  let [certificate, privateKey, chain, root] = await Promise.all(
+    ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'].map(read),
+  );
+  const crl = await read('ca-crl.pem');
+  if (certificate === undefined && privateKey === undefined) {
+    // In a TLS secret the certificate and its chain are one text.
+    [certificate, privateKey, root] = await Promise.all(['tls.crt', 'tls.key', 'ca.crt'].map(read));
+    chain = certificate;
+  }
+  if (certificate === undefined && privateKey === undefined) return undefined;
+  if (certificate === undefined || privateKey === undefined) throw new XebecError('E_CA_STORE', incomplete);
+  return {
+    certificate,
+    privateKey,
+    ...(chain === undefined ? {} : { chain }),
+    ...(root === undefined ? {} : { root }),
+    ...(crl === undefined ? {} : { crl }),
+  };
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(file, 'utf8');
+    return await readFile(file);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new XebecError('E_CA_STORE', `the CA file ${file} cannot be read: ${errorText(error)}`);

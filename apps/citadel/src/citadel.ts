@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { Server } from '@grpc/grpc-js';
 import { createCertificateManager, serverCredentials } from '@xebec/agent';
 import { Backoff, errorText, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import {
-  type Authority,
   certificateChain,
   issueLeaf,
   KEY_TYPES,
   type KeyType,
-  loadAuthority,
   parseCsr,
   parseTrustDomain,
   serviceAccountId,
@@ -17,6 +16,7 @@ import {
   unwrap,
 } from '@xebec/identity';
 import { IstioCertificateService } from '@xebec/protos/istio/v1/auth/ca';
+import { TrustService } from '@xebec/protos/xebec/identity/v1/trust';
 import { serviceDefinition } from '@xebec/rpc';
 import type { Authenticator } from './authenticator.ts';
 import { createAuthenticate } from './authenticators/authenticate.ts';
@@ -27,10 +27,16 @@ import { createOidcAuthenticator } from './authenticators/oidc-token.ts';
 import { createTrustedGatewayAuthenticator } from './authenticators/trusted-gateway.ts';
 import { type AuthorityStore, createDirectoryStore, makeSelfSigned } from './authority-store.ts';
 import { certificateService } from './certificate-service.ts';
+import { type ControlDesk, createDirectoryDesk } from './control/control-desk.ts';
+import { runControl } from './control/run-control.ts';
+import type { DistributedTrust, Distribution } from './distribution/config-maps.ts';
 import { defaultDnsNames, mergeDnsNames, parseDnsNames } from './dns-names.ts';
 import { createAuthorityIssuer } from './issuing/issuer.ts';
-import { createMetrics } from './metrics.ts';
+import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { followPluggedIn } from './roots/plugged-in.ts';
+import { type KeeperView, RootKeeper } from './roots/root-keeper.ts';
+import { createTrustService } from './trust-service/trust-service.ts';
 
 export const citadel: DaemonSpec = {
   name: 'xebec-citadel',
@@ -76,12 +82,19 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const metrics = createMetrics(context.metrics);
   const platform = await openPlatform(options, namespace, trustDomain, logger);
 
-  let authority: Authority | undefined;
-  health.addReadiness('root', () => (authority === undefined ? `no root certificate yet from ${platform.store.description}` : undefined));
+  const keeper = new RootKeeper({
+    store: platform.store,
+    makeRoot: () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
+    clock: systemClock,
+    logger,
+  });
+  const authority = () => (serving ? keeper.view()?.authority : undefined);
+  let serving = false;
+  health.addReadiness('root', () => (authority() === undefined ? `no root certificate yet from ${platform.store.description}` : undefined));
   const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
   const authenticate = createAuthenticate({
     authenticators: [
-      createClientCertificateAuthenticator({ authority: () => authority, trustDomain, clock: systemClock }),
+      createClientCertificateAuthenticator({ authority, trustDomain, clock: systemClock }),
       ...platform.authenticators,
       ...(gateways.length === 0 ? [] : [createTrustedGatewayAuthenticator({ cidrs: gateways, trustDomain })]),
     ],
@@ -94,32 +107,31 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     certificateService({
       authenticate,
       ...(platform.impersonate === undefined ? {} : { impersonate: platform.impersonate }),
-      issuer: createAuthorityIssuer(() => authority, systemClock),
+      issuer: createAuthorityIssuer(authority, systemClock),
       ttl,
       dnsNames,
       rateLimit: createRateLimit(perSecond, perSecond * 2),
       metrics,
       clock: systemClock,
       logger,
+      issued: (caller, certificate) => keeper.issued(caller.id, certificate),
     }),
   );
+  const trustService = createTrustService({ keeper, trustDomain, authenticate, clock: systemClock, logger });
+  server.addService(serviceDefinition(TrustService), trustService.implementation);
 
   const closers: (() => void | Promise<void>)[] = [];
   const serve = async () => {
-    const loaded = await loadWithRetry(
-      platform.store,
-      () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
-      logger,
-      signal,
-    );
-    if (loaded === undefined) return;
+    const first = await openWithRetry(keeper, platform.store, logger, signal);
+    if (first === undefined) return;
     // Its own server certificate comes from itself and rotates like any other.
     const ownId = unwrap(serviceAccountId(trustDomain, namespace, 'istio-citadel-service-account'));
     const ownNames = dnsNames.get(`istio-citadel-service-account.${namespace}`) ?? [];
     const manager = createCertificateManager({
       signCsr: async (csr, ttlSeconds) => {
         const template = { uri: ownId, dnsNames: ownNames, ttlMs: ttlSeconds * 1000, now: systemClock.now(), serial: randomBytes(16) };
-        return certificateChain(loaded, unwrap(issueLeaf(loaded, unwrap(parseCsr(csr)), template)));
+        const current = keeper.view()?.authority ?? first.authority;
+        return certificateChain(current, unwrap(issueLeaf(current, unwrap(parseCsr(csr)), template)));
       },
       ttlMs: ttl.defaultTtlMs,
       clock: systemClock,
@@ -136,12 +148,40 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       ),
     );
     if (signal.aborted) return;
-    authority = loaded;
-    metrics.rootExpirySeconds.set(loaded.certificate.notAfter / 1000);
-    metrics.chainExpirySeconds.set(loaded.certificate.notAfter / 1000);
-    const distribution = platform.distribute(loaded.rootPem, logger);
-    closers.push(() => distribution.close());
-    logger.info({ grpcPort: port, root: platform.store.description, serialNumber: loaded.certificate.serialNumber }, 'signing');
+    serving = true;
+    const distribution = platform.distribute(first.bundle, logger);
+    let signer = first.rotation.active;
+    const follow = (view: KeeperView) => {
+      distribution.update(view.bundle);
+      showExpiry(metrics, view);
+      if (view.rotation.active !== signer) manager.renew('the mesh goes over to another root', 0);
+      signer = view.rotation.active;
+    };
+    follow(keeper.view() ?? first);
+    const unfollow = keeper.subscribe(follow);
+    const pluggedIn = followPluggedIn({ store: platform.store, keeper, clock: systemClock, random: systemRandom, logger });
+    const control = runControl({
+      desk: platform.desk,
+      keeper,
+      trustDomain,
+      citadel: `${hostname()}/${process.pid}`,
+      problem: () => pluggedIn.problem(),
+      revoke: async () => {
+        throw new XebecError('E_ROTATION', 'this Citadel revokes nothing');
+      },
+      clock: systemClock,
+      logger,
+    });
+    closers.push(
+      () => control.close(),
+      () => pluggedIn.close(),
+      unfollow,
+      () => distribution.close(),
+      () => trustService.close(),
+      () => keeper.close(),
+    );
+    const { certificate } = first.authority;
+    logger.info({ grpcPort: port, root: platform.store.description, serialNumber: certificate.serialNumber }, 'signing');
   };
   // With an API server that is away the daemon is up, healthy and not ready.
   serve().catch((error: unknown) => {
@@ -163,7 +203,8 @@ interface Platform {
   /** By token: OIDC first, then what the API server judges. */
   readonly authenticators: readonly Authenticator[];
   readonly impersonate?: Impersonate;
-  distribute(rootPem: string, logger: Logger): { close(): Promise<void> };
+  readonly desk: ControlDesk;
+  distribute(first: DistributedTrust, logger: Logger): Distribution;
   close(): Promise<void>;
 }
 
@@ -182,41 +223,51 @@ async function openPlatform(
   if (directory !== undefined && !kubernetes) {
     if (oidc.length === 0)
       throw new XebecError('E_FLAG', '--ca-dir without an API server needs --jwt-jwks FILE, or nobody could prove an identity');
-    const nothing = { close: async () => undefined };
-    return { store: createDirectoryStore(directory), authenticators: oidc, distribute: () => nothing, ...nothing };
+    const nothing = { update: () => undefined, close: async () => undefined };
+    return {
+      store: createDirectoryStore(directory),
+      desk: createDirectoryDesk(directory),
+      authenticators: oidc,
+      distribute: () => nothing,
+      close: nothing.close,
+    };
   }
   if (!kubernetes)
     throw new XebecError('E_FLAG', 'no API server: give --kubeconfig FILE, or --ca-dir DIR with --jwt-jwks FILE to run without one');
   // Loaded only here: the client costs half a second, which the standalone CA need not spend.
-  const { createSecretStore, distributeRoot, loadKubeConfig } = await import('./kubernetes.ts');
+  const { createSecretStore, loadKubeConfig } = await import('./kubernetes.ts');
+  const { distributeTrust } = await import('./distribution/config-maps.ts');
+  const { createConfigMapDesk } = await import('./control/config-map-desk.ts');
   const { createTokenReviewAuthenticator } = await import('./authenticators/token-review.ts');
   const { watchPods } = await import('./authenticators/pod-directory.ts');
   const config = loadKubeConfig(kubeconfig, process.env);
+  const ownSecret = process.env['USE_CACERTS_FOR_SELF_SIGNED_CA'] === 'true' ? 'cacerts' : undefined;
   const trustedAccounts = parseTrustedAccounts(process.env['CA_TRUSTED_NODE_ACCOUNTS'] ?? '');
   const pods = trustedAccounts.length === 0 ? undefined : watchPods({ config, clock: systemClock, random: systemRandom, logger });
   return {
-    store: directory === undefined ? createSecretStore(config, namespace) : createDirectoryStore(directory),
+    store: directory === undefined ? createSecretStore(config, namespace, ownSecret) : createDirectoryStore(directory),
     authenticators: [...oidc, createTokenReviewAuthenticator({ config, audience, trustDomain })],
     ...(pods === undefined ? {} : { impersonate: createImpersonation({ trustedAccounts, pods, trustDomain }) }),
-    distribute: (rootPem, ownLogger) => distributeRoot({ config, rootPem, clock: systemClock, random: systemRandom, logger: ownLogger }),
+    desk: createConfigMapDesk(config, namespace),
+    distribute: (first, ownLogger) => distributeTrust({ config, clock: systemClock, random: systemRandom, logger: ownLogger }, first),
     close: async () => pods?.close(),
   };
 }
 
 /** Retries until the store answers; says so once when it stops answering and once when it does again. Undefined when stopped before. */
-async function loadWithRetry(
+async function openWithRetry(
+  keeper: RootKeeper,
   store: AuthorityStore,
-  make: () => ReturnType<typeof makeSelfSigned>,
   logger: Logger,
   signal: AbortSignal,
-): Promise<Authority | undefined> {
+): Promise<KeeperView | undefined> {
   const backoff = new Backoff({ baseMs: 200, maxMs: 2000 }, systemRandom);
   let away: string | undefined;
   while (!signal.aborted) {
     try {
-      const pem = await store.createIfAbsent(make);
+      const view = await keeper.open();
       if (away !== undefined) logger.info({ store: store.description }, 'the store of the CA key answers again');
-      return unwrap(loadAuthority(pem));
+      return view;
     } catch (error) {
       // A stored CA that is no CA does not heal by waiting.
       if (error instanceof XebecError) throw error;
@@ -228,6 +279,11 @@ async function loadWithRetry(
     }
   }
   return undefined;
+}
+
+function showExpiry(metrics: CitadelMetrics, { authority, bundle }: KeeperView): void {
+  metrics.rootExpirySeconds.set(Math.min(...bundle.roots.map(({ notAfter }) => notAfter)) / 1000);
+  metrics.chainExpirySeconds.set(authority.certificate.notAfter / 1000);
 }
 
 function secondsOption(options: Readonly<Record<string, string>>, name: string): number {

@@ -5,7 +5,8 @@ import { parseTrustDomain, unwrap } from '@xebec/identity';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createTokenReviewAuthenticator } from './authenticators/token-review.ts';
 import { makeSelfSigned } from './authority-store.ts';
-import { createSecretStore, distributeRoot } from './kubernetes.ts';
+import { distributeTrust } from './distribution/config-maps.ts';
+import { createSecretStore } from './kubernetes.ts';
 
 interface StoredObject {
   kind: string;
@@ -143,7 +144,8 @@ it('takes the identity and the pod from the review, and only for its audience', 
 it('writes the root to every namespace and repairs what is changed or deleted', async () => {
   const map = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`;
   api.put('/api/v1/namespaces/default', { kind: 'Namespace', name: 'default' });
-  const distribution = distributeRoot({ config, rootPem: 'ROOT', clock: systemClock, random: seededRandom(1), logger: silentLogger });
+  const parts = { config, clock: systemClock, random: seededRandom(1), logger: silentLogger };
+  const distribution = distributeTrust(parts, { rootPem: 'ROOT', crlPem: '' });
   const root = (namespace: string) => api.objects.get(map(namespace))?.data?.['root-cert.pem'];
   await vi.waitFor(() => expect(root('default')).toBe('ROOT'), { timeout: 5000 });
   await vi.waitFor(
@@ -162,5 +164,11 @@ it('writes the root to every namespace and repairs what is changed or deleted', 
   );
   api.remove(map('later'));
   await vi.waitFor(() => expect(root('later')).toBe('ROOT'), { timeout: 5000 });
+  expect(api.objects.has('/api/v1/namespaces/default/configmaps/istio-ca-crl')).toBe(false);
+  distribution.update({ rootPem: 'BOTH', crlPem: 'LIST' });
+  const list = () => api.objects.get('/api/v1/namespaces/default/configmaps/istio-ca-crl')?.data?.['ca-crl.pem'];
+  await vi.waitFor(() => expect([root('default'), root('later'), list()]).toEqual(['BOTH', 'BOTH', 'LIST']), { timeout: 5000 });
+  distribution.update({ rootPem: 'BOTH', crlPem: '' });
+  await vi.waitFor(() => expect(list()).toBe(''), { timeout: 5000 });
   await distribution.close();
 });

@@ -1,4 +1,4 @@
-import { ApiException, CoreV1Api, KubeConfig, makeInformer, type V1ConfigMap, type V1Namespace } from '@kubernetes/client-node';
+import { ApiException, CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { errorText, XebecError } from '@xebec/core';
 import { type AuthorityPem, type AuthorityStore, authorityFromFiles } from './authority-store.ts';
 

@@ -1,0 +1,112 @@
+/** A workload instance that follows the mesh's trust, as it last reported. Times are milliseconds since the epoch. */
+export interface Instance {
+  readonly identity: string;
+  readonly instance: string;
+  /** The version of the bundle that its consumers have accepted; 0 for none. */
+  readonly bundleVersion: number;
+  /** Fingerprints of the roots that its consumers trust, hex. */
+  readonly roots: readonly string[];
+  /** Fingerprint of the root that its certificate leads to; empty before the first. */
+  readonly leafRoot: string;
+  readonly leafSerial: string;
+  readonly leafNotAfter: number;
+  readonly reportedAt: number;
+  /** Its clock minus ours. */
+  readonly clockOffsetMs: number;
+  readonly error: string;
+}
+
+/** A certificate that nobody has reported to use: its holder may be an agent that does not report. */
+export interface UnclaimedLeaf {
+  readonly identity: string;
+  readonly serial: string;
+  /** Who signed it. */
+  readonly signer: string;
+  readonly notAfter: number;
+  /** The version of the bundle that went with it. */
+  readonly bundleVersion: number;
+}
+
+export interface LedgerSnapshot {
+  readonly instances: readonly Instance[];
+  readonly leaves: readonly UnclaimedLeaf[];
+}
+
+const MAX_INSTANCES = 50_000;
+const MAX_LEAVES = 20_000;
+
+export function instanceKey(identity: string, instance: string): string {
+  return `${identity} ${instance}`;
+}
+
+/**
+ * Who holds which certificate, as far as Citadel knows. Bounded: above its limits leaves of one identity, signer and bundle are kept as
+ * one with the latest end, which errs to the side of waiting.
+ */
+export class Ledger {
+  readonly #instances = new Map<string, Instance>();
+  readonly #leaves = new Map<string, UnclaimedLeaf>();
+  readonly #connected = new Map<string, number>();
+
+  restore(snapshot: LedgerSnapshot): void {
+    for (const instance of snapshot.instances.slice(0, MAX_INSTANCES)) {
+      const key = instanceKey(instance.identity, instance.instance);
+      const known = this.#instances.get(key);
+      if (known === undefined || known.reportedAt < instance.reportedAt) this.#instances.set(key, instance);
+    }
+    for (const leaf of snapshot.leaves.slice(0, MAX_LEAVES)) this.#leaves.set(leaf.serial, leaf);
+  }
+  snapshot(): LedgerSnapshot {
+    return { instances: [...this.#instances.values()], leaves: [...this.#leaves.values()] };
+  }
+  instances(): Iterable<Instance> {
+    return this.#instances.values();
+  }
+  leaves(): Iterable<UnclaimedLeaf> {
+    return this.#leaves.values();
+  }
+  connected(key: string): boolean {
+    return this.#connected.has(key);
+  }
+  get connections(): number {
+    return this.#connected.size;
+  }
+  /** To be called before the certificate leaves the house. */
+  issued(leaf: UnclaimedLeaf): void {
+    if (this.#leaves.size >= MAX_LEAVES) {
+      const serial = `many ${leaf.identity} ${leaf.signer} ${leaf.bundleVersion}`;
+      const known = this.#leaves.get(serial);
+      this.#leaves.set(serial, { ...leaf, serial, notAfter: Math.max(leaf.notAfter, known?.notAfter ?? 0) });
+      return;
+    }
+    this.#leaves.set(leaf.serial, leaf);
+  }
+  opened(key: string): void {
+    this.#connected.set(key, (this.#connected.get(key) ?? 0) + 1);
+  }
+  closed(key: string): void {
+    const left = (this.#connected.get(key) ?? 1) - 1;
+    if (left > 0) this.#connected.set(key, left);
+    else this.#connected.delete(key);
+  }
+  /** Takes a report; false when there is no room for another instance. */
+  reported(instance: Instance): boolean {
+    const key = instanceKey(instance.identity, instance.instance);
+    if (!this.#instances.has(key) && this.#instances.size >= MAX_INSTANCES) return false;
+    this.#instances.set(key, instance);
+    // Only its own identity's leaf can be claimed.
+    if (this.#leaves.get(instance.leafSerial)?.identity === instance.identity) this.#leaves.delete(instance.leafSerial);
+    return true;
+  }
+  gone(key: string): void {
+    if (!this.#connected.has(key)) this.#instances.delete(key);
+  }
+  /** Forgets what no longer matters at `now`. */
+  prune(now: number): void {
+    for (const [serial, leaf] of this.#leaves) if (leaf.notAfter <= now) this.#leaves.delete(serial);
+    const holders = new Set([...this.#leaves.values()].map(({ identity }) => identity));
+    for (const [key, instance] of this.#instances) {
+      if (!this.#connected.has(key) && instance.leafNotAfter <= now && !holders.has(instance.identity)) this.#instances.delete(key);
+    }
+  }
+}
