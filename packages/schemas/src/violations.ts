@@ -43,19 +43,21 @@ function knownFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] 
   return isRecord(object) && isRecord(object['shape']) ? Object.keys(object['shape']) : [];
 }
 
-function child(schema: unknown, step: PropertyKey): unknown {
+/** The schema of a field or element; undefined where the schema knows none. */
+export function child(schema: unknown, step: PropertyKey): unknown {
   if (!isRecord(schema)) return undefined;
   if (isRecord(schema['shape'])) return schema['shape'][String(step)];
   if ('element' in schema) return schema['element'];
   return schema['valueType'];
 }
 
-function unwrap(schema: unknown): unknown {
+/** A schema without its optionals, defaults and refinements. */
+export function unwrap(schema: unknown): unknown {
   let current = schema;
   while (isRecord(current) && typeof current['unwrap'] === 'function' && !('element' in current)) current = current['unwrap']();
   return current;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }

@@ -1,10 +1,11 @@
 import { err, ok, type Result } from '@xebec/core';
+import { plainProtoJson } from '../proto-json.ts';
 import { toViolations } from '../violations.ts';
 import { defaultMeshConfig, type MeshConfig, meshConfig } from './spec.ts';
 
 /** Reads a MeshConfig and fills in Istio's defaults; `defaultConfig` and policies merge field by field, lists replace. */
 export function decodeMeshConfig(input: unknown): Result<MeshConfig> {
-  const parsed = meshConfig.safeParse(input ?? {}, { reportInput: true });
+  const parsed = meshConfig.safeParse(plainProtoJson(meshConfig, input ?? {}), { reportInput: true });
   if (!parsed.success) return err(toViolations(parsed.error, [], meshConfig));
   const given = parsed.data;
   const providers = given.extensionProviders ?? [];
