@@ -5,7 +5,7 @@ import { KeySets } from './key-sets.ts';
 import { object } from './testing/view-mesh.ts';
 
 const URI = 'https://issuer.example.com/keys';
-const KEYS = '{"keys":[]}';
+const KEYS = '{"keys":[{"kty":"RSA"}]}';
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function authentication(jwtRules: readonly Record<string, string>[]): ConfigObject {
@@ -36,7 +36,7 @@ function fixture(answers: readonly (string | Error)[]) {
 
 describe('KeySets', () => {
   it('fetches what is named, once, and again after 20 minutes', async () => {
-    const { clock, asked, sets, told } = fixture([KEYS, KEYS, '{"keys":[{}]}']);
+    const { clock, asked, sets, told } = fixture([KEYS, KEYS, '{"keys":[{"kty":"EC"}]}']);
     const rule = { issuer: 'me', jwksUri: URI };
     sets.want([authentication([rule, rule, { issuer: 'own', jwks: KEYS, jwksUri: 'https://not.asked' }])]);
     sets.want([authentication([rule])]);
@@ -48,11 +48,11 @@ describe('KeySets', () => {
     expect([asked.length, told()]).toEqual([2, 1]);
     clock.advance(20 * 60_000);
     await settle();
-    expect([sets.current.get(URI), told()]).toEqual(['{"keys":[{}]}', 2]);
+    expect([sets.current.get(URI), told()]).toEqual(['{"keys":[{"kty":"EC"}]}', 2]);
   });
 
   it('asks sooner after a failure, ever later, and keeps what was good', async () => {
-    const { clock, asked, sets } = fixture([KEYS, new Error('away'), '<html>', KEYS]);
+    const { clock, asked, sets } = fixture([KEYS, new Error('away'), '{"keys":[]}', KEYS]);
     sets.want([authentication([{ issuer: 'me', jwksUri: URI }])]);
     await settle();
     clock.advance(20 * 60_000);
@@ -74,5 +74,29 @@ describe('KeySets', () => {
     await settle();
     sets.close();
     expect([clock.pending, sets.current.get(URI)]).toEqual([0, KEYS]);
+  });
+
+  it('asks an issuer without a URI where its keys are, each time', async () => {
+    const configuration = (uri: string) => JSON.stringify({ issuer: 'https://issuer.example.com/', jwks_uri: uri });
+    const { clock, asked, sets } = fixture([
+      configuration(URI),
+      KEYS,
+      configuration('https://other.example.com/keys'),
+      '{"keys":[{"kty":"EC"}]}',
+    ]);
+    sets.want([authentication([{ issuer: 'https://issuer.example.com/' }, { issuer: 'somebody@example.com' }])]);
+    await settle();
+    clock.advance(20 * 60_000);
+    await settle();
+    const discovery = 'https://issuer.example.com/.well-known/openid-configuration';
+    expect(asked).toEqual([discovery, URI, discovery, 'https://other.example.com/keys']);
+    expect([...sets.current]).toEqual([['discovery https://issuer.example.com/', '{"keys":[{"kty":"EC"}]}']]);
+  });
+
+  it.each(['<html>', '{}', '{"jwks_uri":7}', '{"jwks_uri":"file:///etc/passwd"}'])('takes no keys from %s', async (answer) => {
+    const { asked, sets } = fixture([answer]);
+    sets.want([authentication([{ issuer: 'https://issuer.example.com' }])]);
+    await settle();
+    expect([asked.length, sets.current.size]).toEqual([1, 0]);
   });
 });

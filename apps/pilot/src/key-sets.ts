@@ -1,5 +1,7 @@
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import type { ConfigObject, RequestAuthenticationSpec } from '@xebec/schemas';
+import { type KeySetSource, keySetSource } from '@xebec/translate';
+import { isWebUri } from './key-set-fetch.ts';
 
 export interface KeySetsOptions {
   readonly clock: Clock;
@@ -11,16 +13,18 @@ export interface KeySetsOptions {
 const REFRESH_MS = 20 * 60_000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
-const FETCH_TIMEOUT_MS = 5000;
-const MAX_BYTES = 1 << 20;
 
 interface Entry {
+  readonly source: KeySetSource;
   cancel: () => void;
   text?: string;
   retryMs: number;
 }
 
-/** The key sets that RequestAuthentications name by URI: fetched when first named, again every 20 minutes, sooner after a failure. */
+/**
+ * The key sets that RequestAuthentications lead to, by URI or by what their issuers say of themselves: fetched when first named, again
+ * every 20 minutes, sooner after a failure.
+ */
 export class KeySets {
   readonly #options: KeySetsOptions;
   readonly #entries = new Map<string, Entry>();
@@ -30,7 +34,7 @@ export class KeySets {
   constructor(options: KeySetsOptions) {
     this.#options = options;
   }
-  /** Texts by URI. Another map whenever one of them is another. */
+  /** Texts by the name of their source. Another map whenever one of them is another. */
   get current(): ReadonlyMap<string, string> {
     return this.#current;
   }
@@ -39,72 +43,78 @@ export class KeySets {
   }
   /** Fetches what these objects name, and forgets what none of them names any more. */
   want(config: readonly ConfigObject[]): void {
-    const uris = new Set(config.flatMap(urisOf));
-    for (const [uri, entry] of this.#entries) {
-      if (uris.has(uri)) continue;
+    const sources = new Map(config.flatMap(sourcesOf).map((source) => [source.name, source]));
+    for (const [name, entry] of this.#entries) {
+      if (sources.has(name)) continue;
       entry.cancel();
-      this.#entries.delete(uri);
+      this.#entries.delete(name);
     }
-    for (const uri of uris) if (!this.#entries.has(uri)) this.#start(uri);
+    for (const source of sources.values()) if (!this.#entries.has(source.name)) this.#start(source);
   }
   close(): void {
     this.want([]);
   }
 
-  #start(uri: string): void {
-    const entry: Entry = { cancel: () => undefined, retryMs: FIRST_RETRY_MS };
-    this.#entries.set(uri, entry);
-    void this.#load(uri, entry);
+  #start(source: KeySetSource): void {
+    const entry: Entry = { source, cancel: () => undefined, retryMs: FIRST_RETRY_MS };
+    this.#entries.set(source.name, entry);
+    void this.#load(entry);
   }
 
-  async #load(uri: string, entry: Entry): Promise<void> {
+  async #load(entry: Entry): Promise<void> {
+    const { kind, name, url } = entry.source;
+    const { fetch } = this.#options;
     let delayMs = REFRESH_MS;
     try {
-      const text = await this.#options.fetch(uri);
-      if (!isKeySet(text)) throw new Error('what it answers is no key set');
+      // Asked each time: an issuer may move its keys.
+      const text = await fetch(kind === 'discovery' ? keysUri(await fetch(url)) : url);
+      if (!isKeySet(text)) throw new Error('what it answers is no key set with a key');
       entry.retryMs = FIRST_RETRY_MS;
-      if (this.#entries.get(uri) === entry && entry.text !== text) {
+      if (this.#entries.get(name) === entry && entry.text !== text) {
         entry.text = text;
         this.#publish();
       }
     } catch (error) {
-      this.#options.logger.warn({ uri, error: errorText(error) }, 'cannot fetch key set');
+      this.#options.logger.warn({ url, error: errorText(error) }, 'cannot fetch key set');
       // Keys that were good stay: whoever signs with them need not suffer from a server that is away.
       delayMs = entry.retryMs;
       entry.retryMs = Math.min(entry.retryMs * 2, LAST_RETRY_MS);
     }
-    if (this.#entries.get(uri) === entry) entry.cancel = this.#options.clock.setTimeout(() => void this.#load(uri, entry), delayMs);
+    if (this.#entries.get(name) === entry) entry.cancel = this.#options.clock.setTimeout(() => void this.#load(entry), delayMs);
   }
 
   #publish(): void {
-    this.#current = new Map([...this.#entries].flatMap(([uri, { text }]) => (text === undefined ? [] : [[uri, text] as const])));
+    this.#current = new Map([...this.#entries].flatMap(([name, { text }]) => (text === undefined ? [] : [[name, text] as const])));
     for (const listener of this.#listeners) listener();
   }
 }
 
-/** Over HTTP and HTTPS, by Node's own client. */
-export async function fetchKeySet(uri: string): Promise<string> {
-  const response = await fetch(uri, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
-  if (response.status !== 200) throw new Error(`status ${response.status}`);
-  const text = await response.text();
-  if (text.length > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes`);
-  return text;
-}
-
-function urisOf(object: ConfigObject): string[] {
+function sourcesOf(object: ConfigObject): KeySetSource[] {
   if (object.kind !== 'RequestAuthentication') return [];
   // Objects of a kind have been checked against its schema.
   const { jwtRules } = object.spec as RequestAuthenticationSpec;
-  return (jwtRules ?? []).flatMap(({ jwks, jwksUri }) =>
-    (jwks === undefined || jwks === '') && jwksUri !== undefined && /^https?:/.test(jwksUri) ? [jwksUri] : [],
-  );
+  return (jwtRules ?? []).map(keySetSource).filter((source) => source !== undefined);
 }
 
+/** `jwks_uri` of an OpenID provider's configuration. Throws when there is none that can be fetched. */
+function keysUri(configuration: string): string {
+  const parsed = parseJson(configuration);
+  const uri = typeof parsed === 'object' && parsed !== null && 'jwks_uri' in parsed ? parsed.jwks_uri : undefined;
+  if (typeof uri !== 'string' || !isWebUri(uri)) throw new Error('the OpenID configuration has no http or https jwks_uri');
+  return uri;
+}
+
+/** One without a key would be refused by proxies, with all that stands beside it. */
 function isKeySet(text: string): boolean {
+  const parsed = parseJson(text);
+  if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed) || !Array.isArray(parsed.keys)) return false;
+  return parsed.keys.some((key: unknown) => typeof key === 'object' && key !== null && 'kty' in key);
+}
+
+function parseJson(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null && 'keys' in parsed && Array.isArray(parsed.keys);
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }

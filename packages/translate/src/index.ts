@@ -6,5 +6,6 @@ export { ALPN, METADATA_EXCHANGE, MIXER, STATS } from './extensions.ts';
 export { edsNames, type GeneratedResources, generateAll } from './generate-all.ts';
 export { type ConfigReference, type Generated, referenceTo } from './generated.ts';
 export { generateListeners, ownListeners, sharedListeners } from './listener/generate-listeners.ts';
+export { type KeySetSource, keySetSource } from './request-authentication/key-set-source.ts';
 export { generateRoutes, routeNames } from './route/generate-routes.ts';
 export { generateExtensionConfigs } from './wasm-plugin/extension-configs.ts';

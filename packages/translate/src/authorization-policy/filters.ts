@@ -30,7 +30,8 @@ const ACTIONS: readonly [AuthorizationAction, RBAC_Action][] = [
 export function authorizationFilters(snapshot: MeshSnapshot, proxy: MeshProxy): AuthorizationFilters {
   const byAction = authorizationPoliciesOf(snapshot, proxy);
   const { mesh } = snapshot;
-  const trustDomains = [mesh.trustDomain ?? 'cluster.local', ...(mesh.trustDomainAliases ?? [])];
+  // Sorted, so that the order in which aliases are written makes no other configuration.
+  const trustDomains = [mesh.trustDomain ?? 'cluster.local', ...[...new Set(mesh.trustDomainAliases ?? [])].sort()];
   const http: HttpFilter[] = [];
   const tcp: NetworkFilter[] = [];
   // On trial, a provider would still have to be asked for real: such a policy waits until it is meant.

@@ -105,7 +105,9 @@ function metadata({ key, values, notValues }: AuthorizationCondition): Attribute
     if (filter === undefined || name === undefined) return undefined;
     const matchers = given.map((value): ValueMatcher => {
       const listed = value.startsWith('[') && value.endsWith(']');
-      const text: ValueMatcher = { matchPattern: { case: 'stringMatch', value: textMatcher(listed ? value.slice(1, -1) : value) } };
+      const text: ValueMatcher = {
+        matchPattern: { case: 'stringMatch', value: textMatcher(listed ? value.replaceAll(/^[[\]]+|[[\]]+$/g, '') : value) },
+      };
       return listed ? { matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value: text } } } } : text;
     });
     const [only] = matchers;

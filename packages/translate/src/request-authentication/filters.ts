@@ -10,6 +10,7 @@ import { extension, type Fields } from '../envoy/any.ts';
 import { duration, seconds } from '../envoy/duration.ts';
 import { type ConfigReference, referenceTo } from '../generated.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
+import { keySetSource } from './key-set-source.ts';
 
 type Provider = Fields<typeof JwtProviderSchema>;
 type Requirement = Fields<typeof JwtRequirementSchema>;
@@ -102,10 +103,11 @@ function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): Pr
 function keysOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): NonNullable<Provider['jwksSourceSpecifier']> {
   const inline = (text: string) => ({ case: 'localJwks' as const, value: { specifier: { case: 'inlineString' as const, value: text } } });
   if (rule.jwks !== undefined && rule.jwks !== '') return inline(rule.jwks);
+  const source = keySetSource(rule);
+  const fetched = source === undefined ? undefined : snapshot.jwks(source.name);
+  if (fetched !== undefined) return inline(fetched);
   const uri = rule.jwksUri;
   if (uri === undefined || !URL.canParse(uri)) return inline(NO_KEYS);
-  const fetched = snapshot.jwks(uri);
-  if (fetched !== undefined) return inline(fetched);
   const url = new URL(uri);
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
   const service = sidecarScope(snapshot, proxy).service(url.hostname);

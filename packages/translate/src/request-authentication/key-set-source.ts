@@ -1,0 +1,28 @@
+import type { JwtRule } from '@xebec/schemas';
+
+/** Where the keys of a rule come from when they do not stand in it. */
+export interface KeySetSource {
+  /** By which the snapshot knows the keys that were fetched (`MeshSnapshot.jwks`). */
+  readonly name: string;
+  /** `keys`: a key set is there. `discovery`: an OpenID provider's configuration is there, whose `jwks_uri` leads to the key set. */
+  readonly kind: 'keys' | 'discovery';
+  /** http or https. */
+  readonly url: string;
+}
+
+/**
+ * The source of a rule without inline keys: its `jwksUri`, else what its issuer says of itself (OpenID Connect Discovery 1.0, section 4).
+ * Undefined for a rule with keys, and for one whose keys nobody can fetch.
+ */
+export function keySetSource(rule: Pick<JwtRule, 'issuer' | 'jwks' | 'jwksUri'>): KeySetSource | undefined {
+  if (rule.jwks !== undefined && rule.jwks !== '') return undefined;
+  const uri = rule.jwksUri ?? '';
+  if (uri !== '') return isWeb(uri) ? { name: uri, kind: 'keys', url: uri } : undefined;
+  const issuer = rule.issuer.replace(/\/$/, '');
+  if (!isWeb(issuer)) return undefined;
+  return { name: `discovery ${rule.issuer}`, kind: 'discovery', url: `${issuer}/.well-known/openid-configuration` };
+}
+
+function isWeb(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text);
+}
