@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { type Clock, errorText, type Logger, XebecError } from '@xebec/core';
 import { generateKeys, type JwtKey, jwtKeySet, type KeyRingPolicy, type RingKey, signingKey, stepKeyRing } from '@xebec/identity';
-import type { JwtKeyStore } from './jwt-key-store.ts';
+import type { KeptText } from './kept-text.ts';
 
 interface SigningKey extends RingKey {
   readonly privateKey: KeyObject;
@@ -15,13 +15,15 @@ export interface JwtKeys {
   published(): readonly JwtKey[];
   /** The same as a JWKS; empty for none. */
   jwks(): string;
+  /** Grows with each change of the published keys, also over restarts. */
+  sequence(): number;
   /** Calls back when the published keys change. */
   subscribe(listener: () => void): () => void;
   close(): void;
 }
 
 export interface JwtKeysOptions {
-  readonly store: JwtKeyStore;
+  readonly store: KeptText;
   readonly policy: KeyRingPolicy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -37,24 +39,28 @@ export function createJwtKeys(options: JwtKeysOptions): JwtKeys {
   const { store, policy, clock, logger } = options;
   const listeners = new Set<() => void>();
   let keys: readonly SigningKey[] = [];
+  let sequence = 0;
   let failure: string | undefined;
   let closed = false;
   let cancel: () => void = () => undefined;
 
   const round = async (): Promise<number> => {
     const stored = await store.load();
-    const known = stored === undefined ? [] : readKeys(stored.text, store.description);
-    const step = stepKeyRing(known, clock.now(), policy);
+    const known = stored === undefined ? { sequence: 0, keys: [] } : readKeys(stored.text, store.description);
+    const step = stepKeyRing(known.keys, clock.now(), policy);
     let next = step.keep;
+    let number = known.sequence;
     if (step.add !== undefined) next = [...next, await makeKey(step.add)];
-    if (step.add !== undefined || step.keep.length !== known.length) {
+    if (step.add !== undefined || step.keep.length !== known.keys.length) {
       // Written before it is shown to anybody: a key that is lost again would make tokens that nobody can judge.
-      if (!(await store.save(writeKeys(next), stored))) return 0;
+      number++;
+      if (!(await store.save(writeKeys(number, next), stored))) return 0;
       logger.info({ keys: next.map(({ kid }) => kid), store: store.description }, 'keys for JWT-SVIDs changed');
     }
     if (closed) return LOOK_MS;
     const before = keys.map(({ kid }) => kid).join();
     keys = next;
+    sequence = number;
     if (before !== keys.map(({ kid }) => kid).join()) for (const listener of [...listeners]) listener();
     return Math.min(LOOK_MS, Math.max(100, step.nextAt - clock.now()));
   };
@@ -80,6 +86,7 @@ export function createJwtKeys(options: JwtKeysOptions): JwtKeys {
   return {
     signing: () => signingKey(keys, clock.now()),
     published,
+    sequence: () => sequence,
     jwks: () => (keys.length === 0 ? '' : jwtKeySet(published())),
     subscribe(listener) {
       listeners.add(listener);
@@ -103,13 +110,14 @@ async function makeKey(times: Omit<RingKey, 'kid'>): Promise<SigningKey> {
   return { kid, privateKey, ...times };
 }
 
-function writeKeys(keys: readonly SigningKey[]): string {
+function writeKeys(sequence: number, keys: readonly SigningKey[]): string {
   return JSON.stringify({
+    sequence,
     keys: keys.map(({ privateKey, ...rest }) => ({ ...rest, privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }) })),
   });
 }
 
-function readKeys(text: string, where: string): SigningKey[] {
+function readKeys(text: string, where: string): { readonly sequence: number; readonly keys: readonly SigningKey[] } {
   const refused = new XebecError(
     'E_CA_STORE',
     `${where} does not hold keys for JWT-SVIDs; restore it, or delete it and all tokens with it`,
@@ -117,8 +125,9 @@ function readKeys(text: string, where: string): SigningKey[] {
   try {
     const value: unknown = JSON.parse(text);
     const keys: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'keys') : undefined;
-    if (!Array.isArray(keys) || keys.length > MAX_STORED) throw refused;
-    return keys.map((key: unknown) => {
+    const sequence: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'sequence') : undefined;
+    if (!Array.isArray(keys) || keys.length > MAX_STORED || typeof sequence !== 'number') throw refused;
+    const read = keys.map((key: unknown) => {
       const field = (name: string): unknown => (typeof key === 'object' && key !== null ? Reflect.get(key, name) : undefined);
       const [kid, pem] = [field('kid'), field('privateKey')];
       const [publishedAt, signsFrom, signsUntil] = [field('publishedAt'), field('signsFrom'), field('signsUntil')];
@@ -126,6 +135,7 @@ function readKeys(text: string, where: string): SigningKey[] {
       if (typeof publishedAt !== 'number' || typeof signsFrom !== 'number' || typeof signsUntil !== 'number') throw refused;
       return { kid, publishedAt, signsFrom, signsUntil, privateKey: createPrivateKey(pem) };
     });
+    return { sequence, keys: read };
   } catch {
     // The cause could quote key material.
     throw refused;

@@ -1,17 +1,16 @@
 import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
-import type { JwtKeyStore } from './jwt-key-store.ts';
+import type { KeptText } from './kept-text.ts';
 
-const SECRET = 'xebec-jwt-svid-keys';
-const KEY = 'keys.json';
+const KEY = 'text';
 
-/** A Secret of the control plane's namespace; its resourceVersion tells replicas of each other's writes. */
-export function secretKeyStore(config: KubeConfig, namespace: string): JwtKeyStore {
+/** A Secret; its resourceVersion tells replicas of each other's writes. */
+export function keptInSecret(config: KubeConfig, namespace: string, name: string): KeptText {
   const api = config.makeApiClient(CoreV1Api);
   return {
-    description: `Secret ${namespace}/${SECRET}`,
+    description: `Secret ${namespace}/${name}`,
     async load() {
       try {
-        const { data, metadata } = await api.readNamespacedSecret({ name: SECRET, namespace });
+        const { data, metadata } = await api.readNamespacedSecret({ name, namespace });
         const text = Buffer.from(data?.[KEY] ?? '', 'base64').toString('utf8');
         return { text, version: metadata?.resourceVersion ?? '' };
       } catch (error) {
@@ -21,13 +20,13 @@ export function secretKeyStore(config: KubeConfig, namespace: string): JwtKeySto
     },
     async save(text, previous) {
       const body = {
-        metadata: { name: SECRET, namespace, ...(previous === undefined ? {} : { resourceVersion: previous.version }) },
+        metadata: { name, namespace, ...(previous === undefined ? {} : { resourceVersion: previous.version }) },
         type: 'Opaque',
         data: { [KEY]: Buffer.from(text).toString('base64') },
       };
       try {
         if (previous === undefined) await api.createNamespacedSecret({ namespace, body });
-        else await api.replaceNamespacedSecret({ name: SECRET, namespace, body });
+        else await api.replaceNamespacedSecret({ name, namespace, body });
         return true;
       } catch (error) {
         if (statusOf(error) === 409) return false;

@@ -2,24 +2,24 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, XebecError } from '@xebec/core';
 
-/** The keys that sign tokens, as one text, and by what a change since then is noticed. */
-export interface StoredKeys {
+/** A text as it was read, and by what a change since then is noticed. */
+export interface ReadText {
   readonly text: string;
   readonly version: string;
 }
 
-/** Where the keys for JWT-SVIDs are kept, so that tokens outlive Citadel and replicas sign with the same. */
-export interface JwtKeyStore {
+/** Where a text of Citadel's is kept over restarts, for all replicas. */
+export interface KeptText {
   /** Shown in messages. */
   readonly description: string;
-  load(): Promise<StoredKeys | undefined>;
+  load(): Promise<ReadText | undefined>;
   /** False when somebody else has written since `previous` was read: load again. */
-  save(text: string, previous: StoredKeys | undefined): Promise<boolean>;
+  save(text: string, previous: ReadText | undefined): Promise<boolean>;
 }
 
-/** One process is the only writer of a directory. */
-export function directoryKeyStore(directory: string): JwtKeyStore {
-  const file = join(directory, 'jwt-svid-keys.json');
+/** A private file. One process is the only writer of a directory. */
+export function keptInDirectory(directory: string, name: string): KeptText {
+  const file = join(directory, name);
   return {
     description: `file ${file}`,
     async load() {
@@ -27,7 +27,7 @@ export function directoryKeyStore(directory: string): JwtKeyStore {
         return { text: await readFile(file, 'utf8'), version: '' };
       } catch (error) {
         if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-        throw new XebecError('E_CA_STORE', `the keys for JWT-SVIDs cannot be read from ${file}: ${errorText(error)}`);
+        throw new XebecError('E_CA_STORE', `${file} cannot be read: ${errorText(error)}`);
       }
     },
     async save(text) {
