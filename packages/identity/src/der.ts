@@ -32,6 +32,7 @@ export const TAG = {
 const MAX_DEPTH = 24;
 const MAX_NODES = 4096;
 const NO_CHILDREN: readonly DerNode[] = [];
+const ZERO = Uint8Array.of(0);
 
 export function derError(message: string): XebecError {
   return new XebecError('E_DER', message);
@@ -181,16 +182,21 @@ export function readTime(node: DerNode): number {
   return time;
 }
 
+/** One element, its content in parts. Written in one piece: certificates are made of some thirty. */
 export function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const head = [tag];
-  if (length < 0x80) head.push(length);
-  else {
-    const octets: number[] = [];
-    for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest & 0xff);
-    head.push(0x80 | octets.length, ...octets);
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const lengthBytes = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : length < 0x100_0000 ? 3 : 4;
+  let at = 2 + lengthBytes;
+  const bytes = new Uint8Array(at + length);
+  bytes[0] = tag;
+  bytes[1] = lengthBytes === 0 ? length : 0x80 | lengthBytes;
+  for (let i = 0, rest = length; i < lengthBytes; i++, rest = Math.floor(rest / 256)) bytes[1 + lengthBytes - i] = rest & 0xff;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
   }
-  return Buffer.concat([Uint8Array.from(head), ...parts]);
+  return bytes;
 }
 
 export const sequence = (...parts: readonly Uint8Array[]): Uint8Array => der(TAG.sequence, ...parts);
@@ -212,16 +218,23 @@ export function unsignedInteger(bytes: Uint8Array): Uint8Array {
   while (start < bytes.length - 1 && bytes[start] === 0) start++;
   const trimmed = bytes.subarray(start);
   const pad = (trimmed[0] ?? 0) >= 0x80 || trimmed.length === 0;
-  return der(TAG.integer, pad ? Uint8Array.of(0) : new Uint8Array(), trimmed);
+  return pad ? der(TAG.integer, ZERO, trimmed) : der(TAG.integer, trimmed);
 }
 
 export function bitString(bytes: Uint8Array, unusedBits = 0): Uint8Array {
-  return der(TAG.bitString, Uint8Array.of(unusedBits), bytes);
+  return der(TAG.bitString, unusedBits === 0 ? ZERO : Uint8Array.of(unusedBits), bytes);
 }
 
 /** RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime after. Milliseconds are cut off. */
 export function time(ms: number): Uint8Array {
-  const digits = new Date(ms).toISOString().replaceAll(/[-:T]|\.\d+/g, '');
-  const late = Number(digits.slice(0, 4)) >= 2050;
-  return der(late ? TAG.generalizedTime : TAG.utcTime, Buffer.from(late ? digits : digits.slice(2), 'latin1'));
+  const date = new Date(ms);
+  const year = date.getUTCFullYear();
+  const parts = [date.getUTCMonth() + 1, date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+  let digits = year >= 2050 ? String(year).padStart(4, '0') : twoDigits(year % 100);
+  for (const part of parts) digits += twoDigits(part);
+  return der(year >= 2050 ? TAG.generalizedTime : TAG.utcTime, Buffer.from(`${digits}Z`, 'latin1'));
+}
+
+function twoDigits(value: number): string {
+  return value < 10 ? `0${value}` : String(value);
 }

@@ -61,6 +61,11 @@ export function signatureAlgorithm(key: KeyObject): Uint8Array {
   return algorithm.nullParameters ? sequence(oid(algorithm.oid), der(TAG.null)) : sequence(oid(algorithm.oid));
 }
 
+/** The digest that goes with a key's signatures, null for Ed25519, which has its own. */
+export function hashOf(key: KeyObject): string | null {
+  return algorithmFor(key).hash;
+}
+
 export function signBytes(bytes: Uint8Array, privateKey: KeyObject): Uint8Array {
   return sign(algorithmFor(privateKey).hash, bytes, privateKey);
 }

@@ -35,11 +35,12 @@ export function decodePem(text: string, label: string): Result<Uint8Array[], Ref
   return ok(blocks);
 }
 
+const LINE = 64;
+
 /** One PEM block with 64 characters a line and a newline at the end. */
 export function encodePem(label: string, bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+  let lines = '';
+  for (let at = 0; at < text.length; at += LINE) lines += `${text.slice(at, at + LINE)}\n`;
+  return `-----BEGIN ${label}-----\n${lines}-----END ${label}-----\n`;
 }

@@ -1,5 +1,5 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { signatureAlgorithm, signBytes } from './keys.ts';
+import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { hashOf, signatureAlgorithm } from './keys.ts';
 
 /** Something that signs as a CA: a key in this process, in a hardware module or in a service. The key itself never shows. */
 export interface Signer {
@@ -16,10 +16,11 @@ export interface LocalSigner extends Signer {
 }
 
 export function localSigner(privateKey: KeyObject): LocalSigner {
+  const hash = hashOf(privateKey);
   return {
     publicKey: createPublicKey(privateKey),
     algorithm: signatureAlgorithm(privateKey),
-    sign: (bytes) => signBytes(bytes, privateKey),
+    sign: (bytes) => sign(hash, bytes, privateKey),
   };
 }
 
