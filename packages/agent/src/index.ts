@@ -12,6 +12,14 @@ export {
 export { type ClockWatch, createClockWatch } from './clock-watch.ts';
 export { type DrainPolicy, drained, drainPolicy } from './drain-policy.ts';
 export { type EnvoyProcess, type EnvoyProcessOptions, runEnvoy } from './envoy-process.ts';
+export {
+  authoritiesOfMesh,
+  createFederation,
+  type FederatedBundle,
+  type Federation,
+  type TrustAuthority,
+} from './federation/federation.ts';
+export { checkBundleUrl, type EndpointProfile, fetchBundle } from './federation/fetch-bundle.ts';
 export { peerIdentity } from './peer-identity.ts';
 export { adminReadiness, type DataPlaneReadiness } from './readiness.ts';
 export { createSdsServer, type SdsServer } from './sds-server.ts';

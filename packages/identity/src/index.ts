@@ -9,6 +9,7 @@ export {
   type RootTemplate,
 } from './authority.ts';
 export { type BundleDocument, MAX_BUNDLE_BYTES, parseBundle, renderBundle } from './bundle/bundle-document.ts';
+export { type BundleFollower, type BundleFollowerOptions, type FetchBundle, followBundle } from './bundle/bundle-follower.ts';
 export { type Certificate, certificatePem, parseCertificate, parseCertificates } from './certificate.ts';
 export { type CertificateBody, signCertificate } from './certificate-body.ts';
 export { type CertificateRequest, createCsr, MAX_CSR_BYTES, parseCsr } from './csr.ts';
