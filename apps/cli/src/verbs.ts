@@ -1,5 +1,6 @@
 import { addAnalyze } from './analyze/command.ts';
 import { addApply } from './apply/command.ts';
+import { addCa } from './ca/command.ts';
 import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
@@ -18,6 +19,7 @@ export const verbs: readonly Verb[] = [
   addWait,
   addProxyStatus,
   addProxyConfig,
+  addCa,
   addXds,
   addExplain,
   addVersion,

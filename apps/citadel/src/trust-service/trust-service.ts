@@ -46,7 +46,9 @@ interface Follower {
   readonly call: Call;
   key?: string;
   leafRoot: string;
+  /** When it was told last to renew, and towards which root. */
   orderedAt: number;
+  orderedTo: string;
 }
 
 export interface TrustService {
@@ -80,8 +82,9 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
     const [anchor] = anchors;
     if (anchor === undefined || follower.leafRoot === '' || anchors.includes(follower.leafRoot)) return undefined;
     const now = clock.monotonic();
-    if (now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
+    if (follower.orderedTo === anchor && now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
     follower.orderedAt = now;
+    follower.orderedTo = anchor;
     const spread = options.renewWithinMs ?? 0;
     const withinMs = spread > 0 ? spread : Math.min(300_000, followers.size * RENEWAL_MS);
     return { withinMs, reason: 'the mesh goes over to another root', wantedRootFingerprint: Buffer.from(anchor, 'hex') };
@@ -119,7 +122,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
       throw new CallRefused(status.RESOURCE_EXHAUSTED, `too many agents follow the trust of ${id}`);
     }
     if (call.cancelled || call.destroyed) return;
-    const follower: Follower = { identity: id, call, leafRoot: '', orderedAt: -Infinity };
+    const follower: Follower = { identity: id, call, leafRoot: '', orderedAt: -Infinity, orderedTo: '' };
     followers.add(follower);
     perIdentity.set(id, count + 1);
     const limit = createRateLimit(20, 100);
