@@ -26,6 +26,7 @@ import type { HttpFilterDefinition } from './http-filter.ts';
 import { connectionLimitDefinition } from './network/connection-limit/config.ts';
 import { directResponseDefinition } from './network/direct-response/config.ts';
 import { echoDefinition } from './network/echo/config.ts';
+import { networkExtAuthzDefinition } from './network/ext-authz/config.ts';
 import { tcpStatsDefinition } from './network/istio-stats/config.ts';
 import { networkLocalRateLimitDefinition } from './network/local-ratelimit/config.ts';
 import { tcpMetadataExchangeDefinition } from './network/metadata-exchange/config.ts';
@@ -66,6 +67,7 @@ export const networkFilterDefinitions: readonly NetworkFilterDefinition[] = [
   connectionLimitDefinition,
   directResponseDefinition,
   echoDefinition,
+  networkExtAuthzDefinition,
   tcpStatsDefinition,
   networkLocalRateLimitDefinition,
   tcpMetadataExchangeDefinition,
