@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
-import { type CertificateManager, peerIdentity } from '@xebec/agent';
+import { type CertificateManager, ownRoots, peerIdentity } from '@xebec/agent';
 import { ApiError, type KubernetesApi } from '@xebec/config';
 import { type Clock, XebecError } from '@xebec/core';
 
@@ -70,7 +70,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticate
     }
   };
   return async (call) => {
-    const rootPem = certificates.current()?.rootPem;
+    // While a root rotation goes on callers show certificates of both roots.
+    const rootPem = certificates.current() === undefined ? undefined : ownRoots(certificates.trust).join('');
     const peer =
       rootPem === undefined ? undefined : peerIdentity(call.getAuthContext(), { trustDomain: options.trustDomain, rootPem }, clock.now());
     if (peer?.ok === true) return workloadOf(peer.value.path);

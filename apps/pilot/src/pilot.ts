@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
-import { certificateClient, createCertificateManager, serverCredentials } from '@xebec/agent';
+import { ownRoots, serverCredentials, startIdentity } from '@xebec/agent';
 import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
@@ -123,17 +123,19 @@ function serveSecurely(
   createServer: () => Server,
 ): SecureServer {
   const address = hostPortOption(options, 'secureGrpcAddr');
-  const certificates = createCertificateManager({
-    signCsr: certificateClient({
-      caAddress: options['caAddr'] ?? '',
-      tokenFile: options['caTokenFile'] ?? '',
-      rootFile: options['caRootFile'] ?? '',
-      serverName: 'istio-citadel.istio-system.svc',
-    }),
+  const identity = startIdentity({
+    caAddress: options['caAddr'] ?? '',
+    tokenFile: options['caTokenFile'] ?? '',
+    rootFile: options['caRootFile'] ?? '',
+    serverName: 'istio-citadel.istio-system.svc',
+    instance: process.env['POD_NAME'] ?? hostname(),
     clock: systemClock,
     random: systemRandom,
     logger,
   });
+  const { certificates } = identity;
+  // A root rotation waits for this server as for every workload.
+  identity.follow([]);
   const trustDomain = options['trustDomain'] ?? 'cluster.local';
   const authenticate = createAuthenticator({ kubernetes, certificates, trustDomain, clock: systemClock });
   const server = createServer();
@@ -156,10 +158,10 @@ function serveSecurely(
       },
     );
   return {
-    rootPem: () => [certificates.current()?.rootPem ?? []].flat(),
+    rootPem: () => ownRoots(certificates.trust),
     byToken: (token) => callerOfToken(authenticate, token),
     close: async () => {
-      certificates.close();
+      identity.close();
       await shutdown(server);
     },
   };

@@ -29,28 +29,36 @@ export function caBundlePatch(
 export interface CaBundleOptions {
   readonly api: KubernetesApi;
   readonly service: { readonly name: string; readonly namespace: string };
-  /** PEM roots by which the API server is to judge this webhook. */
+  /** PEM roots by which the API server is to judge this webhook, at first. */
   readonly rootPem: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
+export interface CaBundle {
+  /** Writes other roots from now on; resolves to whether every configuration has them. */
+  update(rootPem: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
 /** Keeps the CA bundle of the webhook configurations right, also when somebody applies them anew. */
-export function keepCaBundle(options: CaBundleOptions): { close(): Promise<void> } {
+export function keepCaBundle(options: CaBundleOptions): CaBundle {
   const { api, logger, service } = options;
-  const caBundle = Buffer.from(options.rootPem).toString('base64');
+  let caBundle = Buffer.from(options.rootPem).toString('base64');
   const stop = new AbortController();
-  const repair = async (path: string, configuration: Readonly<Record<string, unknown>>): Promise<void> => {
+  const repair = async (path: string, configuration: Readonly<Record<string, unknown>>): Promise<boolean> => {
     const metadata = configuration['metadata'];
     const name = typeof metadata === 'object' && metadata !== null && 'name' in metadata ? String(metadata.name) : '';
     const patch = caBundlePatch(configuration, service, caBundle);
-    if (patch.length === 0) return;
+    if (patch.length === 0) return true;
     try {
       await api.send('PATCH', `${path}/${name}`, patch, stop.signal, 'application/json-patch+json');
       logger.info({ configuration: name }, 'CA bundle written');
+      return true;
     } catch (error) {
       if (!stop.signal.aborted) logger.warn({ configuration: name }, `CA bundle not written: ${errorText(error)}`);
+      return false;
     }
   };
   const reflectors = PATHS.map((path) =>
@@ -68,6 +76,16 @@ export function keepCaBundle(options: CaBundleOptions): { close(): Promise<void>
     }),
   );
   return {
+    update: async (rootPem) => {
+      caBundle = Buffer.from(rootPem).toString('base64');
+      const written: boolean[] = [];
+      for (const path of PATHS) {
+        const list: unknown = await api.get(path, stop.signal).catch(() => undefined);
+        const items = typeof list === 'object' && list !== null && 'items' in list && Array.isArray(list.items) ? list.items : undefined;
+        written.push(items !== undefined, ...(await Promise.all((items ?? []).map((item) => repair(path, item)))));
+      }
+      return written.every((done) => done);
+    },
     close: async () => {
       stop.abort();
       await Promise.all(reflectors.map((reflector) => reflector.close()));

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { certificateClient, createCertificateManager, keepFresh, liveTlsOptions } from '@xebec/agent';
+import { hostname } from 'node:os';
+import { keepFresh, liveTlsOptions, startIdentity } from '@xebec/agent';
 import type { ConfigSource, KubernetesApi } from '@xebec/config';
 import { type Logger, systemClock, systemRandom } from '@xebec/core';
 import type { HealthServer, HostPort } from '@xebec/daemon';
@@ -8,6 +9,7 @@ import { decodeMeshConfig } from '@xebec/schemas';
 import { parse } from 'yaml';
 import type { GalleyMetrics } from '../metrics.ts';
 import type { AdmissionRequest } from './admission.ts';
+import { apiServerTrust } from './api-server-trust.ts';
 import { keepCaBundle } from './ca-bundle.ts';
 import { injectSidecar } from './inject.ts';
 import { createWebhookServer } from './server.ts';
@@ -31,19 +33,19 @@ const SERVICE = { name: 'istio-galley', namespace: 'istio-system' };
 /** Serves the webhooks as soon as citadel has given a certificate; distribution does not wait for that. */
 export function startWebhooks(options: WebhookOptions): { close(): Promise<void> } {
   const { api, health, logger, metrics } = options;
-  const certificates = createCertificateManager({
-    signCsr: certificateClient({
-      caAddress: options.caAddress,
-      tokenFile: options.tokenFile,
-      rootFile: options.rootFile,
-      serverName: 'istio-citadel.istio-system.svc',
-    }),
+  const identity = startIdentity({
+    caAddress: options.caAddress,
+    tokenFile: options.tokenFile,
+    rootFile: options.rootFile,
+    serverName: 'istio-citadel.istio-system.svc',
+    instance: process.env['POD_NAME'] ?? hostname(),
     clock: systemClock,
     random: systemRandom,
     logger,
   });
   const stop = new AbortController();
-  const closers: (() => Promise<void> | void)[] = [() => certificates.close(), () => stop.abort()];
+  const { certificates } = identity;
+  const closers: (() => Promise<void> | void)[] = [() => identity.close(), () => stop.abort()];
   let missing: string | undefined = 'no certificate yet';
   health.addReadiness('webhooks', () => missing);
 
@@ -71,6 +73,8 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
     closers.push(() => server.closeIdleConnections());
     const bundle = keepCaBundle({ api, service: SERVICE, rootPem: certificate.rootPem, clock: systemClock, random: systemRandom, logger });
     closers.push(() => bundle.close());
+    // What the API server trusts of us is told to the CA only when it is written: a root rotation waits for that.
+    identity.follow([apiServerTrust(certificates, bundle, systemClock)]);
     missing = undefined;
     logger.info({ webhookAddr: `${options.address.host}:${options.address.port}` }, 'serving webhooks');
   };
