@@ -47,6 +47,7 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
   let stream: ClientDuplexStream<TrustReport, TrustInstruction> | undefined;
   let connected = false;
   let closed = false;
+  let tries = 0;
   let away: string | undefined;
   let cancelRetry: () => void = () => undefined;
   let lastReport = '';
@@ -92,8 +93,11 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
       retry(UNIMPLEMENTED_RETRY_MS);
       return;
     }
-    if (away === undefined) logger.warn({ code: error.code }, `the trust stream broke, trying on: ${error.details}`);
-    away = error.details;
+    // The CA ends streams now and then, to be shown who is there: one that is open again at once is no news.
+    if (++tries > 1 && away === undefined) {
+      logger.warn({ code: error.code }, `the trust stream broke, trying on: ${error.details}`);
+      away = error.details;
+    }
     retry(backoff.nextMs());
   };
   const open = async () => {
@@ -131,6 +135,7 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
     };
     opened.on('data', (instruction: TrustInstruction) => {
       connected = true;
+      tries = 0;
       if (away !== undefined) logger.info({}, 'the trust stream is open again');
       away = undefined;
       follow(instruction);
