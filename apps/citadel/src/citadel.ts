@@ -6,6 +6,7 @@ import { Backoff, errorText, type Logger, systemClock, systemRandom, XebecError 
 import { type DaemonContext, type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import {
   certificateChain,
+  certificatePem,
   issueLeaf,
   KEY_TYPES,
   type KeyType,
@@ -16,6 +17,7 @@ import {
   unwrap,
 } from '@xebec/identity';
 import { IstioCertificateService } from '@xebec/protos/istio/v1/auth/ca';
+import { JwtSvidService } from '@xebec/protos/xebec/identity/v1/jwt_svid';
 import { TrustService } from '@xebec/protos/xebec/identity/v1/trust';
 import { serviceDefinition } from '@xebec/rpc';
 import type { Authenticator } from './authenticator.ts';
@@ -31,7 +33,14 @@ import { type ControlDesk, createDirectoryDesk } from './control/control-desk.ts
 import { runControl } from './control/run-control.ts';
 import type { DistributedTrust, Distribution } from './distribution/config-maps.ts';
 import { defaultDnsNames, mergeDnsNames, parseDnsNames } from './dns-names.ts';
+import { serveBundle } from './federation/bundle-endpoint.ts';
+import type { MeshText } from './federation/mesh-trust.ts';
+import { bundleEndpointSettings, FEDERATION_OPTIONS, otherBundles, runFederation } from './federation/run-federation.ts';
 import { createAuthorityIssuer } from './issuing/issuer.ts';
+import { createJwtKeys } from './jwt-svid/jwt-keys.ts';
+import { JWT_SVID_OPTIONS, jwtSvidSettings } from './jwt-svid/jwt-svid-options.ts';
+import { jwtSvidService } from './jwt-svid/jwt-svid-service.ts';
+import { type KeptText, keptInDirectory } from './jwt-svid/kept-text.ts';
 import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
@@ -62,6 +71,8 @@ export const citadel: DaemonSpec = {
     { flags: '--root-cert-ttl-s <seconds>', description: 'life of a new self-signed root', default: '315360000' },
     { flags: '--root-key-type <type>', description: KEY_TYPES.join(', '), default: 'rsa-2048' },
     { flags: '--max-requests-per-second <n>', description: 'certificate requests answered per second', default: '5000' },
+    ...JWT_SVID_OPTIONS,
+    ...FEDERATION_OPTIONS,
   ],
   start,
 };
@@ -117,10 +128,51 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       issued: (caller, certificate) => keeper.issued(caller.id, certificate),
     }),
   );
-  const trustService = createTrustService({ keeper, trustDomain, authenticate, clock: systemClock, logger });
+  const jwtSvids = jwtSvidSettings(options);
+  const jwtKeys = createJwtKeys({ store: platform.keep('xebec-jwt-svid-keys'), policy: jwtSvids.policy, clock: systemClock, logger });
+  server.addService(
+    serviceDefinition(JwtSvidService),
+    jwtSvidService({
+      keys: jwtKeys,
+      authenticate,
+      ...jwtSvids,
+      rateLimit: createRateLimit(perSecond, perSecond * 2),
+      clock: systemClock,
+      logger,
+    }),
+  );
+  const federation = await runFederation({
+    flags: options,
+    trustDomain,
+    ...(platform.meshConfigMap === undefined ? {} : { meshConfigMap: platform.meshConfigMap }),
+    kept: platform.keep('xebec-federated-bundles'),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  const bundleEndpoint = bundleEndpointSettings(options);
+  const ownBundle = () => {
+    const bundle = keeper.view()?.bundle;
+    return bundle === undefined
+      ? undefined
+      : { roots: bundle.roots, jwtKeys: jwtKeys.published(), sequence: bundle.version + jwtKeys.sequence() };
+  };
+  const trustService = createTrustService({
+    keeper,
+    trustDomain,
+    authenticate,
+    others: () => ({ jwtKeys: jwtKeys.jwks(), bundles: otherBundles(federation, ownBundle(), jwtKeys.jwks()) }),
+    clock: systemClock,
+    logger,
+  });
+  const closers: (() => void | Promise<void>)[] = [
+    jwtKeys.subscribe(() => trustService.publish()),
+    federation.subscribe(() => trustService.publish()),
+    () => jwtKeys.close(),
+    () => federation.close(),
+  ];
   server.addService(serviceDefinition(TrustService), trustService.implementation);
 
-  const closers: (() => void | Promise<void>)[] = [];
   const serve = async () => {
     const first = await openWithRetry(keeper, platform.store, logger, signal);
     if (first === undefined) return;
@@ -149,11 +201,27 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     );
     if (signal.aborted) return;
     serving = true;
+    if (bundleEndpoint !== undefined) {
+      const { address: at, files, refreshHintMs } = bundleEndpoint;
+      const endpoint = await serveBundle({
+        ...at,
+        identity: files === undefined ? { profile: 'https_spiffe', certificates: manager } : { profile: 'https_web', ...files },
+        bundle: () => {
+          const bundle = ownBundle();
+          return bundle === undefined ? undefined : { ...bundle, refreshHintMs };
+        },
+        logger,
+      });
+      closers.push(() => endpoint.close());
+      logger.info({ bundlePort: endpoint.port, profile: files === undefined ? 'https_spiffe' : 'https_web' }, 'serving the trust bundle');
+    }
     const distribution = platform.distribute(first.bundle, logger);
     let signer = first.rotation.active;
     const follow = (view: KeeperView) => {
       distribution.update(view.bundle);
       showExpiry(metrics, view);
+      const domain = { trustDomain, roots: view.bundle.roots.map(certificatePem), jwtKeys: '' };
+      manager.trust.set('trust-stream', { bundleVersion: BigInt(view.bundle.version), domains: [domain], crls: [] });
       if (view.rotation.active !== signer) manager.renew('the mesh goes over to another root', 0);
       signer = view.rotation.active;
     };
@@ -172,7 +240,9 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       clock: systemClock,
       logger,
     });
+    const presence = platform.followPresence?.(keeper);
     closers.push(
+      () => presence?.close(),
       () => control.close(),
       () => pluggedIn.close(),
       unfollow,
@@ -204,7 +274,13 @@ interface Platform {
   readonly authenticators: readonly Authenticator[];
   readonly impersonate?: Impersonate;
   readonly desk: ControlDesk;
+  /** A private place for a text of that name. */
+  keep(name: string): KeptText;
+  /** MeshConfig of the cluster. */
+  readonly meshConfigMap?: MeshText;
   distribute(first: DistributedTrust, logger: Logger): Distribution;
+  /** Finds out who has gone for good. */
+  followPresence?(keeper: RootKeeper): { close(): void };
   close(): Promise<void>;
 }
 
@@ -227,6 +303,7 @@ async function openPlatform(
     return {
       store: createDirectoryStore(directory),
       desk: createDirectoryDesk(directory),
+      keep: (name) => keptInDirectory(directory, `${name}.json`),
       authenticators: oidc,
       distribute: () => nothing,
       close: nothing.close,
@@ -237,8 +314,11 @@ async function openPlatform(
   // Loaded only here: the client costs half a second, which the standalone CA need not spend.
   const { createSecretStore, loadKubeConfig } = await import('./kubernetes.ts');
   const { distributeTrust } = await import('./distribution/config-maps.ts');
+  const { followPresence } = await import('./rotation/presence.ts');
   const { createConfigMapDesk } = await import('./control/config-map-desk.ts');
   const { createTokenReviewAuthenticator } = await import('./authenticators/token-review.ts');
+  const { keptInSecret } = await import('./jwt-svid/kept-in-secret.ts');
+  const { meshConfigMap } = await import('./federation/mesh-config-map.ts');
   const { watchPods } = await import('./authenticators/pod-directory.ts');
   const config = loadKubeConfig(kubeconfig, process.env);
   const ownSecret = process.env['USE_CACERTS_FOR_SELF_SIGNED_CA'] === 'true' ? 'cacerts' : undefined;
@@ -249,6 +329,9 @@ async function openPlatform(
     authenticators: [...oidc, createTokenReviewAuthenticator({ config, audience, trustDomain })],
     ...(pods === undefined ? {} : { impersonate: createImpersonation({ trustedAccounts, pods, trustDomain }) }),
     desk: createConfigMapDesk(config, namespace),
+    followPresence: (keeper) => followPresence({ config, keeper, clock: systemClock, logger }),
+    keep: (name) => (directory === undefined ? keptInSecret(config, namespace, name) : keptInDirectory(directory, `${name}.json`)),
+    meshConfigMap: meshConfigMap(config, namespace),
     distribute: (first, ownLogger) => distributeTrust({ config, clock: systemClock, random: systemRandom, logger: ownLogger }, first),
     close: async () => pods?.close(),
   };
