@@ -28,7 +28,7 @@ export function tcpProxy(
   return extension('envoy.filters.network.tcp_proxy', TcpProxySchema, {
     statPrefix: options.statPrefix ?? first,
     clusterSpecifier:
-      used.length <= 1
+      destinations.length <= 1 || used.length === 0
         ? { case: 'cluster', value: first }
         : {
             case: 'weightedClusters',
