@@ -14,6 +14,8 @@ export interface Instance {
   /** Its clock minus ours. */
   readonly clockOffsetMs: number;
   readonly error: string;
+  /** Whether it was seen to be a pod; undefined before anybody looked. */
+  readonly pod?: boolean;
 }
 
 /** A certificate that nobody has reported to use: its holder may be an agent that does not report. */
@@ -93,10 +95,15 @@ export class Ledger {
   reported(instance: Instance): boolean {
     const key = instanceKey(instance.identity, instance.instance);
     if (!this.#instances.has(key) && this.#instances.size >= MAX_INSTANCES) return false;
-    this.#instances.set(key, instance);
+    const pod = this.#instances.get(key)?.pod;
+    this.#instances.set(key, pod === undefined ? instance : { ...instance, pod });
     // Only its own identity's leaf can be claimed.
     if (this.#leaves.get(instance.leafSerial)?.identity === instance.identity) this.#leaves.delete(instance.leafSerial);
     return true;
+  }
+  seen(key: string, pod: boolean): void {
+    const known = this.#instances.get(key);
+    if (known !== undefined) this.#instances.set(key, { ...known, pod });
   }
   gone(key: string): void {
     if (!this.#connected.has(key)) this.#instances.delete(key);
