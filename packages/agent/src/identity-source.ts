@@ -9,6 +9,7 @@ import { goDurationMs } from './go-duration.ts';
 import type { FileSecrets } from './secrets/file-secrets.ts';
 import type { TrustConsumer } from './trust-consumers.ts';
 import type { TrustStream } from './trust-stream.ts';
+import type { SignJwtSvid } from './workload-api/jwt-svid-client.ts';
 import { startIdentity } from './workload-identity.ts';
 
 /** Where the workload's certificate comes from, and which sockets stand for it. */
@@ -21,6 +22,8 @@ export interface IdentitySource {
   /** Another server (SPIRE's agent) has the socket of identity. */
   readonly foreign: boolean;
   readonly clockWatch: ClockWatch | undefined;
+  /** Rejects where no CA of ours is asked. */
+  readonly signJwtSvid: SignJwtSvid;
   /** Undefined where no CA of ours is asked. */
   follow(consumers: readonly TrustConsumer[]): TrustStream | undefined;
   close(): void;
@@ -64,7 +67,14 @@ export async function openIdentity(options: {
     throw new XebecError('E_ENV', `WORKLOAD_IDENTITY_SOCKET_FILE wants the name of a file in ${SOCKET_DIRECTORY}, but got "${name}"`);
   const socket = `${SOCKET_DIRECTORY}/${name}`;
   const trustDomain = env['TRUST_DOMAIN'] ?? 'cluster.local';
-  const base = { socketToServe: socket, socketOfIdentity: socket, foreign: false, clockWatch: undefined, follow: () => undefined };
+  const base = {
+    socketToServe: socket,
+    socketOfIdentity: socket,
+    foreign: false,
+    clockWatch: undefined,
+    follow: () => undefined,
+    signJwtSvid: noTokens,
+  };
   if (await isServed(inCwd(socket))) {
     logger.info({ socket }, 'another SDS server serves the workload certificates; this agent serves files alone');
     return { ...base, certificates: foreignIdentity(), socketToServe: FILES_SOCKET, foreign: true, close: () => undefined };
@@ -98,10 +108,13 @@ export async function openIdentity(options: {
     ...base,
     certificates: identity.certificates,
     clockWatch: identity.clockWatch,
+    signJwtSvid: identity.signJwtSvid,
     follow: (consumers) => identity.follow(consumers),
     close: () => identity.close(),
   };
 }
+
+const noTokens: SignJwtSvid = () => Promise.reject(new XebecError('E_CA_REQUEST', 'no CA is asked here, so there are no JWT-SVIDs'));
 
 /** Files count when they are all there; with FILE_MOUNTED_CERTS they are waited for. Those that OUTPUT_CERTS writes are our own. */
 function mountedFiles(env: NodeJS.ProcessEnv, inCwd: (path: string) => string): IdentityFiles | undefined {

@@ -15,6 +15,7 @@ import { createSdsServer } from './sds-server.ts';
 import { createFileSecrets } from './secrets/file-secrets.ts';
 import { createStatusServer } from './status-server.ts';
 import { ownRoots } from './trust-store.ts';
+import { startWorkloadApi, WORKLOAD_API_SOCKET, workloadApiSettings } from './workload-api/start-workload-api.ts';
 
 export interface AgentOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -90,6 +91,20 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     closers.push(() => sds.close());
     const trustStream = identity.follow([sds.consumer]);
+    const workloadApi = identity.foreign ? undefined : workloadApiSettings(env);
+    if (workloadApi !== undefined) {
+      const api = await startWorkloadApi({
+        ...workloadApi,
+        socketPath: workloadApi.socketPath ?? inCwd(WORKLOAD_API_SOCKET),
+        podNetworks: node.metadata['INTERCEPTION_MODE'] !== 'NONE',
+        certificates,
+        trust: certificates.trust,
+        signJwtSvid: identity.signJwtSvid,
+        clock,
+        logger,
+      });
+      closers.push(() => api.close());
+    }
     const outputDirectory = textOf(env['OUTPUT_CERTS']);
     if (outputDirectory !== undefined) closers.push(outputCertificates(inCwd(outputDirectory), certificates, logger));
     const pilotAddress = textOf(proxyConfig['discoveryAddress']) ?? env['XEBEC_PILOT_ADDR'] ?? 'istio-pilot.istio-system.svc:15012';

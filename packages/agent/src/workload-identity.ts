@@ -6,6 +6,7 @@ import { type ClockWatch, createClockWatch } from './clock-watch.ts';
 import type { TrustConsumer } from './trust-consumers.ts';
 import { createTrustStore, ownRoots } from './trust-store.ts';
 import { followTrust, type TrustStream } from './trust-stream.ts';
+import { jwtSvidClient, type SignJwtSvid } from './workload-api/jwt-svid-client.ts';
 
 export interface WorkloadIdentityOptions
   extends Omit<CaConnectionOptions, 'moreRoots' | 'clientCertificate'>,
@@ -21,6 +22,7 @@ export interface WorkloadIdentityOptions
 export interface WorkloadIdentity {
   readonly certificates: CertificateManager;
   readonly clockWatch: ClockWatch;
+  readonly signJwtSvid: SignJwtSvid;
   /** Reports to the CA what these use; call once, when they are there. A server that uses both itself has none. */
   follow(consumers: readonly TrustConsumer[]): TrustStream;
   close(): void;
@@ -43,6 +45,7 @@ export function startIdentity(options: WorkloadIdentityOptions): WorkloadIdentit
   return {
     certificates: manager,
     clockWatch,
+    signJwtSvid: jwtSvidClient(connection),
     follow(consumers) {
       const stream = followTrust({
         connection,
