@@ -53,6 +53,12 @@ export interface Mesh {
   remove(kind: string, namespace: string, name: string): Promise<void>;
   /** MeshConfig over the suite's own. */
   meshConfig(more: object): Promise<void>;
+  /** One more pilot or citadel beside the mesh's own; resolves when it is ready. */
+  startBeside(
+    daemon: 'pilot' | 'citadel',
+    env: NodeJS.ProcessEnv,
+    flags?: readonly string[],
+  ): Promise<{ readonly grpc: number; readonly http: number }>;
   output(): string;
   close(): Promise<void>;
 }
@@ -72,7 +78,13 @@ export async function startMesh(): Promise<Mesh> {
     const api = createApiServer();
     closers.push(() => api.close());
     await api.start();
-    return { ...(await startControlPlane(api, networks, directory, closers)), close };
+    let last: Promise<void> = Promise.resolve();
+    // One at a time: manifests travel through one file.
+    const apply = (manifests: readonly object[]) => {
+      last = last.catch(() => undefined).then(() => api.apply(manifests));
+      return last;
+    };
+    return { ...(await startControlPlane({ ...api, apply }, networks, directory, closers)), close };
   } catch (error) {
     await close();
     throw error;
@@ -103,13 +115,24 @@ async function startControlPlane(
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio', namespace: 'istio-system' }, data: { mesh: JSON.stringify(mesh) } },
     ]);
   };
+  await api.kubectl('apply', '-f', join(import.meta.dirname, '../../deploy/crds'));
+  await api.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=20s');
   await api.apply([control('istio-system'), control('shop'), control('other')]);
   await meshConfig({});
   const citadelHttp = await freePort();
-  const citadel = startDaemon('citadel', [
-    ...['--kubeconfig', api.kubeconfig, '--grpc-addr', `${host}:${ports.citadel}`, '--http-addr', `${host}:${citadelHttp}`],
-    ...['--root-key-type', 'ecdsa-p256'],
-  ]);
+  const citadelFlags = (grpc: number, http: number) => [
+    ...[
+      '--kubeconfig',
+      api.kubeconfig,
+      '--grpc-addr',
+      `${host}:${grpc}`,
+      '--http-addr',
+      `${host}:${http}`,
+      '--root-key-type',
+      'ecdsa-p256',
+    ],
+  ];
+  const citadel = startDaemon('citadel', citadelFlags(ports.citadel, citadelHttp));
   closers.push(() => citadel.stop('SIGKILL'));
   await eventually(
     'the root of the mesh',
@@ -133,17 +156,30 @@ async function startControlPlane(
   });
   const tokenFile = join(directory, 'pilot-token');
   writeFileSync(tokenFile, await token('istio-system', 'istio-pilot-service-account'), { mode: 0o600 });
-  const pilot = startDaemon('pilot', [
-    ...['--kubeconfig', api.kubeconfig, '--grpc-addr', `${host}:${ports.plainXds}`, '--secure-grpc-addr', `${host}:${ports.xds}`],
-    ...['--http-addr', `${host}:${ports.pilotHttp}`, '--ca-addr', `${host}:${ports.citadel}`],
+  const pilotFlags = (plain: number, secure: number, http: number) => [
+    ...['--kubeconfig', api.kubeconfig, '--grpc-addr', `${host}:${plain}`, '--secure-grpc-addr', `${host}:${secure}`],
+    ...['--http-addr', `${host}:${http}`, '--ca-addr', `${host}:${ports.citadel}`],
     ...['--ca-token-file', tokenFile, '--ca-root-file', rootFile],
-  ]);
+  ];
+  const pilot = startDaemon('pilot', pilotFlags(ports.plainXds, ports.xds, ports.pilotHttp));
   closers.push(() => pilot.stop('SIGKILL'));
   await eventually('pilot', async () => ((await fetch(`http://${host}:${ports.pilotHttp}/readyz`)).ok ? true : undefined), 30_000).catch(
     (cause) => {
       throw new Error(pilot.output(), { cause });
     },
   );
+  const startBeside: Mesh['startBeside'] = async (daemon, env, flags = []) => {
+    const [grpc, plain, http] = [await freePort(), await freePort(), await freePort()];
+    const own = daemon === 'pilot' ? pilotFlags(plain, grpc, http) : citadelFlags(grpc, http);
+    const process = startDaemon(daemon, [...own, ...flags], env);
+    closers.push(() => process.stop('SIGKILL'));
+    await eventually(`another ${daemon}`, async () => ((await fetch(`http://${host}:${http}/readyz`)).ok ? true : undefined)).catch(
+      (cause) => {
+        throw new Error(process.output(), { cause });
+      },
+    );
+    return { grpc, http };
+  };
   const running = new Map<Pod, RunningProcess[]>();
   closers.push(async () => {
     for (const processes of running.values()) for (const each of processes) await each.stop('SIGKILL');
@@ -190,14 +226,8 @@ async function startControlPlane(
     };
     if (spec.ports.length > 0) spawn(application, [process.execPath, APP, name, ...spec.ports.map(String)]);
     if (role === 'sidecar') {
-      const excluded = (spec.uncaptured ?? []).flatMap((port) => ['-d', `15090,15021,15020,${port}`]);
-      const flags = [
-        '-u',
-        String(PROXY_USER.uid),
-        '-g',
-        String(PROXY_USER.gid),
-        ...(excluded.length > 0 ? excluded : ['-d', '15090,15021,15020']),
-      ];
+      const excluded = [15_090, 15_021, 15_020, ...(spec.uncaptured ?? [])].join();
+      const flags = ['-u', String(PROXY_USER.uid), '-g', String(PROXY_USER.gid), '-d', excluded];
       const done = await runInside(network.namespace, root, [process.execPath, PROXY, 'istio-iptables', ...flags]);
       if (done.code !== 0) throw new Error(done.stderr);
     }
@@ -249,6 +279,7 @@ async function startControlPlane(
     apply: async (...objects) => await api.apply(objects),
     remove: async (kind, namespace, name) => void (await api.kubectl('delete', kind, name, '-n', namespace, '--ignore-not-found')),
     meshConfig,
+    startBeside,
     output: () => `${citadel.output().slice(-5_000)}\n${pilot.output().slice(-5_000)}`,
   };
 }

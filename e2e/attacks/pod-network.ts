@@ -24,10 +24,11 @@ export async function createPodNetworks(): Promise<PodNetworks> {
     add: async (name) => {
       const namespace = `xattack-${name}`;
       const address = `10.98.0.${namespaces.length + 2}`;
-      await run('ip', ['netns', 'del', namespace]);
-      await must('ip', ['netns', 'add', namespace]);
       namespaces.push(namespace);
       const cable = `xattack${namespaces.length}`;
+      await removeNamespace(namespace);
+      await run('ip', ['link', 'del', cable]);
+      await must('ip', ['netns', 'add', namespace]);
       await must('ip', ['link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace]);
       await must('ip', ['link', 'set', cable, 'master', BRIDGE, 'up']);
       await must('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
@@ -37,10 +38,17 @@ export async function createPodNetworks(): Promise<PodNetworks> {
       return { namespace, address };
     },
     remove: async () => {
-      for (const namespace of namespaces) await run('ip', ['netns', 'del', namespace]);
+      for (const namespace of namespaces) await removeNamespace(namespace);
       await run('ip', ['link', 'del', BRIDGE]);
     },
   };
+}
+
+/** With all that still runs in it: an Envoy outlives an agent that is killed. */
+async function removeNamespace(namespace: string): Promise<void> {
+  const { stdout } = await run('ip', ['netns', 'pids', namespace]);
+  for (const pid of stdout.split('\n').filter((line) => line !== '')) await run('kill', ['-9', pid]);
+  await run('ip', ['netns', 'del', namespace]);
 }
 
 /** Who the proxy of a pod runs as; the capture rules let this user's connections pass. */

@@ -19,7 +19,7 @@ export class AuxiliaryStream {
   readonly #types = new Map<string, AuxiliaryType>();
   readonly #asker: Asker;
   readonly #stream: AdsStream;
-  readonly #made = new Map<string, ResourceMap>();
+  readonly #made = new Map<string, { readonly names: ReadonlySet<string>; readonly resources: ResourceMap }>();
   #snapshot: MeshSnapshot;
 
   constructor(asker: Asker, options: { readonly variant: 'sotw' | 'delta'; readonly noncePrefix: string }, snapshot: MeshSnapshot) {
@@ -41,11 +41,13 @@ export class AuxiliaryStream {
   }
   /** What the proxy should have of a type it asked for. */
   resources(typeUrl: string): ResourceMap {
+    const names = this.#stream.subscribedNames(typeUrl);
     const known = this.#made.get(typeUrl);
-    if (known !== undefined) return known;
-    const made = this.#types.get(typeUrl)?.resources(this.#snapshot, this.#asker, this.#stream.subscribedNames(typeUrl)) ?? NOTHING;
-    this.#made.set(typeUrl, made);
-    return made;
+    // While a request is read it is asked for what it had before: that must not be taken for what the new names stand for.
+    if (known !== undefined && sameSet(known.names, names)) return known.resources;
+    const resources = this.#types.get(typeUrl)?.resources(this.#snapshot, this.#asker, names) ?? NOTHING;
+    this.#made.set(typeUrl, { names: new Set(names), resources });
+    return resources;
   }
   status(): readonly TypeStatus[] {
     return this.#stream.status();
@@ -60,4 +62,10 @@ export class AuxiliaryStream {
   #view(): ProxyView {
     return { version: this.#snapshot.version, resources: (typeUrl) => this.resources(typeUrl) };
   }
+}
+
+function sameSet(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  if (one.size !== other.size) return false;
+  for (const name of one) if (!other.has(name)) return false;
+  return true;
 }
