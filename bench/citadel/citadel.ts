@@ -12,9 +12,6 @@ import { summarize } from '../src/stats.ts';
 import { SCENARIOS, type Scenario, type ScenarioName } from './limits.ts';
 import { type Measured, measureServer, type RunningCitadel, SERVER_CORE, startCitadel } from './server.ts';
 
-const KEPT_ASKERS = 16;
-const NEW_CONNECTION_ASKERS = 8;
-
 interface Row {
   readonly scenario: Scenario;
   readonly perSecond: number;
@@ -71,12 +68,7 @@ async function once(name: ScenarioName, citadel: RunningCitadel | undefined, sec
     return JSON.parse((await promisify(execFile)('taskset', args)).stdout);
   }
   if (citadel === undefined) throw new Error('citadel does not run');
-  const reconnect = name.startsWith('connect');
-  return measureServer(
-    citadel,
-    { mutual: !name.endsWith('-token'), reconnect, askers: reconnect ? NEW_CONNECTION_ASKERS : KEPT_ASKERS },
-    seconds,
-  );
+  return measureServer(citadel, { mutual: !name.endsWith('-token'), reconnect: name.startsWith('connect') }, seconds);
 }
 
 function report(rows: readonly Row[], json: boolean): void {

@@ -1,118 +1,73 @@
 /**
- * `node clients.ts`: reads a ClientOrder as JSON from standard input, asks xebec-citadel for certificates for so long, and prints how many
- * came. Over node:http2 without a gRPC library, so that one core of clients keeps one core of server busy.
+ * `node clients.ts`: reads a ClientOrder as JSON from standard input and asks xebec-citadel for certificates until it is ended. Shows a
+ * certificate of the mesh, which it gets by a token first. Over node:http2 without a gRPC library, so that one core of clients keeps one
+ * core of server busy.
  */
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { createCsr, generateKeys } from '@xebec/identity';
-import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '@xebec/protos/istio/v1/auth/ca';
+import { IstioCertificateResponseSchema } from '@xebec/protos/istio/v1/auth/ca';
+import { framedRequest } from './framed-request.ts';
 
 export interface ClientOrder {
   readonly port: number;
   readonly rootPem: string;
   readonly token: string;
-  /** Ask with a certificate of the mesh, which is got by the token first, instead of the token. */
-  readonly mutual: boolean;
-  /** A connection for each request, instead of one for each asker. */
+  /** A connection for each request, instead of a few for all. */
   readonly reconnect: boolean;
   /** How many ask at the same time. */
   readonly askers: number;
-  readonly warmUpMs: number;
-  readonly ms: number;
 }
 
-export interface ClientCounts {
-  readonly requests: number;
-  readonly ms: number;
-}
-
-const PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 const DIFFERENT_KEYS = 128;
+const KEPT_CONNECTIONS = 4;
 
 const order: ClientOrder = JSON.parse(await text(process.stdin));
 const keys = await Promise.all(Array.from({ length: DIFFERENT_KEYS }, () => generateKeys('ecdsa-p256')));
-const messages = keys.map((pair) =>
-  framed(toBinary(IstioCertificateRequestSchema, create(IstioCertificateRequestSchema, { csr: createCsr(pair) }))),
-);
-const first = keys[0];
-const firstMessage = messages[0];
-if (first === undefined || firstMessage === undefined) throw new Error('no keys');
+const messages = keys.map((pair) => framedRequest(createCsr(pair)));
+const headers = {
+  ':method': 'POST',
+  ':path': '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+  'content-type': 'application/grpc',
+  te: 'trailers',
+};
 
-function framed(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
-
-let identity: { key: string; cert: string } | undefined;
-
-async function open(): Promise<ClientHttp2Session> {
-  const session = connect(`https://127.0.0.1:${order.port}`, {
-    ca: order.rootPem,
-    servername: 'istio-citadel.istio-system.svc',
-    ...identity,
-  });
+function open(identity?: { key: string; cert: string }): ClientHttp2Session {
+  const address = `https://127.0.0.1:${order.port}`;
+  const session = connect(address, { ca: order.rootPem, servername: 'istio-citadel.istio-system.svc', ...identity });
   session.on('error', () => undefined);
-  await once(session, 'connect');
   return session;
 }
 
-async function ask(session: ClientHttp2Session, message: Buffer): Promise<Buffer> {
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': PATH,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...(identity === undefined ? { authorization: `Bearer ${order.token}` } : {}),
-  });
-  let failure = 'no status';
-  const readStatus = (headers: Readonly<Record<string, unknown>>) => {
-    if (headers['grpc-status'] !== undefined) failure = headers['grpc-status'] === '0' ? '' : String(headers['grpc-message']);
-  };
-  stream.on('response', readStatus);
-  stream.on('trailers', readStatus);
+function ask(session: ClientHttp2Session, message: Buffer, token: Record<string, string>, done: (answer: Buffer) => void): void {
+  const stream = session.request({ ...headers, ...token });
   const chunks: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.on('error', () => undefined);
+  stream.once('close', () => done(Buffer.concat(chunks)));
   stream.end(message);
-  await once(stream, 'close');
-  if (failure !== '') throw new Error(`citadel refuses: ${failure}`);
-  return Buffer.concat(chunks).subarray(5);
 }
 
-if (order.mutual) {
-  const session = await open();
-  const { certChain } = fromBinary(IstioCertificateResponseSchema, await ask(session, firstMessage));
-  session.close();
-  identity = { key: first.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), cert: certChain.slice(0, -1).join('') };
+const [firstKey] = keys;
+const [firstMessage] = messages;
+if (firstKey === undefined || firstMessage === undefined) throw new Error('no keys');
+const session = open();
+await once(session, 'connect');
+const answer = await new Promise<Buffer>((done) => ask(session, firstMessage, { authorization: `Bearer ${order.token}` }, done));
+session.close();
+const { certChain } = fromBinary(IstioCertificateResponseSchema, answer.subarray(5));
+const identity = { key: firstKey.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), cert: certChain.slice(0, -1).join('') };
+
+let next = 0;
+function askOn(kept: ClientHttp2Session | undefined): void {
+  const current = kept ?? open(identity);
+  ask(current, messages[next++ % DIFFERENT_KEYS] ?? firstMessage ?? Buffer.alloc(0), {}, () => {
+    if (kept === undefined) current.destroy();
+    askOn(kept);
+  });
 }
 
-let requests = 0;
-let stopped = false;
-async function askOn(offset: number): Promise<void> {
-  let session = order.reconnect ? undefined : await open();
-  for (let i = offset; !stopped; i++) {
-    const message = messages[i % DIFFERENT_KEYS] ?? Buffer.alloc(0);
-    session ??= await open();
-    await ask(session, message);
-    requests++;
-    if (order.reconnect) {
-      session.destroy();
-      session = undefined;
-    }
-  }
-  session?.destroy();
-}
-
-const asking = Promise.all(Array.from({ length: order.askers }, (_, i) => askOn(i * 7)));
-const wait = (ms: number) => Promise.race([asking, new Promise((done) => setTimeout(done, ms))]);
-await wait(order.warmUpMs);
-console.log('start');
-const before = requests;
-const start = performance.now();
-await wait(order.ms);
-const counts: ClientCounts = { requests: requests - before, ms: performance.now() - start };
-console.log(JSON.stringify(counts));
-stopped = true;
-await asking;
+const sessions = order.reconnect ? [undefined] : Array.from({ length: KEPT_CONNECTIONS }, () => open(identity));
+for (let i = 0; i < order.askers; i++) askOn(sessions[i % sessions.length]);

@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCsr, generateKeys } from '@xebec/identity';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { cpuOf } from '../proxy/contenders.ts';
-import type { ClientCounts, ClientOrder } from './clients.ts';
+import type { ClientOrder } from './clients.ts';
+import { framedRequest } from './framed-request.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Cores: the server alone on the first, clients on the second. */
@@ -13,13 +16,21 @@ export const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const READY_DEADLINE_MS = 30_000;
 const END_DEADLINE_MS = 10_000;
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 3_000;
+/** Requests at a time over connections that are kept, and connections at a time where they are not. */
+const KEPT_STREAMS = 32;
+const NEW_CONNECTIONS = 8;
+const CONNECTIONS_A_RUN = 64;
 
 export interface RunningCitadel {
   readonly port: number;
   readonly rootPem: string;
   /** Of a workload, good for an hour. */
   readonly token: string;
+  /** A framed request, for clients that send the same again and again. */
+  readonly requestFile: string;
+  /** Certificates since the start. */
+  issued(): Promise<number>;
   cpuUs(): number;
   stop(): Promise<void>;
 }
@@ -41,10 +52,13 @@ export async function startCitadel(folder: string): Promise<RunningCitadel> {
     .setAudience('istio-ca')
     .setExpirationTime('1h')
     .sign(issuer.privateKey);
+  const requestFile = join(folder, 'request.bin');
+  writeFileSync(requestFile, framedRequest(createCsr(await generateKeys('ecdsa-p256'))));
+  const http = await freePort();
   const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const bin = join(root, 'apps/citadel/bin/xebec-citadel.ts');
   const options = ['--ca-dir', join(folder, 'ca'), '--jwt-jwks', jwks, '--root-key-type', 'ecdsa-p256'];
-  const addresses = ['--grpc-addr', '127.0.0.1:0', '--http-addr', '127.0.0.1:0'];
+  const addresses = ['--grpc-addr', '127.0.0.1:0', '--http-addr', `127.0.0.1:${http}`];
   const child = spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...flags, bin, ...options, ...addresses], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -53,12 +67,25 @@ export async function startCitadel(folder: string): Promise<RunningCitadel> {
     port,
     rootPem: readFileSync(join(folder, 'ca/self-signed/root-cert.pem'), 'utf8'),
     token,
+    requestFile,
+    issued: async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${http}/metrics`)).text();
+      return Number(/^citadel_server_success_cert_issuance_count (\d+)/m.exec(metrics)?.[1]);
+    },
     cpuUs: () => {
       const { userUs, sysUs } = cpuOf(child.pid ?? 0);
       return userUs + sysUs;
     },
     stop: () => end(child),
   };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** The port that the log tells; the rest of the log is read and dropped. */
@@ -88,29 +115,69 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(impatient);
 }
 
-/** Clients that ask for so long; the server's CPU is taken over the same time. */
-export async function measureServer(
-  citadel: RunningCitadel,
-  how: Pick<ClientOrder, 'mutual' | 'reconnect' | 'askers'>,
-  seconds: number,
-): Promise<Measured> {
-  const { port, rootPem, token } = citadel;
-  const order: ClientOrder = { port, rootPem, token, ...how, warmUpMs: WARM_UP_MS, ms: seconds * 1000 };
-  const script = join(import.meta.dirname, 'clients.ts');
-  const child = spawn('taskset', ['-c', CLIENT_CORE, process.execPath, script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin.end(JSON.stringify(order));
-  const exit = once(child, 'exit');
-  const lines: string[] = [];
-  let before = 0;
-  let after = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line === 'start') before = citadel.cpuUs();
-    else after = citadel.cpuUs();
-    lines.push(line);
+/** How clients ask. */
+export interface Load {
+  /** With a certificate of the mesh instead of a token. */
+  readonly mutual: boolean;
+  /** A new connection for each request. */
+  readonly reconnect: boolean;
+}
+
+/** Asks for so long, and divides what the server did meanwhile by the certificates that it says it has issued. */
+export async function measureServer(citadel: RunningCitadel, load: Load, seconds: number): Promise<Measured> {
+  const clients = load.mutual ? nodeClients(citadel, load.reconnect) : h2loadClients(citadel, load.reconnect);
+  try {
+    await sleep(WARM_UP_MS);
+    const [issued, cpu, start] = [await citadel.issued(), citadel.cpuUs(), performance.now()];
+    await sleep(seconds * 1000);
+    const [more, spent, ms] = [(await citadel.issued()) - issued, citadel.cpuUs() - cpu, performance.now() - start];
+    if (more === 0) throw new Error('citadel issued nothing');
+    return { perSecond: (more * 1000) / ms, cpuUs: spent / more };
+  } finally {
+    await clients.stop();
   }
-  const [code] = await exit;
-  const last = lines.at(-1);
-  if (code !== 0 || last === undefined || last === 'start') throw new Error(`the clients ended with ${code}`);
-  const counts: ClientCounts = JSON.parse(last);
-  return { perSecond: (counts.requests * 1000) / counts.ms, cpuUs: (after - before) / counts.requests };
+}
+
+interface Clients {
+  stop(): Promise<void>;
+}
+
+/** h2load cannot show a certificate. */
+function nodeClients(citadel: RunningCitadel, reconnect: boolean): Clients {
+  const { port, rootPem, token } = citadel;
+  const order: ClientOrder = { port, rootPem, token, reconnect, askers: reconnect ? NEW_CONNECTIONS : KEPT_STREAMS };
+  const child = onClientCore([process.execPath, join(import.meta.dirname, 'clients.ts')], 'pipe');
+  child.stdin?.end(JSON.stringify(order));
+  return { stop: () => end(child) };
+}
+
+/** With a token; h2load makes each connection once, so for new ones it is started again and again. */
+function h2loadClients(citadel: RunningCitadel, reconnect: boolean): Clients {
+  const headers = ['content-type: application/grpc', 'te: trailers', `authorization: Bearer ${citadel.token}`].flatMap((header) => [
+    '-H',
+    header,
+  ]);
+  const url = `https://127.0.0.1:${citadel.port}/istio.v1.auth.IstioCertificateService/CreateCertificate`;
+  const count = reconnect
+    ? ['-n', String(CONNECTIONS_A_RUN), '-c', String(CONNECTIONS_A_RUN), '-m', '1']
+    : ['-D', '600', '-c', '4', '-m', String(KEPT_STREAMS / 4)];
+  const command = ['h2load', ...count, '-d', citadel.requestFile, ...headers, url];
+  let stopped = false;
+  let child = onClientCore(command, 'ignore');
+  const again = () => {
+    if (stopped) return;
+    child = onClientCore(command, 'ignore');
+    child.once('exit', again);
+  };
+  child.once('exit', again);
+  return {
+    stop: () => {
+      stopped = true;
+      return end(child);
+    },
+  };
+}
+
+function onClientCore(command: readonly string[], stdin: 'pipe' | 'ignore'): ChildProcess {
+  return spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: [stdin, 'ignore', 'inherit'] });
 }

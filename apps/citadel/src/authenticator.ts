@@ -42,6 +42,8 @@ export interface CallEvidence {
 export interface Authenticator {
   /** Stands in logs. */
   readonly name: string;
+  /** It is asked only about calls that carry this. */
+  readonly needs: 'certificate' | 'token' | 'forwardedCertificates';
   /** Rejects with one line that says why not. Tokens never stand in that line. */
   authenticate(evidence: CallEvidence): Promise<Caller> | Caller;
 }

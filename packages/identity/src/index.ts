@@ -22,6 +22,15 @@ export { generateKeys, KEY_TYPES, type KeyPair, type KeyType } from './keys.ts';
 export { certificateTtlMs, type IssuedLeaf, issueLeaf, type LeafTemplate, type TtlPolicy } from './leaf.ts';
 export { decodePem, encodePem } from './pem.ts';
 export { type Refusal, type RefusalCode, unwrap } from './refusal.ts';
+export {
+  checkRevocationList,
+  createRevocationList,
+  parseRevocationLists,
+  type RevocationList,
+  type RevocationListTemplate,
+  readRevocationList,
+  revocationListPem,
+} from './revocation/crl.ts';
 export { type LocalSigner, localSigner, type Signer } from './signer.ts';
 export {
   parseServiceAccountPath,
@@ -34,4 +43,6 @@ export {
 } from './spiffe-id.ts';
 export { bundleOf, checkSvidLeaf, type TrustBundles, validateX509Svid } from './svid.ts';
 export { type CompactToken, readCompactToken } from './token/compact-token.ts';
+export { parseVerificationKeys, type VerificationKey } from './token/verification-keys.ts';
+export { type TokenRules, type VerifiedToken, verifyToken } from './token/verify-token.ts';
 export { type ForwardedCertificate, parseXfcc } from './xfcc.ts';

@@ -27,6 +27,10 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     const evidence = evidenceOf(call);
     const reasons: string[] = [];
     for (const authenticator of authenticators) {
+      if (evidence[authenticator.needs] === undefined) {
+        reasons.push(`${authenticator.name}: none`);
+        continue;
+      }
       try {
         return await authenticator.authenticate(evidence);
       } catch (error) {

@@ -57,6 +57,7 @@ export function createClientCertificateAuthenticator(options: ClientCertificateO
 
   return {
     name,
+    needs: 'certificate',
     authenticate({ certificate: der }) {
       const authority = options.authority();
       if (der === undefined || authority === undefined) throw new XebecError('E_CLIENT_CERTIFICATE', 'none that leads to the root');

@@ -21,6 +21,7 @@ export function createTokenReviewAuthenticator(options: TokenReviewOptions): Aut
   const name = 'Kubernetes token';
   return {
     name,
+    needs: 'token',
     async authenticate({ token, clusterId }) {
       if (token === undefined) throw new XebecError('E_TOKEN', 'no bearer token');
       if (clusterIds !== undefined && clusterId !== undefined && clusterId !== '' && !clusterIds.includes(clusterId))

@@ -26,6 +26,7 @@ export function createTrustedGatewayAuthenticator(options: TrustedGatewayOptions
   const name = 'trusted gateway';
   return {
     name,
+    needs: 'forwardedCertificates',
     authenticate({ peer, forwardedCertificates }) {
       if (forwardedCertificates === undefined) throw new XebecError('E_XFCC', 'no x-forwarded-client-cert');
       const address = hostOf(peer);

@@ -5,6 +5,7 @@ import { type Instance, Ledger, type UnclaimedLeaf } from '../rotation/ledger.ts
 import { type Blocker, blockers } from '../rotation/proof.ts';
 import { initialRotation, type Rotation, type RotationEvent, reduce } from '../rotation/rotation.ts';
 import { type CaDocument, decodeDocument, encodeDocument, type KeptSigner, type RevokedCertificate } from './document.ts';
+import { certificatesToRevoke, MAX_REVOKED, revocationLists } from './revocation-lists.ts';
 import { readSigningRoot, type SigningRoot } from './signing-root.ts';
 import { type TrustedBundle, trustedBundle } from './trusted-bundle.ts';
 
@@ -12,8 +13,6 @@ export interface RootKeeperOptions {
   readonly store: AuthorityStore;
   /** Makes a new self-signed CA. */
   makeRoot(): Promise<AuthorityPem>;
-  /** Makes the revocation lists in force, PEM, of what each signer has revoked. */
-  revocationLists?(revoked: readonly RevokedCertificate[], signers: ReadonlyMap<string, SigningRoot>, crlNumber: number): string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -32,6 +31,8 @@ export interface KeeperView {
 /** Attempts to write against other replicas before giving up. */
 const MAX_CONFLICTS = 8;
 const LEDGER_WRITE_MS = 500;
+/** One part in so many of the time goes into writing the ledger. */
+const LEDGER_WRITE_SHARE = 30;
 const CHECK_MS = 100;
 
 /**
@@ -48,9 +49,11 @@ export class RootKeeper {
   #view: KeeperView | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #ledgerTimer: (() => void) | undefined;
+  #ledgerWriteMs = LEDGER_WRITE_MS;
   #checkTimer: (() => void) | undefined;
   #closed = false;
   #warnedOf = '';
+  #revokedSerials: ReadonlySet<string> = new Set();
 
   constructor(options: RootKeeperOptions) {
     this.#options = options;
@@ -158,11 +161,33 @@ export class RootKeeper {
     await this.#change((document) => this.#reduced(document, event));
     this.#checkSoon();
   }
-  /** Revokes certificates; those that are revoked already stay as they are. */
-  async revoke(certificates: readonly RevokedCertificate[]): Promise<void> {
+  isRevoked(serial: string): boolean {
+    return this.#revokedSerials.has(serial);
+  }
+  /** Revokes what a serial number or a SPIFFE ID names; what is revoked already stays as it is. Resolves to how many there are. */
+  async revoke(argument: string): Promise<number> {
+    const { clock } = this.#options;
+    const view = this.#view;
+    if (view === undefined) throw new XebecError('E_CA_STORE', 'the roots are not loaded yet, try again');
+    const active = { id: view.rotation.active, certificate: view.authority.certificate };
+    const certificates = certificatesToRevoke(argument, this.ledger, active, clock.now());
+    await this.#revokeAll(certificates);
+    return certificates.length;
+  }
+  /** Makes the revocation lists anew before they are out of date. */
+  async renewRevocationLists(): Promise<void> {
+    await this.#change((document) =>
+      this.#view?.bundle.crlPem === ''
+        ? undefined
+        : this.#reduced({ ...document, crlNumber: document.crlNumber + 1 }, { type: 'bundle-changed' }),
+    );
+  }
+  async #revokeAll(certificates: readonly RevokedCertificate[]): Promise<void> {
     await this.#change((document) => {
       const known = new Set(document.revoked.map(({ serial }) => serial));
       const revoked = [...document.revoked, ...certificates.filter(({ serial }) => !known.has(serial))];
+      if (revoked.length > MAX_REVOKED)
+        throw new XebecError('E_ROTATION', `more than ${MAX_REVOKED} certificates cannot be revoked; rotate the root`);
       return this.#reduced({ ...document, revoked, crlNumber: document.crlNumber + 1 }, { type: 'bundle-changed' });
     });
   }
@@ -259,7 +284,10 @@ export class RootKeeper {
     const { rotation } = document;
     const active = signers.get(rotation.active);
     if (active === undefined) throw new XebecError('E_CA_STORE', `the CA that signs cannot be used; see ${store.description}`);
-    const crls = this.#options.revocationLists?.(document.revoked, signers, document.crlNumber) ?? '';
+    const crls = revocationLists(document.revoked, signers, document.crlNumber, clock.now(), (text) =>
+      logger.warn({ code: 'E_CRL' }, text),
+    );
+    this.#revokedSerials = new Set(document.revoked.map(({ serial }) => serial));
     const bundle = trustedBundle(rotation, signers, crls);
     const authority = { ...active.authority, rootPem: bundle.rootPem };
     const view: KeeperView = { rotation, bundle, authority, signers, kept: document.signers, revoked: document.revoked };
@@ -284,10 +312,14 @@ export class RootKeeper {
         this.#options.logger.warn({ code: 'E_CA_STORE' }, `the ledger is not written: ${errorText(error).slice(0, 200)}`);
         this.#ledgerChanged();
       });
-    }, LEDGER_WRITE_MS);
+    }, this.#ledgerWriteMs);
   }
-  #writeLedger(): Promise<void> {
-    return this.#change((document) => ({ ...document }));
+  async #writeLedger(): Promise<void> {
+    const { clock } = this.#options;
+    const start = clock.monotonic();
+    await this.#change((document) => ({ ...document }));
+    // A ledger of many leaves takes tens of milliseconds: that must not become what Citadel does most.
+    this.#ledgerWriteMs = Math.max(LEDGER_WRITE_MS, (clock.monotonic() - start) * LEDGER_WRITE_SHARE);
   }
   #checkSoon(): void {
     if (this.#closed || this.#checkTimer !== undefined) return;
