@@ -45,6 +45,7 @@ import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
 import { type KeeperView, RootKeeper } from './roots/root-keeper.ts';
+import { renewRoots } from './roots/root-renewal.ts';
 import { createTrustService } from './trust-service/trust-service.ts';
 
 export const citadel: DaemonSpec = {
@@ -105,7 +106,12 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
   const authenticate = createAuthenticate({
     authenticators: [
-      createClientCertificateAuthenticator({ authority, trustDomain, clock: systemClock }),
+      createClientCertificateAuthenticator({
+        authority,
+        trustDomain,
+        clock: systemClock,
+        isRevoked: ({ serialNumber }) => keeper.isRevoked(serialNumber),
+      }),
       ...platform.authenticators,
       ...(gateways.length === 0 ? [] : [createTrustedGatewayAuthenticator({ cidrs: gateways, trustDomain })]),
     ],
@@ -234,14 +240,20 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       trustDomain,
       citadel: `${hostname()}/${process.pid}`,
       problem: () => pluggedIn.problem(),
-      revoke: async () => {
-        throw new XebecError('E_ROTATION', 'this Citadel revokes nothing');
-      },
       clock: systemClock,
       logger,
     });
     const presence = platform.followPresence?.(keeper);
+    const renewal = renewRoots({
+      keeper,
+      organization: trustDomain,
+      ttlMs: rootTtlMs,
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+    });
     closers.push(
+      () => renewal.close(),
       () => presence?.close(),
       () => control.close(),
       () => pluggedIn.close(),

@@ -11,8 +11,6 @@ export interface ControlOptions {
   readonly citadel: string;
   /** Why the plugged-in CA is not used; empty when it is or when there is none. */
   problem(): string;
-  /** Revokes what the argument names; resolves to a line that says what was revoked. */
-  revoke(argument: string): Promise<string>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -67,7 +65,7 @@ export function runControl(options: ControlOptions): { close(): Promise<void> } 
   };
 }
 
-async function perform({ keeper, revoke, clock }: ControlOptions, { verb, argument }: CaRequest): Promise<string> {
+async function perform({ keeper, clock }: ControlOptions, { verb, argument }: CaRequest): Promise<string> {
   switch (verb) {
     case 'rotate':
       await keeper.rotate();
@@ -85,6 +83,6 @@ async function perform({ keeper, revoke, clock }: ControlOptions, { verb, argume
       await keeper.command({ type: 'skip', id: argument });
       return `${argument} is not waited for`;
     case 'revoke':
-      return revoke(argument);
+      return `${await keeper.revoke(argument)} certificates are revoked`;
   }
 }

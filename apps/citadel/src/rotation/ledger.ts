@@ -32,6 +32,8 @@ export interface UnclaimedLeaf {
 export interface LedgerSnapshot {
   readonly instances: readonly Instance[];
   readonly leaves: readonly UnclaimedLeaf[];
+  /** Those that are claimed and not yet expired: what there is to revoke. */
+  readonly claimed?: readonly UnclaimedLeaf[];
 }
 
 const MAX_INSTANCES = 50_000;
@@ -48,6 +50,7 @@ export function instanceKey(identity: string, instance: string): string {
 export class Ledger {
   readonly #instances = new Map<string, Instance>();
   readonly #leaves = new Map<string, UnclaimedLeaf>();
+  readonly #claimed = new Map<string, UnclaimedLeaf>();
   readonly #connected = new Map<string, number>();
 
   restore(snapshot: LedgerSnapshot): void {
@@ -56,16 +59,26 @@ export class Ledger {
       const known = this.#instances.get(key);
       if (known === undefined || known.reportedAt < instance.reportedAt) this.#instances.set(key, instance);
     }
-    for (const leaf of snapshot.leaves.slice(0, MAX_LEAVES)) this.#leaves.set(leaf.serial, leaf);
+    for (const leaf of (snapshot.claimed ?? []).slice(0, MAX_LEAVES)) {
+      this.#claimed.set(leaf.serial, leaf);
+      this.#leaves.delete(leaf.serial);
+    }
+    for (const leaf of snapshot.leaves.slice(0, MAX_LEAVES)) if (!this.#claimed.has(leaf.serial)) this.#leaves.set(leaf.serial, leaf);
   }
   snapshot(): LedgerSnapshot {
-    return { instances: [...this.#instances.values()], leaves: [...this.#leaves.values()] };
+    return { instances: [...this.#instances.values()], leaves: [...this.#leaves.values()], claimed: [...this.#claimed.values()] };
   }
   instances(): Iterable<Instance> {
     return this.#instances.values();
   }
   leaves(): Iterable<UnclaimedLeaf> {
     return this.#leaves.values();
+  }
+  certificate(serial: string): UnclaimedLeaf | undefined {
+    return this.#leaves.get(serial) ?? this.#claimed.get(serial);
+  }
+  certificatesOf(identity: string): UnclaimedLeaf[] {
+    return [...this.#leaves.values(), ...this.#claimed.values()].filter((leaf) => leaf.identity === identity);
   }
   connected(key: string): boolean {
     return this.#connected.has(key);
@@ -98,7 +111,11 @@ export class Ledger {
     const pod = this.#instances.get(key)?.pod;
     this.#instances.set(key, pod === undefined ? instance : { ...instance, pod });
     // Only its own identity's leaf can be claimed.
-    if (this.#leaves.get(instance.leafSerial)?.identity === instance.identity) this.#leaves.delete(instance.leafSerial);
+    const leaf = this.#leaves.get(instance.leafSerial);
+    if (leaf?.identity === instance.identity) {
+      this.#leaves.delete(leaf.serial);
+      if (this.#claimed.size < MAX_LEAVES) this.#claimed.set(leaf.serial, leaf);
+    }
     return true;
   }
   seen(key: string, pod: boolean): void {
@@ -110,7 +127,9 @@ export class Ledger {
   }
   /** Forgets what no longer matters at `now`. */
   prune(now: number): void {
-    for (const [serial, leaf] of this.#leaves) if (leaf.notAfter <= now) this.#leaves.delete(serial);
+    for (const known of [this.#leaves, this.#claimed]) {
+      for (const [serial, leaf] of known) if (leaf.notAfter <= now) known.delete(serial);
+    }
     const holders = new Set([...this.#leaves.values()].map(({ identity }) => identity));
     for (const [key, instance] of this.#instances) {
       if (!this.#connected.has(key) && instance.leafNotAfter <= now && !holders.has(instance.identity)) this.#instances.delete(key);

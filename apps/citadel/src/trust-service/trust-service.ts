@@ -46,6 +46,7 @@ interface Follower {
   readonly call: Call;
   key?: string;
   leafRoot: string;
+  leafSerial: string;
   /** When it was told last to renew, and towards which root. */
   orderedAt: number;
   orderedTo: string;
@@ -80,11 +81,14 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
   const renewalOf = (follower: Follower, view: KeeperView) => {
     const anchors = keeper.anchorsOf(view.rotation.active);
     const [anchor] = anchors;
-    if (anchor === undefined || follower.leafRoot === '' || anchors.includes(follower.leafRoot)) return undefined;
+    const revoked = keeper.isRevoked(follower.leafSerial);
+    if (anchor === undefined || follower.leafRoot === '' || (anchors.includes(follower.leafRoot) && !revoked)) return undefined;
     const now = clock.monotonic();
     if (follower.orderedTo === anchor && now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
     follower.orderedAt = now;
     follower.orderedTo = anchor;
+    // An agent renews for a revoked certificate at once, whatever root it leads to.
+    if (revoked) return { withinMs: 0, reason: 'the certificate is revoked', wantedRootFingerprint: new Uint8Array(0) };
     const spread = options.renewWithinMs ?? 0;
     const withinMs = spread > 0 ? spread : Math.min(300_000, followers.size * RENEWAL_MS);
     return { withinMs, reason: 'the mesh goes over to another root', wantedRootFingerprint: Buffer.from(anchor, 'hex') };
@@ -108,7 +112,8 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
   };
   const remind = (follower: Follower, view: KeeperView) => {
     const anchors = keeper.anchorsOf(view.rotation.active);
-    if (follower.leafRoot !== '' && !anchors.includes(follower.leafRoot)) send(follower, view);
+    const stale = follower.leafRoot !== '' && !anchors.includes(follower.leafRoot);
+    if (stale || keeper.isRevoked(follower.leafSerial)) send(follower, view);
   };
   orderAgain();
 
@@ -122,7 +127,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
       throw new CallRefused(status.RESOURCE_EXHAUSTED, `too many agents follow the trust of ${id}`);
     }
     if (call.cancelled || call.destroyed) return;
-    const follower: Follower = { identity: id, call, leafRoot: '', orderedAt: -Infinity, orderedTo: '' };
+    const follower: Follower = { identity: id, call, leafRoot: '', leafSerial: '', orderedAt: -Infinity, orderedTo: '' };
     followers.add(follower);
     perIdentity.set(id, count + 1);
     const limit = createRateLimit(20, 100);
@@ -155,6 +160,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
         else if (follower.key !== key) throw new CallRefused(status.INVALID_ARGUMENT, 'one stream is for one instance');
         follower.key = key;
         follower.leafRoot = instance.leafRoot;
+        follower.leafSerial = instance.leafSerial;
         if (!keeper.reported(instance)) throw new CallRefused(status.RESOURCE_EXHAUSTED, 'too many instances are known');
         const now = keeper.view();
         if (now !== undefined) remind(follower, now);
