@@ -76,7 +76,7 @@ export class Mesh {
     await this.#citadel?.stop('SIGKILL');
   }
   rootFile(): string {
-    return join(this.caDirectory, 'self-signed/root-cert.pem');
+    return join(this.caDirectory, 'bundle.pem');
   }
   async token(account: string): Promise<string> {
     if (this.#signer === undefined) throw new Error('start() comes first');
@@ -88,7 +88,7 @@ export class Mesh {
       .setExpirationTime('1h')
       .sign(this.#signer);
   }
-  async addAgent(name: string): Promise<Agent> {
+  async addAgent(name: string, more: NodeJS.ProcessEnv = {}): Promise<Agent> {
     const cwd = join(this.directory, name);
     mkdirSync(join(cwd, 'var/run/secrets/tokens'), { recursive: true });
     writeFileSync(join(cwd, 'var/run/secrets/tokens/istio-token'), await this.token(name));
@@ -102,6 +102,7 @@ export class Mesh {
       POD_NAME: name,
       POD_NAMESPACE: 'default',
       INSTANCE_IP: '10.0.0.1',
+      ...more,
     };
     const agent = await startAgent({ env, cwd, role: 'sidecar', version: '1.32.0', logger: silentLogger });
     this.agents.set(name, agent);

@@ -32,11 +32,13 @@ export class Puppet {
       rootFile: this.#mesh.rootFile(),
       serverName: 'istio-citadel.istio-system.svc',
     });
-    const [leafPem = '', rootsPem = ''] = await sign(createCsr(await generateKeys('ecdsa-p256')), ttlSeconds);
-    const leaf = new X509Certificate(leafPem);
+    const chain = await sign(createCsr(await generateKeys('ecdsa-p256')), ttlSeconds);
+    const [leaf, ...between] = chain.slice(0, -1).map((pem) => new X509Certificate(pem));
+    const rootsPem = chain.at(-1) ?? '';
     const roots = (rootsPem.match(/-----BEGIN[\s\S]*?END CERTIFICATE-----/g) ?? []).map((pem) => new X509Certificate(pem));
-    const root = roots.find((candidate) => leaf.verify(candidate.publicKey));
-    if (root === undefined) throw new Error('the leaf leads to no root of its answer');
+    const top = between.at(-1) ?? leaf;
+    const root = roots.find((candidate) => top?.verify(candidate.publicKey));
+    if (root === undefined || leaf === undefined) throw new Error('the leaf leads to no root of its answer');
     this.#leaf = {
       serial: leaf.serialNumber.toLowerCase().replace(/^0+/, ''),
       notAfter: leaf.validToDate.getTime() / 1000,

@@ -1,5 +1,8 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Mesh } from './mesh.ts';
+import { eventually } from '../src/daemon-process.ts';
+import { Mesh, run } from './mesh.ts';
 import { Puppet } from './puppet.ts';
 
 let mesh: Mesh;
@@ -136,5 +139,105 @@ describe('root rotation', () => {
     expect(mesh.status()).toMatchObject({ phase: 'distributing', paused: true });
     await mesh.ca('rotate', '--resume');
     await mesh.until('the next phase', ({ phase }) => phase === 'switching');
+  });
+});
+
+describe('revocation', () => {
+  it('lists what is revoked for openssl to refuse, and the workload gets a new certificate at once', async () => {
+    const agent = mesh.agents.get('reviews');
+    const revoked = agent?.certificates.current();
+    if (agent === undefined || revoked === undefined) throw new Error('there is no reviews');
+    const done = await mesh.ca('revoke', 'spiffe://cluster.local/ns/default/sa/reviews');
+    expect(done).toEqual({ code: 0, text: '1 certificates are revoked\n' });
+    await expect.poll(() => agent.certificates.current()?.serialNumber, { timeout: 20_000 }).not.toBe(revoked.serialNumber);
+    const lists = await eventually('lists', () => {
+      const { crls } = mesh.agents.get('ratings')?.certificates.trust.current() ?? { crls: [] };
+      return crls.length > 0 ? crls.join('') : undefined;
+    });
+    const [leaf, crl] = [join(mesh.directory, 'leaf.pem'), join(mesh.directory, 'crl.pem')];
+    writeFileSync(crl, lists);
+    const verify = async (pem: string) => {
+      writeFileSync(leaf, pem);
+      return run('openssl', ['verify', '-x509_strict', '-crl_check_all', '-CRLfile', crl, '-CAfile', mesh.rootFile(), leaf]);
+    };
+    const bad = await verify(revoked.certificateChainPem);
+    expect(bad.text).toContain('certificate revoked');
+    expect(await verify(agent.certificates.current()?.certificateChainPem ?? '')).toMatchObject({ code: 0 });
+    expect((await run('openssl', ['crl', '-in', crl, '-noout', '-text'])).text.toLowerCase()).toContain(
+      `serial number: ${revoked.serialNumber}`,
+    );
+    // The list outlives the process.
+    await mesh.kill();
+    await mesh.startCitadel();
+    expect(JSON.parse((await mesh.ca('status', '-o', 'json')).text)).toMatchObject({ revoked: [{ serial: revoked.serialNumber }] });
+    expect(await mesh.ca('revoke', 'spiffe://cluster.local/ns/default/sa/nobody')).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('no valid certificate'),
+    });
+  });
+});
+
+describe('a CA that is plugged in', () => {
+  /** A root by openssl and an intermediate of it, as `cacerts` holds them. */
+  const makeCa = async (name: string) => {
+    const file = (kind: string) => join(mesh.directory, `${name}-${kind}`);
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    const ca = (length: number) => [
+      '-addext',
+      `basicConstraints=critical,CA:TRUE,pathlen:${length}`,
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign',
+    ];
+    await run('openssl', [
+      'req',
+      '-x509',
+      ...key,
+      '-keyout',
+      file('root.key'),
+      '-out',
+      file('root.pem'),
+      '-subj',
+      `/O=${name}`,
+      '-days',
+      '30',
+      ...ca(1),
+    ]);
+    const signed = ['-CA', file('root.pem'), '-CAkey', file('root.key'), '-days', '20', '-subj', `/O=${name}/CN=citadel`];
+    const made = await run('openssl', ['req', '-x509', ...key, '-keyout', file('ca.key'), '-out', file('ca.pem'), ...signed, ...ca(0)]);
+    expect(made.code, made.text).toBe(0);
+    return {
+      'ca-key.pem': readFileSync(file('ca.key'), 'utf8'),
+      'ca-cert.pem': readFileSync(file('ca.pem'), 'utf8'),
+      'cert-chain.pem': readFileSync(file('ca.pem'), 'utf8'),
+      'root-cert.pem': readFileSync(file('root.pem'), 'utf8'),
+    };
+  };
+  const plugIn = (files: Readonly<Record<string, string>>) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(mesh.caDirectory, name), text, { mode: 0o600 });
+  };
+
+  it('is taken up by the same steps, without a restart or a failed call; a broken one is told of and left alone', async () => {
+    const before = mesh.status();
+    const [first, second] = [await makeCa('first'), await makeCa('second')];
+    plugIn({ ...first, 'ca-key.pem': second['ca-key.pem'] });
+    const told = await mesh.until('the problem', ({ problem }) => problem !== undefined);
+    expect(told).toMatchObject({ phase: 'steady', problem: expect.stringContaining('private key does not belong'), signer: before.signer });
+    plugIn(first);
+    for (const phase of ['distributing', 'switching', 'retiring']) {
+      await mesh.until(phase, (now) => now.phase === phase && now.waitingFor.length === 1);
+      expect(await mesh.verifyAll()).toEqual([]);
+      await letGo(phase);
+    }
+    const after = await mesh.until('the end', ({ phase }) => phase === 'steady', 40_000);
+    expect(after).toMatchObject({ signer: { kind: 'plugged-in' }, bundle: [{}] });
+    expect(after.problem).toBeUndefined();
+    const chain = mesh.agents.get('reviews')?.certificates.current()?.certificateChainPem ?? '';
+    expect(chain.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    expect(await mesh.verifyAll()).toEqual([]);
+    // An intermediate of the same root needs no rotation, and a root that is added to the bundle none either.
+    plugIn({ 'root-cert.pem': first['root-cert.pem'] + second['root-cert.pem'] });
+    await mesh.until('both roots', ({ bundle, phase }) => bundle.length === 2 && phase === 'steady');
+    await expectNoFailure();
+    expect(await mesh.ca('rotate')).toMatchObject({ code: 1, text: expect.stringContaining('plugged in') });
   });
 });

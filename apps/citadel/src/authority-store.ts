@@ -30,6 +30,8 @@ export interface AuthorityStore {
   pluggedIn(): Promise<AuthorityPem | undefined>;
   /** Shows the self-signed CA where Istio's users look for it. */
   publish(pem: AuthorityPem): Promise<void>;
+  /** Shows what is to be trusted, PEM, where nobody else does. */
+  publishBundle?(rootPem: string): Promise<void>;
   loadState(): Promise<StoredState | undefined>;
   /** Writes the whole state at once and returns its new revision; undefined when it is no longer at `revision` (undefined: absent). */
   saveState(bytes: Uint8Array, revision: string | undefined): Promise<string | undefined>;
@@ -44,7 +46,7 @@ export async function makeSelfSigned(organization: string, ttlMs: number, keyTyp
 /**
  * Keeps the CA in a directory. `ca-cert.pem` and `ca-key.pem` (with `cert-chain.pem`, `root-cert.pem`, `ca-crl.pem`; or `tls.crt`,
  * `tls.key`, `ca.crt`) that the user put there win; else the self-signed root lies in `self-signed/`, which appears by one rename.
- * The state lies in `state`, of which one process at a time is the writer.
+ * The state lies in `state`, of which one process at a time is the writer; `bundle.pem` holds every root that is to be trusted.
  */
 export function createDirectoryStore(directory: string): AuthorityStore {
   const own = join(directory, 'self-signed');
@@ -79,6 +81,11 @@ export function createDirectoryStore(directory: string): AuthorityStore {
     async publish(pem) {
       await mkdir(own, { recursive: true, mode: 0o700 });
       await writeAuthority(own, pem);
+    },
+    async publishBundle(rootPem) {
+      const staging = join(directory, '.bundle.new');
+      await writeFile(staging, rootPem, { mode: 0o644 });
+      await rename(staging, join(directory, 'bundle.pem'));
     },
     async loadState() {
       const bytes = await readIfThere(stateFile);

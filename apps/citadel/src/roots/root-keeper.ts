@@ -125,8 +125,10 @@ export class RootKeeper {
   }
   /** Starts to go over to a new self-signed root. */
   async rotate(): Promise<void> {
-    const { clock } = this.#options;
-    const { rotation } = this.#known();
+    const { clock, store } = this.#options;
+    const { rotation, signers } = this.#known();
+    if (signers[rotation.active]?.kind === 'plugged-in' && (await store.pluggedIn()) !== undefined)
+      throw new XebecError('E_ROTATION', 'the CA is plugged in: put another in its place and the rotation follows, or take it away first');
     const answer = reduce(rotation, { type: 'begin', target: 'new', at: clock.now() });
     if (!answer.ok) throw new XebecError('E_ROTATION', answer.reason);
     await this.adopt(await this.#options.makeRoot(), 'self-signed');
@@ -296,12 +298,14 @@ export class RootKeeper {
       logger.info({ phase: rotation.phase, root: active.anchor.slice(0, 16), bundleVersion: rotation.bundleVersion }, 'roots');
     }
     for (const listener of [...this.#listeners]) listener(view);
-    if (document.signers[rotation.active]?.kind === 'self-signed') {
-      await store
-        .publish({ ...active.pem, root: bundle.rootPem })
-        .catch((error: unknown) =>
-          logger.warn({ code: 'E_CA_STORE' }, `the root in ${store.description} is not up to date: ${errorText(error).slice(0, 200)}`),
-        );
+    const selfSigned = document.signers[rotation.active]?.kind === 'self-signed';
+    for (const shown of [
+      store.publishBundle?.(bundle.rootPem),
+      selfSigned ? store.publish({ ...active.pem, root: bundle.rootPem }) : undefined,
+    ]) {
+      await shown?.catch((error: unknown) =>
+        logger.warn({ code: 'E_CA_STORE' }, `the root in ${store.description} is not up to date: ${errorText(error).slice(0, 200)}`),
+      );
     }
   }
   #ledgerChanged(): void {
