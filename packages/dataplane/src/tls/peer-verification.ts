@@ -6,6 +6,7 @@ import {
   CertificateValidationContext_TrustChainVerification as TrustChain,
 } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import { verifyFailure } from './failure-text.ts';
+import type { SpiffeValidator } from './spiffe-validator.ts';
 import { compileNameMatchers, matchesDnsName, type NamePredicate, subjectNames } from './subject-names.ts';
 import type { TlsStats } from './tls-stats.ts';
 
@@ -25,21 +26,49 @@ export interface VerificationInput {
   readonly validations: readonly CertificateValidationContext[];
   /** PEM. */
   readonly trusted: readonly Buffer[];
+  /** Judges by trust domain; `trusted` holds the roots of all of them then. Pins count for nothing beside it, as in Envoy. */
+  readonly spiffe?: SpiffeValidator | undefined;
 }
 
 /** Throws XebecError `E_CONFIG` for pins of the wrong form. */
-export function compileVerification({ validations, trusted }: VerificationInput): PeerVerification {
+export function compileVerification({ validations, trusted, spiffe }: VerificationInput): PeerVerification {
   const names: NamePredicate[] = validations.flatMap(compileNameMatchers);
   const hashes = new Set(validations.flatMap(({ verifyCertificateHash }) => verifyCertificateHash.map(normalizedHash)));
   const keys = new Set(validations.flatMap(({ verifyCertificateSpki }) => verifyCertificateSpki.map(checkedSpki)));
-  const acceptsUntrusted = validations.some((each) => each.trustChainVerification === TrustChain.ACCEPT_UNTRUSTED);
+  // Envoy's SPIFFE validator knows no such mercy.
+  const acceptsUntrusted = spiffe === undefined && validations.some((each) => each.trustChainVerification === TrustChain.ACCEPT_UNTRUSTED);
   const acceptsExpired = validations.some((each) => each.allowExpiredCertificate);
   const pinned = hashes.size + keys.size > 0;
   const roots = trusted.flatMap(certificatesOf);
+  const checkSpiffe = (
+    validator: SpiffeValidator,
+    socket: TLSSocket,
+    certificate: X509Certificate,
+    stats: TlsStats,
+  ): string | undefined => {
+    const domainRoots = validator.rootsFor(certificate);
+    if (typeof domainRoots === 'string') {
+      stats.failVerifyError.add(1);
+      return spiffeFailure(domainRoots);
+    }
+    const error = chainError(socket);
+    const tolerated = error === undefined || (acceptsExpired && error === 'CERT_HAS_EXPIRED');
+    const reason = tolerated && !chainsTo(socket, certificate, domainRoots) ? 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' : error;
+    if (reason !== undefined && !(tolerated && reason === error)) {
+      stats.failVerifyError.add(1);
+      return spiffeFailure(`X509_verify_cert: certificate verification error at depth ${depthOf(reason)}: ${chainTexts[reason] ?? reason}`);
+    }
+    const own = subjectNames(certificate.subjectAltName);
+    if (names.length === 0 || own.some((name) => names.some((matches) => matches(name)))) return undefined;
+    stats.failVerifySan.add(1);
+    return spiffeFailure('verify cert failed: SAN match');
+  };
   const check = (socket: TLSSocket, certificate: X509Certificate, stats: TlsStats, serverName: string | undefined): string | undefined => {
+    if (spiffe !== undefined) return checkSpiffe(spiffe, socket, certificate, stats);
     if (trusted.length > 0) {
       const error = chainError(socket);
-      const tolerated = acceptsExpired && error === 'CERT_HAS_EXPIRED' && chainsTo(socket, certificate, roots);
+      const tolerated =
+        acceptsExpired && (error === 'CERT_HAS_EXPIRED' || error === 'CERT_NOT_YET_VALID') && chainsTo(socket, certificate, roots);
       if (error !== undefined && !tolerated) {
         stats.failVerifyError.add(1);
         return verifyFailure(`X509_verify_cert: certificate verification error at depth ${depthOf(error)}: ${chainTexts[error] ?? error}`);
@@ -78,6 +107,10 @@ export function compileVerification({ validations, trusted }: VerificationInput)
       return acceptsUntrusted ? undefined : failure;
     },
   };
+}
+
+function spiffeFailure(detail: string): string {
+  return verifyFailure(detail.replace(/^verify cert failed: /, ''));
 }
 
 function isNameOf({ kind, value }: { readonly kind: string; readonly value: string }, serverName: string): boolean {
