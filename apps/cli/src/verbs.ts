@@ -1,5 +1,6 @@
 import { addAnalyze } from './analyze/command.ts';
 import { addApply } from './apply/command.ts';
+import { addAuthz } from './authz/command.ts';
 import { addCa } from './ca/command.ts';
 import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
@@ -22,5 +23,6 @@ export const verbs: readonly Verb[] = [
   addCa,
   addXds,
   addExplain,
+  addAuthz,
   addVersion,
 ];

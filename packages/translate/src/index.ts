@@ -1,3 +1,4 @@
+export { type AuthorizationFilters, authorizationFilters } from './authorization-policy/filters.ts';
 export { generateClusters, ownClusters, sharedClusters } from './cluster/generate-clusters.ts';
 export { BLACK_HOLE, inboundCluster, outboundCluster, PASSTHROUGH, parseOutboundCluster } from './cluster/names.ts';
 export { generateEndpoints } from './endpoint/generate-endpoints.ts';

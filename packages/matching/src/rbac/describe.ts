@@ -1,5 +1,7 @@
+import { fromBinary } from '@bufbuild/protobuf';
 import type { CidrRange } from '@xebec/protos/envoy/config/core/v3/address';
 import type { Permission, Principal } from '@xebec/protos/envoy/config/rbac/v3/rbac';
+import { UriTemplateMatchConfigSchema } from '@xebec/protos/envoy/extensions/path/match/uri_template/v3/uri_template_match';
 import type { MetadataMatcher } from '@xebec/protos/envoy/type/matcher/v3/metadata';
 import type { PathMatcher } from '@xebec/protos/envoy/type/matcher/v3/path';
 import { describeHeaderMatcher } from '../header-matcher.ts';
@@ -35,8 +37,10 @@ export function describePermission({ rule }: Permission): string {
       return rule.value.metadataMatcher === undefined ? 'metadata' : describeMetadata(rule.value.metadataMatcher);
     case 'requestedServerName':
       return `server name ${describeStringMatcher(rule.value)}`;
-    case 'uriTemplate':
-      return 'path template';
+    case 'uriTemplate': {
+      const any = rule.value.typedConfig;
+      return any === undefined ? 'path template' : `path template "${fromBinary(UriTemplateMatchConfigSchema, any.value).pathTemplate}"`;
+    }
     default:
       return rule.case ?? 'nothing';
   }

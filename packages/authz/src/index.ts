@@ -1,0 +1,10 @@
+export type { CallerSample, Distinctions, ValueSample } from './callers-and-calls.ts';
+export { changedSteps, type PolicyChange } from './changed-rules.ts';
+export { type Answer, type Decision, decide } from './decide.ts';
+export { type FilterConfig, type Guard, GuardedListeners, type GuardStep, guardSteps } from './guards.ts';
+export { ANY_PORT, type Matrix, type MatrixRow, matrices, sampleCall } from './matrix.ts';
+export { type PolicyRule, policyRule, policyText } from './policy-name.ts';
+export { type RecordedRequests, readRecordedRequests } from './recorded-requests.ts';
+export type { RequestRecord } from './request-record.ts';
+export { type Simulation, simulate, type VerdictChange } from './simulate.ts';
+export { type PolicySummary, type SummaryAction, summarize } from './summary.ts';
