@@ -30,6 +30,7 @@ import {
   type TlsMaterial,
   type TlsUser,
 } from './secret-store.ts';
+import { compileSpiffeValidator } from './spiffe-validator.ts';
 import { matchesDnsName, serverNames } from './subject-names.ts';
 
 /** A CommonTlsContext whose secrets may change: the OpenSSL context is made on first use and again after each change. */
@@ -149,7 +150,9 @@ export class TlsContext implements TlsUser {
     const trusted = validations.flatMap((each) => readDataSource(each.trustedCa, stamps) ?? []);
     if (trusted.length === 0 && validations.some((each) => each.systemRootCerts !== undefined)) trusted.push(...systemRoots());
     const revoked = validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []);
-    const verification = compileVerification({ validations, trusted });
+    const spiffe = compileSpiffeValidator(validations, stamps);
+    if (spiffe !== undefined) trusted.splice(0, trusted.length, ...spiffe.trusted);
+    const verification = compileVerification({ validations, trusted, spiffe });
     const create = (chosen: readonly CertificatePair[]): SecureContext => {
       try {
         return createSecureContext({

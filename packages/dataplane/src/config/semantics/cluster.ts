@@ -166,9 +166,12 @@ function checkTransport(cluster: Cluster): void {
     refuse('Multiple TLS certificates are not supported for client contexts');
   const validation = common?.validationContextType;
   if (validation?.case === 'validationContext') {
-    const { trustedCa, matchTypedSubjectAltNames, matchSubjectAltNames, caCertificateProviderInstance } = validation.value;
+    const { trustedCa, matchTypedSubjectAltNames, matchSubjectAltNames, caCertificateProviderInstance, customValidatorConfig } =
+      validation.value;
     if (
       trustedCa === undefined &&
+      // A validator of its own brings its own roots.
+      customValidatorConfig === undefined &&
       caCertificateProviderInstance === undefined &&
       (matchTypedSubjectAltNames.length > 0 || matchSubjectAltNames.length > 0)
     )
