@@ -5,6 +5,7 @@ import { version } from '@xebec/daemon';
 import type { MeshConfig } from '@xebec/schemas';
 import { ResourceCache } from '@xebec/xds';
 import type { Registry } from 'prom-client';
+import { AddressAllocator } from './addresses/address-allocator.ts';
 import { AdsServer } from './ads-server.ts';
 import { type DebugPage, debugPages } from './debug/pages.ts';
 import { fetchKeySet } from './key-set-fetch.ts';
@@ -125,6 +126,16 @@ export function assemble(options: AssemblyOptions): Assembly {
     kubernetes === undefined || !settings.writeStatus
       ? undefined
       : new IngressStatusWriter({ api: kubernetes, wanted: () => state.ingressStatus(), clock, logger });
+  const addresses =
+    kubernetes === undefined || settings.allocationPrefixes.length === 0
+      ? undefined
+      : new AddressAllocator({
+          api: kubernetes,
+          entries: () => state.snapshot?.config.all('ServiceEntry'),
+          prefixes: settings.allocationPrefixes,
+          clock,
+          logger,
+        });
   const unsafe = settings.unsafeEndpoints;
   const pages = debugPages({ ads, state, cache, progress, version: version(), instance, unsafe });
   registerMeshMetrics(options.registry, state, ads, cache);
@@ -137,11 +148,13 @@ export function assemble(options: AssemblyOptions): Assembly {
       for (const source of sources) await source.start();
       writer?.start();
       ingresses?.start();
+      addresses?.start();
       registrar?.start();
     },
     close: async () => {
       writer?.close();
       ingresses?.close();
+      addresses?.close();
       registrar?.close();
       ads.close();
       state.close();

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { XebecError } from '@xebec/core';
 
 /** What Istio sets by environment variables, under Istio's names and with Istio's meaning. Times in milliseconds. */
@@ -22,6 +23,8 @@ export interface PilotSettings {
   readonly multiRoot: boolean;
   /** `POD_NAME`: this server among its replicas; empty where it is no pod. */
   readonly instance: string;
+  /** Blocks that hosts of ServiceEntries get addresses of, one a family; empty: they get none. */
+  readonly allocationPrefixes: readonly string[];
 }
 
 /** Istio's formula for what follows the size of the machine. */
@@ -51,6 +54,12 @@ export function readSettings(env: NodeJS.ProcessEnv, cpus: number): PilotSetting
     if (['true', '1', 't'].includes(value)) return true;
     return ['false', '0', 'f'].includes(value) ? false : fail(name, 'true or false');
   };
+  const prefix = (name: string, fallback: string, family: number) => {
+    const value = text(name) ?? fallback;
+    const [address = '', length = ''] = value.split('/');
+    const good = isIP(address) === family && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 30 : 126);
+    return good ? value : fail(name, `a block of IPv${family} addresses such as ${fallback}`);
+  };
   const list = (name: string) => new Set((text(name) ?? '').split(',').flatMap((part) => part.trim() || []));
   return {
     // Shorter than Istio's 100 ms and 10 s: `kubectl apply` of one file arrives within a few milliseconds.
@@ -70,6 +79,9 @@ export function readSettings(env: NodeJS.ProcessEnv, cpus: number): PilotSetting
     entryGraceMs: duration('PILOT_WORKLOAD_ENTRY_GRACE_PERIOD', 10_000),
     multiRoot: flag('ISTIO_MULTIROOT_MESH', false),
     instance: text('POD_NAME') ?? '',
+    allocationPrefixes: flag('PILOT_ENABLE_IP_AUTOALLOCATE', true)
+      ? [prefix('PILOT_IP_AUTOALLOCATE_IPV4_PREFIX', '240.240.0.0/16', 4), prefix('PILOT_IP_AUTOALLOCATE_IPV6_PREFIX', '2001:2::/48', 6)]
+      : [],
   };
 }
 

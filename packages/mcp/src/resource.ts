@@ -13,6 +13,8 @@ export const CONFIG_MAPS = 'k8s/core/v1/configmaps';
 /** Annotations for what MCP's metadata has no place for; they exist on the way only. */
 const GENERATION = 'mcp.xebec.io/generation';
 const HEALTHY = 'mcp.xebec.io/healthy';
+/** Virtual addresses of a ServiceEntry's hosts: they stand in the status, which travels no other way. */
+const ALLOCATED = 'mcp.xebec.io/allocated';
 
 interface Collection {
   readonly name: string;
@@ -54,6 +56,7 @@ export function toResource(object: ConfigObject): Resource {
       annotations: {
         ...metadata.annotations,
         ...(metadata.generation > 0 ? { [GENERATION]: String(metadata.generation) } : {}),
+        ...(object.allocated === undefined ? {} : { [ALLOCATED]: JSON.stringify(object.allocated) }),
         ...(object.healthy === undefined ? {} : { [HEALTHY]: String(object.healthy) }),
       },
       ...(Number.isNaN(created.getTime()) ? {} : { createTime: timestampFromDate(created) }),
@@ -77,7 +80,7 @@ export function fromResource(collection: string, resource: Resource): Result<Con
   } catch (error) {
     return err(`${collection} ${metadata.name}: body does not decode: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const { [GENERATION]: generation, [HEALTHY]: healthy, ...annotations } = metadata.annotations;
+  const { [GENERATION]: generation, [HEALTHY]: healthy, [ALLOCATED]: allocated, ...annotations } = metadata.annotations;
   const slash = metadata.name.indexOf('/');
   const meta: ObjectMeta = {
     name: metadata.name.slice(slash + 1),
@@ -91,7 +94,17 @@ export function fromResource(collection: string, resource: Resource): Result<Con
   };
   const { apiVersion, kind } = known;
   if (collection === CONFIG_MAPS) return ok({ apiVersion, kind, metadata: meta, spec });
-  const decoded = decodeObject({ apiVersion, kind, metadata: meta, spec });
+  const status = allocated === undefined ? {} : { status: { addresses: parsed(allocated) } };
+  const decoded = decodeObject({ apiVersion, kind, metadata: meta, spec, ...status });
   if (decoded.ok) return healthy === undefined ? decoded : ok({ ...decoded.value, healthy: healthy === 'true' });
   return err(`${kind} ${metadata.name}: ${decoded.error.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
+}
+
+/** What is no JSON is nothing. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,3 +1,4 @@
+export { allocatedAddresses, hostsToAllocate } from './allocated-addresses.ts';
 export { ConfigIndex, type ConfigLookup, type KnownKind, type KnownKinds } from './config-index.ts';
 export {
   type DestinationRuleViewer,

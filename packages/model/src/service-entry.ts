@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConfigObject, ServiceEntrySpec, WorkloadEntrySpec } from '@xebec/schemas';
+import { hostsToAllocate } from './allocated-addresses.ts';
 import { isNarrow, selects } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
 import type { Endpoint, Resolution, Service, ServicePort } from './service.ts';
@@ -34,13 +35,16 @@ export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloa
             selects(selector, w.labels) &&
             (resolution === 'dns' || resolution === 'dns-round-robin' || isAddress(w)),
         );
+  const hosts = new Set(hostsToAllocate(entry));
   return spec.hosts.map((host) => {
+    const allocated = hosts.has(host) ? (entry.allocated ?? []).filter((address) => address.host === host) : [];
     const service: Service = {
       hostname: host,
       name: metadata.name,
       namespace: metadata.namespace,
       registry: 'external',
       addresses: (spec.addresses ?? []).map((address) => address.replace(address.includes(':') ? /\/128$/ : /\/32$/, '')),
+      ...(allocated.length === 0 ? {} : { allocated: allocated.map(({ value }) => value) }),
       ports,
       resolution,
       meshExternal: spec.location !== 'MESH_INTERNAL',

@@ -22,6 +22,8 @@ export interface Service {
   readonly registry: 'kubernetes' | 'external';
   /** Virtual addresses; empty for headless services and hosts without address. */
   readonly addresses: readonly string[];
+  /** Addresses that the control plane gave to a host without own ones: for workloads whose DNS it answers. */
+  readonly allocated?: readonly string[];
   readonly ports: readonly ServicePort[];
   readonly resolution: Resolution;
   /** Outside the mesh: never mTLS. */
@@ -71,6 +73,8 @@ export interface Endpoint {
   readonly network: string;
   /** Node that the workload runs on, where that is known. */
   readonly nodeName?: string;
+  /** `hostname.subdomain` of a pod that has a name of its own below that of its headless service. */
+  readonly podName?: string;
 }
 
 /** Key of a service in the snapshot: one hostname may exist in several namespaces. */

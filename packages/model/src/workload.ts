@@ -12,6 +12,8 @@ export interface Workload {
   readonly weight: number;
   readonly tlsMode: Endpoint['tlsMode'];
   readonly network: string;
+  /** As `Endpoint.podName`. */
+  readonly podName?: string;
   /** Ports by the name of the service port, where they differ from the service's target port. */
   readonly ports: Readonly<Record<string, number>>;
 }

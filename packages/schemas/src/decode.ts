@@ -1,7 +1,8 @@
+import { isIP } from 'node:net';
 import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import { z } from 'zod';
 import { findKind, kinds } from './kinds.ts';
-import type { ConfigObject, ObjectMeta, SourceReference } from './object.ts';
+import type { AllocatedAddress, ConfigObject, ObjectMeta, SourceReference } from './object.ts';
 import { toViolations } from './violations.ts';
 
 const strings = z.record(z.string(), z.string()).nullish();
@@ -29,6 +30,15 @@ function healthOf(status: unknown): boolean | undefined {
   const parsed = conditions.safeParse(status);
   const condition = parsed.success ? parsed.data.conditions.find(({ type }) => type === 'Healthy') : undefined;
   return condition === undefined ? undefined : condition.status === 'True';
+}
+
+const addresses = z.looseObject({ addresses: z.array(z.looseObject({ value: z.string(), host: z.string() })) });
+
+/** What `status.addresses` gives to hosts; undefined where there is nothing. */
+function allocatedOf(status: unknown): readonly AllocatedAddress[] | undefined {
+  const parsed = addresses.safeParse(status);
+  if (!parsed.success || parsed.data.addresses.length === 0) return undefined;
+  return parsed.data.addresses.filter(({ value }) => isIP(value) !== 0).map(({ value, host }) => ({ value, host }));
 }
 
 const ENVELOPE_FIELDS = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
@@ -61,6 +71,7 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
   if (!spec.success) violations.push(...toViolations(spec.error, ['spec'], definition.spec));
   if (violations.length > 0 || !spec.success) return err(violations);
   const healthy = kind === 'WorkloadEntry' ? healthOf(outer.data.status) : undefined;
+  const allocated = kind === 'ServiceEntry' ? allocatedOf(outer.data.status) : undefined;
   return ok({
     apiVersion,
     kind,
@@ -68,6 +79,7 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
     spec: spec.data,
     ...(options.source === undefined ? {} : { source: options.source }),
     ...(healthy === undefined ? {} : { healthy }),
+    ...(allocated === undefined ? {} : { allocated }),
   });
 }
 

@@ -19,6 +19,13 @@ export interface ObjectMeta {
   readonly generation: number;
 }
 
+/** An entry of `status.addresses` of a ServiceEntry. */
+export interface AllocatedAddress {
+  /** An IP address. */
+  readonly value: string;
+  readonly host: string;
+}
+
 /** A configuration object after decoding: its spec has been validated and has its type. */
 export interface ConfigObject<Spec = unknown> {
   readonly apiVersion: string;
@@ -28,4 +35,6 @@ export interface ConfigObject<Spec = unknown> {
   readonly source?: SourceReference;
   /** What the condition `Healthy` of a WorkloadEntry's status says, where it has one. */
   readonly healthy?: boolean;
+  /** Virtual addresses that a ServiceEntry's status gives to its hosts, where it has any. */
+  readonly allocated?: readonly AllocatedAddress[];
 }

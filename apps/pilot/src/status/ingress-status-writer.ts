@@ -1,6 +1,7 @@
 import { ApiError, isRecord, type KubernetesApi } from '@xebec/config';
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import type { IngressStatus } from '@xebec/platforms';
+import { Rounds } from './rounds.ts';
 
 export interface IngressStatusWriterOptions {
   readonly api: KubernetesApi;
@@ -10,7 +11,6 @@ export interface IngressStatusWriterOptions {
   readonly logger: Logger;
 }
 
-const EVERY_MS = 1_000;
 /** Writes in one round; the rest waits for the next. */
 const MAX_WRITES = 20;
 const TIMEOUT_MS = 5_000;
@@ -20,29 +20,24 @@ export class IngressStatusWriter {
   readonly #options: IngressStatusWriterOptions;
   /** What was written last, by path. */
   readonly #written = new Map<string, string>();
-  #cancel: (() => void) | undefined;
-  #closed = false;
+  readonly #rounds: Rounds;
 
   constructor(options: IngressStatusWriterOptions) {
     this.#options = options;
+    this.#rounds = new Rounds(options.clock, (closed) => this.#round(closed));
   }
   start(): void {
-    this.#cancel = this.#options.clock.setTimeout(() => {
-      void this.#round().finally(() => {
-        if (!this.#closed) this.start();
-      });
-    }, EVERY_MS);
+    this.#rounds.start();
   }
   close(): void {
-    this.#closed = true;
-    this.#cancel?.();
+    this.#rounds.close();
   }
 
-  async #round(): Promise<void> {
+  async #round(closed: () => boolean): Promise<void> {
     const wanted = new Map(this.#options.wanted().map((status) => [pathOf(status), JSON.stringify(status.loadBalancer)]));
     for (const path of [...this.#written.keys()]) if (!wanted.has(path)) this.#written.delete(path);
     const due = [...wanted].filter(([path, text]) => this.#written.get(path) !== text).slice(0, MAX_WRITES);
-    for (const [path, text] of due) if (!this.#closed) await this.#write(path, text);
+    for (const [path, text] of due) if (!closed()) await this.#write(path, text);
   }
   async #write(path: string, text: string): Promise<void> {
     const { api, logger } = this.#options;

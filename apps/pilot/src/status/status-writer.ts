@@ -2,6 +2,7 @@ import { ApiError, isRecord, type KubernetesApi } from '@xebec/config';
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import { kinds } from '@xebec/schemas';
 import type { ObjectProgress, Progress } from './object-progress.ts';
+import { Rounds } from './rounds.ts';
 
 export interface StatusWriterOptions {
   readonly api: KubernetesApi;
@@ -10,7 +11,6 @@ export interface StatusWriterOptions {
   readonly logger: Logger;
 }
 
-const EVERY_MS = 1_000;
 /** Writes in one round; the rest waits for the next, so that a big change does not flood the API server. */
 const MAX_WRITES = 20;
 /** Until then a proxy that has not answered is nothing to tell. */
@@ -34,28 +34,23 @@ export class StatusWriter {
   readonly #written = new Map<string, Written>();
   readonly #pendingSince = new Map<string, number>();
   readonly #forbidden = new Set<string>();
-  #cancel: (() => void) | undefined;
-  #closed = false;
+  readonly #rounds: Rounds;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
+    this.#rounds = new Rounds(options.clock, (closed) => this.#round(closed));
   }
   start(): void {
-    this.#cancel = this.#options.clock.setTimeout(() => {
-      void this.#round().finally(() => {
-        if (!this.#closed) this.start();
-      });
-    }, EVERY_MS);
+    this.#rounds.start();
   }
   close(): void {
-    this.#closed = true;
-    this.#cancel?.();
+    this.#rounds.close();
   }
 
-  async #round(): Promise<void> {
+  async #round(closed: () => boolean): Promise<void> {
     const due = this.#due().slice(0, MAX_WRITES);
     for (const progress of due) {
-      if (this.#closed) return;
+      if (closed()) return;
       await this.#write(progress);
     }
   }

@@ -57,6 +57,7 @@ export function endpointsOfSlice(slice: KubernetesEndpointSlice, workloadAt: Wor
             tlsMode: workload.tlsMode,
             network: workload.network,
             ...(nodeName === '' ? {} : { nodeName }),
+            ...(workload.podName === undefined ? {} : { podName: workload.podName }),
           },
         ];
       });

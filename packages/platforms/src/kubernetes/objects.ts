@@ -60,6 +60,8 @@ export interface KubernetesPod {
     readonly serviceAccountName?: string;
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
+    readonly hostname?: string;
+    readonly subdomain?: string;
     readonly containers?: readonly KubernetesContainer[] | null;
     readonly initContainers?: readonly (KubernetesContainer & { readonly restartPolicy?: string })[] | null;
   };

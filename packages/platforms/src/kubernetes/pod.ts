@@ -17,6 +17,7 @@ const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
 export function toWorkload(pod: KubernetesPod, node: KubernetesNode | undefined, cluster: string): Workload {
   const own = pod.metadata?.labels ?? {};
   const locality = podLocality(own, node);
+  const { hostname = '', subdomain = '' } = pod.spec ?? {};
   const labels = { ...own, ...placeLabels(locality, pod.spec?.nodeName ?? '', cluster) };
   return {
     name: pod.metadata?.name ?? '',
@@ -30,6 +31,7 @@ export function toWorkload(pod: KubernetesPod, node: KubernetesNode | undefined,
     tlsMode: labels[TLS_MODE_LABEL] === 'istio' ? 'istio' : 'disabled',
     network: labels[NETWORK_LABEL] ?? '',
     ports: namedPorts(pod),
+    ...(subdomain === '' ? {} : { podName: `${hostname || (pod.metadata?.name ?? '')}.${subdomain}` }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { query, sameList } from '@xebec/incremental';
 import {
+  allocatedAddresses,
   destinationRuleOf,
   type EgressScope,
   hostsOverlap,
@@ -146,6 +147,8 @@ function sitesOf(snapshot: MeshSnapshot, context: ListenerContext, egress: Egres
     ];
   }
   // A listener of a Sidecar's own port stands anywhere: only those of service ports know pods one by one.
+  const [allocated] = allocatedAddresses(service, context.proxy);
+  if (service.addresses.length === 0 && allocated !== undefined) return [{ bind: allocated }];
   if (service.resolution !== 'passthrough') return [everywhere];
   if (egress.port !== undefined) return [service.registry === 'kubernetes' ? { bind: ANY } : everywhere];
   const endpoints = snapshot.endpoints(service, port.name).map((endpoint) => endpoint.address);

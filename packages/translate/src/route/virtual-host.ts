@@ -1,4 +1,4 @@
-import type { MeshProxy, Service, SidecarScope } from '@xebec/model';
+import { allocatedAddresses, type MeshProxy, type Service, type SidecarScope } from '@xebec/model';
 import type { VirtualHostSchema } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { HttpRoute } from '@xebec/schemas';
 import { outboundCluster, PASSTHROUGH } from '../cluster/names.ts';
@@ -75,12 +75,16 @@ export function unknownCluster(scope: SidecarScope): string {
  * The names under which a client knows a service: its full name with and without the final dot, the short forms that the
  * client's DNS search list would complete, and its addresses.
  */
-export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace' | 'addresses'>, domain: string): string[] {
+export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace' | 'addresses' | 'metadata'>, domain: string): string[] {
   const { hostname } = service;
   const names = isIpAddress(hostname) ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
   const subdomains = service.headless && service.registry === 'kubernetes' ? names.map((name) => `*.${name}`) : [];
   const reachable =
-    service.registry === 'kubernetes' ? service.addresses.filter((address) => fits(address, proxy)).slice(0, 1) : service.addresses;
+    service.registry === 'kubernetes'
+      ? service.addresses.filter((address) => fits(address, proxy)).slice(0, 1)
+      : service.addresses.length > 0
+        ? service.addresses
+        : allocatedAddresses(service, proxy).slice(0, 1);
   const addresses = reachable
     .filter((address) => address !== '0.0.0.0' && address !== '::')
     .map((address) => (address.includes(':') && isIpAddress(address) ? `[${address}]` : address));
