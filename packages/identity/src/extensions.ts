@@ -85,6 +85,7 @@ export function readExtensions(list: DerNode): CertificateExtensions {
     const id = readOid(childOf(item, 0, TAG.oid, "an extension's identifier"));
     if (seen.has(id)) throw derError(`the extension ${id} is there twice`);
     seen.add(id);
+    if (item.tag !== TAG.sequence || item.children.length > 3) throw derError('an extension is no SEQUENCE of identifier, flag and value');
     const flag = item.children[1]?.tag === TAG.boolean ? item.children[1] : undefined;
     const critical = flag !== undefined && flag.content[0] === 0xff;
     const value = readDer(childOf(item, flag === undefined ? 1 : 2, TAG.octetString, `the value of extension ${id}`).content);
@@ -138,7 +139,9 @@ function readNames(value: DerNode, critical: boolean): SubjectAltNames {
     if (name.tag !== 0x86 && name.tag !== 0x82) continue;
     const text = Buffer.from(name.content).toString('latin1');
     // A NUL in a name has made verifiers read only what stands before it.
-    if (!/^[\x21-\x7e]*$/.test(text)) throw derError('a subject alternative name has a character that is not printable ASCII');
+    const bad = name.content.find((byte) => byte < 0x21 || byte > 0x7e);
+    if (bad !== undefined)
+      throw derError(`a subject alternative name has the byte 0x${bad.toString(16).padStart(2, '0')}, which is no printable ASCII`);
     (name.tag === 0x86 ? uris : dnsNames).push(text);
   }
   return { uris, dnsNames, ipAddresses, critical };

@@ -1,5 +1,6 @@
 import type { Result } from '@xebec/core';
 import type { Certificate } from './certificate.ts';
+import { isSignatureAlgorithm } from './keys.ts';
 import { OID } from './oids.ts';
 import { quoted, type Refusal, refuse } from './refusal.ts';
 import { parseSpiffeId, type SpiffeIdParts } from './spiffe-id.ts';
@@ -52,16 +53,27 @@ export function validateX509Svid(chain: readonly Certificate[], bundles: TrustBu
   const roots = bundles.get(id.value.trustDomain);
   if (roots === undefined) return refuse('E_SVID_TRUST_DOMAIN', `no trust bundle is known for the trust domain ${id.value.trustDomain}`);
   let current = leaf;
+  let reason = '';
   for (let depth = 0; depth <= rest.length; depth++) {
     const late = checkTime(current, now);
     if (late !== undefined) return late;
-    const issuedByRoot = roots.some((root) => root.notAfter > now && root.notBefore <= now && issues(root, current, depth));
-    if (issuedByRoot) return id;
+    const rootReasons = roots.map((root) => whyNotIssuedByRoot(root, current, depth, now));
+    if (rootReasons.includes(undefined)) return id;
     const next = rest[depth];
-    if (next === undefined || !issues(next, current, depth)) break;
+    // Of roots only those are worth a word that have the issuer's name.
+    reason = rootReasons.find((text) => text !== OTHER_NAME) ?? 'no root has the name of its issuer';
+    if (next === undefined) break;
+    const linkReason = whyNotIssued(next, current, depth);
+    if (linkReason !== undefined) {
+      reason = linkReason === OTHER_NAME ? 'the next certificate of the chain is not its issuer, by name' : linkReason;
+      break;
+    }
     current = next;
   }
-  return refuse('E_SVID_CHAIN', `the certificate of ${quoted(id.value.id)} does not lead to a trusted root of ${id.value.trustDomain}`);
+  return refuse(
+    'E_SVID_CHAIN',
+    `the certificate of ${quoted(id.value.id)} does not lead to a trusted root of ${id.value.trustDomain}: ${reason}`,
+  );
 }
 
 function checkTime(certificate: Certificate, now: number): ReturnType<typeof refuse> | undefined {
@@ -73,17 +85,26 @@ function checkTime(certificate: Certificate, now: number): ReturnType<typeof ref
   return undefined;
 }
 
-/** Whether `issuer` may sign and did sign `subject`; `between` counts the CA certificates already below it. */
-function issues(issuer: Certificate, subject: Certificate, between: number): boolean {
+const OTHER_NAME = 'another name';
+
+/** Why `issuer` cannot have signed `subject` by right, undefined when it did; `between` counts the CA certificates already below it. */
+function whyNotIssued(issuer: Certificate, subject: Certificate, between: number): string | undefined {
   const { basicConstraints, keyUsage, unknownCritical } = issuer.extensions;
-  return (
-    basicConstraints?.ca === true &&
-    (basicConstraints.pathLength === undefined || basicConstraints.pathLength >= between) &&
-    keyUsage?.usages.has('keyCertSign') === true &&
-    unknownCritical.length === 0 &&
-    Buffer.from(issuer.subject).equals(subject.issuer) &&
-    subject.signedBy(issuer.publicKey)
-  );
+  if (!Buffer.from(issuer.subject).equals(subject.issuer)) return OTHER_NAME;
+  if (basicConstraints?.ca !== true) return 'an issuer is no CA';
+  if (keyUsage?.usages.has('keyCertSign') !== true) return 'an issuer lacks the key usage keyCertSign';
+  if (basicConstraints.pathLength !== undefined && basicConstraints.pathLength < between)
+    return `an issuer allows ${basicConstraints.pathLength} CA certificates below it, there are ${between}`;
+  if (unknownCritical.length > 0) return `an issuer has the unknown critical extension ${unknownCritical[0]}`;
+  if (!isSignatureAlgorithm(subject.signatureAlgorithm)) return `the signature algorithm ${subject.signatureAlgorithm} is not accepted`;
+  return subject.signedBy(issuer.publicKey) ? undefined : 'a signature is not by the issuer';
+}
+
+function whyNotIssuedByRoot(root: Certificate, subject: Certificate, between: number, now: number): string | undefined {
+  const reason = whyNotIssued(root, subject, between);
+  if (reason !== undefined) return reason;
+  if (root.notAfter <= now) return `the root expired at ${new Date(root.notAfter).toISOString()}`;
+  return root.notBefore > now ? `the root is valid only from ${new Date(root.notBefore).toISOString()}` : undefined;
 }
 
 /** Reads trusted roots as one bundle, for `validateX509Svid`. */
