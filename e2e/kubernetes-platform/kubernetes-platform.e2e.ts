@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { eventually, freePort, startDaemon } from '../src/daemon-process.ts';
 import { type ApiServer, createApiServer } from './api-server.ts';
-import { MESH, slice } from './mesh-objects.ts';
+import { MESH, serviceEntry, slice } from './mesh-objects.ts';
 
+const CRDS = new URL('../../deploy/crds/networking.istio.io.yaml', import.meta.url).pathname;
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -80,4 +81,29 @@ it('loses nothing while the API server is away, and sees after it is back what c
   expect((await known()).services).toEqual(before.services);
   await server.kubectl('delete', 'service', 'db', '-n', 'shop');
   await endpoints(known, ['outside example.com:443 healthy', 'web 10.244.1.9:8080 healthy']);
+});
+
+it('takes the definitions of our kinds, and gives the hosts of a ServiceEntry addresses in its status', async () => {
+  const { server } = await open();
+  await server.kubectl('apply', '--server-side', '-f', CRDS);
+  await eventually('kinds', async () =>
+    (await server.kubectl('api-resources', '--api-group=networking.istio.io', '-o', 'name')).includes('serviceentries') ? true : undefined,
+  );
+  await server.kubectl('wait', '--for=condition=Established', '--timeout=20s', 'crd', 'serviceentries.networking.istio.io');
+  await eventually('a ServiceEntry that is taken', () =>
+    server.apply([serviceEntry('out', ['a.example.com', 'b.example.com'])]).then(
+      () => true as const,
+      () => undefined,
+    ),
+  );
+  const addresses = await eventually('addresses', async () => {
+    const text = await server.kubectl('get', 'serviceentry', 'out', '-n', 'shop', '-o', 'jsonpath={.status.addresses}');
+    return text === '' ? undefined : text;
+  });
+  expect(JSON.parse(addresses)).toEqual([
+    { value: '240.240.0.1', host: 'a.example.com' },
+    { value: '2001:2::1', host: 'a.example.com' },
+    { value: '240.240.0.2', host: 'b.example.com' },
+    { value: '2001:2::2', host: 'b.example.com' },
+  ]);
 });

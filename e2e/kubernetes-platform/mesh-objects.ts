@@ -42,3 +42,13 @@ export function slice(service: string, addresses: readonly (readonly [string, bo
     endpoints: addresses.map(([address, ready]) => ({ addresses: [address], conditions: { ready } })),
   };
 }
+
+/** Hosts outside that plain TCP goes to, without addresses of their own. */
+export function serviceEntry(name: string, hosts: readonly string[]): object {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'ServiceEntry',
+    metadata: { name, namespace: 'shop' },
+    spec: { hosts, resolution: 'DNS', ports: [{ number: 443, name: 'tls', protocol: 'TLS' }] },
+  };
+}
