@@ -58,6 +58,10 @@ export function compileVerification({ validations, trusted, spiffe }: Verificati
       stats.failVerifyError.add(1);
       return spiffeFailure(`X509_verify_cert: certificate verification error at depth ${depthOf(reason)}: ${chainTexts[reason] ?? reason}`);
     }
+    if (validator.isRevoked(certificate)) {
+      stats.failVerifyError.add(1);
+      return spiffeFailure(`X509_verify_cert: certificate verification error at depth 0: ${chainTexts['CERT_REVOKED']}`);
+    }
     const own = subjectNames(certificate.subjectAltName);
     if (names.length === 0 || own.some((name) => names.some((matches) => matches(name)))) return undefined;
     stats.failVerifySan.add(1);

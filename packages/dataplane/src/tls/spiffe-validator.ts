@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
-import { certificatePem, parseBundle, parseCertificate } from '@xebec/identity';
+import { certificatePem, parseBundle, parseCertificate, parseRevocationLists, type RevocationList } from '@xebec/identity';
 import type { CertificateValidationContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import { SPIFFECertValidatorConfigSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config';
 import { type FileStamp, readDataSource } from './secret-store.ts';
@@ -13,6 +13,8 @@ export interface SpiffeValidator {
   readonly trusted: readonly Buffer[];
   /** The roots that alone may vouch for that leaf, or Envoy's words for why none can. */
   rootsFor(leaf: X509Certificate): readonly X509Certificate[] | string;
+  /** Whether a revocation list of the contexts names the leaf. Domains without a list are not asked for one. */
+  isRevoked(leaf: X509Certificate): boolean;
 }
 
 const NAME = 'envoy.tls.cert_validator.spiffe';
@@ -39,6 +41,7 @@ export function compileSpiffeValidator(
       bundles.set(name, pemBlocks(readDataSource(trustBundle, stamps), name));
     }
   const parsed = new Map([...bundles].map(([name, roots]) => [name, roots.map((pem) => new X509Certificate(pem))]));
+  const lists = validations.flatMap(({ crl }) => revocationLists(readDataSource(crl, stamps)));
   return {
     trusted: [...bundles.values()].flat(),
     rootsFor(leaf) {
@@ -46,6 +49,14 @@ export function compileSpiffeValidator(
       const uri = subjectNames(leaf.subjectAltName).find(({ kind }) => kind === 'uri')?.value ?? '';
       const domain = /^spiffe:\/\/([^/]+)\//.exec(uri)?.[1];
       return (domain === undefined ? undefined : parsed.get(domain)) ?? 'verify cert failed: no trust bundle store';
+    },
+    isRevoked(leaf) {
+      if (lists.length === 0) return false;
+      const certificate = parseCertificate(leaf.raw);
+      // What cannot be read cannot be looked up either.
+      if (!certificate.ok) return true;
+      const { issuer, serialNumber } = certificate.value;
+      return lists.some((list) => Buffer.from(list.issuer).equals(issuer) && list.revoked.has(serialNumber));
     },
   };
 }
@@ -56,6 +67,13 @@ function isWorkload(leaf: X509Certificate): boolean {
   const certificate = parseCertificate(leaf.raw);
   const usages = certificate.ok ? certificate.value.extensions.keyUsage?.usages : undefined;
   return usages !== undefined && !usages.has('keyCertSign') && !usages.has('cRLSign');
+}
+
+function revocationLists(pem: Buffer | undefined): readonly RevocationList[] {
+  if (pem === undefined || pem.length === 0) return [];
+  const lists = parseRevocationLists(pem.toString('latin1'));
+  if (!lists.ok) throw new XebecError('E_CONFIG', `crl: ${lists.error.message}`);
+  return lists.value;
 }
 
 function pemBlocks(pem: Buffer | undefined, domain: string): Buffer[] {

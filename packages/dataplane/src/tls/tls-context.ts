@@ -149,9 +149,10 @@ export class TlsContext implements TlsUser {
     const validations = [this.#validation, validationOf(this.#validationSecret?.current)].flatMap((each) => each ?? []);
     const trusted = validations.flatMap((each) => readDataSource(each.trustedCa, stamps) ?? []);
     if (trusted.length === 0 && validations.some((each) => each.systemRootCerts !== undefined)) trusted.push(...systemRoots());
-    const revoked = validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []);
     const spiffe = compileSpiffeValidator(validations, stamps);
     if (spiffe !== undefined) trusted.splice(0, trusted.length, ...spiffe.trusted);
+    // OpenSSL would want a list of every domain's authorities as soon as there is one.
+    const revoked = spiffe === undefined ? validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []) : [];
     const verification = compileVerification({ validations, trusted, spiffe });
     const create = (chosen: readonly CertificatePair[]): SecureContext => {
       try {
