@@ -57,6 +57,7 @@ export function managerFields(view: Omit<ConnectionManagerView, 'statPrefix' | '
     ...(side.tracing.fields === undefined ? {} : { tracing: side.tracing.fields }),
     streamIdleTimeout: ZERO,
     accessLog: [...side.accessLog],
+    ...(side.denials === undefined ? {} : { localReplyConfig: side.denials }),
     useRemoteAddress: view.direction === 'gateway',
     proxy100Continue: true,
     appendXForwardedPort: headers.forwardedPort,

@@ -12,6 +12,7 @@ import {
 } from '@xebec/model';
 import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import type { ConnectionSettings, MeshConfig, MeshProxyConfig } from '@xebec/schemas';
+import { denialReply } from '../authorization-policy/denial-reply.ts';
 import { type AuthorizationFilters, authorizationFilters } from '../authorization-policy/filters.ts';
 import { extension } from '../envoy/any.ts';
 import { type DurationFields, duration } from '../envoy/duration.ts';
@@ -53,6 +54,8 @@ export interface SideContext {
   /** Of connections without traffic, where the proxy names one (metadata `IDLE_TIMEOUT`). */
   readonly idleTimeout?: DurationFields;
   readonly http10: boolean;
+  /** What callers are told whom a policy denies, where they are told more than Envoy tells. */
+  readonly denials?: NonNullable<ReturnType<typeof denialReply>>;
 }
 
 /** The narrow view that listeners are made from. */
@@ -169,6 +172,7 @@ function sideContext(
   const mode = direction === 'inbound' ? 'SERVER' : 'CLIENT';
   // Policies speak of what arrives at a workload; a gateway is where that happens for the outside.
   const { authorization, jwt } = direction === 'outbound' ? { authorization: NO_POLICIES, jwt: NO_POLICIES } : policies();
+  const denials = direction === 'outbound' ? undefined : denialReply(config);
   const headers = proxyHeadersOf(config.proxyHeaders, direction === 'outbound');
   const logs = accessLogs(snapshot, proxy, mode);
   const stats = statsConfig(snapshot, proxy, mode, direction === 'gateway', direction === 'inbound');
@@ -180,6 +184,7 @@ function sideContext(
     ...(config.gatewayTopology === undefined ? {} : { topology: config.gatewayTopology }),
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     http10: proxy.metadata['HTTP10'] === '1',
+    ...(denials === undefined ? {} : { denials }),
     accessLog: logs.http,
     tcpAccessLog: logs.tcp,
     listenerLog: logs.listener,
