@@ -108,7 +108,7 @@ export class Ledger {
   reported(instance: Instance): boolean {
     const key = instanceKey(instance.identity, instance.instance);
     if (!this.#instances.has(key) && this.#instances.size >= MAX_INSTANCES) return false;
-    const pod = this.#instances.get(key)?.pod;
+    const pod = instance.pod ?? this.#instances.get(key)?.pod;
     this.#instances.set(key, pod === undefined ? instance : { ...instance, pod });
     // Only its own identity's leaf can be claimed.
     const leaf = this.#leaves.get(instance.leafSerial);

@@ -18,7 +18,7 @@ export interface TrustServiceOptions {
   readonly keeper: RootKeeper;
   readonly trustDomain: string;
   /** Rejects with a CallRefused. */
-  authenticate(call: IncomingCall): Promise<{ readonly id: SpiffeId }>;
+  authenticate(call: IncomingCall): Promise<{ readonly id: SpiffeId; readonly pod?: object }>;
   /** Bundles of other trust domains, and keys for tokens of the own. */
   readonly others?: () => { readonly jwtKeys: string; readonly bundles: readonly MessageInitShape<typeof TrustBundleSchema>[] };
   /** Agents spread their renewals over this time; 0: by their number. */
@@ -119,7 +119,8 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
 
   const follow = async (call: Call): Promise<void> => {
     // Reports wait in the stream until the caller is known.
-    const { id } = await options.authenticate(call);
+    // Its token may say that it is a pod's.
+    const { id, pod } = await options.authenticate(call);
     const view = keeper.view();
     if (view === undefined) throw new CallRefused(status.UNAVAILABLE, 'the roots are not loaded yet, try again');
     const count = perIdentity.get(id) ?? 0;
@@ -154,7 +155,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
       if (ended) return;
       try {
         if (limit.take(clock.monotonic()) > 0) throw new CallRefused(status.RESOURCE_EXHAUSTED, 'too many reports');
-        const instance = readReport(report, id, clock.now());
+        const instance = { ...readReport(report, id, clock.now()), ...(pod === undefined ? {} : { pod: true }) };
         const key = instanceKey(id, instance.instance);
         if (follower.key === undefined) keeper.ledger.opened(key);
         else if (follower.key !== key) throw new CallRefused(status.INVALID_ARGUMENT, 'one stream is for one instance');
