@@ -3,7 +3,7 @@ import { query, sameList } from '@xebec/incremental';
 import type { MeshProxy, MeshSnapshot } from '@xebec/model';
 import { ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { ClusterLoadAssignmentSchema } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
-import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
+import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
 import { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import {
   edsNames,
@@ -20,12 +20,15 @@ import {
   CLUSTER_TYPE,
   ENDPOINT_TYPE,
   type EncodedResource,
-  LayeredResources,
+  type LayeredResources,
   LISTENER_TYPE,
+  layered,
+  NO_RESOURCES,
   type ResourceCache,
   ResourceLayer,
   ROUTE_TYPE,
 } from '@xebec/xds';
+import { encodeListener } from './encode-listener.ts';
 
 type Layer = (snapshot: MeshSnapshot, proxy: MeshProxy) => ResourceLayer;
 
@@ -49,11 +52,13 @@ export function createViewLayers(cache: ResourceCache): ViewLayers {
       cache.intern(typeUrl, name, toBinary(schema, message)),
     );
   const layer = (name: string, resources: (snapshot: MeshSnapshot, proxy: MeshProxy) => readonly EncodedResource[]): Layer =>
-    query(`layer of ${name}`, (snapshot: MeshSnapshot, proxy: MeshProxy) => new ResourceLayer(resources(snapshot, proxy)), {
+    query(`layer of ${name}`, (snapshot: MeshSnapshot, proxy: MeshProxy) => layerOf(resources(snapshot, proxy)), {
       same: (a, b) => a.equals(b),
     });
   const cluster = encoder('cluster', CLUSTER_TYPE, ClusterSchema);
-  const listener = encoder('listener', LISTENER_TYPE, ListenerSchema);
+  const listener = query('encoded listener', (_: MeshSnapshot, { name, message }: Generated<Listener>) =>
+    cache.intern(LISTENER_TYPE, name, encodeListener(message)),
+  );
   const routeConfiguration = encoder('route configuration', ROUTE_TYPE, RouteConfigurationSchema);
   const loadAssignment = encoder('load assignment', ENDPOINT_TYPE, ClusterLoadAssignmentSchema);
   const route = (snapshot: MeshSnapshot, proxy: MeshProxy, name: string) =>
@@ -63,23 +68,23 @@ export function createViewLayers(cache: ResourceCache): ViewLayers {
   return {
     route,
     assignment,
-    clusters: layered(
+    clusters: layers(
       layer('shared clusters', (snapshot, proxy) => sharedClusters(snapshot, proxy).map((one) => cluster(snapshot, one))),
       layer('own clusters', (snapshot, proxy) => ownClusters(snapshot, proxy).map((one) => cluster(snapshot, one))),
     ),
-    listeners: layered(
+    listeners: layers(
       layer('shared listeners', (snapshot, proxy) => sharedListeners(snapshot, proxy).map((one) => listener(snapshot, one))),
       layer('own listeners', (snapshot, proxy) => ownListeners(snapshot, proxy).map((one) => listener(snapshot, one))),
     ),
-    routes: layered(
+    routes: layers(
       layer('shared routes', (snapshot, proxy) =>
         namesOfRoutes(snapshot, sharedListeners(snapshot, proxy)).flatMap((name) => route(snapshot, proxy, name) ?? []),
       ),
       layer('own routes', (snapshot, proxy) =>
-        namesOfRoutes(snapshot, ownListeners(snapshot, proxy)).flatMap((name) => route(snapshot, proxy, name) ?? []),
+        routeNames(ownListeners(snapshot, proxy)).flatMap((name) => route(snapshot, proxy, name) ?? []),
       ),
     ),
-    endpoints: layered(
+    endpoints: layers(
       layer('shared endpoints', (snapshot, proxy) =>
         edsNames(sharedClusters(snapshot, proxy)).flatMap((name) => assignment(snapshot, proxy, name) ?? []),
       ),
@@ -99,21 +104,10 @@ const namesOfListener = query('route names', (_: MeshSnapshot, listener: Generat
   same: sameList,
 });
 
-/** One and the same object for the same two layers: who compares views need not look inside. */
-function layered(shared: Layer, own: Layer): Layers {
-  const made = new WeakMap<ResourceLayer, WeakMap<ResourceLayer, LayeredResources>>();
-  return (snapshot, proxy) => {
-    const [below, above] = [shared(snapshot, proxy), own(snapshot, proxy)];
-    let known = made.get(above);
-    if (known === undefined) {
-      known = new WeakMap();
-      made.set(above, known);
-    }
-    let both = known.get(below);
-    if (both === undefined) {
-      both = new LayeredResources(below, above);
-      known.set(below, both);
-    }
-    return both;
-  };
+function layerOf(resources: readonly EncodedResource[]): ResourceLayer {
+  return resources.length === 0 ? NO_RESOURCES : new ResourceLayer(resources);
+}
+
+function layers(shared: Layer, own: Layer): Layers {
+  return (snapshot, proxy) => layered(shared(snapshot, proxy), own(snapshot, proxy));
 }

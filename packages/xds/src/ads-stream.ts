@@ -1,6 +1,8 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import { NO_NAMES } from './name-set.ts';
 import { applyDeltaRequest, applySotwRequest, type Interpretation } from './requests.ts';
 import type { EncodedResource, ResourceMap } from './resource.ts';
+import { ResourceLayer, resourcesOf } from './resource-layer.ts';
 import { type EncodedResponse, encodeDeltaResponse, encodeSotwResponse } from './responses.ts';
 import { ABSENT, type Difference, type ResourceStatus, Subscription } from './subscription.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, isWholeSetType, LISTENER_TYPE, PUSH_ORDER, ROUTE_TYPE } from './type-url.ts';
@@ -90,7 +92,7 @@ export class AdsStream {
     });
   }
   subscribedNames(typeUrl: string): ReadonlySet<string> {
-    return this.#subscriptions.get(typeUrl)?.names ?? new Set();
+    return (this.#subscriptions.get(typeUrl)?.names ?? NO_NAMES).names;
   }
   subscribedTypes(): readonly string[] {
     return [...this.#subscriptions.keys()];
@@ -102,7 +104,7 @@ export class AdsStream {
   /** Whether the proxy has answered for all of its view; what it refused stays refused until it changes. */
   get answered(): boolean {
     for (const subscription of this.#subscriptions.values())
-      if (subscription.inFlight.size > 0 || subscription.owesFirst || !isEmpty(this.#difference(subscription))) return false;
+      if (subscription.awaitsAnswer || subscription.owesFirst || !isEmpty(this.#difference(subscription))) return false;
     return true;
   }
   status(): readonly TypeStatus[] {
@@ -112,7 +114,7 @@ export class AdsStream {
       ackedNonce: subscription.ackedNonce,
       state: statusOf(subscription),
       lastError: subscription.lastError,
-      resourceCount: subscription.sent.size,
+      resourceCount: Array.from(subscription.sent).length,
       names: subscription.wildcard ? [] : [...subscription.names],
       rejected: [...subscription.rejected.keys()],
     }));
@@ -142,7 +144,9 @@ export class AdsStream {
     const whole = this.#difference(subscription);
     if (answer === 'all') return isEmpty(whole) && !subscription.owesFirst ? [] : this.#send(subscription, whole);
     const asked = { changed: whole.changed.filter(({ name }) => answer.has(name)), gone: whole.gone.filter((name) => answer.has(name)) };
-    return isEmpty(asked) ? [] : this.#send(subscription, asked);
+    if (isEmpty(asked)) return [];
+    // A response that replaces the whole set brings everything that has changed.
+    return this.#send(subscription, this.#replacesSet(subscription.typeUrl) ? { ...asked, changed: whole.changed } : asked);
   }
   #advance(): readonly EncodedResponse[] {
     this.#endWarming();
@@ -150,7 +154,7 @@ export class AdsStream {
     const extra = [...this.#subscriptions.keys()].filter((typeUrl) => !PUSH_ORDER.includes(typeUrl));
     for (const typeUrl of [...PUSH_ORDER, ...extra]) {
       const subscription = this.#subscriptions.get(typeUrl);
-      if (subscription === undefined || subscription.inFlight.size > 0 || !this.#mayPush(typeUrl)) continue;
+      if (subscription === undefined || subscription.awaitsAnswer || !this.#mayPush(typeUrl)) continue;
       const difference = this.#difference(subscription);
       if (!isEmpty(difference) || subscription.owesFirst) responses.push(...this.#send(subscription, difference));
     }
@@ -172,8 +176,8 @@ export class AdsStream {
     if (typeUrl !== LISTENER_TYPE && typeUrl !== ROUTE_TYPE) return true;
     const clusters = this.#subscriptions.get(CLUSTER_TYPE);
     if (clusters === undefined) return true;
-    if (clusters.inFlight.size > 0 || this.#difference(clusters).changed.length > 0) return false;
-    if (typeUrl === ROUTE_TYPE && (this.#subscriptions.get(LISTENER_TYPE)?.inFlight.size ?? 0) > 0) return false;
+    if (clusters.awaitsAnswer || this.#difference(clusters).changed.length > 0) return false;
+    if (typeUrl === ROUTE_TYPE && this.#subscriptions.get(LISTENER_TYPE)?.awaitsAnswer === true) return false;
     // A cluster that left the view again holds nothing up, but it is not warm either, should it come back.
     const endpoints = this.#view.resources(ENDPOINT_TYPE);
     for (const name of this.#warming) if (endpoints.has(name)) return false;
@@ -196,7 +200,7 @@ export class AdsStream {
   #isSettled(typeUrl: string): boolean {
     const subscription = this.#subscriptions.get(typeUrl);
     if (subscription === undefined) return true;
-    if (subscription.inFlight.size > 0 || subscription.rejected.size > 0) return false;
+    if (subscription.awaitsAnswer || subscription.rejected.size > 0) return false;
     const { changed, gone } = this.#difference(subscription);
     return changed.length === 0 && (gone.length === 0 || typeUrl === ROUTE_TYPE);
   }
@@ -206,35 +210,34 @@ export class AdsStream {
     const gone = removing ? difference.gone : difference.gone.filter((name) => !subscription.sent.has(name));
     if (difference.changed.length === 0 && gone.length === 0 && !subscription.owesFirst) return [];
     const { variant } = this.#options;
-    const wholeSet = variant === 'sotw' && isWholeSetType(typeUrl);
+    const wholeSet = this.#replacesSet(typeUrl);
     for (const name of gone) subscription.markSent(name, ABSENT);
     if (variant === 'sotw' && !wholeSet && difference.changed.length === 0) return [];
     const nonce = `${this.#options.noncePrefix}${++this.#nonces}`;
     const resources = wholeSet ? this.#wholeSet(subscription) : difference.changed;
-    subscription.expect(nonce, versionsOf(resources), variant === 'sotw');
-    for (const { name, version } of resources) subscription.markSent(name, version);
+    subscription.expect(nonce, wholeSet ? subscription.content : contentOf(difference), variant === 'sotw');
+    const { whole, changed } = difference;
+    if (whole !== undefined) subscription.markAllSent(whole, difference.gone);
+    for (const { name, version } of whole === undefined ? changed : changed.slice(whole.size)) subscription.markSent(name, version);
     for (const name of gone) if (!subscription.names.has(name)) subscription.forget(name);
     if (typeUrl === CLUSTER_TYPE) this.#beginWarming(difference.changed);
     return variant === 'sotw'
       ? [encodeSotwResponse(typeUrl, nonce, this.#view.version, resources)]
       : [encodeDeltaResponse(typeUrl, nonce, this.#view.version, resources, gone)];
   }
+  #replacesSet(typeUrl: string): boolean {
+    return this.#options.variant === 'sotw' && isWholeSetType(typeUrl);
+  }
   /** All that a SotW proxy should hold now: the view, and what has left it but must stay a little. */
   #wholeSet(subscription: Subscription): readonly EncodedResource[] {
     const view = this.#view.resources(subscription.typeUrl);
-    if (subscription.wildcard && holdsAll(view, subscription.sent)) {
-      // The view, which many streams may share, rather than a map of each stream's own.
-      subscription.content = view;
-      return Array.from(view, ([, resource]) => resource);
-    }
-    const content = new Map<string, EncodedResource>();
-    for (const [name, resource] of view) if (subscription.wants(name)) content.set(name, resource);
-    for (const [name, version] of subscription.sent) {
-      const held = version === ABSENT || content.has(name) ? undefined : subscription.content.get(name);
-      if (held !== undefined) content.set(name, held);
-    }
-    subscription.content = content;
-    return [...content.values()];
+    const held = Array.from(subscription.sent.outside(view)).flatMap(([name, version]) =>
+      version === ABSENT ? [] : (subscription.content.get(name) ?? []),
+    );
+    // The view, which many streams may share, rather than a list of each stream's own.
+    if (subscription.wildcard && held.length === 0) subscription.content = view;
+    else subscription.content = new ResourceLayer([...resourcesOf(view).filter(({ name }) => subscription.wants(name)), ...held]);
+    return resourcesOf(subscription.content);
   }
   /**
    * A cluster that is new or changed warms until its endpoints arrive, even when they are the same as before (Envoy docs,
@@ -255,26 +258,18 @@ export class AdsStream {
     const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
     const clusters = this.#subscriptions.get(CLUSTER_TYPE);
     const view = this.#view.resources(ENDPOINT_TYPE);
-    const inFlight = new Set([...(endpoints?.inFlight.values() ?? [])].flatMap((names) => [...names.keys()]));
     for (const name of this.#warming) {
       const due = view.get(name);
       // That a proxy was told of their absence, or given a placeholder, does not count as endpoints.
-      const arrived = due !== undefined && endpoints?.sent.get(name) === due.version && !inFlight.has(name);
+      const arrived = due !== undefined && endpoints?.sent.get(name) === due.version && !endpoints.isOnTheWay(name);
       if (arrived || clusters?.sent.has(name) !== true) this.#warming.delete(name);
     }
   }
 }
 
-/** Whether the view has everything that was sent. */
-function holdsAll(view: ResourceMap, sent: ReadonlyMap<string, string>): boolean {
-  for (const [name, version] of sent) if (version !== ABSENT && !view.has(name)) return false;
-  return true;
-}
-
-function versionsOf(resources: readonly EncodedResource[]): ReadonlyMap<string, string> {
-  const versions = new Map<string, string>();
-  for (const { name, version } of resources) versions.set(name, version);
-  return versions;
+/** What a response contains that sends only what differs. */
+function contentOf({ whole, changed }: Difference): ResourceMap {
+  return whole !== undefined && changed.length === whole.size ? whole : new ResourceLayer(changed);
 }
 
 function isEmpty(difference: Difference): boolean {

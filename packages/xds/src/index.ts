@@ -1,6 +1,7 @@
 export { AdsStream, type AdsStreamOptions, type ProxyView, type RequestResult, type TypeStatus } from './ads-stream.ts';
 export type { RequestMeaning } from './requests.ts';
-export { differingNames, type EncodedResource, LayeredResources, ResourceCache, ResourceLayer, type ResourceMap } from './resource.ts';
+export { type EncodedResource, ResourceCache, type ResourceMap } from './resource.ts';
+export { differingNames, LayeredResources, layered, NO_RESOURCES, ResourceLayer } from './resource-layer.ts';
 export { type EncodedResponse, encodeDeltaResponse, encodeSotwResponse } from './responses.ts';
 export type { ResourceStatus } from './subscription.ts';
 export {

@@ -1,4 +1,5 @@
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '@xebec/protos/envoy/service/discovery/v3/discovery';
+import { NO_NAMES, WILDCARD } from './name-set.ts';
 import type { Subscription } from './subscription.ts';
 import { isWholeSetType } from './type-url.ts';
 
@@ -14,8 +15,6 @@ export interface Interpretation {
   readonly resumed: boolean;
 }
 
-const WILDCARD = '*';
-
 /** The acknowledging half of a request, the same in both variants. */
 function acknowledge(subscription: Subscription, nonce: string, error: string | undefined): 'ack' | 'nack' {
   if (error === undefined) {
@@ -26,13 +25,10 @@ function acknowledge(subscription: Subscription, nonce: string, error: string | 
   return 'nack';
 }
 
-function sameNames(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((name, index) => name === b[index]);
-}
-
 function dropWildcard(subscription: Subscription): void {
+  const dropped = Array.from(subscription.sent, ([name]) => name).filter((name) => !subscription.names.has(name));
   subscription.wildcard = false;
-  for (const name of [...subscription.sent.keys()]) if (!subscription.names.has(name)) subscription.forget(name);
+  for (const name of dropped) subscription.forget(name);
 }
 
 /**
@@ -45,7 +41,8 @@ export function applySotwRequest(subscription: Subscription, request: DiscoveryR
     const error = refused ? request.errorDetail?.message : undefined;
     return { meaning: refused ? 'nack' : 'stale', ...(error === undefined ? {} : { error }), answer: new Set(), resumed: false };
   }
-  if (!first && sameNames(subscription.requested, request.resourceNames)) {
+  const requested = subscription.request(request.resourceNames);
+  if (!first && requested === undefined) {
     const meaning = subscription.awaits(request.responseNonce)
       ? acknowledge(subscription, request.responseNonce, request.errorDetail?.message)
       : 'subscribe';
@@ -56,20 +53,16 @@ export function applySotwRequest(subscription: Subscription, request: DiscoveryR
       resumed: false,
     };
   }
-  subscription.request(request.resourceNames);
-  const wildcard = request.resourceNames.includes(WILDCARD) || (isWholeSetType(request.typeUrl) && request.resourceNames.length === 0);
-  const wanted = new Set(request.resourceNames.filter((name) => name !== WILDCARD));
+  const wanted = requested ?? NO_NAMES;
   if (first) {
-    subscription.wildcard = wildcard;
-    for (const name of wanted) subscription.subscribe(name);
+    subscription.wildcard = wanted.wildcard || (isWholeSetType(request.typeUrl) && request.resourceNames.length === 0);
+    subscription.replaceNames(wanted);
     return { meaning: 'subscribe', answer: 'all', resumed: request.versionInfo !== '' };
   }
   // A type that was asked for by name stays so: an empty list then means that nothing is wanted any more.
-  if (request.resourceNames.includes(WILDCARD)) subscription.wildcard = true;
+  if (wanted.wildcard) subscription.wildcard = true;
   else if (wanted.size > 0 && subscription.wildcard) dropWildcard(subscription);
-  const added = new Set([...wanted].filter((name) => !subscription.names.has(name)));
-  for (const name of [...subscription.names]) if (!wanted.has(name)) subscription.unsubscribe(name);
-  for (const name of added) subscription.subscribe(name);
+  const added = new Set(subscription.replaceNames(wanted));
   const meaning = subscription.awaits(request.responseNonce)
     ? acknowledge(subscription, request.responseNonce, request.errorDetail?.message)
     : 'subscribe';
@@ -88,30 +81,24 @@ export function applyDeltaRequest(subscription: Subscription, request: DeltaDisc
     for (const [name, version] of Object.entries(request.initialResourceVersions)) subscription.adopt(name, version);
     if (isWholeSetType(request.typeUrl) && request.resourceNamesSubscribe.length === 0) subscription.wildcard = true;
   }
-  for (const name of request.resourceNamesUnsubscribe) {
-    if (name === WILDCARD) {
-      dropWildcard(subscription);
-    } else {
-      subscription.unsubscribe(name);
-    }
-  }
-  let wildcardAdded = false;
-  for (const name of request.resourceNamesSubscribe) {
-    if (name === WILDCARD) {
-      wildcardAdded = !subscription.wildcard;
-      subscription.wildcard = true;
-      continue;
-    }
+  for (const name of request.resourceNamesUnsubscribe) if (name === WILDCARD) dropWildcard(subscription);
+  const left = request.resourceNamesUnsubscribe.filter((name) => name !== WILDCARD);
+  if (left.length > 0) subscription.unsubscribe(left);
+  const wildcardAdded = !subscription.wildcard && request.resourceNamesSubscribe.includes(WILDCARD);
+  if (wildcardAdded) subscription.wildcard = true;
+  if (first) subscription.subscribe(request.resourceNamesSubscribe);
+  else {
+    const asked = request.resourceNamesSubscribe.filter((name) => name !== WILDCARD);
     // Asking again means that the proxy lost it: "the server must resend" (xDS protocol, "Subscribing to resources").
-    if (!first) subscription.forget(name);
-    subscription.subscribe(name);
-    answer.add(name);
+    for (const name of asked) subscription.forget(name);
+    subscription.subscribe(asked);
+    for (const name of asked) answer.add(name);
   }
   const resumed = Object.keys(request.initialResourceVersions).length > 0;
   if (first || wildcardAdded) return { meaning: 'subscribe', answer: 'all', resumed };
   if (request.responseNonce === '') return { meaning: 'subscribe', answer, resumed: false };
   const error = request.errorDetail?.message;
-  if (!subscription.inFlight.has(request.responseNonce)) {
+  if (!subscription.isInFlight(request.responseNonce)) {
     if (subscription.answerOvertaken(request.responseNonce, error))
       return { meaning: 'nack', ...(error === undefined ? {} : { error }), answer, resumed: false };
     return { meaning: answer.size > 0 ? 'subscribe' : 'stale', answer, resumed: false };
