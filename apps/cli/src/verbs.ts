@@ -2,6 +2,7 @@ import { addAnalyze } from './analyze/command.ts';
 import { addApply } from './apply/command.ts';
 import { addAuthz } from './authz/command.ts';
 import { addCa } from './ca/command.ts';
+import { addCertificates } from './certificates/command.ts';
 import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
@@ -21,6 +22,7 @@ export const verbs: readonly Verb[] = [
   addProxyStatus,
   addProxyConfig,
   addCa,
+  addCertificates,
   addXds,
   addExplain,
   addAuthz,

@@ -1,6 +1,8 @@
 export { type AdsRelayOptions, createAdsRelay } from './ads-relay.ts';
 export { type CaConnectionOptions, caConnection } from './ca-connection.ts';
 export { type CaptureCommandOptions, runCaptureCommand } from './capture/capture-command.ts';
+export { ALARM_LEVELS, type AlarmLevel, alarmOf, type CalendarEntry, calendarEntries, lifeUsedOf } from './certificate-calendar.ts';
+export { CertificateAlarms } from './certificate-calendar-alarms.ts';
 export { type CertificateClientOptions, certificateClient, type SignCsr } from './certificate-client.ts';
 export {
   type CertificateManager,
