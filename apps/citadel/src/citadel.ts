@@ -56,6 +56,7 @@ export const citadel: DaemonSpec = {
     { flags: '--grpc-addr <host:port>', description: 'IstioCertificateService over TLS', default: '0.0.0.0:8060' },
     { flags: '--kubeconfig <file>', description: 'API server to use; inside a cluster the pod tells' },
     { flags: '--ca-dir <dir>', description: 'keep the root in a directory, without an API server' },
+    { flags: '--ca-key-passphrase-file <file>', description: 'encrypt keys and state of the CA at rest with the passphrase in this file' },
     { flags: '--jwt-jwks <file>', description: 'accept OIDC tokens signed by a key of this JWKS' },
     { flags: '--jwt-jwks-uri <url>', description: 'accept OIDC tokens signed by a key that is served there' },
     {
@@ -93,16 +94,17 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const perSecond = secondsOption(options, 'maxRequestsPerSecond') / 1000;
   const metrics = createMetrics(context.metrics);
   const platform = await openPlatform(options, namespace, trustDomain, logger);
+  const store = await sealedByFile(platform.store, options['caKeyPassphraseFile']);
 
   const keeper = new RootKeeper({
-    store: platform.store,
+    store,
     makeRoot: () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
     clock: systemClock,
     logger,
   });
   const authority = () => (serving ? keeper.view()?.authority : undefined);
   let serving = false;
-  health.addReadiness('root', () => (authority() === undefined ? `no root certificate yet from ${platform.store.description}` : undefined));
+  health.addReadiness('root', () => (authority() === undefined ? `no root certificate yet from ${store.description}` : undefined));
   const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
   const authenticate = createAuthenticate({
     authenticators: [
@@ -180,7 +182,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   server.addService(serviceDefinition(TrustService), trustService.implementation);
 
   const serve = async () => {
-    const first = await openWithRetry(keeper, platform.store, logger, signal);
+    const first = await openWithRetry(keeper, store, logger, signal);
     if (first === undefined) return;
     // Its own server certificate comes from itself and rotates like any other.
     const ownId = unwrap(serviceAccountId(trustDomain, namespace, 'istio-citadel-service-account'));
@@ -233,7 +235,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     };
     follow(keeper.view() ?? first);
     const unfollow = keeper.subscribe(follow);
-    const pluggedIn = followPluggedIn({ store: platform.store, keeper, clock: systemClock, random: systemRandom, logger });
+    const pluggedIn = followPluggedIn({ store, keeper, clock: systemClock, random: systemRandom, logger });
     const control = runControl({
       desk: platform.desk,
       keeper,
@@ -263,7 +265,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       () => keeper.close(),
     );
     const { certificate } = first.authority;
-    logger.info({ grpcPort: port, root: platform.store.description, serialNumber: certificate.serialNumber }, 'signing');
+    logger.info({ grpcPort: port, root: store.description, serialNumber: certificate.serialNumber }, 'signing');
   };
   // With an API server that is away the daemon is up, healthy and not ready.
   serve().catch((error: unknown) => {

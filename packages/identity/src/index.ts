@@ -18,7 +18,7 @@ export { audienceRefusal, issueJwtSvid, type JwtSvid, type JwtSvidTemplate, jwtT
 export { type KeyRingPolicy, type KeyRingStep, type RingKey, signingKey, stepKeyRing } from './jwt-svid/key-ring.ts';
 export { type JwtKey, jwkOf, jwtKeySet, parseJwtKey, parseJwtKeySet } from './jwt-svid/key-set.ts';
 export { type JwtSvidRules, type ValidJwtSvid, validateJwtSvid } from './jwt-svid/validate.ts';
-export { generateKeys, KEY_TYPES, type KeyPair, type KeyType } from './keys.ts';
+export { generateKeys, KEY_TYPES, type KeyPair, type KeyType, signerAlgorithm } from './keys.ts';
 export { certificateTtlMs, type IssuedLeaf, issueLeaf, type LeafTemplate, type TtlPolicy } from './leaf.ts';
 export { decodePem, encodePem } from './pem.ts';
 export { type Refusal, type RefusalCode, unwrap } from './refusal.ts';

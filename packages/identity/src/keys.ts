@@ -61,6 +61,11 @@ export function signatureAlgorithm(key: KeyObject): Uint8Array {
   return algorithm.nullParameters ? sequence(oid(algorithm.oid), der(TAG.null)) : sequence(oid(algorithm.oid));
 }
 
+/** What a signer elsewhere must do for a key: the AlgorithmIdentifier (DER) of its signatures, and the digest; null for Ed25519. */
+export function signerAlgorithm(publicKey: KeyObject): { readonly identifier: Uint8Array; readonly hash: string | null } {
+  return { identifier: signatureAlgorithm(publicKey), hash: hashOf(publicKey) };
+}
+
 /** The digest that goes with a key's signatures, null for Ed25519, which has its own. */
 export function hashOf(key: KeyObject): string | null {
   return algorithmFor(key).hash;
