@@ -33,6 +33,7 @@ import { type ControlDesk, createDirectoryDesk } from './control/control-desk.ts
 import { runControl } from './control/run-control.ts';
 import type { DistributedTrust, Distribution } from './distribution/config-maps.ts';
 import { defaultDnsNames, mergeDnsNames, parseDnsNames } from './dns-names.ts';
+import { type ExternalCa, openExternalCa } from './external-signer/external-ca.ts';
 import { serveBundle } from './federation/bundle-endpoint.ts';
 import type { MeshText } from './federation/mesh-trust.ts';
 import { bundleEndpointSettings, FEDERATION_OPTIONS, otherBundles, runFederation } from './federation/run-federation.ts';
@@ -41,6 +42,7 @@ import { createJwtKeys } from './jwt-svid/jwt-keys.ts';
 import { JWT_SVID_OPTIONS, jwtSvidSettings } from './jwt-svid/jwt-svid-options.ts';
 import { jwtSvidService } from './jwt-svid/jwt-svid-service.ts';
 import { type KeptText, keptInDirectory } from './jwt-svid/kept-text.ts';
+import { sealedByFile } from './key-manager/sealed-store.ts';
 import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
@@ -99,11 +101,13 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const keeper = new RootKeeper({
     store,
     makeRoot: () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
+    ...(platform.external === undefined ? {} : { extraRootPem: platform.external.rootPem }),
     clock: systemClock,
     logger,
   });
   const authority = () => (serving ? keeper.view()?.authority : undefined);
   let serving = false;
+  const bundlePem = () => keeper.view()?.bundle.rootPem ?? '';
   health.addReadiness('root', () => (authority() === undefined ? `no root certificate yet from ${store.description}` : undefined));
   const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
   const authenticate = createAuthenticate({
@@ -126,7 +130,8 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     certificateService({
       authenticate,
       ...(platform.impersonate === undefined ? {} : { impersonate: platform.impersonate }),
-      issuer: createAuthorityIssuer(authority, systemClock),
+      issuer: platform.external?.issuer(undefined, bundlePem) ?? createAuthorityIssuer(authority, systemClock),
+      ...(platform.external === undefined ? {} : { issuerNamed: (name) => platform.external?.issuer(name, bundlePem) }),
       ttl,
       dnsNames,
       rateLimit: createRateLimit(perSecond, perSecond * 2),
@@ -293,6 +298,8 @@ interface Platform {
   /** MeshConfig of the cluster. */
   readonly meshConfigMap?: MeshText;
   distribute(first: DistributedTrust, logger: Logger): Distribution;
+  /** Who signs leaves in the CA's place. */
+  readonly external?: ExternalCa;
   /** Finds out who has gone for good. */
   followPresence?(keeper: RootKeeper): { close(): void };
   close(): Promise<void>;
@@ -329,6 +336,7 @@ async function openPlatform(
   const { createSecretStore, loadKubeConfig } = await import('./kubernetes.ts');
   const { distributeTrust } = await import('./distribution/config-maps.ts');
   const { followPresence } = await import('./rotation/presence.ts');
+  const external = await openExternalCa(config, trustDomain, process.env);
   const { createConfigMapDesk } = await import('./control/config-map-desk.ts');
   const { createTokenReviewAuthenticator } = await import('./authenticators/token-review.ts');
   const { keptInSecret } = await import('./jwt-svid/kept-in-secret.ts');
@@ -343,6 +351,7 @@ async function openPlatform(
     authenticators: [...oidc, createTokenReviewAuthenticator({ config, audience, trustDomain })],
     ...(pods === undefined ? {} : { impersonate: createImpersonation({ trustedAccounts, pods, trustDomain }) }),
     desk: createConfigMapDesk(config, namespace),
+    ...(external === undefined ? {} : { external }),
     followPresence: (keeper) => followPresence({ config, keeper, clock: systemClock, logger }),
     keep: (name) => (directory === undefined ? keptInSecret(config, namespace, name) : keptInDirectory(directory, `${name}.json`)),
     meshConfigMap: meshConfigMap(config, namespace),
