@@ -7,6 +7,7 @@ import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
+import { addStrictReport } from './strict-report/command.ts';
 import { addDown, addUp } from './up/command.ts';
 import { addVersion } from './version/command.ts';
 import { addWait } from './wait/command.ts';
@@ -23,6 +24,7 @@ export const verbs: readonly Verb[] = [
   addProxyConfig,
   addCa,
   addCertificates,
+  addStrictReport,
   addXds,
   addExplain,
   addAuthz,
