@@ -1,6 +1,6 @@
 import { type ConfigProblem, lineOfField, readYamlObjects } from '@xebec/config';
 import { err, ok, type Result } from '@xebec/core';
-import { decodeMeshConfig, type MeshConfig } from '@xebec/schemas';
+import { decodeMeshConfig, decodeMeshNetworks, type MeshConfig, type MeshNetworks } from '@xebec/schemas';
 
 export interface MeshConfigOrigin {
   /** File or ConfigMap, for messages. */
@@ -8,11 +8,20 @@ export interface MeshConfigOrigin {
 }
 
 /** Reads a MeshConfig in YAML, with the line of everything that is wrong; empty text means the defaults. */
-export function decodeMesh(text: string, { origin }: MeshConfigOrigin): Result<MeshConfig, ConfigProblem[]> {
+export function decodeMesh(text: string, from: MeshConfigOrigin): Result<MeshConfig, ConfigProblem[]> {
+  return decodeYaml(text, from, decodeMeshConfig);
+}
+
+/** Reads MeshNetworks in YAML, likewise; empty text means one network. */
+export function decodeNetworks(text: string, from: MeshConfigOrigin): Result<MeshNetworks, ConfigProblem[]> {
+  return decodeYaml(text, from, decodeMeshNetworks);
+}
+
+function decodeYaml<T>(text: string, { origin }: MeshConfigOrigin, decode: (value: unknown) => Result<T>): Result<T, ConfigProblem[]> {
   const { objects, problems } = readYamlObjects(text);
   if (problems.length > 0) return err(problems.map(({ line, message }) => ({ origin, line, message })));
   const [object] = objects;
-  const decoded = decodeMeshConfig(object?.value ?? {});
+  const decoded = decode(object?.value ?? {});
   if (decoded.ok) return ok(decoded.value);
   return err(
     decoded.error.map(({ path, message }) => ({

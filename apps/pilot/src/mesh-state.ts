@@ -2,9 +2,9 @@ import { type ConfigChange, type ConfigProblem, type ConfigSource, problemText }
 import { type Clock, Debounce, type Logger } from '@xebec/core';
 import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
 import { type IngressStatus, KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
-import { type ConfigObject, defaultMeshConfig, type MeshConfig } from '@xebec/schemas';
+import { type ConfigObject, defaultMeshConfig, type MeshConfig, type MeshNetworks } from '@xebec/schemas';
 import type { KeySets } from './key-sets.ts';
-import { decodeMesh, type MeshConfigOrigin } from './mesh-config.ts';
+import { decodeMesh, decodeNetworks, type MeshConfigOrigin } from './mesh-config.ts';
 
 /** Everything may differ, or only the endpoints of some services. */
 export type MeshUpdate =
@@ -27,7 +27,7 @@ export interface MeshStateOptions {
 const MESH_CONFIG_MAP = 'istio';
 
 /** All but endpoints, as it was when it was quiet last. */
-type Published = Pick<SnapshotInput, 'mesh' | 'namespaces' | 'services' | 'config' | 'workloads' | 'jwks'>;
+type Published = Pick<SnapshotInput, 'mesh' | 'networks' | 'namespaces' | 'services' | 'config' | 'workloads' | 'jwks'>;
 
 /** Gathers all sources into one snapshot after another. Until every source is synced there is none. */
 export class MeshState {
@@ -40,6 +40,7 @@ export class MeshState {
   #versions = 0;
   #firstChangeAt: number | undefined;
   #mesh: MeshConfig;
+  #networks: MeshNetworks | undefined;
   #problems: ConfigProblem[] = [];
   #published: Published;
 
@@ -122,17 +123,20 @@ export class MeshState {
     const origin: MeshConfigOrigin = { origin: `ConfigMap ${root}/${MESH_CONFIG_MAP}, key mesh` };
     if (change.type === 'delete') {
       this.#mesh = this.#options.mesh ?? defaultMeshConfig;
+      this.#networks = undefined;
       this.#problems = [];
       return true;
     }
-    const decoded = decodeMesh(meshKey(object), origin);
-    if (!decoded.ok) {
-      this.#problems = decoded.error;
-      for (const problem of decoded.error) this.#options.logger.error({}, problemText(problem));
+    const decoded = decodeMesh(keyOf(object, 'mesh'), origin);
+    const networks = decodeNetworks(keyOf(object, 'meshNetworks'), { origin: `ConfigMap ${root}/${MESH_CONFIG_MAP}, key meshNetworks` });
+    if (!decoded.ok || !networks.ok) {
+      this.#problems = [...(decoded.ok ? [] : decoded.error), ...(networks.ok ? [] : networks.error)];
+      for (const problem of this.#problems) this.#options.logger.error({}, problemText(problem));
       return false;
     }
     this.#problems = [];
     this.#mesh = decoded.value;
+    this.#networks = networks.value;
     return true;
   }
   /** Whether pods matter beyond the services of the platform. */
@@ -158,6 +162,7 @@ export class MeshState {
     keySets?.want(config);
     this.#published = {
       mesh: this.#mesh,
+      ...(this.#networks === undefined ? {} : { networks: this.#networks }),
       ...this.#registry.view(this.#mesh, config),
       ...(keySets === undefined ? {} : { jwks: keySets.current }),
     };
@@ -180,9 +185,10 @@ function isPlatformKind(object: ConfigObject): boolean {
   return REGISTRY_KINDS.has(object.kind) || object.kind === 'ConfigMap';
 }
 
-function meshKey(object: ConfigObject): string {
+function keyOf(object: ConfigObject, key: string): string {
   const spec = object.spec;
   if (typeof spec !== 'object' || spec === null || !('data' in spec)) return '';
   const data = spec.data;
-  return typeof data === 'object' && data !== null && 'mesh' in data && typeof data.mesh === 'string' ? data.mesh : '';
+  const text: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, key) : undefined;
+  return typeof text === 'string' ? text : '';
 }

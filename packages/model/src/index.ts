@@ -20,6 +20,7 @@ export {
 export { compareHosts, hostCovers, hostsOverlap, intersectHosts, resolveHost } from './host.ts';
 export { serviceIdentities, spiffeId } from './identity.ts';
 export { isNarrow, type Labels, selects } from './labels.ts';
+export { NETWORK_LABEL, type NetworkGateway } from './networks.ts';
 export { type InboundMutualTls, type PeerAuthentication, peerAuthenticationOf } from './peer-authentication.ts';
 export { placedProxy } from './placed-proxy.ts';
 export { byAge } from './precedence.ts';

@@ -31,6 +31,12 @@ export interface Service {
   readonly headless: boolean;
   /** Another name for this host (an ExternalName service): it has no clusters of its own, and its name is one of that host's. */
   readonly aliasOf?: string;
+  /** Where it is reached from outside of the cluster. */
+  readonly external?: {
+    readonly addresses: readonly string[];
+    /** Ports of the addresses by those of the service, where they differ. */
+    readonly ports?: Readonly<Record<number, number>>;
+  };
   /** Endpoints near the client come first, also without outlier detection. */
   readonly trafficDistribution?: 'zone' | 'node';
   /** Callers reach only endpoints on their own node. */
@@ -71,6 +77,8 @@ export interface Endpoint {
   /** `istio` where a sidecar terminates mTLS. */
   readonly tlsMode: 'istio' | 'disabled';
   readonly network: string;
+  /** A gateway that stands for endpoints of another network. */
+  readonly gateway?: true;
   /** Node that the workload runs on, where that is known. */
   readonly nodeName?: string;
   /** `hostname.subdomain` of a pod that has a name of its own below that of its headless service. */

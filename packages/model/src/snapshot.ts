@@ -1,7 +1,8 @@
-import type { ConfigObject, MeshConfig } from '@xebec/schemas';
+import type { ConfigObject, MeshConfig, MeshNetworks } from '@xebec/schemas';
 import { ConfigIndex, type ConfigLookup } from './config-index.ts';
 import { kept, keptList } from './kept-identity.ts';
 import type { Labels } from './labels.ts';
+import { inNetwork, type NetworkGateway, networkGateways, networkLookup } from './networks.ts';
 import { type Endpoint, type Service, serviceKey } from './service.ts';
 import { endpointsOnWorkloads, servicesFromEntry, workloadOfEntry } from './service-entry.ts';
 import type { Workload } from './workload.ts';
@@ -22,6 +23,9 @@ export interface SnapshotInput {
   readonly config: readonly ConfigObject[];
   /** Pods that a ServiceEntry's workloadSelector may choose. */
   readonly workloads?: readonly Workload[];
+  /** What this cluster is called; `Kubernetes` when absent. */
+  readonly cluster?: string;
+  readonly networks?: MeshNetworks;
   /** Key sets that were fetched for RequestAuthentications, by URI. */
   readonly jwks?: ReadonlyMap<string, string>;
 }
@@ -36,6 +40,9 @@ export interface MeshSnapshot {
   /** Platform services and those of ServiceEntries, by hostname, then namespace. */
   readonly services: readonly Service[];
   readonly config: ConfigLookup;
+  readonly cluster: string;
+  /** Gateways between networks; none: every endpoint is reached directly. */
+  readonly networkGateways: readonly NetworkGateway[];
   /** Endpoints of one port of a service. */
   endpoints(service: Service, portName: string): readonly Endpoint[];
   /** Endpoints of all ports of a service. */
@@ -50,6 +57,19 @@ export interface MeshSnapshot {
   sourceOf(service: Service): ConfigObject | undefined;
   /** The key set of a URI, where the control plane has fetched it. */
   jwks(uri: string): string | undefined;
+}
+
+const DEFAULT_CLUSTER = 'Kubernetes';
+
+/** Endpoints with their network, by those of the registry: an endpoint that is as it was stays the same object. */
+const inNetworks = new WeakMap<Endpoint, Endpoint>();
+
+function placed(endpoint: Endpoint, network: string): Endpoint {
+  const known = inNetworks.get(endpoint);
+  if (known?.network === network) return known;
+  const made = inNetwork(endpoint, network);
+  if (made !== endpoint) inNetworks.set(endpoint, made);
+  return made;
 }
 
 export interface EndpointOfService {
@@ -88,7 +108,20 @@ export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): M
     }
   }
   const services = [...input.services, ...external].sort(byHostname);
-  if (previous === undefined) return freeze({ ...input, workloads, services, config, sources }, endpoints);
+  const place = {
+    cluster: input.cluster ?? DEFAULT_CLUSTER,
+    rootLabels: input.namespaces?.get(input.mesh.rootNamespace ?? 'istio-system'),
+    networks: input.networks,
+  };
+  const networkOf = networkLookup(place);
+  if (networkOf !== undefined)
+    for (const [key, list] of endpoints)
+      endpoints.set(
+        key,
+        list.map((endpoint) => placed(endpoint, networkOf(endpoint.address))),
+      );
+  const gateways = networkGateways(services, place);
+  if (previous === undefined) return freeze({ ...input, workloads, services, config, sources, gateways }, endpoints);
   const keptServices = services.map((service) => {
     const before = previous.servicesByHostname(service.hostname).find(({ namespace }) => namespace === service.namespace);
     if (before !== undefined) {
@@ -97,13 +130,17 @@ export function createSnapshot(input: SnapshotInput, previous?: MeshSnapshot): M
     }
     return kept(before, service);
   });
-  return freeze({ ...input, workloads, services: keptServices, config, sources }, endpoints);
+  return freeze(
+    { ...input, workloads, services: keptServices, config, sources, gateways: keptList(previous.networkGateways, gateways) },
+    endpoints,
+  );
 }
 
 interface Parts extends Omit<SnapshotInput, 'config' | 'services' | 'endpoints'> {
   readonly services: readonly Service[];
   readonly config: ConfigIndex;
   readonly sources: ReadonlyMap<string, ConfigObject>;
+  readonly gateways: readonly NetworkGateway[];
 }
 
 function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]>): MeshSnapshot {
@@ -133,6 +170,8 @@ function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]
     mesh: parts.mesh,
     namespaces: parts.namespaces ?? new Map<string, Labels>(),
     services: parts.services,
+    cluster: parts.cluster ?? DEFAULT_CLUSTER,
+    networkGateways: parts.gateways,
     config: parts.config,
     endpoints: (service: Service, portName: string) =>
       (endpoints.get(serviceKey(service)) ?? []).filter((endpoint) => endpoint.servicePortName === portName),

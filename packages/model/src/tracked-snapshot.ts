@@ -55,6 +55,8 @@ function trackSnapshot(engine: Engine, current: () => MeshSnapshot): MeshSnapsho
   const rootNamespace = single(({ rootNamespace }) => rootNamespace);
   const mesh = trackMesh(engine, () => current().mesh);
   const namespaces = single(({ namespaces }) => namespaces, sameEntries);
+  const cluster = single(({ cluster }) => cluster);
+  const gateways = single(({ networkGateways }) => networkGateways, sameList);
   const services = single(({ services }) => services, sameList);
   // A kind tells the type of its objects, which one table of inputs for all kinds cannot: they come from the index by the same key.
   const all = engine.input(
@@ -87,6 +89,12 @@ function trackSnapshot(engine: Engine, current: () => MeshSnapshot): MeshSnapsho
     },
     get services() {
       return services();
+    },
+    get cluster() {
+      return cluster();
+    },
+    get networkGateways() {
+      return gateways();
     },
     config,
     endpoints: engine.input(

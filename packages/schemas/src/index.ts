@@ -24,6 +24,7 @@ export type { KindDefinition, PrinterColumn } from './kind.ts';
 export { findKind, kinds } from './kinds.ts';
 export { decodeMeshConfig } from './mesh-config/decode.ts';
 export type { ExtensionProvider } from './mesh-config/extension-provider.ts';
+export { decodeMeshNetworks, type MeshNetworks } from './mesh-config/mesh-networks.ts';
 export type { ConnectionSettings, ProxyHeadersConfig } from './mesh-config/proxy-http.ts';
 export { defaultMeshConfig, type MeshConfig, type MeshProxyConfig, meshProxyConfig } from './mesh-config/spec.ts';
 export type { AttributeManifestSpec, HandlerSpec, InstanceSpec, RuleSpec } from './mixer/spec.ts';

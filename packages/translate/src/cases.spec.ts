@@ -14,7 +14,7 @@ import { type Rendered, renderSnapshot } from './testing/scenario.ts';
 /**
  * `cases/<topic>/<name>/`: `config.yaml` (Kubernetes and Istio objects), `node.json` (the proxy), `meshconfig.yaml` where it
  * matters, and `golden.yaml`: what the Istio objects and mesh settings change in what the proxy gets, and
- * in topic `kubernetes` what the Kubernetes objects do. `UPDATE_GOLDENS=1`
+ * in topics `kubernetes` and `networks` what the Kubernetes objects do. `UPDATE_GOLDENS=1`
  * rewrites the goldens; read the difference before it is committed.
  */
 const root = new URL('../cases/', import.meta.url);
@@ -58,7 +58,8 @@ function golden(directory: URL): string {
   });
   const mesh: unknown = existsSync(new URL('meshconfig.yaml', directory)) ? parse(read('meshconfig.yaml')) : {};
   // Cases of the platform itself begin with an empty mesh.
-  const platformObjects = directory.pathname.includes('/cases/kubernetes/') ? [] : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind));
+  const platformObjects =
+    directory.pathname.match(/\/cases\/(?:kubernetes|networks)\//) !== null ? [] : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind));
   const before = render(platformObjects, {}, node);
   const after = render(objects, mesh ?? {}, node);
   return stringify(

@@ -16,6 +16,7 @@ export function toService(raw: KubernetesService, domain: string, namespaceAnnot
   const namespace = metadata.namespace ?? 'default';
   const external = isExternalName(raw);
   const addresses = (spec.clusterIPs ?? [spec.clusterIP ?? '']).filter((address) => address !== '' && address !== 'None');
+  const outside = outsideAddresses(raw);
   const headless = !external && spec.clusterIP === 'None';
   const resolution: Resolution = external ? 'dns' : headless ? 'passthrough' : 'client-side';
   return {
@@ -36,6 +37,7 @@ export function toService(raw: KubernetesService, domain: string, namespaceAnnot
       metadata.annotations?.[DISTRIBUTION_ANNOTATION],
       namespaceAnnotations[DISTRIBUTION_ANNOTATION],
     ),
+    ...(outside.length === 0 ? {} : { external: { addresses: outside } }),
     ...(spec.internalTrafficPolicy === 'Local' ? { nodeLocal: true } : {}),
     labels: metadata.labels ?? {},
     creationTimestamp: metadata.creationTimestamp ?? '',
@@ -69,6 +71,12 @@ const DISTRIBUTIONS: ReadonlyMap<string, 'zone' | 'node'> = new Map([
   ['prefersamezone', 'zone'],
   ['prefersamenode', 'node'],
 ]);
+
+/** Where a service is reached from outside of its cluster: its load balancer, and addresses that somebody routes to it. */
+function outsideAddresses({ spec = {}, status }: KubernetesService): string[] {
+  const balanced = spec.type === 'LoadBalancer' ? (status?.loadBalancer?.ingress ?? []) : [];
+  return [...balanced.flatMap(({ ip, hostname }) => ip || hostname || []), ...(spec.externalIPs ?? [])];
+}
 
 export function isExternalName(raw: KubernetesService): boolean {
   return raw.spec?.type === 'ExternalName' && (raw.spec.externalName ?? '') !== '';

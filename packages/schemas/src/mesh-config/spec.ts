@@ -140,7 +140,14 @@ export const meshConfig = z.strictObject({
   caCertificates: z.array(z.looseObject({ trustDomains: z.array(z.string()).optional() })).optional(),
   certificates: kept,
   ca: kept,
-  serviceSettings: kept,
+  serviceSettings: z
+    .array(
+      z.looseObject({
+        settings: z.looseObject({ clusterLocal: z.boolean().optional() }).optional(),
+        hosts: z.array(z.string()).optional(),
+      }),
+    )
+    .optional(),
   serviceScopeConfigs: kept,
   serviceEntryVisibility: kept,
   hboneIdleTimeout: duration.optional(),

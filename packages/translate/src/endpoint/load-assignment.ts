@@ -15,6 +15,7 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/
 import type { ClientTls } from '@xebec/schemas';
 import { isIpAddress, listenAddress } from '../envoy/address.ts';
 import { type LocalityBalancing, type LocalityGroup, prioritise } from './locality.ts';
+import { clusterOf, isClusterLocal, seesNetwork, splitHorizon } from './split-horizon.ts';
 
 /** The endpoints of one port of a service, those with a subset's labels only, by locality. */
 export function loadAssignment(
@@ -28,15 +29,29 @@ export function loadAssignment(
   /** What a DestinationRule says of TLS, where it does. */
   tlsMode?: ClientTls['mode'],
 ): ClusterLoadAssignment {
+  const local = isClusterLocal(snapshot, service.hostname);
   const endpoints = snapshot
     .endpoints(service, port.name)
     // Only addresses travel by EDS: for a name, Envoy refuses the whole assignment.
-    .filter(({ address }) => service.resolution !== 'client-side' || address.startsWith('unix://') || isIpAddress(address))
+    // One without address may still be reached, by a gateway.
+    .filter(
+      ({ address }) => service.resolution !== 'client-side' || address === '' || address.startsWith('unix://') || isIpAddress(address),
+    )
     // What is not ready gets no traffic; what is about to go is still announced, so that its connections may end.
     // Where the nearest come first, callers must know how many of these are there, to see when to go further.
     .filter((endpoint) => endpoint.health !== 'unhealthy' || service.trafficDistribution !== undefined)
     .filter((endpoint) => service.nodeLocal !== true || endpoint.nodeName === proxy.metadata.NODE_NAME)
+    .filter((endpoint) => seesNetwork(proxy, endpoint.network))
+    .filter((endpoint) => !local || clusterOf(endpoint, snapshot.cluster) === proxy.clusterId)
     .filter((endpoint) => !isNarrow(subsetLabels) || selects(subsetLabels, endpoint.labels));
+  // Names are resolved by whoever calls, so that they lead there directly.
+  const gateways = service.resolution === 'client-side' || service.resolution === 'passthrough' ? snapshot.networkGateways : [];
+  const speaks = (endpoint: Endpoint) => speaksMtls(snapshot, endpoint, tlsMode);
+  // The server name of a gateway's cluster goes on to endpoints that speak mesh TLS, and to no others.
+  const only = clusterName.startsWith('outbound_.')
+    ? (list: readonly Endpoint[]) => list.filter((one) => one.gateway === true || speaks(one))
+    : (list: readonly Endpoint[]) => list;
+  const reached = (list: readonly Endpoint[]) => only(splitHorizon(list, gateways, proxy, speaks)).filter(({ address }) => address !== '');
   const groups = new Map<string, { locality: Endpoint['locality']; endpoints: Endpoint[] }>();
   for (const endpoint of endpoints) {
     const { region, zone, subzone } = endpoint.locality;
@@ -45,7 +60,10 @@ export function loadAssignment(
     if (group === undefined) groups.set(key, { locality: endpoint.locality, endpoints: [endpoint] });
     else group.endpoints.push(endpoint);
   }
-  const sorted = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+  const sorted = [...groups.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, group]) => ({ ...group, endpoints: reached(group.endpoints) }))
+    .filter((group) => group.endpoints.length > 0);
   const client = { locality: proxy.locality, labels: proxy.labels, network: String(proxy.metadata.NETWORK ?? '') };
   const placed: readonly LocalityGroup[] = prioritise(sorted, client, balancing ?? { setting: undefined, failover: false });
   return create(ClusterLoadAssignmentSchema, {
@@ -70,7 +88,9 @@ function lbEndpoint(snapshot: MeshSnapshot, proxy: MeshProxy, endpoint: Endpoint
       : { healthStatus: endpoint.health === 'draining' ? HealthStatus.DRAINING : HealthStatus.UNHEALTHY }),
     metadata: {
       filterMetadata: {
-        ...(speaksMtls(snapshot, endpoint, tlsMode) ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
+        ...(endpoint.gateway === true || speaksMtls(snapshot, endpoint, tlsMode)
+          ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } }
+          : {}),
         istio: { workload: workloadOf(endpoint, proxy.clusterId) },
       },
     },

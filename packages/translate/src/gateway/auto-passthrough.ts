@@ -10,6 +10,7 @@ import {
   mergeGateways,
 } from '@xebec/model';
 import { type Cluster, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
+import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { HttpProtocolOptionsSchema } from '@xebec/protos/envoy/extensions/upstreams/http/v3/http_protocol_options';
 import { meshServerName, parseOutboundCluster } from '../cluster/names.ts';
@@ -78,9 +79,22 @@ export function passthroughClusters(
     message.name = name;
     message.altStatName = `${name};`;
     if (message.edsClusterConfig !== undefined) message.edsClusterConfig.serviceName = name;
-    if (message.loadAssignment !== undefined) message.loadAssignment.clusterName = name;
+    if (message.loadAssignment !== undefined) {
+      message.loadAssignment.clusterName = name;
+      keepMeshEndpoints(message.loadAssignment);
+    }
     return [{ ...generated, name, message }];
   });
+}
+
+/** Mesh TLS that is passed on as it comes must end at something that speaks it. */
+function keepMeshEndpoints(assignment: ClusterLoadAssignment): void {
+  for (const locality of assignment.endpoints) {
+    locality.lbEndpoints = locality.lbEndpoints.filter(
+      ({ metadata }) => metadata?.filterMetadata['envoy.transport_socket_match'] !== undefined,
+    );
+    locality.loadBalancingWeight = locality.lbEndpoints.reduce((sum, { loadBalancingWeight = 1 }) => sum + loadBalancingWeight, 0);
+  }
 }
 
 /** What is passed on as it comes has no server name of ours to send or to check. */
