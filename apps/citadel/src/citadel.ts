@@ -336,13 +336,13 @@ async function openPlatform(
   const { createSecretStore, loadKubeConfig } = await import('./kubernetes.ts');
   const { distributeTrust } = await import('./distribution/config-maps.ts');
   const { followPresence } = await import('./rotation/presence.ts');
-  const external = await openExternalCa(config, trustDomain, process.env);
   const { createConfigMapDesk } = await import('./control/config-map-desk.ts');
   const { createTokenReviewAuthenticator } = await import('./authenticators/token-review.ts');
   const { keptInSecret } = await import('./jwt-svid/kept-in-secret.ts');
   const { meshConfigMap } = await import('./federation/mesh-config-map.ts');
   const { watchPods } = await import('./authenticators/pod-directory.ts');
   const config = loadKubeConfig(kubeconfig, process.env);
+  const external = await openExternalCa(config, trustDomain, process.env);
   const ownSecret = process.env['USE_CACERTS_FOR_SELF_SIGNED_CA'] === 'true' ? 'cacerts' : undefined;
   const trustedAccounts = parseTrustedAccounts(process.env['CA_TRUSTED_NODE_ACCOUNTS'] ?? '');
   const pods = trustedAccounts.length === 0 ? undefined : watchPods({ config, clock: systemClock, random: systemRandom, logger });

@@ -13,6 +13,7 @@ export { type BundleFollower, type BundleFollowerOptions, type FetchBundle, foll
 export { type Certificate, certificatePem, parseCertificate, parseCertificates } from './certificate.ts';
 export { type CertificateBody, signCertificate } from './certificate-body.ts';
 export { type CertificateRequest, createCsr, MAX_CSR_BYTES, parseCsr } from './csr.ts';
+export { type RequestedNames, requestedNames } from './csr-extensions.ts';
 export type { CertificateExtensions, KeyUsage, SubjectAltNames } from './extensions.ts';
 export { audienceRefusal, issueJwtSvid, type JwtSvid, type JwtSvidTemplate, jwtTtlMs } from './jwt-svid/issue.ts';
 export { type KeyRingPolicy, type KeyRingStep, type RingKey, signingKey, stepKeyRing } from './jwt-svid/key-ring.ts';

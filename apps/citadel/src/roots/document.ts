@@ -26,8 +26,10 @@ export interface CaDocument {
   readonly signers: Readonly<Record<string, KeptSigner>>;
   readonly ledger: LedgerSnapshot;
   readonly revoked: readonly RevokedCertificate[];
-  /** Number of the last revocation list (RFC 5280 5.2.3), and the lists in force by signer, PEM. */
+  /** Number of the last revocation list (RFC 5280 5.2.3). */
   readonly crlNumber: number;
+  /** Roots of a signer outside, PEM. */
+  readonly extraRootPem?: string;
 }
 
 const MAX_BYTES = 64 << 20;

@@ -13,6 +13,8 @@ export interface RootKeeperOptions {
   readonly store: AuthorityStore;
   /** Makes a new self-signed CA. */
   makeRoot(): Promise<AuthorityPem>;
+  /** Roots that are to be trusted beside the CA's own, PEM: of a signer outside. */
+  readonly extraRootPem?: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -78,6 +80,10 @@ export class RootKeeper {
       if (!(await this.#save(document)) && !(await this.#reload()))
         throw new XebecError('E_CA_STORE', `the state in ${store.description} comes and goes; is it deleted by somebody?`);
     });
+    const { extraRootPem = '' } = this.#options;
+    await this.#change((document) =>
+      (document.extraRootPem ?? '') === extraRootPem ? undefined : this.#reduced({ ...document, extraRootPem }, { type: 'bundle-changed' }),
+    );
     const view = this.#view;
     if (view === undefined) throw new XebecError('E_CA_STORE', `no state could be read from ${store.description}`);
     this.#check();
@@ -290,7 +296,7 @@ export class RootKeeper {
       logger.warn({ code: 'E_CRL' }, text),
     );
     this.#revokedSerials = new Set(document.revoked.map(({ serial }) => serial));
-    const bundle = trustedBundle(rotation, signers, crls);
+    const bundle = trustedBundle(rotation, signers, crls, document.extraRootPem ?? '');
     const authority = { ...active.authority, rootPem: bundle.rootPem };
     const view: KeeperView = { rotation, bundle, authority, signers, kept: document.signers, revoked: document.revoked };
     this.#view = view;

@@ -48,7 +48,9 @@ export function blockers(rotation: Rotation, ledger: Ledger, anchorsOf: AnchorsO
     const error = instance.error === '' ? '' : `: ${instance.error}`;
     const away = connected ? '' : ', not connected';
     if (phase === 'switching') {
-      const holds = instance.leafNotAfter > now && !anchorsOf(active).includes(instance.leafRoot);
+      // One of a third root is of a signer outside, which this rotation is not about.
+      const toGo = instance.leafRoot === '' || anchorsOf(other).includes(instance.leafRoot);
+      const holds = instance.leafNotAfter > now && toGo;
       if (holds) found.push({ id: key, reason: `its certificate leads to the root to go${away}${error}`, ...wait });
       continue;
     }

@@ -65,6 +65,13 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
   const followers = new Set<Follower>();
   const perIdentity = new Map<SpiffeId, number>();
 
+  /** Whether it shows a certificate of a root that is no longer trusted, or will not be. */
+  const goes = ({ leafRoot }: Follower): boolean => {
+    const view = keeper.view();
+    if (view === undefined || leafRoot === '' || keeper.anchorsOf(view.rotation.active).includes(leafRoot)) return false;
+    const { other } = view.rotation;
+    return (other !== undefined && keeper.anchorsOf(other).includes(leafRoot)) || !view.bundle.fingerprints.has(leafRoot);
+  };
   const instruction = (view: KeeperView, follower: Follower | undefined): TrustInstruction => {
     const others = options.others?.() ?? { jwtKeys: '', bundles: [] };
     const own = { trustDomain: options.trustDomain, roots: view.bundle.roots.map(({ der }) => der), jwtKeys: others.jwtKeys };
@@ -82,7 +89,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
     const anchors = keeper.anchorsOf(view.rotation.active);
     const [anchor] = anchors;
     const revoked = keeper.isRevoked(follower.leafSerial);
-    if (anchor === undefined || follower.leafRoot === '' || (anchors.includes(follower.leafRoot) && !revoked)) return undefined;
+    if (anchor === undefined || follower.leafRoot === '' || (!goes(follower) && !revoked)) return undefined;
     const now = clock.monotonic();
     if (follower.orderedTo === anchor && now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
     follower.orderedAt = now;
@@ -111,9 +118,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
     }, ORDER_AGAIN_MS);
   };
   const remind = (follower: Follower, view: KeeperView) => {
-    const anchors = keeper.anchorsOf(view.rotation.active);
-    const stale = follower.leafRoot !== '' && !anchors.includes(follower.leafRoot);
-    if (stale || keeper.isRevoked(follower.leafSerial)) send(follower, view);
+    if (goes(follower) || keeper.isRevoked(follower.leafSerial)) send(follower, view);
   };
   orderAgain();
 

@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { errorText, systemClock, XebecError } from '@xebec/core';
+import { parseCertificates, type TrustDomain, unwrap } from '@xebec/identity';
+import type { Issuer } from '../issuing/issuer.ts';
+
+/** A CA outside that signs for this mesh. */
+export interface ExternalCa {
+  /** Its roots, PEM; empty where only its answers tell. */
+  readonly rootPem: string;
+  /** Who signs for callers that name a signer, or none; undefined for a name that no signer can have. */
+  issuer(certSigner: undefined, bundlePem: () => string): Issuer;
+  issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
+}
+
+const ROOT_FILE = './etc/external-ca-cert/root-cert.pem';
+
+/**
+ * Istio's settings: EXTERNAL_CA=ISTIOD_RA_KUBERNETES_API has leaves signed over the Kubernetes CSR API by K8S_SIGNER, or by
+ * CERT_SIGNER_DOMAIN/NAME for callers that name one. Undefined when EXTERNAL_CA is not set.
+ */
+export async function openExternalCa(
+  config: KubeConfig,
+  trustDomain: TrustDomain,
+  env: NodeJS.ProcessEnv,
+): Promise<ExternalCa | undefined> {
+  const kind = env['EXTERNAL_CA'] ?? '';
+  if (kind === '') return undefined;
+  if (kind !== 'ISTIOD_RA_KUBERNETES_API')
+    throw new XebecError('E_FLAG', `EXTERNAL_CA wants ISTIOD_RA_KUBERNETES_API, but got "${kind.slice(0, 80)}"`);
+  const signerName = env['K8S_SIGNER'] ?? '';
+  const domain = env['CERT_SIGNER_DOMAIN'] ?? '';
+  if (signerName === '' && domain === '') throw new XebecError('E_FLAG', 'EXTERNAL_CA needs K8S_SIGNER, or CERT_SIGNER_DOMAIN');
+  const rootPem = await readRoots(env['EXTERNAL_CA_ROOT'] ?? ROOT_FILE, env['EXTERNAL_CA_ROOT'] !== undefined);
+  // Loaded only here: most meshes sign by themselves.
+  const { createKubernetesSigner } = await import('./kubernetes-csr.ts');
+  const { createExternalIssuer } = await import('./external-issuer.ts');
+  const sign = createKubernetesSigner(config, systemClock);
+  const build = (name: string, bundlePem: () => string) =>
+    createExternalIssuer({ sign, signerName: name, trustDomain, rootPem: () => rootPem, bundlePem, clock: systemClock });
+  function issuer(certSigner: undefined, bundlePem: () => string): Issuer;
+  function issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
+  function issuer(certSigner: string | undefined, bundlePem: () => string): Issuer | undefined {
+    if (certSigner === undefined) return build(signerName, bundlePem);
+    return domain !== '' && /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(certSigner)
+      ? build(`${domain}/${certSigner}`, bundlePem)
+      : undefined;
+  }
+  return { rootPem, issuer };
+}
+
+async function readRoots(file: string, wanted: boolean): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (!wanted) return '';
+    throw new XebecError('E_FLAG', `EXTERNAL_CA_ROOT ${file} cannot be read: ${errorText(error)}`);
+  }
+  unwrap(parseCertificates(text));
+  return text;
+}
