@@ -18,6 +18,8 @@ export interface TrustDomainSite {
   /** A token of a service account, as the kubelet would give it. */
   token(account: string): Promise<string>;
   stop(): Promise<void>;
+  /** Starts Citadel again on the ports that it had. */
+  restart(): Promise<void>;
 }
 
 export async function startTrustDomain(name: string, directory: string, flags: readonly string[] = []): Promise<TrustDomainSite> {
@@ -29,12 +31,16 @@ export async function startTrustDomain(name: string, directory: string, flags: r
   const httpPort = await freePort();
   const args = ['--ca-dir', join(directory, 'ca'), '--jwt-jwks', jwks, '--root-key-type', 'ecdsa-p256', '--trust-domain', name];
   const addresses = ['--grpc-addr', `127.0.0.1:${citadelPort}`, '--http-addr', `127.0.0.1:${httpPort}`];
-  const citadel = startDaemon('citadel', [...args, ...addresses, ...flags]);
-  await eventually(`Citadel of ${name}`, () => (citadel.output().includes('"msg":"signing"') ? true : undefined)).catch(
-    (error: unknown) => {
-      throw new Error(`Citadel of ${name} has not started: ${citadel.output()}`, { cause: error });
-    },
-  );
+  const start = async (...more: readonly string[]) => {
+    const started = startDaemon('citadel', [...args, ...addresses, ...flags, ...more]);
+    await eventually(`Citadel of ${name}`, () => (started.output().includes('"msg":"signing"') ? true : undefined)).catch(
+      (error: unknown) => {
+        throw new Error(`Citadel of ${name} has not started: ${started.output()}`, { cause: error });
+      },
+    );
+    return started;
+  };
+  const citadel = await start();
   const site: TrustDomainSite = {
     name,
     directory,
@@ -52,6 +58,9 @@ export async function startTrustDomain(name: string, directory: string, flags: r
         .sign(keys.privateKey),
     stop: async () => {
       await site.citadel.stop('SIGKILL');
+    },
+    restart: async () => {
+      site.citadel = await start(...(site.bundlePort === 0 ? [] : ['--bundle-addr', `localhost:${site.bundlePort}`]));
     },
   };
   return site;
@@ -77,11 +86,12 @@ export interface PodOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Where and whom outbound requests go to. */
   readonly peers?: Readonly<Record<string, { readonly port: number; readonly id: string }>>;
+  readonly inboundPort?: number;
 }
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
 
-export async function startPod({ site, account, env = {}, peers = {} }: PodOptions): Promise<Pod> {
+export async function startPod({ site, account, env = {}, peers = {}, inboundPort: wanted }: PodOptions): Promise<Pod> {
   const cwd = join(site.directory, account.replace('/', '-'));
   mkdirSync(join(cwd, 'var/run/secrets/tokens'), { recursive: true });
   writeFileSync(join(cwd, 'var/run/secrets/tokens/istio-token'), await site.token(account));
@@ -104,7 +114,7 @@ export async function startPod({ site, account, env = {}, peers = {} }: PodOptio
     logger: silentLogger,
   });
   const app = await startApplication();
-  const [inboundPort, outboundPort] = [await freePort(), await freePort()];
+  const [inboundPort, outboundPort] = [wanted ?? (await freePort()), await freePort()];
   const file = join(cwd, 'bootstrap.json');
   writeFileSync(file, JSON.stringify(bootstrapOf(agent.bootstrap, { inboundPort, outboundPort, appPort: portOf(app), peers })));
   const bin = join(import.meta.dirname, '../../apps/proxy/bin/xebec-proxy.ts');
