@@ -64,7 +64,8 @@ export function caConnection(options: CaConnectionOptions): CaConnection {
         if (more.length === 0) throw error;
         return Buffer.alloc(0);
       });
-      const roots = Buffer.concat([root, Buffer.from(`\n${more.join('\n')}`)]);
+      // A root that both know counts once: the connection of the first request then serves the trust stream as well.
+      const roots = Buffer.from(distinct([root.toString('utf8'), ...more]));
       const held = options.clientCertificate?.();
       const token = await readFileOr('E_TOKEN_FILE', options.tokenFile, 'the service-account token').catch((error: unknown) => {
         if (held === undefined) throw error;
@@ -102,6 +103,11 @@ export function caConnection(options: CaConnectionOptions): CaConnection {
       for (const key of [...open.keys()]) drop(key);
     },
   };
+}
+
+function distinct(pems: readonly string[]): string {
+  const blocks = pems.flatMap((pem) => pem.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/g) ?? []);
+  return [...new Set(blocks.map((block) => block.trim()))].map((block) => `${block}\n`).join('');
 }
 
 function connect(

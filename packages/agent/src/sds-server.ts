@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { type handleBidiStreamingCall, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
@@ -186,8 +186,10 @@ export async function listenOnSocket(server: Server, socketPath: string): Promis
     );
     chmodSync(staged, 0o600);
     renameSync(staged, socketPath);
-  } finally {
+    rmdirSync(staging);
+  } catch (error) {
     rmSync(staging, { recursive: true, force: true });
+    throw error;
   }
 }
 

@@ -37,6 +37,7 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
+const PATIENT = { timeout: 10_000 };
 const ID = 'spiffe://cluster.local/ns/a/sa/b';
 
 async function newAuthority(organization: string): Promise<Authority> {
@@ -110,7 +111,11 @@ async function startCa(first: Authority, withTrust: boolean) {
     () => server.forceShutdown(),
     () => identity.close(),
   );
-  const instruct = (version: bigint, roots: readonly Authority[], more: Pick<MessageInitShape<typeof TrustInstructionSchema>, 'renew' | 'clockMs'> = {}) =>
+  const instruct = (
+    version: bigint,
+    roots: readonly Authority[],
+    more: Pick<MessageInitShape<typeof TrustInstructionSchema>, 'renew' | 'clockMs'> = {},
+  ) =>
     streams.at(-1)?.write(
       create(TrustInstructionSchema, {
         bundleVersion: version,
@@ -131,7 +136,7 @@ it('reports a bundle only when the data plane has taken it, and goes over to a n
   const stream = ledger.open();
   stream.wants(['ROOTCA']);
   ca.identity.follow([ledger]);
-  await vi.waitFor(() => expect(ca.reports).toHaveLength(1));
+  await vi.waitFor(() => expect(ca.reports).toHaveLength(1), PATIENT);
   expect(ca.reports[0]).toMatchObject({ instance: 'pod-1', bundleVersion: 0n, rootFingerprints: [], error: '' });
   expect(ca.reports[0]?.leafRootFingerprint).toEqual(fingerprintOf(old.certificate));
 
@@ -169,7 +174,7 @@ it('takes no bundle that would cut the workload off, and says so', async () => {
   const ca = await startCa(root, true);
   await ca.identity.certificates.ready();
   ca.identity.follow([]);
-  await vi.waitFor(() => expect(ca.reports).toHaveLength(1));
+  await vi.waitFor(() => expect(ca.reports).toHaveLength(1), PATIENT);
   ca.instruct(3n, []);
   await vi.waitFor(() => expect(ca.reports.at(-1)?.error).toContain('no root of the own trust domain'));
   expect(ca.identity.certificates.trust.current()?.domains[0]?.roots).toEqual([root.rootPem]);
@@ -180,7 +185,7 @@ it('comes again when the stream breaks, and renews without a token while its cer
   const ca = await startCa(root, true);
   const first = await ca.identity.certificates.ready();
   const trust = ca.identity.follow([]);
-  await vi.waitFor(() => expect(ca.streams).toHaveLength(1));
+  await vi.waitFor(() => expect(ca.streams).toHaveLength(1), PATIENT);
   ca.instruct(1n, [root]);
   await vi.waitFor(() => expect(trust.connected()).toBe(true));
   rmSync(ca.tokenFile);
@@ -207,7 +212,7 @@ it('leaves a CA without the service alone: its answers say what to trust', async
   await vi.waitFor(() => {
     certificates.renew('test', 0);
     expect(certificates.trust.current()?.domains[0]?.roots).toEqual([third.rootPem]);
-  });
+  }, PATIENT);
   expect(trust.connected()).toBe(false);
 });
 
@@ -216,7 +221,7 @@ it("measures by the CA's clock when its own is off", async () => {
   const ca = await startCa(root, true);
   await ca.identity.certificates.ready();
   ca.identity.follow([]);
-  await vi.waitFor(() => expect(ca.streams).toHaveLength(1));
+  await vi.waitFor(() => expect(ca.streams).toHaveLength(1), PATIENT);
   ca.instruct(1n, [root], { clockMs: BigInt(Date.now() + 90_000) });
   await vi.waitFor(() => expect(ca.identity.clockWatch.offsetMs()).toBeGreaterThan(80_000));
 });

@@ -1,13 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
-import { certificatePem, encodePem, parseCertificate, parseCertificates } from '@xebec/identity';
+import { certificatePem, encodePem, parseCertificate } from '@xebec/identity';
 import { type TrustInstruction, type TrustReport, TrustReportSchema, TrustService } from '@xebec/protos/xebec/identity/v1/trust';
 import { methodDefinition } from '@xebec/rpc';
 import type { CaCall, CaConnection } from './ca-connection.ts';
 import type { CertificateManager } from './certificate-manager.ts';
 import type { ClockWatch } from './clock-watch.ts';
-import { fingerprintOf, issuingRoots } from './issuing-roots.ts';
+import { certificatesOf, fingerprintOf, issuingRoots } from './issuing-roots.ts';
 import { inUse, type TrustConsumer } from './trust-consumers.ts';
 import { ownRoots, type TrustSnapshot } from './trust-store.ts';
 
@@ -32,6 +32,8 @@ export interface TrustStream {
 const BACKOFF = { baseMs: 250, maxMs: 15_000 };
 /** A CA without this service may be replaced by one that has it. */
 const UNIMPLEMENTED_RETRY_MS = 5 * 60_000;
+/** Of the first certificate: where many workloads start at once, their certificates come before their reports. */
+const FIRST_WITHIN_MS = 500;
 const MAX_BUNDLES = 256;
 const MAX_ROOTS = 64;
 const MAX_CRLS = 64;
@@ -151,7 +153,7 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
     ...options.consumers.map((consumer) => consumer.subscribe(reportSoon)),
   ];
   certificates.ready().then(
-    () => (closed ? undefined : open()),
+    () => retry(options.random.next() * FIRST_WITHIN_MS),
     () => undefined,
   );
   return {
@@ -176,10 +178,7 @@ function reportOf({ certificates, consumers, instance }: TrustStreamOptions, pro
   return {
     instance,
     bundleVersion: versions.reduce<bigint | undefined>((low, next) => (low === undefined || next < low ? next : low), undefined) ?? 0n,
-    rootFingerprints: common.flatMap((pem) => {
-      const parsed = parseCertificates(pem);
-      return parsed.ok ? parsed.value.map(fingerprintOf) : [];
-    }),
+    rootFingerprints: common.flatMap((pem) => certificatesOf(pem).map(fingerprintOf)),
     leafRootFingerprint: leafRoot === undefined ? new Uint8Array(0) : fingerprintOf(leafRoot),
     leafSerialNumber: leaf?.serialNumber ?? '',
     leafNotAfter: BigInt(Math.floor((leaf?.notAfter ?? 0) / 1000)),
