@@ -18,6 +18,7 @@ import { ProxyViews } from './proxy-views.ts';
 import { EntryApi } from './registration/entry-api.ts';
 import { Registrar } from './registration/registrar.ts';
 import { CredentialStore } from './secrets/credential-store.ts';
+import { ExpiryWatch } from './secrets/expiry-watch.ts';
 import { secretType } from './secrets/secret-type.ts';
 import type { PilotSettings } from './settings.ts';
 import { IngressStatusWriter } from './status/ingress-status-writer.ts';
@@ -136,6 +137,15 @@ export function assemble(options: AssemblyOptions): Assembly {
           clock,
           logger,
         });
+  const expiry = new ExpiryWatch({
+    held: () => credentials?.held() ?? [],
+    roots: options.ownRoots,
+    rootNamespace: () => state.snapshot?.rootNamespace ?? 'istio-system',
+    kubernetes,
+    registry: options.registry,
+    clock,
+    logger,
+  });
   const unsafe = settings.unsafeEndpoints;
   const pages = debugPages({ ads, state, cache, progress, version: version(), instance, unsafe });
   registerMeshMetrics(options.registry, state, ads, cache);
@@ -150,12 +160,14 @@ export function assemble(options: AssemblyOptions): Assembly {
       ingresses?.start();
       addresses?.start();
       registrar?.start();
+      expiry.start();
     },
     close: async () => {
       writer?.close();
       ingresses?.close();
       addresses?.close();
       registrar?.close();
+      expiry.close();
       ads.close();
       state.close();
       keySets.close();

@@ -5,6 +5,14 @@ import type { Caller } from '../authenticate.ts';
 /** The data of a Secret or ConfigMap: bytes by key. */
 export type CredentialData = ReadonlyMap<string, Uint8Array>;
 
+/** Something that is watched and there. */
+export interface HeldCredential {
+  readonly source: 'secrets' | 'configmaps';
+  readonly namespace: string;
+  readonly name: string;
+  readonly data: CredentialData;
+}
+
 export interface CredentialStoreOptions {
   readonly api: KubernetesApi;
   readonly clock: Clock;
@@ -20,13 +28,21 @@ const REVIEW_TIMEOUT_MS = 5_000;
 /** Objects watched at most; a mesh has a few hundred certificates. */
 const MAX_WATCHED = 10_000;
 
+interface Watched {
+  readonly source: 'secrets' | 'configmaps';
+  readonly namespace: string;
+  readonly name: string;
+  data: CredentialData | undefined;
+  close(): Promise<void>;
+}
+
 /**
  * Secrets and ConfigMaps of the API server, each watched from when it is first asked for, so that this server holds only what
  * proxies use. Nothing is waited for: what is not known yet is undefined, and `onChange` tells when to ask again.
  */
 export class CredentialStore {
   readonly #options: CredentialStoreOptions;
-  readonly #watched = new Map<string, { data: CredentialData | undefined; close(): Promise<void> }>();
+  readonly #watched = new Map<string, Watched>();
   readonly #rights = new Map<string, { allowed: boolean | undefined; readonly askedAt: number }>();
 
   constructor(options: CredentialStoreOptions) {
@@ -42,7 +58,7 @@ export class CredentialStore {
       return undefined;
     }
     const { api, clock, random, logger, onChange } = this.#options;
-    const entry: { data: CredentialData | undefined; close(): Promise<void> } = { data: undefined, close: async () => undefined };
+    const entry: Watched = { source, namespace, name, data: undefined, close: async () => undefined };
     this.#watched.set(key, entry);
     const take = (object: Record<string, unknown> | undefined) => {
       entry.data = object === undefined ? undefined : dataOf(object, source);
@@ -54,6 +70,12 @@ export class CredentialStore {
     };
     entry.close = startReflector({ api, path, fieldSelector: `metadata.name=${name}`, handler, clock, random, logger }).close;
     return undefined;
+  }
+  /** What proxies use now, as far as it exists. */
+  held(): HeldCredential[] {
+    return [...this.#watched.values()].flatMap(({ data, source, namespace, name }) =>
+      data === undefined ? [] : [{ source, namespace, name, data }],
+    );
   }
   /** Whether a service account may read the Secrets of its namespace; undefined: not known yet. */
   mayRead(caller: Caller): boolean | undefined {
