@@ -22,6 +22,8 @@ export interface CertificateManagerOptions {
   readonly trust?: TrustStore;
   /** Of the roots, where the certificate's own name does not say it. */
   readonly trustDomain?: string;
+  /** Names that requests ask for: the mesh's CA does not read them, a signer behind it grants what is asked. */
+  readonly requestedIds?: readonly string[];
   readonly keyType?: KeyType;
   /** How the key is written: PKCS #8 (the default), else PKCS #1 for RSA and SEC 1 for curves. */
   readonly keyFormat?: 'pkcs8' | 'traditional';
@@ -198,7 +200,7 @@ async function fetchCertificate(
 ): Promise<{ readonly certificate: WorkloadCertificate; readonly leaf: Certificate }> {
   const keyType = options.keyType ?? 'ecdsa-p256';
   const keys = await generateKeys(keyType);
-  const chain = await options.signCsr(createCsr(keys), Math.ceil(ttlMs / 1000));
+  const chain = await options.signCsr(createCsr(keys, options.requestedIds), Math.ceil(ttlMs / 1000));
   const rootPem = chain.at(-1);
   if (rootPem === undefined || chain.length < 2)
     throw new XebecError('E_CA_ANSWER', `the CA answered ${chain.length} certificates; leaf and root are needed`);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Clock, type Logger, type Random, XebecError } from '@xebec/core';
-import { KEY_TYPES, type KeyType } from '@xebec/identity';
+import { KEY_TYPES, type KeyType, parseTrustDomain, serviceAccountId } from '@xebec/identity';
 import type { CertificateManager } from './certificate-manager.ts';
 import type { ClockWatch } from './clock-watch.ts';
 import { fileIdentity, foreignIdentity, type IdentityFiles } from './file-identity.ts';
@@ -88,6 +88,7 @@ export async function openIdentity(options: {
     return { ...base, certificates, close: () => certificates.close() };
   }
   const identity = startIdentity({
+    requestedIds: ownIds(env, trustDomain),
     caAddress: env['CA_ADDR'] ?? 'istio-citadel.istio-system.svc:8060',
     tokenFile: options.tokenFile,
     rootFile: options.rootFile,
@@ -143,4 +144,13 @@ function ratioOf(env: NodeJS.ProcessEnv, name: string, fallback: number): number
   const value = Number(text);
   if (!(value >= 0 && value <= 1)) throw new XebecError('E_ENV', `${name} wants a number from 0 to 1, but got "${text}"`);
   return value;
+}
+
+/** What the pod says its own ID is; none where it does not say. */
+function ownIds(env: NodeJS.ProcessEnv, domain: string): readonly string[] {
+  const trustDomain = parseTrustDomain(domain);
+  const [namespace, account] = [env['POD_NAMESPACE'], env['SERVICE_ACCOUNT']];
+  if (!trustDomain.ok || namespace === undefined || account === undefined) return [];
+  const id = serviceAccountId(trustDomain.value, namespace, account);
+  return id.ok ? [id.value] : [];
 }

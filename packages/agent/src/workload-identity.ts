@@ -10,7 +10,10 @@ import { jwtSvidClient, type SignJwtSvid } from './workload-api/jwt-svid-client.
 
 export interface WorkloadIdentityOptions
   extends Omit<CaConnectionOptions, 'moreRoots' | 'clientCertificate'>,
-    Pick<CertificateManagerOptions, 'trustDomain' | 'keyType' | 'keyFormat' | 'ttlMs' | 'graceRatio' | 'graceJitterRatio'> {
+    Pick<
+      CertificateManagerOptions,
+      'trustDomain' | 'requestedIds' | 'keyType' | 'keyFormat' | 'ttlMs' | 'graceRatio' | 'graceJitterRatio'
+    > {
   /** The pod or node ID, by which Citadel tells one instance from another. */
   readonly instance: string;
   readonly clock: Clock;
