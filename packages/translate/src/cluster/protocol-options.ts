@@ -22,7 +22,8 @@ export interface ProtocolOptionsView {
 
 /** Whether a cluster always speaks HTTP/2, so that its TLS offers nothing else. */
 export function speaksHttp2(pool: ConnectionPool | undefined, view: ProtocolOptionsView): boolean {
-  return upstreamProtocol(pool, view)?.case === 'explicitHttpConfig' && explicitHttp2(pool, view);
+  const upstream = upstreamProtocol(pool, view);
+  return upstream?.case === 'explicitHttpConfig' && upstream.value.protocolConfig?.case === 'http2ProtocolOptions';
 }
 
 /** Envoy's protocol options of a cluster, packed by their name; nothing where the defaults hold. */

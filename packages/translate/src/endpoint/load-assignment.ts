@@ -62,8 +62,7 @@ export function loadAssignment(
   }
   const sorted = [...groups.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, group]) => ({ ...group, endpoints: reached(group.endpoints) }))
-    .filter((group) => group.endpoints.length > 0);
+    .map(([, group]) => ({ ...group, endpoints: reached(group.endpoints) }));
   const client = { locality: proxy.locality, labels: proxy.labels, network: String(proxy.metadata.NETWORK ?? '') };
   const placed: readonly LocalityGroup[] = prioritise(sorted, client, balancing ?? { setting: undefined, failover: false });
   return create(ClusterLoadAssignmentSchema, {
@@ -71,7 +70,8 @@ export function loadAssignment(
     endpoints: placed.map((group) => ({
       locality: { region: group.locality.region, zone: group.locality.zone, subZone: group.locality.subzone },
       lbEndpoints: group.endpoints.map((endpoint) => lbEndpoint(snapshot, proxy, endpoint, tlsMode)),
-      loadBalancingWeight: group.weight,
+      // A locality whose endpoints cannot be reached from here stays, empty; Envoy takes no weight of 0.
+      ...(group.weight === 0 ? {} : { loadBalancingWeight: group.weight }),
       priority: group.priority,
     })),
   });
