@@ -42,7 +42,7 @@ import { createJwtKeys } from './jwt-svid/jwt-keys.ts';
 import { JWT_SVID_OPTIONS, jwtSvidSettings } from './jwt-svid/jwt-svid-options.ts';
 import { jwtSvidService } from './jwt-svid/jwt-svid-service.ts';
 import { type KeptText, keptInDirectory } from './jwt-svid/kept-text.ts';
-import { sealedByFile } from './key-manager/sealed-store.ts';
+import { createSealedStore, createSealedText, sealByFile } from './key-manager/sealed-store.ts';
 import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
@@ -96,10 +96,13 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const perSecond = secondsOption(options, 'maxRequestsPerSecond') / 1000;
   const metrics = createMetrics(context.metrics);
   const platform = await openPlatform(options, namespace, trustDomain, logger);
-  const store = await sealedByFile(platform.store, options['caKeyPassphraseFile']);
+  const seal = await sealByFile(options['caKeyPassphraseFile']);
+  const store = seal === undefined ? platform.store : createSealedStore(platform.store, seal);
 
+  const bundleEndpoint = bundleEndpointSettings(options);
   const keeper = new RootKeeper({
     store,
+    ...(bundleEndpoint === undefined ? {} : { publishForMs: 2 * bundleEndpoint.refreshHintMs }),
     makeRoot: () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
     ...(platform.external === undefined ? {} : { extraRootPem: platform.external.rootPem }),
     clock: systemClock,
@@ -142,7 +145,9 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     }),
   );
   const jwtSvids = jwtSvidSettings(options);
-  const jwtKeys = createJwtKeys({ store: platform.keep('xebec-jwt-svid-keys'), policy: jwtSvids.policy, clock: systemClock, logger });
+  const keptJwtKeys = platform.keep('xebec-jwt-svid-keys');
+  const jwtStore = seal === undefined ? keptJwtKeys : createSealedText(keptJwtKeys, seal);
+  const jwtKeys = createJwtKeys({ store: jwtStore, policy: jwtSvids.policy, clock: systemClock, logger });
   server.addService(
     serviceDefinition(JwtSvidService),
     jwtSvidService({
@@ -163,7 +168,6 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     random: systemRandom,
     logger,
   });
-  const bundleEndpoint = bundleEndpointSettings(options);
   const ownBundle = () => {
     const bundle = keeper.view()?.bundle;
     return bundle === undefined

@@ -2,7 +2,7 @@ import { type Clock, errorText, type Logger, XebecError } from '@xebec/core';
 import { type Authority, unwrap } from '@xebec/identity';
 import type { AuthorityPem, AuthorityStore } from '../authority-store.ts';
 import { type Instance, Ledger, type UnclaimedLeaf } from '../rotation/ledger.ts';
-import { type Blocker, blockers } from '../rotation/proof.ts';
+import { type AnchorsOf, type Blocker, blockers, publicationBlocker } from '../rotation/proof.ts';
 import { initialRotation, type Rotation, type RotationEvent, reduce } from '../rotation/rotation.ts';
 import { type CaDocument, decodeDocument, encodeDocument, type KeptSigner, type RevokedCertificate } from './document.ts';
 import { certificatesToRevoke, MAX_REVOKED, revocationLists } from './revocation-lists.ts';
@@ -15,6 +15,8 @@ export interface RootKeeperOptions {
   makeRoot(): Promise<AuthorityPem>;
   /** Roots that are to be trusted beside the CA's own, PEM: of a signer outside. */
   readonly extraRootPem?: string;
+  /** How long a new root is published before it signs, at least: other trust domains ask for the bundle and report nothing. 0 for none. */
+  readonly publishForMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -102,7 +104,12 @@ export class RootKeeper {
   }
   waitingFor(): readonly Blocker[] {
     const rotation = this.#document?.rotation;
-    return rotation === undefined ? [] : blockers(rotation, this.ledger, (id) => this.anchorsOf(id), this.#options.clock.now());
+    return rotation === undefined ? [] : this.#blockers(rotation, (id) => this.anchorsOf(id));
+  }
+  #blockers(rotation: Rotation, anchorsOf: AnchorsOf): readonly Blocker[] {
+    const { clock, publishForMs = 0 } = this.#options;
+    const now = clock.now();
+    return [...publicationBlocker(rotation, publishForMs, now), ...blockers(rotation, this.ledger, anchorsOf, now)];
   }
   /** Writes down a certificate before it is handed out. */
   issued(identity: string, leaf: { readonly serialNumber: string; readonly notAfter: number }): void {
@@ -347,7 +354,7 @@ export class RootKeeper {
     const { clock, logger } = this.#options;
     this.#change((document) => {
       if (document.rotation.phase === 'steady' || document.rotation.paused) return undefined;
-      const waiting = blockers(document.rotation, this.ledger, (id) => document.signers[id]?.anchors ?? [], clock.now());
+      const waiting = this.#blockers(document.rotation, (id) => document.signers[id]?.anchors ?? []);
       this.#warnOf(document.rotation, waiting);
       if (waiting.length > 0) return undefined;
       return this.#reduced(document, { type: 'proven', at: clock.now() });

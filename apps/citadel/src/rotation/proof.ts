@@ -62,3 +62,10 @@ export function blockers(rotation: Rotation, ledger: Ledger, anchorsOf: AnchorsO
   }
   return found;
 }
+
+/** Whoever follows the bundle endpoint says nothing back, so a new root stays published for a time before it signs. */
+export function publicationBlocker({ phase, since, skipped }: Rotation, publishForMs: number, now: number): readonly Blocker[] {
+  const until = since + publishForMs;
+  if (phase !== 'distributing' || until <= now || skipped.includes('federation')) return [];
+  return [{ id: 'federation', reason: 'other trust domains are still asking for the bundle with the new root', until }];
+}
