@@ -1,7 +1,8 @@
 import { HeaderValueOption_HeaderAppendAction } from '@xebec/protos/envoy/config/core/v3/base';
+import { ExpressionFilterSchema } from '@xebec/protos/envoy/extensions/access_loggers/filters/cel/v3/cel';
 import type { LocalReplyConfigSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import type { MeshProxyConfig } from '@xebec/schemas';
-import type { Fields } from '../envoy/any.ts';
+import { extension, type Fields } from '../envoy/any.ts';
 
 /** In `proxyMetadata` of ProxyConfig: `header` or `body`; anything else tells callers nothing. */
 const SETTING = 'XEBEC_NAME_DENYING_POLICY';
@@ -15,19 +16,11 @@ const HEADER = 'x-denied-by';
 export function denialReply(config: MeshProxyConfig): Fields<typeof LocalReplyConfigSchema> | undefined {
   const where = config.proxyMetadata?.[SETTING];
   if (where !== 'header' && where !== 'body') return undefined;
+  // What RBAC leaves in metadata is not there yet when Envoy writes the answer.
   const denied = {
     filterSpecifier: {
-      case: 'metadataFilter' as const,
-      value: {
-        matcher: {
-          filter: 'envoy.filters.http.rbac',
-          path: [{ segment: { case: 'key' as const, value: 'enforced_engine_result' } }],
-          value: {
-            matchPattern: { case: 'stringMatch' as const, value: { matchPattern: { case: 'exact' as const, value: 'denied' } } },
-          },
-        },
-        matchIfKeyNotFound: false,
-      },
+      case: 'extensionFilter' as const,
+      value: extension('cel', ExpressionFilterSchema, { expression: `response.code_details.startsWith('rbac_access_denied')` }),
     },
   };
   const text = {
