@@ -1,0 +1,197 @@
+import { silentLogger, VirtualClock } from '@xebec/core';
+import { certificatePem, createSelfSignedRoot, generateKeys, unwrap } from '@xebec/identity';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AuthorityPem, type AuthorityStore, makeSelfSigned } from '../authority-store.ts';
+import type { Instance } from '../rotation/ledger.ts';
+import { RootKeeper } from './root-keeper.ts';
+import { renewRoots } from './root-renewal.ts';
+
+const TTL = 3_600_000;
+const START = Date.UTC(2026, 10, 21);
+
+/** A store in memory that can fail, and counts what is written. */
+class MemoryStore implements AuthorityStore {
+  readonly description = 'memory';
+  own: AuthorityPem | undefined;
+  plugged: AuthorityPem | undefined;
+  state: { bytes: Uint8Array; revision: string } | undefined;
+  failing = false;
+  published: string[] = [];
+  #revision = 0;
+
+  load = async () => this.plugged ?? this.own;
+  pluggedIn = async () => this.plugged;
+  createIfAbsent = async (make: () => Promise<AuthorityPem>) => {
+    this.own ??= await make();
+    return this.own;
+  };
+  publish = async ({ root }: AuthorityPem) => void this.published.push(root ?? '');
+  loadState = async () => this.state;
+  saveState = async (bytes: Uint8Array, revision: string | undefined) => {
+    if (this.failing) throw new Error('the disk is full');
+    if (this.state?.revision !== revision) return undefined;
+    this.state = { bytes, revision: String(++this.#revision) };
+    return this.state.revision;
+  };
+}
+
+let store: MemoryStore;
+let clock: VirtualClock;
+const keepers: RootKeeper[] = [];
+
+async function open(): Promise<RootKeeper> {
+  const makeRoot = () => makeSelfSigned('cluster.local', TTL, 'ecdsa-p256', clock.now());
+  const keeper = new RootKeeper({ store, makeRoot, clock, logger: silentLogger });
+  keepers.push(keeper);
+  await keeper.open();
+  return keeper;
+}
+
+function report(keeper: RootKeeper, instance: string, fields: Partial<Instance>): void {
+  keeper.reported({
+    identity: 'spiffe://cluster.local/ns/default/sa/a',
+    instance,
+    bundleVersion: 0,
+    roots: [],
+    leafRoot: '',
+    leafSerial: '',
+    leafNotAfter: START + TTL,
+    reportedAt: clock.now(),
+    clockOffsetMs: 0,
+    error: '',
+    ...fields,
+  });
+}
+
+/** What an agent that follows at once would say. */
+function follow(keeper: RootKeeper, instance: string): void {
+  const view = keeper.view();
+  const leafRoot = view?.signers.get(view.rotation.active)?.anchor ?? '';
+  report(keeper, instance, { bundleVersion: view?.bundle.version ?? 0, roots: [...(view?.bundle.fingerprints ?? [])], leafRoot });
+}
+
+beforeEach(() => {
+  store = new MemoryStore();
+  clock = new VirtualClock(START);
+});
+afterEach(async () => {
+  for (const keeper of keepers.splice(0)) await keeper.close();
+});
+
+const phase = (keeper: RootKeeper) => keeper.view()?.rotation.phase;
+
+/** Lets timers and promises go on until it is so. */
+async function until(what: () => unknown): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) {
+    if (what() === true) return;
+    clock.advance(100);
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+  throw new Error('it did not come to that');
+}
+
+describe('the keeper of roots', () => {
+  it('goes through the phases as reports come, and shows the bundle at each', async () => {
+    const keeper = await open();
+    const before = keeper.view()?.rotation.active;
+    follow(keeper, 'one');
+    await keeper.rotate();
+    expect(phase(keeper)).toBe('distributing');
+    expect(keeper.view()?.bundle.roots).toHaveLength(2);
+    expect(keeper.waitingFor()).toHaveLength(1);
+    await expect(keeper.rotate()).rejects.toThrow('phase distributing');
+    follow(keeper, 'one');
+    await until(() => phase(keeper) === 'switching');
+    expect(keeper.view()?.rotation.active).not.toBe(before);
+    follow(keeper, 'one');
+    await until(() => phase(keeper) === 'retiring');
+    follow(keeper, 'one');
+    await until(() => phase(keeper) === 'steady');
+    expect(keeper.view()?.bundle.roots).toHaveLength(1);
+    expect(store.published.at(-1)).toBe(keeper.view()?.bundle.rootPem);
+    // The old key is nowhere any more.
+    expect(Object.keys(keeper.view()?.kept ?? {})).toEqual([keeper.view()?.rotation.active]);
+  });
+
+  it('shows no step that is not written', async () => {
+    const keeper = await open();
+    const seen: string[] = [];
+    keeper.subscribe(({ rotation }) => seen.push(rotation.phase));
+    store.failing = true;
+    await expect(keeper.rotate()).rejects.toThrow('the disk is full');
+    expect([phase(keeper), seen]).toEqual(['steady', []]);
+    store.failing = false;
+    await keeper.rotate();
+    expect(seen).toEqual(['distributing']);
+  });
+
+  it('knows after a crash what was going on and whom it waits for', async () => {
+    const keeper = await open();
+    follow(keeper, 'one');
+    keeper.issued('spiffe://cluster.local/ns/default/sa/silent', { serialNumber: 'aa', notAfter: START + TTL });
+    await keeper.rotate();
+    const again = await open();
+    expect(again.view()?.rotation).toEqual(keeper.view()?.rotation);
+    expect(again.waitingFor().map(({ id }) => id)).toEqual([
+      'spiffe://cluster.local/ns/default/sa/silent',
+      'spiffe://cluster.local/ns/default/sa/a one',
+    ]);
+  });
+
+  it('lets replicas decide one after the other, each on what the other wrote', async () => {
+    const [first, second] = [await open(), await open()];
+    expect(second.view()?.rotation).toEqual(first.view()?.rotation);
+    follow(second, 'two');
+    await first.rotate();
+    // The second learns of it when it writes: it is refused, reads again, and judges anew.
+    await expect(second.rotate()).rejects.toThrow('phase distributing');
+    await second.command({ type: 'pause' });
+    await expect(first.command({ type: 'pause' })).rejects.toThrow('paused already');
+    expect(first.view()?.rotation).toMatchObject({ phase: 'distributing', paused: true });
+    await first.refresh();
+    expect(first.waitingFor().map(({ id }) => id)).toEqual(['spiffe://cluster.local/ns/default/sa/a two']);
+  });
+
+  it('renews a self-signed root near its end with the same key, and what was signed stays good', async () => {
+    const keeper = await open();
+    const old = keeper.view();
+    follow(keeper, 'one');
+    const renewal = renewRoots({
+      keeper,
+      organization: 'cluster.local',
+      ttlMs: TTL,
+      checkMs: 1000,
+      clock,
+      random: { next: () => 0.5 },
+      logger: silentLogger,
+    });
+    clock.advance(TTL * 0.5);
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    expect(keeper.view()?.authority.certificate.serialNumber).toBe(old?.authority.certificate.serialNumber);
+    clock.advance(TTL * 0.31);
+    await until(() => keeper.view()?.authority.certificate.serialNumber !== old?.authority.certificate.serialNumber);
+    renewal.close();
+    const now = keeper.view();
+    expect(now?.rotation.phase).toBe('steady');
+    expect(now?.bundle.version).toBe((old?.bundle.version ?? 0) + 1);
+    expect(now?.authority.certificate.spki).toEqual(old?.authority.certificate.spki);
+    expect(now?.authority.certificate.subject).toEqual(old?.authority.certificate.subject);
+    expect(now?.authority.certificate.notAfter).toBeGreaterThan(old?.authority.certificate.notAfter ?? 0);
+    // A leaf of the old one is no reason to wait, nor to renew.
+    expect(keeper.anchorsOf(now?.rotation.active ?? '')).toContain([...(old?.bundle.fingerprints ?? [])][0]);
+  });
+
+  it('does not take what is no CA, nor a state that it did not write', async () => {
+    const keeper = await open();
+    const keys = await generateKeys('ecdsa-p256');
+    const template = { organization: 'x', ttlMs: 1000, now: START - 10_000, serial: Buffer.alloc(16, 1) };
+    const expired = certificatePem(unwrap(createSelfSignedRoot(keys, template)));
+    const privateKey = keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    await expect(keeper.adopt({ certificate: expired, privateKey }, 'plugged-in')).rejects.toMatchObject({ code: 'E_CA_EXPIRED' });
+    const other = await makeSelfSigned('y', TTL, 'ecdsa-p256', clock.now());
+    await expect(keeper.adopt({ ...other, privateKey }, 'plugged-in')).rejects.toMatchObject({ code: 'E_CA_KEY' });
+    expect(phase(keeper)).toBe('steady');
+    store.state = { bytes: Buffer.from('hello'), revision: 'x' };
+    await expect(open()).rejects.toMatchObject({ code: 'E_CA_STORE' });
+  });
+});
