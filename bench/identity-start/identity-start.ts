@@ -4,7 +4,7 @@
  * pod brings its own processor along, this machine has two for all of them and the CA.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,6 +18,9 @@ const LIMIT_MS = 1000;
 interface Round {
   readonly certificateMs: readonly number[];
   readonly servedMs: readonly number[];
+  /** CPU that one start took, in the agent's process and in the CA, milliseconds. */
+  readonly agentCpuMs: number;
+  readonly caCpuMs: number;
 }
 
 async function main(): Promise<number> {
@@ -31,13 +34,15 @@ async function main(): Promise<number> {
   });
   const [agents, processes, rounds] = [Number(values.agents), Number(values.processes), Number(values.rounds)];
   if (!(agents >= 1 && processes >= 1 && rounds >= 1)) throw new Error('--agents, --processes and --rounds are numbers from 1');
-  const folder = mkdtempSync(join(tmpdir(), 'xebec-start-'));
+  // A pod's sockets and tokens lie in memory.
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'xebec-start-'));
   const citadel = await startCitadel(folder);
   try {
     const rows = [];
     for (let round = 0; round < rounds; round++) {
       const measured = await startAll(citadel, join(folder, `r${round}`), agents, processes);
-      rows.push({ certificate: quantiles(measured.certificateMs), served: quantiles(measured.servedMs) });
+      const { agentCpuMs, caCpuMs } = measured;
+      rows.push({ certificate: quantiles(measured.certificateMs), served: quantiles(measured.servedMs), agentCpuMs, caCpuMs });
     }
     const p99 = rows.map(({ certificate }) => certificate.p99).toSorted((a, b) => a - b)[Math.floor(rows.length / 2)] ?? Number.NaN;
     const holds = p99 <= LIMIT_MS;
@@ -59,13 +64,17 @@ async function startAll(citadel: RunningCitadel, folder: string, agents: number,
     const { port: caPort, rootPem, token } = citadel;
     parts.push(await startPart({ folder, first: index * each, count, caPort, rootPem, token }));
   }
+  const caBefore = citadel.cpuUs();
   for (const { child } of parts) child.stdin?.write('go\n');
   const results: AgentsResult[] = [];
   // Written by agents.ts.
   for (const part of parts) results.push(JSON.parse(await part.line()) as AgentsResult);
+  const caCpuMs = (citadel.cpuUs() - caBefore) / 1000 / agents;
+  const agentCpuMs = results.reduce((sum, result) => sum + result.cpuMs, 0) / agents;
   for (const { child } of parts) child.stdin?.write('end\n');
   await Promise.all(parts.map(({ ended }) => ended));
-  return { certificateMs: results.flatMap((result) => result.certificateMs), servedMs: results.flatMap((result) => result.servedMs) };
+  const certificateMs = results.flatMap((result) => result.certificateMs);
+  return { certificateMs, servedMs: results.flatMap((result) => result.servedMs), agentCpuMs, caCpuMs };
 }
 
 interface Part {
@@ -101,12 +110,22 @@ function quantiles(values: readonly number[]): Quantiles {
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-function report(rows: readonly { certificate: Quantiles; served: Quantiles }[], agents: number, p99: number, holds: boolean): void {
+interface Row {
+  readonly certificate: Quantiles;
+  readonly served: Quantiles;
+  readonly agentCpuMs: number;
+  readonly caCpuMs: number;
+}
+
+function report(rows: readonly Row[], agents: number, p99: number, holds: boolean): void {
   console.log(`\n${agents} agents at once, milliseconds from start`);
-  console.log(`${''.padEnd(10)}${['p50', 'p99', 'max', 'SDS p50', 'SDS p99'].map((head) => head.padStart(9)).join('')}`);
-  for (const [index, { certificate, served }] of rows.entries()) {
+  console.log(
+    `${''.padEnd(10)}${['p50', 'p99', 'max', 'SDS p50', 'SDS p99', 'agent CPU', 'CA CPU'].map((head) => head.padStart(10)).join('')}`,
+  );
+  for (const [index, { certificate, served, agentCpuMs, caCpuMs }] of rows.entries()) {
     const figures = [certificate.p50, certificate.p99, certificate.max, served.p50, served.p99];
-    console.log(`round ${index + 1}`.padEnd(10) + figures.map((ms) => ms.toFixed(0).padStart(9)).join(''));
+    const cpu = [agentCpuMs, caCpuMs].map((ms) => ms.toFixed(2).padStart(10)).join('');
+    console.log(`round ${index + 1}`.padEnd(10) + figures.map((ms) => ms.toFixed(0).padStart(10)).join('') + cpu);
   }
   console.log(`${holds ? 'holds' : 'MISSED'} limit ${LIMIT_MS} ms: first certificate, p99 of the median round ${p99.toFixed(0)} ms`);
 }
