@@ -325,7 +325,9 @@ async function openPlatform(
     if (oidc.length === 0)
       throw new XebecError('E_FLAG', '--ca-dir without an API server needs --jwt-jwks FILE, or nobody could prove an identity');
     const nothing = { update: () => undefined, close: async () => undefined };
+    const external = await openExternalCa(undefined, trustDomain, process.env);
     return {
+      ...(external === undefined ? {} : { external }),
       store: createDirectoryStore(directory),
       desk: createDirectoryDesk(directory),
       keep: (name) => keptInDirectory(directory, `${name}.json`),

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '@xebec/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** Citadel's metrics, under Istio's names. */
@@ -12,9 +13,27 @@ export interface CitadelMetrics {
   readonly chainExpirySeconds: Gauge;
 }
 
-export function createMetrics(registry: Registry): CitadelMetrics {
+export function createMetrics(registry: Registry, clock: Pick<Clock, 'now'> = systemClock): CitadelMetrics {
   const registers = [registry];
   const counter = (name: string, help: string) => new Counter({ name: `citadel_server_${name}`, help, registers });
+  /** As in Istio twice: when, and in how long; negative once it is over. */
+  const expiry = (name: string, what: string): Gauge => {
+    const when = new Gauge({
+      name: `citadel_server_${name}_timestamp`,
+      help: `When ${what} expires, in seconds since the epoch.`,
+      registers,
+    });
+    new Gauge({
+      name: `citadel_server_${name}_seconds`,
+      help: `Seconds until ${what} expires.`,
+      registers,
+      async collect() {
+        const [value] = (await when.get()).values;
+        if (value !== undefined && value.value !== 0) this.set(value.value - clock.now() / 1000);
+      },
+    });
+    return when;
+  };
   return {
     requests: counter('csr_count', 'Certificate requests received.'),
     authenticationFailures: counter('authentication_failure_count', 'Requests whose caller proved no identity.'),
@@ -27,15 +46,7 @@ export function createMetrics(registry: Registry): CitadelMetrics {
       registers,
     }),
     issued: counter('success_cert_issuance_count', 'Certificates issued.'),
-    rootExpirySeconds: new Gauge({
-      name: 'citadel_server_root_cert_expiry_timestamp',
-      help: 'When the root certificate expires, in seconds since the epoch.',
-      registers,
-    }),
-    chainExpirySeconds: new Gauge({
-      name: 'citadel_server_cert_chain_expiry_timestamp',
-      help: 'When the signing certificate expires, in seconds since the epoch.',
-      registers,
-    }),
+    rootExpirySeconds: expiry('root_cert_expiry', 'the root certificate'),
+    chainExpirySeconds: expiry('cert_chain_expiry', 'the signing certificate'),
   };
 }

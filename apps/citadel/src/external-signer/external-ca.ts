@@ -17,17 +17,21 @@ const ROOT_FILE = './etc/external-ca-cert/root-cert.pem';
 
 /**
  * Istio's settings: EXTERNAL_CA=ISTIOD_RA_KUBERNETES_API has leaves signed over the Kubernetes CSR API by K8S_SIGNER, or by
- * CERT_SIGNER_DOMAIN/NAME for callers that name one. Undefined when EXTERNAL_CA is not set.
+ * CERT_SIGNER_DOMAIN/NAME for callers that name one. EXTERNAL_CA=VAULT is ours: the PKI engine of a Vault signs. Undefined when
+ * EXTERNAL_CA is not set.
  */
 export async function openExternalCa(
-  config: KubeConfig,
+  config: KubeConfig | undefined,
   trustDomain: TrustDomain,
   env: NodeJS.ProcessEnv,
 ): Promise<ExternalCa | undefined> {
   const kind = env['EXTERNAL_CA'] ?? '';
   if (kind === '') return undefined;
+  if (kind === 'VAULT') return openVaultCa(trustDomain, env);
+  if (config === undefined)
+    throw new XebecError('E_FLAG', `EXTERNAL_CA=${kind.slice(0, 80)} needs an API server; without one only VAULT does`);
   if (kind !== 'ISTIOD_RA_KUBERNETES_API')
-    throw new XebecError('E_FLAG', `EXTERNAL_CA wants ISTIOD_RA_KUBERNETES_API, but got "${kind.slice(0, 80)}"`);
+    throw new XebecError('E_FLAG', `EXTERNAL_CA wants ISTIOD_RA_KUBERNETES_API or VAULT, but got "${kind.slice(0, 80)}"`);
   const signerName = env['K8S_SIGNER'] ?? '';
   const domain = env['CERT_SIGNER_DOMAIN'] ?? '';
   if (signerName === '' && domain === '') throw new XebecError('E_FLAG', 'EXTERNAL_CA needs K8S_SIGNER, or CERT_SIGNER_DOMAIN');
@@ -45,6 +49,22 @@ export async function openExternalCa(
     return domain !== '' && /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(certSigner)
       ? build(`${domain}/${certSigner}`, bundlePem)
       : undefined;
+  }
+  return { rootPem, issuer };
+}
+
+async function openVaultCa(trustDomain: TrustDomain, env: NodeJS.ProcessEnv): Promise<ExternalCa> {
+  const { createVaultSigner, vaultFromEnvironment } = await import('./vault-signer.ts');
+  const { createExternalIssuer } = await import('./external-issuer.ts');
+  const rootPem = await readRoots(env['EXTERNAL_CA_ROOT'] ?? ROOT_FILE, env['EXTERNAL_CA_ROOT'] !== undefined);
+  const { client, path } = await vaultFromEnvironment(env);
+  const sign = createVaultSigner(client);
+  const build = (bundlePem: () => string): Issuer =>
+    createExternalIssuer({ sign, signerName: path, trustDomain, rootPem: () => rootPem, bundlePem, clock: systemClock });
+  function issuer(certSigner: undefined, bundlePem: () => string): Issuer;
+  function issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
+  function issuer(certSigner: string | undefined, bundlePem: () => string): Issuer | undefined {
+    return certSigner === undefined ? build(bundlePem) : undefined;
   }
   return { rootPem, issuer };
 }

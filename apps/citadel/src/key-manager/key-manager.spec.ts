@@ -17,11 +17,13 @@ import {
   parseCertificate,
   parseCsr,
   parseSpiffeId,
+  parseTrustDomain,
   unwrap,
 } from '@xebec/identity';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDirectoryStore, makeSelfSigned } from '../authority-store.ts';
-import { createVaultIssuer } from '../issuing/vault-issuer.ts';
+import { createExternalIssuer } from '../external-signer/external-issuer.ts';
+import { createVaultSigner, vaultFromEnvironment } from '../external-signer/vault-signer.ts';
 import { type FakeVault, startFakeVault } from './fake-vault.ts';
 import { createFileKeyManager } from './file-key-manager.ts';
 import type { KeyManager } from './key-manager.ts';
@@ -213,25 +215,34 @@ describe('Vault', () => {
     const root = unwrap(createSelfSignedRoot(keys, { organization: 'vault', ttlMs: 1e9, now: NOW, serial }));
     const privateKey = keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
     const authority = unwrap(loadAuthority({ certificate: certificatePem(root), privateKey }));
-    let uri: string | undefined;
+    let uri: string = ID;
     vault.more.set('pki/sign/mesh', (body) => {
-      const leaf = issueLeaf(authority, unwrap(parseCsr(String(body['csr']))), {
-        uri: uri ?? String(body['uri_sans']),
-        ttlMs: 1e6,
-        now: NOW,
-        serial,
-      });
+      const leaf = issueLeaf(authority, unwrap(parseCsr(String(body['csr']))), { uri, ttlMs: 1e6, now: NOW, serial });
       return { data: { certificate: certificatePem(unwrap(leaf)), issuing_ca: certificatePem(root), ca_chain: [certificatePem(root)] } };
     });
-    const issuer = createVaultIssuer(vaultClient(), 'pki/sign/mesh');
-    const csrPem = createCsr(await generateKeys('ecdsa-p256'));
+    const issuer = createExternalIssuer({
+      sign: createVaultSigner(vaultClient()),
+      signerName: 'pki/sign/mesh',
+      trustDomain: unwrap(parseTrustDomain('cluster.local')),
+      rootPem: () => '',
+      bundlePem: () => '',
+      clock: new VirtualClock(NOW),
+    });
+    const csrPem = createCsr(await generateKeys('ecdsa-p256'), [ID]);
     const order = { id: ID, dnsNames: [], ttlMs: 1e6, request: unwrap(parseCsr(csrPem)), csrPem };
-    const issued = await issuer.issue(order);
-    expect(issued.chain).toEqual([expect.stringContaining('BEGIN CERTIFICATE'), certificatePem(root)]);
+    expect((await issuer.issue(order)).chain).toEqual([expect.stringContaining('BEGIN CERTIFICATE'), certificatePem(root)]);
     uri = 'spiffe://cluster.local/ns/kube-system/sa/admin';
     await expect(issuer.issue(order)).rejects.toMatchObject({
-      code: 'E_CERTIFICATE',
-      message: expect.stringContaining('not for what was ordered'),
+      code: 'E_EXTERNAL_SIGNER',
+      message: expect.stringContaining('another name'),
     });
+  });
+  it('is found by the variables of its own tools', async () => {
+    const env = { VAULT_ADDR: vault.address, VAULT_SIGN_PATH: 'pki/sign/mesh', VAULT_TOKEN: 'root', VAULT_NAMESPACE: 'team' };
+    const { client, path } = await vaultFromEnvironment(env);
+    expect([await client.call('GET', 'transit/keys/root'), path]).toEqual([undefined, 'pki/sign/mesh']);
+    expect(vault.calls).toEqual(['GET transit/keys/root team']);
+    await expect(vaultFromEnvironment({ ...env, VAULT_SIGN_PATH: '../sys/sign/x' })).rejects.toThrow('VAULT_SIGN_PATH');
+    await expect(vaultFromEnvironment({ ...env, VAULT_TOKEN: '' })).rejects.toThrow('VAULT_KUBERNETES_ROLE');
   });
 });
