@@ -26,6 +26,7 @@ import { ObjectProgress } from './status/object-progress.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { debugQuestions } from './types/debug-questions.ts';
 import type { ExtensionSource } from './types/extensions.ts';
+import { createForeignRoots } from './types/foreign-roots.ts';
 import { servedTypes } from './types/served-types.ts';
 
 export interface AssemblyOptions {
@@ -82,8 +83,10 @@ export function assemble(options: AssemblyOptions): Assembly {
       ? undefined
       : new CredentialStore({ api: kubernetes, clock, random, logger, onChange: () => ads.pushAuxiliary() });
   const onError = () => metrics.certificateErrors.inc();
+  const foreignRoots = createForeignRoots({ clock, random, logger, onChange: () => ads.pushAuxiliary() });
   const types = servedTypes({
     cache,
+    foreignRoots,
     config: () => state.config(),
     ownRoots: options.ownRoots,
     extensions: options.extensions,
@@ -171,6 +174,7 @@ export function assemble(options: AssemblyOptions): Assembly {
       ads.close();
       state.close();
       keySets.close();
+      foreignRoots.close();
       await Promise.all([...sources.map((source) => source.close()), credentials?.close()]);
     },
   };

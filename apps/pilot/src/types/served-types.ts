@@ -3,6 +3,7 @@ import { EXTENSION_TYPE, NAME_TABLE_TYPE, PROXY_CONFIG_TYPE, type ResourceCache,
 import { apiType, parseKindUrl } from './api.ts';
 import type { AuxiliaryType, AuxiliaryTypes } from './auxiliary-type.ts';
 import { type ExtensionSource, extensionType } from './extensions.ts';
+import type { ForeignRoots } from './foreign-roots.ts';
 import { nameTableType } from './name-table.ts';
 import { trustBundleType } from './trust-bundle.ts';
 
@@ -11,6 +12,7 @@ export interface ServedTypesOptions {
   readonly config: () => readonly ConfigObject[];
   /** Roots that this server's own certificate leads to, PEM. */
   readonly ownRoots: () => readonly string[];
+  readonly foreignRoots: Pick<ForeignRoots, 'of'>;
   readonly debugNamespaces: ReadonlySet<string>;
   /** Undefined where no API server can be asked for Secrets. */
   readonly secrets: AuxiliaryType | undefined;
@@ -26,7 +28,7 @@ export function servedTypes(options: ServedTypesOptions): AuxiliaryTypes {
     [NAME_TABLE_TYPE, nameTableType(cache)],
     [EXTENSION_TYPE, extensionType(cache, options.extensions)],
   ]);
-  if (options.multiRoot) fixed.set(PROXY_CONFIG_TYPE, trustBundleType(cache, options.ownRoots));
+  if (options.multiRoot) fixed.set(PROXY_CONFIG_TYPE, trustBundleType(cache, options.ownRoots, options.foreignRoots));
   if (options.secrets !== undefined) fixed.set(SECRET_TYPE, options.secrets);
   const kinds = new Map<string, AuxiliaryType>();
   return (typeUrl, { proxy }) => {
