@@ -16,10 +16,10 @@ export interface TrustedGatewayOptions {
 export function createTrustedGatewayAuthenticator(options: TrustedGatewayOptions): Authenticator {
   const networks = new BlockList();
   for (const cidr of options.cidrs) {
-    const [address = '', bits = ''] = cidr.trim().split('/');
+    const [address = '', bits = '', more] = cidr.trim().split('/');
     const family = isIP(address);
     const prefix = Number(bits);
-    if (family === 0 || !/^\d{1,3}$/.test(bits) || prefix > (family === 4 ? 32 : 128))
+    if (family === 0 || more !== undefined || !/^\d{1,3}$/.test(bits) || prefix > (family === 4 ? 32 : 128))
       throw new XebecError('E_FLAG', `the network of trusted gateways "${cidr.trim()}" must be a CIDR such as 10.4.0.0/16`);
     networks.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');
   }
