@@ -58,10 +58,11 @@ export class Mesh {
     this.port = await freePort();
     await this.startCitadel();
   }
-  async startCitadel(): Promise<void> {
+  async startCitadel(...more: readonly string[]): Promise<void> {
     const citadel = startDaemon('citadel', [
       ...['--ca-dir', this.caDirectory, '--jwt-jwks', join(this.directory, 'jwks.json'), '--root-key-type', 'ecdsa-p256'],
       ...['--grpc-addr', `127.0.0.1:${this.port}`, '--http-addr', '127.0.0.1:0'],
+      ...more,
     ]);
     this.#citadel = citadel;
     await eventually('citadel to sign', () => {

@@ -241,3 +241,26 @@ describe('a CA that is plugged in', () => {
     expect(await mesh.ca('rotate')).toMatchObject({ code: 1, text: expect.stringContaining('plugged in') });
   });
 });
+
+it('goes over to another trust domain, with the old one as an alias, without a failed call', async () => {
+  const names = async (name: string) => {
+    const leaf = join(mesh.directory, 'leaf.pem');
+    writeFileSync(leaf, mesh.agents.get(name)?.certificates.current()?.certificateChainPem ?? '');
+    return (await run('openssl', ['x509', '-in', leaf, '-noout', '-ext', 'subjectAltName'])).text;
+  };
+  await mesh.kill();
+  const meshConfig = join(mesh.directory, 'mesh.yaml');
+  writeFileSync(meshConfig, 'trustDomain: new.example\ntrustDomainAliases: [cluster.local]\n');
+  await mesh.startCitadel('--trust-domain', 'new.example', '--mesh-config', meshConfig);
+  mesh.agents.get('reviews')?.certificates.renew('the trust domain has another name', 0);
+  await expect.poll(() => names('reviews'), { timeout: 20_000 }).toContain('URI:spiffe://new.example/ns/default/sa/reviews');
+  expect(await names('ratings')).toContain('URI:spiffe://cluster.local/ns/default/sa/ratings');
+  await expectNoFailure();
+  const domains = await eventually('both bundles', () => {
+    const found = mesh.agents.get('ratings')?.certificates.trust.current()?.domains ?? [];
+    return found.length > 1 ? found : undefined;
+  });
+  expect(domains.map(({ trustDomain }) => trustDomain)).toEqual(['new.example', 'cluster.local']);
+  expect(domains[1]?.roots).toEqual(domains[0]?.roots);
+  expect(await mesh.verifyAll()).toEqual([]);
+});
