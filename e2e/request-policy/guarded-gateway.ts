@@ -27,6 +27,8 @@ export interface GuardedGateway {
   ): Promise<{ status: number; text: string; headers: Headers; seen: Record<string, string> | undefined }>;
   /** The line of the access log about a path, the latest one. */
   logged(path: string): Promise<LogLine>;
+  /** What `xebec authz` says; `DUMP` and `LOG` in its arguments stand for the gateway's config dump and access log. */
+  authz(args: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -154,6 +156,15 @@ export async function startGuardedGateway(proxy: 'xebec' | 'envoy', kind: 'http'
             .map((line): LogLine => JSON.parse(line));
           return lines.findLast((line) => line.path === path);
         }),
+      authz: async (args) => {
+        const dump = join(directory, 'dump.json');
+        await writeFile(dump, await (await fetch(`http://127.0.0.1:${adminPort}/config_dump`)).text());
+        const cli = join(import.meta.dirname, '../../apps/cli/bin/xebec.ts');
+        const named = args.map((arg) => (arg === 'DUMP' ? dump : arg === 'LOG' ? logFile : arg));
+        const command = startProcess(process.execPath, [cli, 'authz', ...named]);
+        await new Promise((resolve) => command.child.once('close', resolve));
+        return command.output();
+      },
       close,
     };
   } catch (error) {

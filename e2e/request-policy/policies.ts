@@ -103,7 +103,10 @@ export function meshConfig(kind: 'http' | 'grpc', failOpen: boolean, logFile: st
     accessLogFile: logFile,
     accessLogEncoding: 'JSON',
     accessLogFormat: JSON.stringify({
+      method: '%REQ(:METHOD)%',
       path: '%REQ(:PATH)%',
+      downstream_local_address: '%DOWNSTREAM_LOCAL_ADDRESS%',
+      downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
       code: '%RESPONSE_CODE%',
       details: '%RESPONSE_CODE_DETAILS%',
       flags: '%RESPONSE_FLAGS%',

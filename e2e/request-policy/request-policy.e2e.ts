@@ -126,4 +126,18 @@ describe.each([
       (await gateway.ask('/public', { headers: { '@request.auth.claims.groups': 'admin' } }).catch(() => undefined))?.seen?.['backend'],
     ).not.toBe('v2');
   });
+
+  it('are what the command line says of the live policy, and of another', async () => {
+    const checked = await gateway.authz(['check', '-f', 'DUMP']);
+    expect(checked).toMatch(
+      /^ACTION +AuthorizationPolicy +RULES\nCUSTOM +ask\.default +1\nDENY +no-admin\.default +1\nDENY +trial\.default \(dry run\) +1\nALLOW +readers\.default +2\nAUDIT +watch\.default +1\n/,
+    );
+    expect(checked).toMatch(/token of http\S+ +- +- +ask +yes +yes +yes +yes +-\n/);
+    expect(checked).toMatch(/\(plain text\) +- +- +ask +- +yes +yes +yes +-\n/);
+    const path = '/admin/simulated';
+    await gateway.ask(path);
+    await gateway.logged(path);
+    const simulated = await gateway.authz(['simulate', '--without', 'default/no-admin', '--requests', 'LOG', '--config-dump', 'DUMP']);
+    expect(simulated).toMatch(/denied 403 +allowed +127\.0\.0\.1 +GET \/admin\/simulated :\d+ +allowed by default\/readers rule 0/);
+  }, 30_000);
 });

@@ -9,6 +9,8 @@ export interface CallerSample {
   readonly label: string;
   /** Undefined: without mTLS. */
   readonly principal: string | undefined;
+  /** Of the token that comes with the call. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 /** What rules speak of, in what a request says, with a value that stands for all like it. */
@@ -46,6 +48,11 @@ export function distinctions({ steps }: Guard): Distinctions {
     }
   };
   const principal = ({ identifier }: Principal): void => {
+    const claims = identifier.case === 'andIds' ? claimsOf(identifier.value.ids) : undefined;
+    if (claims !== undefined && callers.size < MOST) {
+      const label = `token of ${claims.iss}/${claims.sub}`;
+      callers.set(label, { label, principal: SOMEBODY, claims });
+    }
     if (identifier.case === 'andIds' || identifier.case === 'orIds') identifier.value.ids.forEach(principal);
     else if (identifier.case === 'notId') principal(identifier.value);
     else if (identifier.case === 'authenticated' && identifier.value.principalName !== undefined) {
@@ -74,6 +81,19 @@ export function distinctions({ steps }: Guard): Distinctions {
     methods: methods.size === 0 ? ['GET'] : [...methods].sort(),
     paths: [...[...paths.values()].sort((a, b) => (a.label < b.label ? -1 : 1)), { label: '(any other path)', value: other }],
   };
+}
+
+/** Issuer and subject, where a rule asks for both of a token: with `any`, where it asks for one at all. */
+function claimsOf(ids: readonly Principal[]): { readonly iss: string; readonly sub: string } | undefined {
+  const found = new Map<string, string>();
+  for (const { identifier } of ids) {
+    if (identifier.case !== 'metadata' || identifier.value.filter !== 'envoy.filters.http.jwt_authn') continue;
+    const key = identifier.value.path.map(({ segment }) => segment.value ?? '').join('.');
+    const pattern = identifier.value.value?.matchPattern;
+    if (pattern?.case === 'stringMatch') found.set(key, sampleOf(pattern.value, '')?.value ?? 'any');
+  }
+  const [iss, sub] = [found.get('payload.iss'), found.get('payload.sub')];
+  return iss === undefined || sub === undefined ? undefined : { iss, sub };
 }
 
 function addTo(samples: Map<string, ValueSample>, sample: ValueSample | undefined): void {

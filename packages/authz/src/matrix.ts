@@ -49,10 +49,13 @@ function matrixOf(listeners: GuardedListeners, guard: Guard, port: number, only:
     protocol === 'tcp'
       ? [{ method: '', path: { label: 'connect', value: '/' } }]
       : paths.flatMap((path) => methods.map((method) => ({ method, path })));
-  const callers = only.principals?.map((principal) => ({ label: principal, principal: withScheme(principal) })) ?? found.callers;
+  const callers: readonly CallerSample[] =
+    only.principals?.map((principal) => ({ label: principal, principal: withScheme(principal) })) ?? found.callers;
   const rows = callers.map((caller) => ({
     caller,
-    decisions: calls.map(({ method, path }) => decide(listeners, sampleCall(port, protocol, method, path.value, caller.principal))),
+    decisions: calls.map(({ method, path }) =>
+      decide(listeners, { ...sampleCall(port, protocol, method, path.value, caller.principal), claims: caller.claims }),
+    ),
   }));
   return { port, protocol, calls, rows };
 }

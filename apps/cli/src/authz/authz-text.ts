@@ -30,7 +30,7 @@ export function checkText(policies: readonly PolicySummary[], found: readonly Ma
 function matrixText(matrix: Matrix, ports: readonly number[]): string {
   const named = ports.filter((port) => port !== ANY_PORT).map((port) => `port ${port}`);
   const where = [...named, ...(ports.includes(ANY_PORT) ? [named.length === 0 ? 'any port' : 'any other port'] : [])].join(', ');
-  return `Who may call ${where} (${matrix.protocol === 'http' ? 'HTTP' : 'TCP'}), without a token:\n${matrixRows(matrix)}`;
+  return `Who may call ${where} (${matrix.protocol === 'http' ? 'HTTP' : 'TCP'}):\n${matrixRows(matrix)}`;
 }
 
 function matrixRows(matrix: Matrix): string {

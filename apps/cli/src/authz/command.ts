@@ -23,7 +23,7 @@ export function addAuthz(program: Command): void {
     .option('--principal <identity>', 'this caller, instead of those that rules name; may come several times', collect)
     .action(async (reference: string | undefined, options: CheckOptions) => (await import('./run.ts')).check(reference, options));
   verb('simulate', 'Which recorded requests would be decided otherwise by other policies')
-    .requiredOption('-f, --file <paths...>', 'AuthorizationPolicies that come, or replace those of their name')
+    .option('-f, --file <paths...>', 'AuthorizationPolicies that come, or replace those of their name', [])
     .requiredOption('--requests <file>', 'recorded requests: access log of the proxy in JSON, a line each')
     .option('--config-dump <file>', "a config dump of the proxy's admin server instead of a pod")
     .option('--without <namespace/name>', 'a policy that goes; may come several times', collect)

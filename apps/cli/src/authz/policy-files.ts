@@ -16,7 +16,9 @@ export function policyChange(
   const { snapshot, problems } = meshOfFiles(files, { meshConfigFile: options.meshConfigFile, planned: false });
   if (problems.length > 0) throw new CommandFailure(problems.join('\nError: '), EXIT.data);
   const policies = snapshot.config.all('AuthorizationPolicy');
-  if (policies.length === 0) throw new CommandFailure(`${files.join(', ')}: no AuthorizationPolicy in it`, EXIT.data);
+  if (files.length === 0 && options.without.length === 0)
+    throw new CommandFailure('what would be otherwise? Name policies with -f, or one that goes with --without', EXIT.usage);
+  if (files.length > 0 && policies.length === 0) throw new CommandFailure(`${files.join(', ')}: no AuthorizationPolicy in it`, EXIT.data);
   for (const name of options.without)
     if (!/^[^/]+\/[^/]+$/.test(name)) throw new CommandFailure(`--without ${name}: write namespace/name`, EXIT.usage);
   const { external, externalTcp, http, tcp } = authorizationFilters(snapshot, proxy);
