@@ -6,6 +6,7 @@ import {
   CertificateValidationContext_TrustChainVerification as TrustChain,
 } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/common';
 import { verifyFailure } from './failure-text.ts';
+import type { LeafRevocation } from './leaf-revocation.ts';
 import type { SpiffeValidator } from './spiffe-validator.ts';
 import { compileNameMatchers, matchesDnsName, type NamePredicate, subjectNames } from './subject-names.ts';
 import type { TlsStats } from './tls-stats.ts';
@@ -28,10 +29,12 @@ export interface VerificationInput {
   readonly trusted: readonly Buffer[];
   /** Judges by trust domain; `trusted` holds the roots of all of them then. Pins count for nothing beside it, as in Envoy. */
   readonly spiffe?: SpiffeValidator | undefined;
+  /** Looks up leaves alone; undefined where OpenSSL has the lists, or there are none. */
+  readonly revocation?: LeafRevocation | undefined;
 }
 
 /** Throws XebecError `E_CONFIG` for pins of the wrong form. */
-export function compileVerification({ validations, trusted, spiffe }: VerificationInput): PeerVerification {
+export function compileVerification({ validations, trusted, spiffe, revocation }: VerificationInput): PeerVerification {
   const names: NamePredicate[] = validations.flatMap(compileNameMatchers);
   const hashes = new Set(validations.flatMap(({ verifyCertificateHash }) => verifyCertificateHash.map(normalizedHash)));
   const keys = new Set(validations.flatMap(({ verifyCertificateSpki }) => verifyCertificateSpki.map(checkedSpki)));
@@ -73,9 +76,12 @@ export function compileVerification({ validations, trusted, spiffe }: Verificati
       const error = chainError(socket);
       const tolerated =
         acceptsExpired && (error === 'CERT_HAS_EXPIRED' || error === 'CERT_NOT_YET_VALID') && chainsTo(socket, certificate, roots);
-      if (error !== undefined && !tolerated) {
+      const reason = error !== undefined && !tolerated ? error : revocation?.check(socket, certificate, Date.now());
+      if (reason !== undefined) {
         stats.failVerifyError.add(1);
-        return verifyFailure(`X509_verify_cert: certificate verification error at depth ${depthOf(error)}: ${chainTexts[error] ?? error}`);
+        return verifyFailure(
+          `X509_verify_cert: certificate verification error at depth ${depthOf(reason)}: ${chainTexts[reason] ?? reason}`,
+        );
       }
     }
     const own = names.length > 0 || serverName !== undefined ? subjectNames(certificate.subjectAltName) : [];
@@ -164,6 +170,7 @@ const chainTexts: Readonly<Record<string, string>> = {
   CERT_SIGNATURE_FAILURE: 'certificate signature failure',
   UNABLE_TO_GET_CRL: 'unable to get certificate CRL',
   CRL_HAS_EXPIRED: 'CRL has expired',
+  CRL_NOT_YET_VALID: 'CRL is not yet valid',
   INVALID_CA: 'invalid CA certificate',
   INVALID_PURPOSE: 'unsupported certificate purpose',
   PATH_LENGTH_EXCEEDED: 'path length constraint exceeded',

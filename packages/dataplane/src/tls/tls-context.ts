@@ -19,8 +19,9 @@ import {
 import type { Secret } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import type { CommonTlsContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import type { PeerCertificate, StatsScope } from '@xebec/telemetry';
+import { compileLeafRevocation } from './leaf-revocation.ts';
 import { certificateInPem } from './peer-certificate.ts';
-import { compileVerification, type PeerVerification } from './peer-verification.ts';
+import { certificatesOf, compileVerification, type PeerVerification } from './peer-verification.ts';
 import {
   type CertificateSource,
   type FileStamp,
@@ -153,16 +154,19 @@ export class TlsContext implements TlsUser {
     if (spiffe !== undefined) trusted.splice(0, trusted.length, ...spiffe.trusted);
     // OpenSSL would want a list of every domain's authorities as soon as there is one.
     const revoked = spiffe === undefined ? validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []) : [];
-    const verification = compileVerification({ validations, trusted, spiffe });
+    // Node has OpenSSL look at every certificate of a chain, or at none.
+    const leafOnly = validations.some((each) => each.onlyVerifyLeafCertCrl);
+    const revocation = leafOnly && revoked.length > 0 ? compileLeafRevocation(revoked, trusted.flatMap(certificatesOf)) : undefined;
+    const verification = compileVerification({ validations, trusted, spiffe, revocation });
     const create = (chosen: readonly CertificatePair[]): SecureContext => {
       try {
         return createSecureContext({
           ...(chosen.length > 0 ? { cert: chosen.map(({ chain }) => chain), key: chosen.map(keyOf) } : {}),
           ...(trusted.length > 0 ? { ca: trusted } : {}),
-          ...(revoked.length > 0 ? { crl: revoked } : {}),
+          ...(revoked.length > 0 && !leafOnly ? { crl: revoked } : {}),
           ...tlsVersions(this.#params, this.#role),
           ...tlsCiphers(this.#params),
-          ...(this.#role === 'server' ? this.#serverOptions(trusted) : {}),
+          ...(this.#role === 'server' ? this.#serverOptions([...trusted, ...revoked]) : {}),
         });
       } catch (cause) {
         throw new XebecError('E_TLS', `certificate, key or trusted CA is malformed: ${errorText(cause)}`, { cause });
@@ -180,10 +184,11 @@ export class TlsContext implements TlsUser {
     };
   }
   /** Sessions belong to what they were verified against; tickets of one chain are no use to another. */
-  #serverOptions(trusted: readonly Buffer[]): SecureContextOptions {
+  #serverOptions(judgedBy: readonly Buffer[]): SecureContextOptions {
     const { ticketKeys, stateless = true, timeoutS } = this.#session;
     const context = createHash('sha256').update(this.#where);
-    for (const ca of trusted) context.update(ca);
+    // A peer that has been revoked since must not resume what it had.
+    for (const pem of judgedBy) context.update(pem);
     const keys = ticketKeys?.();
     return {
       sessionIdContext: context.digest('hex').slice(0, 32),
@@ -323,10 +328,16 @@ function tlsCiphers(params: TlsParameters | undefined): { ciphers: string; ecdhC
   const curves = params?.ecdhCurves ?? [];
   const algorithms = params?.signatureAlgorithms ?? [];
   return {
-    ciphers: `${tls13Ciphers}:${ciphers.join(':')}`,
+    // OpenSSL does TLS 1.0 and 1.1 at its lowest security level alone.
+    ciphers: `${tls13Ciphers}:${ciphers.join(':')}${isBelowTls12(params) ? ':@SECLEVEL=0' : ''}`,
     ecdhCurve: curves.length > 0 ? curves.join(':') : defaultCurves,
     ...(algorithms.length > 0 ? { sigalgs: algorithms.join(':') } : {}),
   };
+}
+
+function isBelowTls12(params: TlsParameters | undefined): boolean {
+  const { TLSv1_0, TLSv1_1 } = TlsParameters_TlsProtocol;
+  return params?.tlsMinimumProtocolVersion === TLSv1_0 || params?.tlsMinimumProtocolVersion === TLSv1_1;
 }
 
 function filesChanged(stamps: readonly FileStamp[]): boolean {
