@@ -117,6 +117,21 @@ describe('summarize and matrices', () => {
   });
 });
 
+describe('matrices of token holders', () => {
+  const claim = (name: string, value: JsonValue): JsonValue => ({
+    metadata: { filter: 'envoy.filters.http.jwt_authn', path: [{ key: 'payload' }, { key: name }], value: { stringMatch: value } },
+  });
+  it('have a row for each issuer and subject', () => {
+    const holder: JsonValue = { andIds: { ids: [claim('iss', { exact: 'me' }), claim('sub', { safeRegex: { regex: '.+' } })] } };
+    const [matrix] = matrices(inbound(TOKENS, rbac({ rules: rules('ALLOW', 'ns[default]-policy[holders]-rule[0]', any, holder) })));
+    expect(matrix?.rows.map(({ caller: who, decisions }) => [who.label, ...decisions.map(({ answer }) => answer)])).toEqual([
+      ['token of me/any', 'allowed'],
+      ['(any other identity)', 'denied'],
+      ['(plain text)', 'denied'],
+    ]);
+  });
+});
+
 describe('simulate', () => {
   const change = (...names: string[]) => ({ replaced: new Set(names), http: [] as ReturnType<typeof guardSteps>, tcp: [] });
   const steps = (...configs: readonly Any[]) => guardSteps(configs.map((config) => ({ name: '', config })));
