@@ -8,6 +8,7 @@ import {
   der,
   derError,
   readDer,
+  readOctets,
   readOid,
   readTime,
   sequence,
@@ -116,7 +117,7 @@ function read(bytes: Uint8Array): RevocationList {
   if (root.tag !== TAG.sequence) throw derError('the list is no SEQUENCE');
   const tbs = childOf(root, 0, TAG.sequence, 'the body');
   const algorithm = readOid(childOf(childOf(root, 1, TAG.sequence, 'the signature algorithm'), 0, TAG.oid, 'the signature algorithm'));
-  const signature = childOf(root, 2, TAG.bitString, 'the signature').content.subarray(1);
+  const signature = readOctets(childOf(root, 2, TAG.bitString, 'the signature'), 'the signature');
   const parts = [...tbs.children];
   const version = parts[0]?.tag === TAG.integer ? parts.shift() : undefined;
   if (version !== undefined && version.content[0] !== 1) throw derError('only version 2 lists are read');
