@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Pod, startPod, startTrustDomain, type TrustDomainSite } from '../src/trust-domain.ts';
 import { askAsWorkload, pythonWithSpiffe } from './python-spiffe.ts';
 
+const run = promisify(execFile);
 const DOMAIN = 'mesh.example';
 let directory: string;
 let python: string;
@@ -75,4 +78,17 @@ describe("Python's spiffe", () => {
     const answer = await askAsWorkload(python, client.workloadSocket, ['fetch'], ['unshare', '--net']);
     expect(`${answer['error']} ${answer['cause']}`).toMatch(/PERMISSION_DENIED|no identity here/);
   });
+});
+
+describe('go-spiffe', () => {
+  it('fetches SVID and token, and calls a service whose identity it checks', async () => {
+    const program = join(directory, 'go-workload');
+    await run('go', ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, 'go-workload') });
+    const env = { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${client.workloadSocket}` };
+    const call = async (id: string) => JSON.parse((await run(program, [`https://127.0.0.1:${server.inboundPort}/`, id], { env })).stdout);
+    const answer = await call(server.id);
+    expect(answer).toMatchObject({ id: client.id, token: client.id, status: 200 });
+    expect(answer.body).toContain(`URI=${client.id}`);
+    expect((await call(client.id)).error).toContain('unexpected ID');
+  }, 240_000);
 });
