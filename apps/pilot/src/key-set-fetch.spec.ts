@@ -17,11 +17,15 @@ async function serve(listener: RequestListener): Promise<string> {
 
 describe('fetchKeySet', () => {
   it('gives the body', async () => {
-    expect(await fetchKeySet(await serve((_request, response) => response.end('{"keys":[]}')))).toBe('{"keys":[]}');
+    expect(await fetchKeySet(await serve((_request, response) => response.end('{"keys":[]}')), 5000)).toBe('{"keys":[]}');
   });
   it('names the status', async () => {
     const uri = await serve((_request, response) => response.writeHead(503).end('no'));
-    await expect(fetchKeySet(uri)).rejects.toThrow('status 503');
+    await expect(fetchKeySet(uri, 5000)).rejects.toThrow('status 503');
+  });
+  it('waits no longer than it may', async () => {
+    const uri = await serve(() => undefined);
+    await expect(fetchKeySet(uri, 50)).rejects.toThrow('timeout');
   });
   it('reads no more than a megabyte', async () => {
     const uri = await serve((_request, response) => {
@@ -32,6 +36,6 @@ describe('fetchKeySet', () => {
       };
       send();
     });
-    await expect(fetchKeySet(uri)).rejects.toThrow('more than 1048576 bytes');
+    await expect(fetchKeySet(uri, 5000)).rejects.toThrow('more than 1048576 bytes');
   });
 });

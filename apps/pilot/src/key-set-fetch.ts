@@ -1,4 +1,3 @@
-const TIMEOUT_MS = 5000;
 const MAX_BYTES = 1 << 20;
 
 export function isWebUri(uri: string): boolean {
@@ -6,11 +5,11 @@ export function isWebUri(uri: string): boolean {
 }
 
 /**
- * The body of a URI, by Node's own client: 1 MiB and five seconds at most, whatever the server sends. Rejects on any status but 2xx,
+ * The body of a URI, by Node's own client: 1 MiB and so many milliseconds at most, whatever the server sends. Rejects on any status but 2xx,
  * and on a redirect that leaves https.
  */
-export async function fetchKeySet(uri: string): Promise<string> {
-  const response = await fetch(uri, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/json' } });
+export async function fetchKeySet(uri: string, timeoutMs: number): Promise<string> {
+  const response = await fetch(uri, { signal: AbortSignal.timeout(timeoutMs), headers: { accept: 'application/json' } });
   if (/^https:/i.test(uri) && response.redirected && !/^https:/i.test(response.url)) {
     await response.body?.cancel();
     throw new Error('it redirects to a place without TLS');

@@ -6,8 +6,8 @@ import { isWebUri } from './key-set-fetch.ts';
 export interface KeySetsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Gives the body that a URI answers with; rejects when it does not answer in time, or not with 200. */
-  readonly fetch: (uri: string) => Promise<string>;
+  /** Gives the body that a URI answers with; rejects when it does not answer in time (milliseconds), or not with 200. */
+  readonly fetch: (uri: string, timeoutMs: number) => Promise<string>;
 }
 
 const REFRESH_MS = 20 * 60_000;
@@ -62,12 +62,12 @@ export class KeySets {
   }
 
   async #load(entry: Entry): Promise<void> {
-    const { kind, name, url } = entry.source;
+    const { kind, name, url, timeoutMs } = entry.source;
     const { fetch } = this.#options;
     let delayMs = REFRESH_MS;
     try {
       // Asked each time: an issuer may move its keys.
-      const text = await fetch(kind === 'discovery' ? keysUri(await fetch(url)) : url);
+      const text = await fetch(kind === 'discovery' ? keysUri(await fetch(url, timeoutMs)) : url, timeoutMs);
       if (!isKeySet(text)) throw new Error('what it answers is no key set with a key');
       entry.retryMs = FIRST_RETRY_MS;
       if (this.#entries.get(name) === entry && entry.text !== text) {
