@@ -5,7 +5,7 @@ import { KeySets } from './key-sets.ts';
 import { object } from './testing/view-mesh.ts';
 
 const URI = 'https://issuer.example.com/keys';
-const KEYS = '{"keys":[{"kty":"RSA"}]}';
+const KEYS = '{"keys":[{"kty":"oct","k":"AQ"}]}';
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function authentication(jwtRules: readonly Record<string, string>[]): ConfigObject {
@@ -36,7 +36,7 @@ function fixture(answers: readonly (string | Error)[]) {
 
 describe('KeySets', () => {
   it('fetches what is named, once, and again after 20 minutes', async () => {
-    const { clock, asked, sets, told } = fixture([KEYS, KEYS, '{"keys":[{"kty":"EC"}]}']);
+    const { clock, asked, sets, told } = fixture([KEYS, KEYS, '{"keys":[{"kty":"oct","k":"Ag"}]}']);
     const rule = { issuer: 'me', jwksUri: URI };
     sets.want([authentication([rule, rule, { issuer: 'own', jwks: KEYS, jwksUri: 'https://not.asked' }])]);
     sets.want([authentication([rule])]);
@@ -48,7 +48,7 @@ describe('KeySets', () => {
     expect([asked.length, told()]).toEqual([2, 1]);
     clock.advance(20 * 60_000);
     await settle();
-    expect([sets.current.get(URI), told()]).toEqual(['{"keys":[{"kty":"EC"}]}', 2]);
+    expect([sets.current.get(URI), told()]).toEqual(['{"keys":[{"kty":"oct","k":"Ag"}]}', 2]);
   });
 
   it('asks sooner after a failure, ever later, and keeps what was good', async () => {
@@ -82,7 +82,7 @@ describe('KeySets', () => {
       configuration(URI),
       KEYS,
       configuration('https://other.example.com/keys'),
-      '{"keys":[{"kty":"EC"}]}',
+      '{"keys":[{"kty":"oct","k":"Ag"}]}',
     ]);
     sets.want([authentication([{ issuer: 'https://issuer.example.com/' }, { issuer: 'somebody@example.com' }])]);
     await settle();
@@ -90,7 +90,7 @@ describe('KeySets', () => {
     await settle();
     const discovery = 'https://issuer.example.com/.well-known/openid-configuration';
     expect(asked).toEqual([discovery, URI, discovery, 'https://other.example.com/keys']);
-    expect([...sets.current]).toEqual([['discovery https://issuer.example.com/', '{"keys":[{"kty":"EC"}]}']]);
+    expect([...sets.current]).toEqual([['discovery https://issuer.example.com/', '{"keys":[{"kty":"oct","k":"Ag"}]}']]);
   });
 
   it.each(['<html>', '{}', '{"jwks_uri":7}', '{"jwks_uri":"file:///etc/passwd"}'])('takes no keys from %s', async (answer) => {

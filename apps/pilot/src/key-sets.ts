@@ -1,6 +1,6 @@
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import type { ConfigObject, RequestAuthenticationSpec } from '@xebec/schemas';
-import { type KeySetSource, keySetSource } from '@xebec/translate';
+import { hasUsableKey, type KeySetSource, keySetSource } from '@xebec/translate';
 import { isWebUri } from './key-set-fetch.ts';
 
 export interface KeySetsOptions {
@@ -68,7 +68,8 @@ export class KeySets {
     try {
       // Asked each time: an issuer may move its keys.
       const text = await fetch(kind === 'discovery' ? keysUri(await fetch(url, timeoutMs)) : url, timeoutMs);
-      if (!isKeySet(text)) throw new Error('what it answers is no key set with a key');
+      // One that proxies refuse would keep them from all else that changes.
+      if (!hasUsableKey(text)) throw new Error('what it answers is no key set with a usable key');
       entry.retryMs = FIRST_RETRY_MS;
       if (this.#entries.get(name) === entry && entry.text !== text) {
         entry.text = text;
@@ -102,13 +103,6 @@ function keysUri(configuration: string): string {
   const uri = typeof parsed === 'object' && parsed !== null && 'jwks_uri' in parsed ? parsed.jwks_uri : undefined;
   if (typeof uri !== 'string' || !isWebUri(uri)) throw new Error('the OpenID configuration has no http or https jwks_uri');
   return uri;
-}
-
-/** One without a key would be refused by proxies, with all that stands beside it. */
-function isKeySet(text: string): boolean {
-  const parsed = parseJson(text);
-  if (typeof parsed !== 'object' || parsed === null || !('keys' in parsed) || !Array.isArray(parsed.keys)) return false;
-  return parsed.keys.some((key: unknown) => typeof key === 'object' && key !== null && 'kty' in key);
 }
 
 function parseJson(text: string): unknown {

@@ -8,5 +8,6 @@ export { edsNames, type GeneratedResources, generateAll } from './generate-all.t
 export { type ConfigReference, type Generated, referenceTo } from './generated.ts';
 export { generateListeners, ownListeners, sharedListeners } from './listener/generate-listeners.ts';
 export { type KeySetSource, keySetSource } from './request-authentication/key-set-source.ts';
+export { hasUsableKey } from './request-authentication/usable-keys.ts';
 export { generateRoutes, routeNames } from './route/generate-routes.ts';
 export { generateExtensionConfigs } from './wasm-plugin/extension-configs.ts';

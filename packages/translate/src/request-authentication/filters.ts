@@ -11,6 +11,7 @@ import { duration, seconds } from '../envoy/duration.ts';
 import { type ConfigReference, referenceTo } from '../generated.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
 import { keySetSource } from './key-set-source.ts';
+import { hasUsableKey } from './usable-keys.ts';
 
 type Provider = Fields<typeof JwtProviderSchema>;
 type Requirement = Fields<typeof JwtRequirementSchema>;
@@ -102,7 +103,7 @@ function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): Pr
 /** Inline keys, those already fetched for the URI, or a fetch by the proxy itself through a cluster that it has. */
 function keysOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): NonNullable<Provider['jwksSourceSpecifier']> {
   const inline = (text: string) => ({ case: 'localJwks' as const, value: { specifier: { case: 'inlineString' as const, value: text } } });
-  if (rule.jwks !== undefined && rule.jwks !== '') return inline(rule.jwks);
+  if (rule.jwks !== undefined && rule.jwks !== '') return inline(hasUsableKey(rule.jwks) ? rule.jwks : NO_KEYS);
   const source = keySetSource(rule);
   const fetched = source === undefined ? undefined : snapshot.jwks(source.name);
   if (fetched !== undefined) return inline(fetched);
