@@ -39,6 +39,8 @@ export interface Measured {
   readonly perSecond: number;
   /** Server CPU for each certificate, every thread. */
   readonly cpuUs: number;
+  /** CPU of the cryptography alone, where it was measured in the same run. */
+  readonly rawUs?: number;
 }
 
 /** xebec-citadel as it is run, with an ECDSA P-256 root in a folder. `XEBEC_NODE_FLAGS` gives its Node more flags. */

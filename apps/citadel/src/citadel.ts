@@ -127,7 +127,11 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     failures: metrics.authenticationFailures,
     logger,
   });
-  const server = new Server({ 'grpc.max_receive_message_length': 64 * 1024, 'grpc.max_concurrent_streams': 1000 });
+  const server = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': 64 * 1024,
+    'grpc.max_concurrent_streams': 1000,
+  });
   server.addService(
     serviceDefinition(IstioCertificateService),
     certificateService({
