@@ -77,7 +77,8 @@ function workloadReport(
   const mine = rules.filter(({ hosts }) => hosts.some((host) => servedBy(snapshot, host, first)));
   const evidence = [
     ...plaintext.map(
-      ({ from, protocol, count }) => `${count} ${protocol === 'http' ? 'requests' : 'connections'} in plaintext from ${from}`,
+      ({ from, protocol, count }) =>
+        `${count} ${protocol === 'http' ? 'request' : 'connection'}${count === 1 ? '' : 's'} in plaintext from ${from}`,
     ),
     ...mine.map(({ text }) => text),
     ...group.filter(({ sidecar }) => !sidecar).map(({ name }) => `pod ${name} has no sidecar`),
