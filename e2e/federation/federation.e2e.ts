@@ -151,6 +151,20 @@ describe('two trust domains', () => {
     expect(await callWith(signer(), id, podB.inboundPort)).toBe(expected);
   });
 
+  it('are told apart by a stock Envoy too', async () => {
+    const pod = await startPod({ site: a, account: 'shop/envoy', envoy: process.env['ENVOY'] ?? 'envoy' });
+    try {
+      await eventually('both bundles', () => (trustOf(pod)['b.example'] === 1 ? true : undefined));
+      const ledger = 'spiffe://b.example/ns/bank/sa/ledger';
+      await eventually('200 for B', async () => ((await callWith(b, ledger, pod.inboundPort)) === 200 ? true : undefined));
+      expect(await callWith(a, 'spiffe://a.example/ns/shop/sa/cart', pod.inboundPort)).toBe(200);
+      expect(await callWith(b, 'spiffe://a.example/ns/shop/sa/cart', pod.inboundPort)).toBe('refused');
+      expect(await callWith(a, ledger, pod.inboundPort)).toBe('refused');
+    } finally {
+      await pod.stop();
+    }
+  });
+
   it('go on while B changes its root from end to end', async () => {
     const old = readFileSync(b.rootFile, 'utf8');
     const failed: number[] = [];

@@ -87,11 +87,13 @@ export interface PodOptions {
   /** Where and whom outbound requests go to. */
   readonly peers?: Readonly<Record<string, { readonly port: number; readonly id: string }>>;
   readonly inboundPort?: number;
+  /** A stock Envoy's binary instead of our proxy. */
+  readonly envoy?: string;
 }
 
 const TLS = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3';
 
-export async function startPod({ site, account, env = {}, peers = {}, inboundPort: wanted }: PodOptions): Promise<Pod> {
+export async function startPod({ site, account, env = {}, peers = {}, inboundPort: wanted, envoy }: PodOptions): Promise<Pod> {
   const cwd = join(site.directory, account.replace('/', '-'));
   mkdirSync(join(cwd, 'var/run/secrets/tokens'), { recursive: true });
   writeFileSync(join(cwd, 'var/run/secrets/tokens/istio-token'), await site.token(account));
@@ -118,7 +120,11 @@ export async function startPod({ site, account, env = {}, peers = {}, inboundPor
   const file = join(cwd, 'bootstrap.json');
   writeFileSync(file, JSON.stringify(bootstrapOf(agent.bootstrap, { inboundPort, outboundPort, appPort: portOf(app), peers })));
   const bin = join(import.meta.dirname, '../../apps/proxy/bin/xebec-proxy.ts');
-  const proxy = startProcess(process.execPath, [bin, '-c', file, '--concurrency', '1', '-l', 'warning'], { cwd });
+  const args = ['-c', file, '--concurrency', '1', '-l', 'warning'];
+  const proxy =
+    envoy === undefined
+      ? startProcess(process.execPath, [bin, ...args], { cwd })
+      : startProcess(envoy, [...args, '--use-dynamic-base-id'], { cwd });
   const [namespace, name] = account.split('/');
   await eventually(`the proxy of ${account}`, async () => {
     const response = await fetch(`http://127.0.0.1:${outboundPort}/healthz`);
