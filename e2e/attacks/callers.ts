@@ -27,7 +27,7 @@ export async function identityOf(mesh: Mesh, namespace: string, account: string)
   return { key: keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), cert: chain.slice(0, -1).join('\n') };
 }
 
-const QUIET_MS = 100;
+const QUIET_MS = 400;
 const LIMIT_MS = 4_000;
 
 function converse(open: () => Socket, ready: string, bytes: string): Promise<string> {

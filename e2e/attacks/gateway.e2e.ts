@@ -111,7 +111,7 @@ beforeAll(async () => {
     await eventually(`${name} to serve`, async () => (reached(await call(pod, 'open')) ? true : undefined), 30_000).catch((cause) => {
       throw new Error(`${pod.proxy.output().slice(-3_000)}\n${mesh.output()}`, { cause });
     });
-}, 150_000);
+}, 240_000);
 afterAll(async () => {
   await mesh?.close();
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true });

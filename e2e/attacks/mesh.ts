@@ -150,7 +150,7 @@ async function startControlPlane(
       writeFileSync(rootFile, text);
       return true;
     },
-    30_000,
+    60_000,
   ).catch((cause) => {
     throw new Error(citadel.output(), { cause });
   });
@@ -173,11 +173,10 @@ async function startControlPlane(
     const own = daemon === 'pilot' ? pilotFlags(plain, grpc, http) : citadelFlags(grpc, http);
     const process = startDaemon(daemon, [...own, ...flags], env);
     closers.push(() => process.stop('SIGKILL'));
-    await eventually(`another ${daemon}`, async () => ((await fetch(`http://${host}:${http}/readyz`)).ok ? true : undefined)).catch(
-      (cause) => {
-        throw new Error(process.output(), { cause });
-      },
-    );
+    const ready = async () => ((await fetch(`http://${host}:${http}/readyz`)).ok ? true : undefined);
+    await eventually(`another ${daemon}`, ready, 60_000).catch((cause) => {
+      throw new Error(process.output(), { cause });
+    });
     return { grpc, http };
   };
   const running = new Map<Pod, RunningProcess[]>();

@@ -17,7 +17,7 @@ registerHooks({
         process.stderr.write(`E_NO_GUARD: ${file} has no longer: ${find}\n`);
         process.exit(70);
       }
-      source = source.replace(find, () => replace);
+      source = source.replaceAll(find, () => replace);
     }
     return { ...loaded, source };
   },
