@@ -153,7 +153,10 @@ export class TlsContext implements TlsUser {
     const spiffe = compileSpiffeValidator(validations, stamps);
     if (spiffe !== undefined) trusted.splice(0, trusted.length, ...spiffe.trusted);
     // OpenSSL would want a list of every domain's authorities as soon as there is one.
-    const revoked = spiffe === undefined ? validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []) : [];
+    const lists = validations.flatMap((each) => readDataSource(each.crl, stamps) ?? []);
+    const revoked = spiffe === undefined ? lists : [];
+    // Which root is whose counts as much as the roots.
+    const domains = validations.flatMap((each) => each.customValidatorConfig?.typedConfig?.value ?? []).map((bytes) => Buffer.from(bytes));
     // Node has OpenSSL look at every certificate of a chain, or at none.
     const leafOnly = validations.some((each) => each.onlyVerifyLeafCertCrl);
     const revocation = leafOnly && revoked.length > 0 ? compileLeafRevocation(revoked, trusted.flatMap(certificatesOf)) : undefined;
@@ -166,7 +169,7 @@ export class TlsContext implements TlsUser {
           ...(revoked.length > 0 && !leafOnly ? { crl: revoked } : {}),
           ...tlsVersions(this.#params, this.#role),
           ...tlsCiphers(this.#params),
-          ...(this.#role === 'server' ? this.#serverOptions([...trusted, ...revoked]) : {}),
+          ...(this.#role === 'server' ? this.#serverOptions([...trusted, ...lists, ...domains]) : {}),
         });
       } catch (cause) {
         throw new XebecError('E_TLS', `certificate, key or trusted CA is malformed: ${errorText(cause)}`, { cause });
