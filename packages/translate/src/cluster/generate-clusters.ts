@@ -9,6 +9,7 @@ import { METADATA_EXCHANGE } from '../extensions.ts';
 import { passthroughClusters } from '../gateway/auto-passthrough.ts';
 import type { Generated } from '../generated.ts';
 import { grpcClusters } from '../grpc/clusters.ts';
+import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { familyAddresses } from '../listener/wildcards.ts';
 import { inboundClusters } from './inbound.ts';
 import { outboundClusters } from './outbound.ts';
@@ -57,12 +58,13 @@ const fixedClusters = query('fixed clusters', (snapshot: MeshSnapshot, proxy: Me
   const connectTimeout = duration(snapshot.mesh.connectTimeout ?? '10s');
   const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
   if (proxy.type === 'router') return [fixed(blackHoleCluster(connectTimeout))];
+  const preservesCase = proxyHeadersConfig(snapshot, proxy)?.preserveHttp1HeaderCase === true;
   const exchange = proxy.extensions.has(METADATA_EXCHANGE)
     ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
     : [];
   return [
     fixed(blackHoleCluster(connectTimeout)),
-    fixed(passthroughCluster(connectTimeout, exchange, snapshot.mesh)),
-    fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy), snapshot.mesh)),
+    fixed(passthroughCluster(connectTimeout, exchange, snapshot.mesh, preservesCase)),
+    fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy), snapshot.mesh, preservesCase)),
   ];
 });

@@ -12,7 +12,7 @@ import {
   trafficPolicyOf,
 } from '@xebec/model';
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import type { ConnectionPool, MeshConfig } from '@xebec/schemas';
+import type { ConnectionPool, MeshConfig, TrafficPolicy } from '@xebec/schemas';
 import { socketAddress } from '../envoy/address.ts';
 import { duration, seconds } from '../envoy/duration.ts';
 import { istioMetadata } from '../envoy/istio-metadata.ts';
@@ -72,7 +72,7 @@ function inboundClusterOf(
   const { protocol } = instance.port;
   const family = familyAddresses(proxy);
   const target = targetOf(snapshot, proxy, family, port, instance);
-  const { pool, references } = connectionPoolOf(snapshot, proxy, port, instance);
+  const { pool, budget, references } = connectionPoolOf(snapshot, proxy, port, instance);
   const limits = inboundPool(pool, snapshot.mesh.tcpKeepalive);
   const preserveCase = proxyConfigOf(snapshot, proxy).proxyHeaders?.preserveHttp1HeaderCase === true;
   const message = create(ClusterSchema, {
@@ -80,7 +80,7 @@ function inboundClusterOf(
     altStatName: `${name};`,
     connectTimeout: duration(snapshot.mesh.connectTimeout ?? '10s'),
     commonLbConfig: {},
-    ...connectionPoolFields({ connectionPool: limits }, protocol),
+    ...connectionPoolFields({ connectionPool: limits, ...(budget === undefined ? {} : { retryBudget: budget }) }, protocol),
     ...protocolOptions(limits, undefined, { protocol, sniffs: true, upgrade: false, preserveCase }),
     metadata: istioMetadata({
       services: members.map(({ service }) => ({ host: service.hostname, name: service.hostname, namespace: service.namespace })),
@@ -141,17 +141,19 @@ function connectionPoolOf(
   proxy: MeshProxy,
   port: number,
   { service, port: servicePort }: ServiceInstance,
-): { pool: ConnectionPool | undefined; references: ConfigReference[] } {
+): { pool: ConnectionPool | undefined; budget?: TrafficPolicy['retryBudget']; references: ConfigReference[] } {
   const sidecar = sidecarOf(snapshot, proxy);
-  const entry = sidecar?.spec.ingress?.find((candidate) => candidate.port.number === port);
-  const own = entry?.connectionPool ?? sidecar?.spec.inboundConnectionPool;
-  if (sidecar !== undefined && own !== undefined) return { pool: own, references: [referenceTo(sidecar)] };
   // A rule that selects clients says nothing of what this workload takes.
   // Nor one of a service that the workload itself does not see.
   const seen = sidecarScope(snapshot, proxy).service(service.hostname) !== undefined;
   const rule = seen ? ruleOfNamespace(snapshot, proxy.namespace, service) : undefined;
   const policy = trafficPolicyOf(rule, undefined, servicePort.number, snapshot.mesh.defaultTrafficPolicy);
-  return { pool: policy.connectionPool, references: (rule?.sources ?? []).map((source) => referenceTo(source)) };
+  const budget = policy.retryBudget === undefined ? {} : { budget: policy.retryBudget };
+  const ofRule = (rule?.sources ?? []).map((source) => referenceTo(source));
+  const entry = sidecar?.spec.ingress?.find((candidate) => candidate.port.number === port);
+  const own = entry?.connectionPool ?? sidecar?.spec.inboundConnectionPool;
+  if (sidecar === undefined || own === undefined) return { pool: policy.connectionPool, ...budget, references: ofRule };
+  return { pool: own, ...budget, references: [referenceTo(sidecar), ...(policy.retryBudget === undefined ? [] : ofRule)] };
 }
 
 const ruleOfNamespace = query('destination rule of a namespace', (snapshot: MeshSnapshot, namespace: string, service: Service) =>

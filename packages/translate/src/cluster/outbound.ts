@@ -25,6 +25,7 @@ import { duration } from '../envoy/duration.ts';
 import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { families } from '../listener/wildcards.ts';
 import { meshServerName, outboundCluster } from './names.ts';
 import { speaksHttp2 } from './protocol-options.ts';
@@ -87,7 +88,7 @@ function makeOutboundCluster(
     protocol: port.protocol,
     sniffs: proxy.type !== 'router',
     upgrade: mesh.h2UpgradePolicy === 'UPGRADE',
-    preserveCase: mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase === true,
+    preserveCase: proxyHeadersConfig(snapshot, proxy)?.preserveHttp1HeaderCase === true,
   };
   const mayUseSecrets = proxy.type === 'router' || rule?.sources[0].spec.workloadSelector !== undefined;
   const balanced = applyTrafficPolicy({ ...base, ...discovery }, usable(policy, mayUseSecrets), {

@@ -29,8 +29,7 @@ export function blackHoleCluster(connectTimeout: DurationFields): Cluster {
   });
 }
 
-function originalDestination(name: string, connectTimeout: DurationFields, mesh: MeshConfig): ClusterInit {
-  const preserves = mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase === true;
+function originalDestination(name: string, connectTimeout: DurationFields, preservesCase: boolean): ClusterInit {
   return {
     name,
     altStatName: `${PASSTHROUGH};`,
@@ -42,7 +41,7 @@ function originalDestination(name: string, connectTimeout: DurationFields, mesh:
         commonHttpProtocolOptions: { idleTimeout: seconds(300) },
         upstreamProtocolOptions: {
           case: 'useDownstreamProtocolConfig',
-          value: { httpProtocolOptions: preserves ? PRESERVE_CASE : {}, http2ProtocolOptions: {} },
+          value: { httpProtocolOptions: preservesCase ? PRESERVE_CASE : {}, http2ProtocolOptions: {} },
         },
       }),
     },
@@ -54,8 +53,9 @@ export function passthroughCluster(
   connectTimeout: DurationFields,
   filters: NonNullable<ClusterInit['filters']>,
   mesh: MeshConfig,
+  preservesCase: boolean,
 ): Cluster {
-  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout, mesh), ...poolOfMesh(mesh), filters });
+  return create(ClusterSchema, { ...originalDestination(PASSTHROUGH, connectTimeout, preservesCase), ...poolOfMesh(mesh), filters });
 }
 
 /** The mesh's own limits also hold for what passes by all services. */
@@ -70,10 +70,15 @@ function poolOfMesh(mesh: MeshConfig): ClusterInit {
 }
 
 /** Sends to the workload's port that was called, for ports that no service names. */
-export function inboundPassthroughCluster(connectTimeout: DurationFields, family: FamilyAddresses, mesh: MeshConfig): Cluster {
+export function inboundPassthroughCluster(
+  connectTimeout: DurationFields,
+  family: FamilyAddresses,
+  mesh: MeshConfig,
+  preservesCase: boolean,
+): Cluster {
   const [first, ...more] = family.inboundSource;
   return create(ClusterSchema, {
-    ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout, mesh),
+    ...originalDestination(INBOUND_PASSTHROUGH, connectTimeout, preservesCase),
     ...poolOfMesh(mesh),
     upstreamBindConfig: inboundSource(first, more),
   });

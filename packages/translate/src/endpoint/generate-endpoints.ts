@@ -5,7 +5,7 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@xebec/
 import { parseOutboundCluster } from '../cluster/names.ts';
 import { type Generated, referenceTo } from '../generated.ts';
 import { loadAssignment } from './load-assignment.ts';
-import { localityBalancing } from './locality.ts';
+import { leavesUnreadyOut, localityBalancing } from './locality.ts';
 
 /** Endpoints of the named clusters; a name that stands for nothing gets an empty assignment, so that the proxy can go on. */
 export function generateEndpoints(
@@ -26,7 +26,8 @@ const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: Mes
   const rule = destinationRuleOf(snapshot, proxy, service);
   const subset = rule?.subsets.find((candidate) => candidate.name === parsed.subset);
   if (parsed.subset !== '' && subset === undefined) return nothing;
-  const policy = trafficPolicyOf(rule, subset, port.number, snapshot.mesh.defaultTrafficPolicy);
+  // Failover follows what a rule says of outlier detection: the mesh's default makes clusters watch, and sends nobody farther.
+  const policy = trafficPolicyOf(rule, subset, port.number, undefined);
   const message = loadAssignment(
     snapshot,
     proxy,
@@ -34,7 +35,10 @@ const endpointsOf = query('load assignment', (snapshot: MeshSnapshot, proxy: Mes
     port,
     subset?.labels,
     name,
-    localityBalancing(policy, snapshot, service),
+    {
+      ...localityBalancing(policy, snapshot, service),
+      onlyReady: leavesUnreadyOut(policy, service),
+    },
     tlsModeOf(rule, subset, port.number),
   );
   const source = snapshot.sourceOf(service);

@@ -37,9 +37,8 @@ export function loadAssignment(
     .filter(
       ({ address }) => service.resolution !== 'client-side' || address === '' || address.startsWith('unix://') || isIpAddress(address),
     )
-    // What is not ready gets no traffic; what is about to go is still announced, so that its connections may end.
-    // Where the nearest come first, callers must know how many of these are there, to see when to go further.
-    .filter((endpoint) => endpoint.health !== 'unhealthy' || service.trafficDistribution !== undefined)
+    // What is about to go is still announced, so that its connections may end.
+    .filter((endpoint) => endpoint.health !== 'unhealthy' || balancing?.onlyReady !== true)
     .filter((endpoint) => service.nodeLocal !== true || endpoint.nodeName === proxy.metadata.NODE_NAME)
     .filter((endpoint) => seesNetwork(proxy, endpoint.network))
     .filter((endpoint) => !local || clusterOf(endpoint, snapshot.cluster) === proxy.clusterId)

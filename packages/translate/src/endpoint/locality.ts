@@ -26,6 +26,8 @@ export interface LocalityBalancing {
   readonly zones?: LoadBalancer['zoneAwareLbSetting'];
   /** Outlier detection is on: without it nobody knows when to go elsewhere. */
   readonly failover: boolean;
+  /** What is not ready is left out, because panic routing would call it. */
+  readonly onlyReady?: boolean;
 }
 
 const NETWORK = 'topology.istio.io/network';
@@ -33,6 +35,14 @@ const REGION = 'topology.kubernetes.io/region';
 const ZONE = 'topology.kubernetes.io/zone';
 const SUBZONE = 'topology.istio.io/subzone';
 const NEARNESS = [NETWORK, REGION, ZONE];
+
+/**
+ * Whether endpoints that are not ready stay unknown to callers: where a rule (not the mesh) has Envoy call any endpoint once too few are
+ * well. Otherwise they are announced as such, so that callers know how many there will be.
+ */
+export function leavesUnreadyOut(rulePolicy: TrafficPolicy, service: Pick<Service, 'trafficDistribution'>): boolean {
+  return service.trafficDistribution === undefined && (rulePolicy.outlierDetection?.minHealthPercent ?? 0) > 0;
+}
 
 /** What the traffic policy of a cluster, its service and the mesh ask for together: the first that says anything. */
 export function localityBalancing(

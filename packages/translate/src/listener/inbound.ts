@@ -14,6 +14,7 @@ import { type ConfigReference, type Generated, referenceTo } from '../generated.
 import { mixerRouteConfig } from '../mixer/client.ts';
 import { inboundRoute } from '../route/inbound.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
+import { exactBalance } from './exact-balance.ts';
 import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
 import { completeManager, httpPieces, mutualTlsSocket, networkPrefix, tcpPieces } from './inbound-pieces.ts';
 import { inspectorsFor, originalDestination, originalSource } from './listener-filters.ts';
@@ -55,7 +56,7 @@ export function virtualInbound(snapshot: MeshSnapshot, context: ListenerContext,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.INBOUND,
     ...(transparent ? { transparent: true } : {}),
-    ...balancing(context),
+    ...exactBalance(context.proxy, 'INBOUND'),
     accessLog: [...inbound.listenerLog],
     maxConnectionsToAcceptPerSocketEvent: 1,
   });
@@ -118,7 +119,7 @@ export function boundInbound(snapshot: MeshSnapshot, context: ListenerContext, p
         listenerFiltersTimeout: context.detectionTimeout,
         continueOnListenerFiltersTimeout: true,
         trafficDirection: TrafficDirection.INBOUND,
-        ...balancing(context),
+        ...exactBalance(context.proxy, 'INBOUND'),
         accessLog: [...context.inbound.listenerLog],
         maxConnectionsToAcceptPerSocketEvent: 1,
       });
@@ -130,11 +131,6 @@ export function boundInbound(snapshot: MeshSnapshot, context: ListenerContext, p
 function unicastAddress({ proxy, family }: ListenerContext): string {
   const local = (address: string) => address.startsWith('127.') || address === '::1' || address.startsWith('fe80:');
   return proxy.addresses.find((address) => !local(address)) ?? proxy.addresses[0] ?? family.any[0];
-}
-
-function balancing({ proxy }: ListenerContext): Fields<typeof ListenerSchema> {
-  const wanted = proxy.metadata['INBOUND_LISTENER_EXACT_BALANCE'];
-  return wanted === true || wanted === 'true' ? { connectionBalanceConfig: { balanceType: { case: 'exactBalance', value: {} } } } : {};
 }
 
 function references(context: ListenerContext, ports: readonly InboundPort[]): ConfigReference[] {

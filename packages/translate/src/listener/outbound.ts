@@ -23,12 +23,13 @@ import type { Fields } from '../envoy/any.ts';
 import { seconds, ZERO } from '../envoy/duration.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { HTTP_PROXY_ROUTE } from '../route/outbound.ts';
-import { unknownCluster } from '../route/virtual-host.ts';
+import { dnsNames, unknownCluster } from '../route/virtual-host.ts';
 import { connectionPolicyOf, destinationResolver } from '../virtual-service/destination.ts';
 import { blockMatch, type TcpChain, tcpChains, tlsChains } from '../virtual-service/tcp-routes.ts';
 import { codecFilter } from './codec-filter.ts';
 import { connectionManager } from './connection-manager.ts';
 import type { ListenerContext } from './context.ts';
+import { exactBalance } from './exact-balance.ts';
 import { httpInspector, tlsInspector } from './listener-filters.ts';
 import { type Addition, addToBinding, type Binding, type HttpChain, isEmptyMatch } from './outbound-binding.ts';
 import { idleOption, tcpProxy } from './tcp-proxy.ts';
@@ -99,7 +100,7 @@ function bindTransparently(
   if (reserved(context, fixed ?? (isHttp(port.protocol) ? ANY : ''), port.number)) return;
   const sites =
     fixed !== undefined
-      ? [{ bind: fixed }]
+      ? [{ bind: fixed, ...(egress.bind === undefined ? { extra: context.family.loopback.slice(1) } : {}) }]
       : isHttp(port.protocol)
         ? [{ bind: context.family.any[0], extra: context.family.any.slice(1) }]
         : sitesOf(snapshot, context, egress, service, port);
@@ -265,6 +266,12 @@ function sameBlocks(chain: TcpChain, blocks: readonly string[]): boolean {
   return JSON.stringify(chain.match) === JSON.stringify(blockMatch(blocks));
 }
 
+/** A name that only stands for the service is a server name of it too, with the short forms that the caller's DNS search would complete. */
+function aliasNames(snapshot: MeshSnapshot, { proxy, scope }: ListenerContext, service: Service): string[] {
+  const aliases = scope.services.filter(({ aliasOf }) => aliasOf === service.hostname);
+  return aliases.flatMap((alias) => dnsNames(alias.hostname, proxy, snapshot.domain));
+}
+
 function ownChain(
   snapshot: MeshSnapshot,
   context: ListenerContext,
@@ -278,7 +285,9 @@ function ownChain(
   const policy = rule === undefined ? undefined : connectionPolicyOf(rule, undefined);
   return {
     match: {
-      ...(match.byServerName && service.hostname !== '*' ? { serverNames: [service.hostname] } : {}),
+      ...(match.byServerName && service.hostname !== '*'
+        ? { serverNames: [service.hostname, ...aliasNames(snapshot, context, service)].sort() }
+        : {}),
       ...blockMatch(match.blocks),
     },
     destinations: [{ cluster: outboundCluster(number, undefined, service.hostname), weight: 100 }],
@@ -330,6 +339,7 @@ function toListener(context: ListenerContext, binding: Binding): Generated<Liste
     listenerFiltersTimeout: http?.sniffed === true ? context.detectionTimeout : ZERO,
     continueOnListenerFiltersTimeout: true,
     trafficDirection: TrafficDirection.OUTBOUND,
+    ...exactBalance(context.proxy, 'OUTBOUND'),
     ...(binding.bound ? { maxConnectionsToAcceptPerSocketEvent: 1 } : { bindToPort: false }),
   });
   const sidecar = scope.sidecar === undefined ? [] : [referenceTo(scope.sidecar)];
@@ -432,6 +442,7 @@ function httpProxyListener(context: ListenerContext, [bind, ...more]: readonly [
     continueOnListenerFiltersTimeout: true,
     maxConnectionsToAcceptPerSocketEvent: 1,
     trafficDirection: TrafficDirection.OUTBOUND,
+    ...exactBalance(context.proxy, 'OUTBOUND'),
     accessLog: [...outbound.listenerLog],
   });
   return { name, message, provenance: [] };

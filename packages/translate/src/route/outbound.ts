@@ -16,6 +16,7 @@ import {
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { parseOutboundCluster } from '../cluster/names.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
 import { httpRoutes, type Route } from '../virtual-service/http-routes.ts';
@@ -32,11 +33,14 @@ export interface RouteTarget {
   readonly port: number;
   /** Only this service: the sniffed port of one virtual address. */
   readonly hostname?: string;
+  /** `unix://` and a path: the socket of a Sidecar's egress listener. */
+  readonly socket?: string;
 }
 
 /** What the name of a sidecar's route configuration stands for; undefined when it is not one. */
 export function parseRouteName(name: string): RouteTarget | undefined {
   if (name === HTTP_PROXY_ROUTE) return { port: 0 };
+  if (name.startsWith('unix://')) return { port: 0, socket: name };
   if (/^\d+$/.test(name)) return { port: Number(name) };
   // Proxyless gRPC has its routes under the names of clusters.
   const cluster = parseOutboundCluster(name);
@@ -51,7 +55,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   const scope = sidecarScope(snapshot, proxy);
   // Proxyless gRPC compares the host with its port, and knows no way to ignore it.
   const grpc = proxy.flavour === 'grpc';
-  const egress = egressOf(scope, target.port) ?? scope;
+  const egress = egressOf(scope, target) ?? scope;
   const listenerPort = 'port' in egress && egress.port?.httpProxy === true ? 0 : target.port;
   const anyPort = listenerPort === 0;
   const references = new Map<string, ConfigReference>();
@@ -79,7 +83,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
         name: `${hostname}:${group.port}`,
         domains: free,
         routes: [...group.routes],
-        includeRequestAttemptCount: includesAttemptCount(snapshot),
+        includeRequestAttemptCount: includesAttemptCount(snapshot, proxy),
       });
     }
   }
@@ -88,7 +92,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   // A listener for the address of one service: whatever host a request names, this is where it goes.
   const shown =
     hostname === undefined
-      ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot), keepsForwardedHost(snapshot))])]
+      ? [...hosts, ...(grpc ? [] : [catchAllHost(scope, includesAttemptCount(snapshot, proxy), keepsForwardedHost(snapshot, proxy))])]
       : hosts.filter((host) => host.domains?.includes(hostname) === true).map((host) => (grpc ? host : { ...host, domains: ['*'] }));
   const message = create(RouteConfigurationSchema, {
     name,
@@ -100,17 +104,18 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
   return { name, message, provenance: [...references.values()] };
 }
 
-/** The egress listener that rules a port: the first that names it, or the one for all ports. */
-function egressOf(scope: SidecarScope, port: number): EgressScope | undefined {
+/** The egress listener that rules a port: the first that names it, or the one for all ports; a socket has one of its own. */
+function egressOf(scope: SidecarScope, { port, socket }: RouteTarget): EgressScope | undefined {
+  if (socket !== undefined) return scope.egress.find((entry) => entry.bind === socket);
   return scope.egress.find((entry) => entry.port === undefined || entry.port.number === port);
 }
 
-function includesAttemptCount(snapshot: MeshSnapshot): boolean {
-  return snapshot.mesh.defaultConfig?.proxyHeaders?.attemptCount?.disabled !== true;
+function includesAttemptCount(snapshot: MeshSnapshot, proxy: MeshProxy): boolean {
+  return proxyHeadersConfig(snapshot, proxy)?.attemptCount?.disabled !== true;
 }
 
-function keepsForwardedHost(snapshot: MeshSnapshot): boolean {
-  return snapshot.mesh.defaultConfig?.proxyHeaders?.xForwardedHost?.enabled === true;
+function keepsForwardedHost(snapshot: MeshSnapshot, proxy: MeshProxy): boolean {
+  return proxyHeadersConfig(snapshot, proxy)?.xForwardedHost?.enabled === true;
 }
 
 /** The names of a service and of those that only stand for it. */
@@ -147,7 +152,7 @@ function hostGroups(snapshot: MeshSnapshot, proxy: MeshProxy, scope: SidecarScop
     listenerPort,
     resolve,
     defaultRetries: mesh.defaultHttpRetryPolicy,
-    forwardedHost: keepsForwardedHost(snapshot),
+    forwardedHost: keepsForwardedHost(snapshot, proxy),
     grpc: proxy.flavour === 'grpc',
   };
   const groups: HostGroup[] = [];

@@ -77,7 +77,7 @@ export function unknownCluster(scope: SidecarScope): string {
  */
 export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespace' | 'addresses' | 'metadata'>, domain: string): string[] {
   const { hostname } = service;
-  const names = isIpAddress(hostname) ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
+  const names = dnsNames(hostname, proxy, domain);
   const subdomains = service.headless && service.registry === 'kubernetes' ? names.map((name) => `*.${name}`) : [];
   const reachable =
     service.registry === 'kubernetes'
@@ -89,6 +89,11 @@ export function serviceDomains(service: Service, proxy: Pick<MeshProxy, 'namespa
     .filter((address) => address !== '0.0.0.0' && address !== '::')
     .map((address) => (address.includes(':') && isIpAddress(address) ? `[${address}]` : address));
   return [...names, ...addresses, ...subdomains];
+}
+
+/** A host by all names that its client's DNS search would complete. */
+export function dnsNames(hostname: string, proxy: Pick<MeshProxy, 'namespace'>, domain: string): string[] {
+  return isIpAddress(hostname) ? [hostname] : [hostname, `${hostname}.`, ...shortNames(hostname, proxy.namespace, domain)];
 }
 
 function shortNames(hostname: string, clientNamespace: string, domain: string): string[] {
