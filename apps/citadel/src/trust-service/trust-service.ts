@@ -154,7 +154,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
       if (follower.key !== undefined) keeper.ledger.closed(follower.key);
       keeper.check();
       if (refused !== undefined)
-        call.destroy(Object.assign(new Error(refused.message), { code: refused.status, details: refused.message }));
+        call.emit('error', Object.assign(new Error(refused.message), { code: refused.status, details: refused.message }));
     };
     call.on('data', (report: TrustReport) => {
       if (ended) return;
@@ -190,7 +190,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
         follow(call).catch((error: unknown) => {
           const refused = error instanceof CallRefused ? error : new CallRefused(status.INTERNAL, 'internal error');
           if (!(error instanceof CallRefused)) logger.error({ code: 'E_INTERNAL' }, errorText(error));
-          call.destroy(Object.assign(new Error(refused.message), { code: refused.status, details: refused.message }));
+          call.emit('error', Object.assign(new Error(refused.message), { code: refused.status, details: refused.message }));
         });
       },
     },
