@@ -1,6 +1,6 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type CompiledRouteTable, compileRouteTable } from '@xebec/matching';
-import type { MeshProxy, MeshSnapshot } from '@xebec/model';
+import { type MeshProxy, type MeshSnapshot, placedProxy } from '@xebec/model';
 import type { Cluster } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ClusterLoadAssignment } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { Listener } from '@xebec/protos/envoy/config/listener/v3/listener';
@@ -20,7 +20,7 @@ export class ProxyResources {
   readonly #endpoints: ReadonlyMap<string, Generated<ClusterLoadAssignment>>;
 
   constructor(snapshot: MeshSnapshot, proxy: MeshProxy) {
-    const all = generateAll(snapshot, proxy);
+    const all = generateAll(snapshot, placedProxy(snapshot, proxy));
     this.#listeners = byName(all.listeners);
     this.#routes = byName(all.routes);
     this.#clusters = byName(all.clusters);

@@ -52,6 +52,7 @@ export function proxyBeside(endpoint: Endpoint, domain: string): MeshProxy {
     serviceAccount: endpoint.serviceAccount === '' ? 'default' : endpoint.serviceAccount,
     network: endpoint.network,
     locality: endpoint.locality,
+    metadata: endpoint.network === '' ? {} : { NETWORK: endpoint.network },
   };
 }
 

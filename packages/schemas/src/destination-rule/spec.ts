@@ -78,6 +78,7 @@ const outlierDetection = z.strictObject({
   baseEjectionTime: duration.optional(),
   maxEjectionPercent: int32.optional(),
   minHealthPercent: int32.optional(),
+  outlierDetectionHttpErrorCodes: z.array(z.int().min(100).max(599)).optional(),
 });
 
 export const clientTls = z.strictObject({

@@ -18,6 +18,8 @@ export interface ProtocolOptionsView {
   readonly upgrade: boolean;
   /** HTTP/1 header names keep their case (`proxyHeaders.preserveHttp1HeaderCase`). */
   readonly preserveCase: boolean;
+  /** Statuses that outlier detection counts as failures, where they are not Envoy's own. */
+  readonly errorCodes?: readonly number[];
 }
 
 /** Whether a cluster always speaks HTTP/2, so that its TLS offers nothing else. */
@@ -35,10 +37,12 @@ export function protocolOptions(
   const common = commonOptions(pool);
   const upstream = upstreamProtocol(pool, view);
   const names = serverNames(tls);
-  if (common === undefined && upstream === undefined && names === undefined) return {};
+  const outlier = outlierMatcher(view.errorCodes ?? []);
+  if (common === undefined && upstream === undefined && names === undefined && outlier === undefined) return {};
   const options: Options = {
     ...(common === undefined ? {} : { commonHttpProtocolOptions: common }),
     ...(names === undefined ? {} : { upstreamHttpProtocolOptions: names }),
+    ...(outlier === undefined ? {} : { outlierDetection: outlier }),
     upstreamProtocolOptions: upstream ?? {
       case: 'explicitHttpConfig',
       value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } },
@@ -95,6 +99,29 @@ function http2Options(pool: ConnectionPool | undefined) {
       ? {}
       : { connectionKeepalive: { ...(interval === undefined ? {} : { interval }), ...(timeout === undefined ? {} : { timeout }) } }),
   };
+}
+
+/** A response with one of these statuses is a failure of its host. */
+function outlierMatcher(codes: readonly number[]): Options['outlierDetection'] | undefined {
+  const rules = codes.map((code) => ({
+    rule: {
+      case: 'httpResponseHeadersMatch' as const,
+      value: {
+        headers: [
+          {
+            name: ':status',
+            headerMatchSpecifier: {
+              case: 'stringMatch' as const,
+              value: { matchPattern: { case: 'exact' as const, value: String(code) } },
+            },
+          },
+        ],
+      },
+    },
+  }));
+  const [first, ...more] = rules;
+  if (first === undefined) return undefined;
+  return { errorMatcher: more.length === 0 ? first : { rule: { case: 'orMatch', value: { rules } } } };
 }
 
 /** Without a server name or names to check, both follow the host of the request. */

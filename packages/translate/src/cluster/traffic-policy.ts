@@ -37,7 +37,12 @@ export function applyTrafficPolicy(cluster: ClusterInit, policy: TrafficPolicy, 
   return {
     ...cluster,
     ...pool,
-    ...protocolOptions(policy.connectionPool, policy.tls, view),
+    ...protocolOptions(policy.connectionPool, policy.tls, {
+      ...view,
+      ...(policy.outlierDetection?.outlierDetectionHttpErrorCodes === undefined
+        ? {}
+        : { errorCodes: policy.outlierDetection.outlierDetectionHttpErrorCodes }),
+    }),
     ...loadBalancerFields(cluster, policy.loadBalancer),
     ...(policy.outlierDetection === undefined ? {} : outlierFields(policy.outlierDetection)),
     commonLbConfig: commonBalancing(policy, view),
