@@ -1,4 +1,5 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
+import { giveBack } from '@xebec/rpc';
 import type { XdsRequest } from './xds-request.ts';
 
 /** Smaller lists are decoded sooner than they are looked for. */
@@ -37,7 +38,10 @@ function shared(decode: (bytes: Buffer) => XdsRequest): (bytes: Buffer) => XdsRe
     if (known !== undefined) {
       const request = decode(Buffer.concat([bytes.subarray(0, start), bytes.subarray(start + known.bytes.length)]));
       // Others than those that stood together: rare enough to begin anew.
-      return namesOf(request).length > 0 ? decode(bytes) : withNames(request, known.names);
+      if (namesOf(request).length > 0) return decode(bytes);
+      // The request was decoded from a copy, and its names are others'.
+      giveBack(bytes);
+      return withNames(request, known.names);
     }
     const request = decode(bytes);
     const end = endOfNames(bytes, start);

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js';
+import { GatheringDecoder } from './gathering-decoder.ts';
 
 /** An encoded message in pieces, each of which many messages may share. Nobody may change their bytes. */
 export interface ScatteredMessage {
@@ -21,8 +22,18 @@ const HEAD_BYTES = 5;
 export const scatteredMessages: ServerInterceptor = (_method, call) => {
   // grpc-js offers no way to its HTTP/2 stream; where a later version keeps it elsewhere, messages are copied as usual.
   const stream: unknown = Reflect.get(call, 'stream');
-  return stream instanceof Duplex ? new ScatteringCall(call, stream) : new ServerInterceptingCall(call);
+  if (!(stream instanceof Duplex)) return new ServerInterceptingCall(call);
+  gatherRequests(call);
+  return new ScatteringCall(call, stream);
 };
+
+/** Lets requests that come in pieces use memory that was given back; grpc-js would take new memory for each. */
+function gatherRequests(call: object): void {
+  const decoder: unknown = Reflect.get(call, 'decoder');
+  if (typeof decoder !== 'object' || decoder === null || !('write' in decoder)) return;
+  const maxBytes: unknown = Reflect.get(decoder, 'maxReadMessageLength');
+  if (typeof maxBytes === 'number') Reflect.set(call, 'decoder', new GatheringDecoder(maxBytes));
+}
 
 class ScatteringCall extends ServerInterceptingCall {
   readonly #stream: Duplex;
