@@ -68,6 +68,7 @@ export function assemble(options: AssemblyOptions): Assembly {
     sources,
     domain: options.domain,
     mesh: options.mesh,
+    env: process.env,
     clock,
     logger,
     debounce: settings.debounce,

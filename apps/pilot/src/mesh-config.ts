@@ -1,4 +1,4 @@
-import { type ConfigProblem, lineOfField, readYamlObjects } from '@xebec/config';
+import { type ConfigProblem, isRecord, lineOfField, readYamlObjects } from '@xebec/config';
 import { err, ok, type Result } from '@xebec/core';
 import { decodeMeshConfig, decodeMeshNetworks, type MeshConfig, type MeshNetworks } from '@xebec/schemas';
 
@@ -30,4 +30,17 @@ function decodeYaml<T>(text: string, { origin }: MeshConfigOrigin, decode: (valu
       message: `${path}: ${message}`,
     })),
   );
+}
+
+/**
+ * Headers of providers that name a variable (`envName`) with its value; an unset one is empty, as in Istio. Translation knows no
+ * environment, so this is done where configuration comes in.
+ */
+export function withEnvironment(mesh: MeshConfig, env: NodeJS.ProcessEnv): MeshConfig {
+  if (!JSON.stringify(mesh.extensionProviders ?? []).includes('"envName"')) return mesh;
+  const filled: unknown = JSON.parse(JSON.stringify(mesh.extensionProviders), (_, value: unknown) =>
+    isRecord(value) && typeof value['envName'] === 'string' ? { name: value['name'], value: env[value['envName']] ?? '' } : value,
+  );
+  const decoded = decodeMeshConfig({ extensionProviders: filled });
+  return decoded.ok ? { ...mesh, extensionProviders: decoded.value.extensionProviders } : mesh;
 }

@@ -4,7 +4,7 @@ import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/mo
 import { type IngressStatus, KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, defaultMeshConfig, type MeshConfig, type MeshNetworks } from '@xebec/schemas';
 import type { KeySets } from './key-sets.ts';
-import { decodeMesh, decodeNetworks, type MeshConfigOrigin } from './mesh-config.ts';
+import { decodeMesh, decodeNetworks, type MeshConfigOrigin, withEnvironment } from './mesh-config.ts';
 
 /** Everything may differ, or only the endpoints of some services. */
 export type MeshUpdate =
@@ -20,6 +20,8 @@ export interface MeshStateOptions {
   readonly logger: Logger;
   readonly debounce: { readonly quietMs: number; readonly maxMs: number };
   readonly keySets?: KeySets;
+  /** Where headers of providers by `envName` have their values. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Told of each change before anything is rebuilt. */
   readonly onChange?: (type: 'config' | 'services' | 'endpoints') => void;
 }
@@ -39,7 +41,10 @@ export class MeshState {
   #snapshot: MeshSnapshot | undefined;
   #versions = 0;
   #firstChangeAt: number | undefined;
+  /** What holds where ConfigMap `istio` does not. */
+  #fallback: MeshConfig;
   #mesh: MeshConfig;
+  #fromMap = false;
   #networks: MeshNetworks | undefined;
   #problems: ConfigProblem[] = [];
   #published: Published;
@@ -47,7 +52,8 @@ export class MeshState {
   constructor(options: MeshStateOptions) {
     this.#options = options;
     this.#registry = new KubernetesRegistry(options.domain);
-    this.#mesh = options.mesh ?? defaultMeshConfig;
+    this.#fallback = options.mesh ?? defaultMeshConfig;
+    this.#mesh = this.#fallback;
     this.#published = { mesh: this.#mesh, services: [], config: [] };
     this.#started = new Date(options.clock.now()).toISOString();
     this.#debounce = new Debounce(options.debounce, options.clock, () => this.#rebuild());
@@ -76,6 +82,14 @@ export class MeshState {
   /** What the status of Ingresses should say; none before all sources are synced. */
   ingressStatus(): readonly IngressStatus[] {
     return this.#snapshot === undefined ? [] : this.#registry.ingressStatus(this.#mesh);
+  }
+  /** Another MeshConfig from `--mesh-config`; ConfigMap `istio` still goes before it. */
+  useMesh(mesh: MeshConfig): void {
+    this.#fallback = mesh;
+    if (this.#fromMap) return;
+    this.#mesh = mesh;
+    this.#options.onChange?.('config');
+    if (this.#snapshot !== undefined) this.#triggerFull();
   }
   problems(): readonly ConfigProblem[] {
     return [...this.#problems, ...this.#options.sources.flatMap((source) => source.problems())];
@@ -122,7 +136,8 @@ export class MeshState {
     if (object.metadata.name !== MESH_CONFIG_MAP || object.metadata.namespace !== root) return false;
     const origin: MeshConfigOrigin = { origin: `ConfigMap ${root}/${MESH_CONFIG_MAP}, key mesh` };
     if (change.type === 'delete') {
-      this.#mesh = this.#options.mesh ?? defaultMeshConfig;
+      this.#mesh = this.#fallback;
+      this.#fromMap = false;
       this.#networks = undefined;
       this.#problems = [];
       return true;
@@ -135,7 +150,8 @@ export class MeshState {
       return false;
     }
     this.#problems = [];
-    this.#mesh = decoded.value;
+    this.#mesh = withEnvironment(decoded.value, this.#options.env ?? {});
+    this.#fromMap = true;
     this.#networks = networks.value;
     return true;
   }

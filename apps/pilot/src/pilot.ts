@@ -10,9 +10,10 @@ import { type AdsServer, adsService } from './ads-server.ts';
 import { assemble } from './assembly.ts';
 import { type Authenticate, type Caller, createAuthenticator, trustEveryone } from './authenticate.ts';
 import { registerDebug } from './debug/routes.ts';
+import { MeshConfigFile } from './mesh-config-file.ts';
 import { createPilotMetrics } from './metrics.ts';
 import { type PilotSettings, parseDurationMs, readSettings } from './settings.ts';
-import { createSources, readMeshConfig } from './sources.ts';
+import { createSources } from './sources.ts';
 
 const REGISTRIES = new Set(['Kubernetes']);
 
@@ -27,7 +28,7 @@ export const pilot: DaemonSpec = {
     { flags: '--registries [names]', description: 'where services come from: Kubernetes, or empty for none', default: 'Kubernetes' },
     { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
-    { flags: '--mesh-config <file>', description: 'MeshConfig to start with', default: '' },
+    { flags: '--mesh-config <file>', description: 'MeshConfig; followed while it runs', default: '' },
     { flags: '--ca-addr <host:port>', description: 'citadel, which gives this server its certificate', default: '' },
     {
       flags: '--ca-token-file <file>',
@@ -67,11 +68,13 @@ export const pilot: DaemonSpec = {
       clock,
       logger,
     });
+    const meshFile =
+      (options['meshConfig'] ?? '') === '' ? undefined : new MeshConfigFile(options['meshConfig'] ?? '', process.env, clock, logger);
     let secure: SecureServer | undefined;
     const assembly = assemble({
       sources,
       domain: options['domain'] ?? 'cluster.local',
-      mesh: await readMeshConfig(options['meshConfig'] ?? ''),
+      mesh: await meshFile?.read(),
       kubernetes,
       settings,
       metrics,
@@ -83,6 +86,7 @@ export const pilot: DaemonSpec = {
       extensions: generateExtensionConfigs,
     });
     const { ads, state } = assembly;
+    meshFile?.watch((mesh) => state.useMesh(mesh));
     health.addReadiness('sources', () => (state.snapshot === undefined ? `not synced: ${state.unsynced().join(', ')}` : undefined));
 
     const plaintext = createGrpcServer(settings, keepalive);
@@ -100,6 +104,7 @@ export const pilot: DaemonSpec = {
     await assembly.start();
     return {
       close: async () => {
+        meshFile?.close();
         await assembly.close();
         await Promise.all([shutdown(plaintext), secure?.close()]);
       },

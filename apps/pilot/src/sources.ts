@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -7,12 +6,9 @@ import {
   type KubernetesApi,
   meshKinds,
   platformKinds,
-  problemText,
 } from '@xebec/config';
-import { type Clock, errorText, type Logger, systemRandom, XebecError } from '@xebec/core';
+import { type Clock, type Logger, systemRandom } from '@xebec/core';
 import { CONFIG_MAPS, collections } from '@xebec/mcp';
-import type { MeshConfig } from '@xebec/schemas';
-import { decodeMesh } from './mesh-config.ts';
 
 /** What mixer alone reads. */
 const MIXER_COLLECTIONS = 'istio/policy/';
@@ -56,18 +52,4 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
     sources.push(createKubernetesSource({ api: options.kubernetes, watched, clock, random: systemRandom, logger }));
   }
   return sources;
-}
-
-/** Reads `--mesh-config`; every violation is one line. */
-export async function readMeshConfig(file: string): Promise<MeshConfig | undefined> {
-  if (file === '') return undefined;
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new XebecError('E_MESH_CONFIG', `--mesh-config ${file}: ${errorText(error)}; check the path and its permissions`);
-  }
-  const decoded = decodeMesh(text, { origin: file });
-  if (!decoded.ok) throw new XebecError('E_MESH_CONFIG', `--mesh-config ${decoded.error.map(problemText).join('; ')}`);
-  return decoded.value;
 }
