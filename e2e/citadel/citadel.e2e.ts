@@ -26,6 +26,8 @@ function run(command: string, args: readonly string[], input = ''): Promise<Outp
     const child = execFile(command, [...args], { timeout: 20_000 }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : error.code, text: `${stdout}${stderr}` }),
     );
+    // Whoever reads no input may have ended before it comes.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
 }
