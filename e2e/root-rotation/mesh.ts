@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { type Agent, startAgent } from '@xebec/agent';
+import { type Agent, certificateClient, startAgent } from '@xebec/agent';
 import { silentLogger } from '@xebec/core';
+import { createCsr, generateKeys } from '@xebec/identity';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { eventually, freePort, type RunningProcess, startDaemon } from '../src/daemon-process.ts';
 
@@ -45,6 +46,8 @@ export class Mesh {
   readonly failures: string[] = [];
   calls = 0;
   port = 0;
+  /** Of every Citadel that is started from now on. */
+  environment: NodeJS.ProcessEnv = {};
   #citadel: RunningProcess | undefined;
   #signer: CryptoKey | undefined;
   #calling: Promise<void> | undefined;
@@ -59,11 +62,15 @@ export class Mesh {
     await this.startCitadel();
   }
   async startCitadel(...more: readonly string[]): Promise<void> {
-    const citadel = startDaemon('citadel', [
-      ...['--ca-dir', this.caDirectory, '--jwt-jwks', join(this.directory, 'jwks.json'), '--root-key-type', 'ecdsa-p256'],
-      ...['--grpc-addr', `127.0.0.1:${this.port}`, '--http-addr', '127.0.0.1:0'],
-      ...more,
-    ]);
+    const citadel = startDaemon(
+      'citadel',
+      [
+        ...['--ca-dir', this.caDirectory, '--jwt-jwks', join(this.directory, 'jwks.json'), '--root-key-type', 'ecdsa-p256'],
+        ...['--grpc-addr', `127.0.0.1:${this.port}`, '--http-addr', '127.0.0.1:0'],
+        ...more,
+      ],
+      this.environment,
+    );
     this.#citadel = citadel;
     await eventually('citadel to sign', () => {
       if (citadel.child.exitCode !== null) throw new Error(`citadel ended: ${citadel.output()}`);
@@ -88,6 +95,20 @@ export class Mesh {
       .setIssuedAt()
       .setExpirationTime('1h')
       .sign(this.#signer);
+  }
+  /** Key and chain as whoever has the account's token gets them, without an agent. */
+  async identity(account: string, ttlSeconds = 3_600): Promise<{ readonly key: string; readonly cert: string }> {
+    const tokenFile = join(this.directory, `${account}.token`);
+    writeFileSync(tokenFile, await this.token(account));
+    const sign = certificateClient({
+      caAddress: `127.0.0.1:${this.port}`,
+      tokenFile,
+      rootFile: this.rootFile(),
+      serverName: 'istio-citadel.istio-system.svc',
+    });
+    const keys = await generateKeys('ecdsa-p256');
+    const chain = await sign(createCsr(keys), ttlSeconds);
+    return { key: keys.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), cert: chain.slice(0, -1).join('') };
   }
   async addAgent(name: string, more: NodeJS.ProcessEnv = {}): Promise<Agent> {
     const cwd = join(this.directory, name);
