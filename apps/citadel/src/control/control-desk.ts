@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** What an operator may ask for. */
-export const CA_VERBS = ['rotate', 'pause', 'resume', 'rollback', 'skip', 'revoke'] as const;
+export const CA_VERBS = ['rotate', 'pause', 'resume', 'step', 'rollback', 'skip', 'revoke'] as const;
 export type CaVerb = (typeof CA_VERBS)[number];
 
 export interface CaRequest {

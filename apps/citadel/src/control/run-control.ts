@@ -76,6 +76,10 @@ async function perform({ keeper, clock }: ControlOptions, { verb, argument }: Ca
     case 'resume':
       await keeper.command({ type: 'resume' });
       return 'the rotation goes on';
+    case 'step':
+      if (keeper.view()?.rotation.phase !== 'steady') await keeper.command({ type: 'step' });
+      else await keeper.rotate({ paused: true });
+      return 'the rotation goes on by one phase';
     case 'rollback':
       await keeper.command({ type: 'rollback', at: clock.now() });
       return 'the rotation is rolled back';
@@ -83,6 +87,10 @@ async function perform({ keeper, clock }: ControlOptions, { verb, argument }: Ca
       await keeper.command({ type: 'skip', id: argument });
       return `${argument} is not waited for`;
     case 'revoke':
-      return `${await keeper.revoke(argument)} certificates are revoked`;
+      return revokedText(await keeper.revoke(argument));
   }
+}
+
+function revokedText(count: number): string {
+  return count === 1 ? '1 certificate is revoked' : `${count} certificates are revoked`;
 }

@@ -136,18 +136,18 @@ export class RootKeeper {
   check(): void {
     this.#checkSoon();
   }
-  /** Starts to go over to a new self-signed root. */
-  async rotate(): Promise<void> {
+  /** Starts to go over to a new self-signed root; `paused`: it stops before the next phase. */
+  async rotate({ paused = false } = {}): Promise<void> {
     const { clock, store } = this.#options;
     const { rotation, signers } = this.#known();
     if (signers[rotation.active]?.kind === 'plugged-in' && (await store.pluggedIn()) !== undefined)
       throw new XebecError('E_ROTATION', 'the CA is plugged in: put another in its place and the rotation follows, or take it away first');
     const answer = reduce(rotation, { type: 'begin', target: 'new', at: clock.now() });
     if (!answer.ok) throw new XebecError('E_ROTATION', answer.reason);
-    await this.adopt(await this.#options.makeRoot(), 'self-signed');
+    await this.adopt(await this.#options.makeRoot(), 'self-signed', { paused });
   }
   /** Goes over to a signer: at once where its root is the present one, by a rotation where it is another. */
-  async adopt(pem: AuthorityPem, kind: KeptSigner['kind']): Promise<void> {
+  async adopt(pem: AuthorityPem, kind: KeptSigner['kind'], { paused = false } = {}): Promise<void> {
     const root = unwrap(readSigningRoot(pem, this.#options.clock.now()));
     await this.#change((document) => {
       const { active } = document.rotation;
@@ -159,7 +159,7 @@ export class RootKeeper {
         // The same signer with another bundle or chain.
         return this.#reduced({ ...document, signers }, { type: 'bundle-changed' });
       }
-      return this.#reduced({ ...document, signers }, { type: 'begin', target: root.id, at: this.#options.clock.now() });
+      return this.#reduced({ ...document, signers }, { type: 'begin', target: root.id, at: this.#options.clock.now(), paused });
     });
   }
   /** Exchanges the present root for one with the same key and subject: what the old has signed is good by the new as well. */
@@ -172,7 +172,7 @@ export class RootKeeper {
       return this.#reduced({ ...document, signers: { ...others, [root.id]: renewed } }, { type: 'replaced', signer, by: root.id });
     });
   }
-  async command(event: Extract<RotationEvent, { type: 'pause' | 'resume' | 'rollback' | 'skip' }>): Promise<void> {
+  async command(event: Extract<RotationEvent, { type: 'pause' | 'resume' | 'step' | 'rollback' | 'skip' }>): Promise<void> {
     await this.#change((document) => this.#reduced(document, event));
     this.#checkSoon();
   }

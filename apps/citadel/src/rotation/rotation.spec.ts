@@ -39,7 +39,25 @@ describe('rotation', () => {
     expect(back.other).toBeUndefined();
   });
 
+  it('goes step by step', () => {
+    const begun = step(steady, { type: 'begin', target: 'new', at: 1, paused: true });
+    expect(begun).toMatchObject({ phase: 'distributing', paused: true });
+    const going = step(begun, { type: 'step' });
+    expect(going).toMatchObject({ phase: 'distributing', paused: false });
+    const second = step(going, { type: 'proven', at: 2 });
+    expect(second).toMatchObject({ phase: 'switching', paused: true });
+    expect(step(step(second, { type: 'resume' }), { type: 'proven', at: 3 })).toMatchObject({ phase: 'retiring', paused: false });
+    const third = step(step(second, { type: 'step' }), { type: 'proven', at: 3 });
+    expect(third).toMatchObject({ phase: 'retiring', paused: true });
+    const end = step(step(third, { type: 'step' }), { type: 'proven', at: 4 });
+    expect(end).toMatchObject({ phase: 'steady', paused: false, stepping: false });
+    expect(step(end, { type: 'begin', target: 'x', at: 5 })).toMatchObject({ phase: 'distributing', paused: false });
+    expect(step(step(going, { type: 'pause' }), { type: 'resume' })).toMatchObject({ paused: false, stepping: false });
+    expect(step(going, { type: 'rollback', at: 6 })).toMatchObject({ phase: 'retiring', stepping: false });
+  });
+
   it.each<[string, Rotation, RotationEvent, RegExp]>([
+    ['a step of nothing', steady, { type: 'step' }, /no rotation/],
     ['a second rotation', switching, { type: 'begin', target: 'x', at: 0 }, /phase switching/],
     ['the same root', steady, { type: 'begin', target: 'old', at: 0 }, /signs already/],
     ['pausing nothing', steady, { type: 'pause' }, /no rotation/],

@@ -18,6 +18,8 @@ export interface Rotation {
   /** When the phase began, milliseconds since the epoch. */
   readonly since: number;
   readonly paused: boolean;
+  /** It goes on by one phase and pauses there. */
+  readonly stepping?: boolean;
   readonly rollingBack: boolean;
   /** Instances and identities that the operator took upon themselves not to wait for. */
   readonly skipped: readonly string[];
@@ -26,10 +28,11 @@ export interface Rotation {
 }
 
 export type RotationEvent =
-  | { readonly type: 'begin'; readonly target: string; readonly at: number }
+  | { readonly type: 'begin'; readonly target: string; readonly at: number; readonly paused?: boolean }
   | { readonly type: 'proven'; readonly at: number }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
+  | { readonly type: 'step' }
   | { readonly type: 'rollback'; readonly at: number }
   | { readonly type: 'skip'; readonly id: string }
   /** The same root under a new signer certificate, or a renewed root with the same key: nobody needs to learn it first. */
@@ -42,7 +45,7 @@ export type Transition = { readonly ok: true; readonly state: Rotation } | { rea
 export const MAX_SKIPPED = 10_000;
 
 export function initialRotation(active: string, at: number): Rotation {
-  return { phase: 'steady', active, bundleVersion: 1, since: at, paused: false, rollingBack: false, skipped: [] };
+  return { phase: 'steady', active, bundleVersion: 1, since: at, paused: false, stepping: false, rollingBack: false, skipped: [] };
 }
 
 /** The next state, or why the event does not fit the present one. Total: every event has an answer in every state. */
@@ -56,6 +59,7 @@ export function reduce(state: Rotation, event: RotationEvent): Transition {
         other: event.target,
         since: event.at,
         bundleVersion: state.bundleVersion + 1,
+        paused: event.paused ?? false,
         declined: undefined,
       });
     case 'proven':
@@ -64,9 +68,11 @@ export function reduce(state: Rotation, event: RotationEvent): Transition {
       return rollBack(state, event.at);
     case 'pause':
       if (state.phase === 'steady') return no('no rotation is going on');
-      return state.paused ? no('the rotation is paused already') : to(state, { paused: true });
+      return state.paused ? no('the rotation is paused already') : to(state, { paused: true, stepping: false });
     case 'resume':
       return state.paused ? to(state, { paused: false }) : no('the rotation is not paused');
+    case 'step':
+      return state.phase === 'steady' ? no('no rotation is going on') : to(state, { paused: false, stepping: true });
     case 'skip':
       if (state.phase === 'steady') return no('no rotation is going on');
       if (state.skipped.includes(event.id)) return to(state, {});
@@ -95,13 +101,14 @@ function proven(state: Rotation, at: number): Transition {
   const { phase, active, other } = state;
   if (phase === 'steady' || other === undefined) return no('no rotation is going on');
   if (state.paused) return no('the rotation is paused');
+  const step = state.stepping === true ? { paused: true, stepping: false } : {};
   switch (phase) {
     case 'distributing':
-      return to(state, { phase: 'switching', active: other, other: active, since: at });
+      return to(state, { ...step, phase: 'switching', active: other, other: active, since: at });
     case 'switching':
-      return to(state, { phase: 'retiring', since: at, bundleVersion: state.bundleVersion + 1 });
+      return to(state, { ...step, phase: 'retiring', since: at, bundleVersion: state.bundleVersion + 1 });
     case 'retiring':
-      return to(state, { phase: 'steady', other: undefined, since: at, rollingBack: false, skipped: [] });
+      return to(state, { phase: 'steady', other: undefined, since: at, stepping: false, rollingBack: false, skipped: [] });
   }
 }
 
@@ -111,6 +118,7 @@ function rollBack(state: Rotation, at: number): Transition {
   const turned = {
     since: at,
     paused: false,
+    stepping: false,
     rollingBack: !state.rollingBack,
     declined: state.rollingBack ? undefined : signerToCome(state),
   };

@@ -16,9 +16,10 @@ export function addCa(program: Command): void {
   own(ca.command('rotate').description('Go over to a new root without a broken request, or steer the rotation that goes on'))
     .option('--pause', 'stop before the next phase')
     .option('--resume', 'go on')
+    .option('--step', 'begin, or go on by one phase, and stop before the next')
     .option('--rollback', 'go back to the root that signed before')
     .option('--skip <id>', 'do not wait for an instance or an identity; it may be cut off')
-    .option('--wait', 'wait until the rotation has ended')
+    .option('--wait', 'wait until the rotation has ended, or has made its step')
     .option('--timeout <seconds>', 'how long --wait waits', '600')
     .action(async (options: RotateOptions) => (await import('./run.ts')).runRotate(options));
   own(ca.command('revoke <serial-or-id>').description('Revoke a certificate by its serial number, or all of a SPIFFE ID')).action(

@@ -8,7 +8,7 @@ import { callApi } from '../kube/connection.ts';
 /** The verbs that Citadel takes, with whom or what they are about. */
 export interface CaRequest {
   readonly id: string;
-  readonly verb: 'rotate' | 'pause' | 'resume' | 'rollback' | 'skip' | 'revoke';
+  readonly verb: 'rotate' | 'pause' | 'resume' | 'step' | 'rollback' | 'skip' | 'revoke';
   readonly argument: string;
   /** Milliseconds since the epoch. */
   readonly at: number;

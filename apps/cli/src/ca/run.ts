@@ -17,6 +17,7 @@ export interface CaOptions {
 export interface RotateOptions extends CaOptions {
   readonly pause?: boolean;
   readonly resume?: boolean;
+  readonly step?: boolean;
   readonly rollback?: boolean;
   readonly skip?: string;
   readonly wait?: boolean;
@@ -49,9 +50,9 @@ export async function runStatus(options: CaOptions): Promise<void> {
 }
 
 export async function runRotate(options: RotateOptions): Promise<void> {
-  const chosen = (['pause', 'resume', 'rollback'] as const).filter((verb) => options[verb] === true);
+  const chosen = (['pause', 'resume', 'step', 'rollback'] as const).filter((verb) => options[verb] === true);
   if (chosen.length + (options.skip === undefined ? 0 : 1) > 1)
-    throw new CommandFailure('--pause, --resume, --rollback and --skip exclude each other', EXIT.usage);
+    throw new CommandFailure('--pause, --resume, --step, --rollback and --skip exclude each other', EXIT.usage);
   const timeoutMs = secondsOf(options.timeout) * 1000;
   const desk = openDesk(options);
   const [verb] = chosen;
@@ -63,7 +64,7 @@ export async function runRotate(options: RotateOptions): Promise<void> {
     const status = await statusOf(desk);
     if (status.phase !== phase && options.output === undefined) process.stderr.write(`${status.phase}\n`);
     ({ phase } = status);
-    if (phase === 'steady') return print(status, options.output);
+    if (phase === 'steady' || (options.step === true && status.paused)) return print(status, options.output);
     if (Date.now() > deadline) {
       print(status, options.output);
       throw new CommandFailure(`the rotation is in the phase ${phase} after ${options.timeout} s; it goes on without this command`);

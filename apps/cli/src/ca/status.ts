@@ -45,6 +45,13 @@ export function readStatus(text: string): CaStatus | undefined {
   }
 }
 
+/** An intermediate that signs ends before its root, and nobody renews it by himself. */
+function signerLine({ signer, bundle }: CaStatus): string[] {
+  if (signer === undefined) return [];
+  const root = bundle.find(({ fingerprint }) => fingerprint === signer.root);
+  return root?.notAfter === signer.notAfter ? [] : [`Signer:        intermediate ${signer.serialNumber}, expires ${signer.notAfter}`];
+}
+
 export function showStatus(status: CaStatus): string {
   const { phase, signer, other } = status;
   const marks = [status.paused ? 'paused' : '', status.rollingBack ? 'rolling back' : ''].filter((mark) => mark !== '');
@@ -53,8 +60,11 @@ export function showStatus(status: CaStatus): string {
     `Phase:         ${phase}${marks.length === 0 ? '' : ` (${marks.join(', ')})`} since ${status.since}: ${PHASES[phase] ?? ''}`,
     `Bundle:        version ${status.bundleVersion}, ${status.bundle.length} ${status.bundle.length === 1 ? 'root' : 'roots'}`,
     `Instances:     ${status.instances.connected} connected, ${status.instances.known} known`,
+    ...signerLine(status),
     ...(status.problem === undefined ? [] : [`Problem:       ${status.problem}`]),
-    ...(status.revoked.length === 0 ? [] : [`Revoked:       ${status.revoked.length} certificates`]),
+    ...(status.revoked.length === 0
+      ? []
+      : [`Revoked:       ${status.revoked.length} ${status.revoked.length === 1 ? 'certificate' : 'certificates'}`]),
     ...(status.skipped.length === 0 ? [] : [`Skipped:       ${status.skipped.join(', ')}`]),
   ];
   const role = (fingerprint: string) =>
