@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { Findings } from './findings.ts';
+import type { ConfigObject } from './object.ts';
 
 export interface PrinterColumn {
   readonly name: string;
@@ -16,6 +18,8 @@ export interface KindDefinition {
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly spec: z.ZodType;
+  /** What admission says of an object whose spec is of this schema; a method, so that each kind's takes its own type. */
+  check?(object: ConfigObject): Findings;
   readonly printerColumns: readonly PrinterColumn[];
   /** MCP collection, as release 1.4 named it. */
   readonly collection: string;

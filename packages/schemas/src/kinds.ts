@@ -1,11 +1,14 @@
+import { checkAuthorizationPolicy } from './authorization-policy/check.ts';
 import { authorizationPolicySpec } from './authorization-policy/spec.ts';
 import { destinationRuleSpec } from './destination-rule/spec.ts';
 import { envoyFilterSpec } from './envoy-filter/spec.ts';
 import { gatewaySpec } from './gateway/spec.ts';
 import type { KindDefinition, PrinterColumn } from './kind.ts';
 import { attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec } from './mixer/spec.ts';
+import { checkPeerAuthentication } from './peer-authentication/check.ts';
 import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
 import { proxyConfigSpec } from './proxy-config/spec.ts';
+import { checkRequestAuthentication } from './request-authentication/check.ts';
 import { requestAuthenticationSpec } from './request-authentication/spec.ts';
 import { serviceEntrySpec } from './service-entry/spec.ts';
 import { sidecarSpec } from './sidecar/spec.ts';
@@ -95,11 +98,22 @@ export const kinds: readonly KindDefinition[] = [
     versions: ['v1beta1'],
     collection: 'istio/networking/v1beta1/proxyconfigs',
   },
-  security('PeerAuthentication', 'peerauthentications', ['pa'], peerAuthenticationSpec, [column('Mode', '.spec.mtls.mode', 'mTLS mode')]),
-  security('RequestAuthentication', 'requestauthentications', ['ra'], requestAuthenticationSpec),
-  security('AuthorizationPolicy', 'authorizationpolicies', ['ap'], authorizationPolicySpec, [
-    column('Action', '.spec.action', 'What happens to a match'),
-  ]),
+  {
+    ...security('PeerAuthentication', 'peerauthentications', ['pa'], peerAuthenticationSpec, [
+      column('Mode', '.spec.mtls.mode', 'mTLS mode'),
+    ]),
+    check: checkPeerAuthentication,
+  },
+  {
+    ...security('RequestAuthentication', 'requestauthentications', ['ra'], requestAuthenticationSpec),
+    check: checkRequestAuthentication,
+  },
+  {
+    ...security('AuthorizationPolicy', 'authorizationpolicies', ['ap'], authorizationPolicySpec, [
+      column('Action', '.spec.action', 'What happens to a match'),
+    ]),
+    check: checkAuthorizationPolicy,
+  },
   {
     kind: 'Telemetry',
     group: 'telemetry.istio.io',

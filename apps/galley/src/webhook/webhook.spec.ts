@@ -33,6 +33,18 @@ describe('validate', () => {
       message: 'configuration is invalid: spec.http[0].rout: unknown field "rout"; did you mean "route"?',
     });
   });
+  it('refuses policies that could never apply and warns of those that say more than they seem to', () => {
+    const policy = (spec: unknown) => ({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'a' }, spec });
+    const resource = { group: 'security.istio.io', resource: 'authorizationpolicies' };
+    expect(validateObject(request(policy({ rules: [{ when: [{ key: 'source.i', values: ['a'] }] }] }), resource))).toEqual({
+      allowed: false,
+      message: 'configuration is invalid: spec.rules[0].when[0].key: unknown key "source.i"; did you mean "source.ip"?',
+    });
+    expect(validateObject(request(policy({ action: 'DENY', rules: [{ to: [{ operation: { methods: ['GET'] } }] }] }), resource))).toEqual({
+      allowed: true,
+      warnings: [expect.stringContaining('spec.rules[0]: a DENY rule of nothing but HTTP attributes')],
+    });
+  });
   it('lets deletions and foreign kinds pass', () => {
     expect(validateObject({ ...request(undefined), operation: 'DELETE' }).allowed).toBe(true);
     expect(validateObject(request({}, { group: 'apps' })).allowed).toBe(true);

@@ -31,7 +31,7 @@ const operation = z.strictObject({
   notPaths: strings,
 });
 
-const condition = z.strictObject({ key: z.string(), values: strings, notValues: strings });
+const condition = z.strictObject({ key: z.string().default(''), values: strings, notValues: strings });
 
 const rule = z.strictObject({
   from: z.array(z.strictObject({ source: source.optional() })).optional(),

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { duration, targetReference, workloadSelector } from '../fields.ts';
 
 const jwtRule = z.strictObject({
-  issuer: z.string(),
+  /** May be left out where `jwksUri` is set; tokens of any issuer are taken then. */
+  issuer: z.string().default(''),
   audiences: z.array(z.string()).optional(),
   jwksUri: z.string().optional(),
   jwks: z.string().optional(),
