@@ -68,7 +68,13 @@ export async function measureSize(folder: string, size: Size, variant: 'sotw' | 
     } finally {
       await clients.stop();
     }
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${lastLines(pilot.log())}`, { cause: error });
   } finally {
     await pilot.stop();
   }
+}
+
+function lastLines(log: string): string {
+  return log.split('\n').slice(-20).join('\n');
 }

@@ -11,8 +11,10 @@ const root = resolve(import.meta.dirname, '../..');
 const PILOT_CORE = '0';
 const CLIENT_CORE = '1';
 const END_DEADLINE_MS = 10_000;
-const READY_DEADLINE_MS = 120_000;
-const SETTLE_DEADLINE_MS = 240_000;
+const READY_DEADLINE_MS = 300_000;
+const SETTLE_DEADLINE_MS = 1_200_000;
+/** Last pieces of output that are kept to tell why a run failed. */
+const MAX_LOG = 200;
 /** Nothing sent for so long: the work of a change is over. */
 const QUIET_MS = 500;
 const POLL_MS = 50;
@@ -42,6 +44,8 @@ export interface RunningPilot {
   cpuS(): number;
   /** `VmRSS`: now; `VmHWM`: the most there ever was. */
   memoryMb(which: 'VmRSS' | 'VmHWM'): number;
+  /** What it printed last, and how it ended, where it has. */
+  log(): string;
   stop(): Promise<void>;
 }
 
@@ -50,12 +54,18 @@ export async function startPilot(folder: string): Promise<RunningPilot> {
   const [port, http] = [await freePort(), await freePort()];
   const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const options = ['--config-dir', folder, '--registries=', '--grpc-addr', `127.0.0.1:${port}`, '--http-addr', `127.0.0.1:${http}`];
-  const command = [process.execPath, ...flags, join(root, 'apps/pilot/bin/xebec-pilot.ts'), ...options];
+  // One process reads for all proxies, and a ping waits behind megabytes of others' configuration.
+  const patience = ['--keepalive-timeout', '30m'];
+  const command = [process.execPath, ...flags, join(root, 'apps/pilot/bin/xebec-pilot.ts'), ...options, ...patience];
   // All proxies come at once here: by default pilot lets them in a few a second.
   const env = { ...process.env, PILOT_MAX_REQUESTS_PER_SECOND: '100000' };
   const child = spawn('taskset', ['-c', PILOT_CORE, ...command], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const log: string[] = [];
-  for (const output of [child.stdout, child.stderr]) output.on('data', (bytes: Buffer) => log.length < 200 && log.push(bytes.toString()));
+  for (const output of [child.stdout, child.stderr])
+    output.on('data', (bytes: Buffer) => {
+      log.push(bytes.toString());
+      if (log.length > MAX_LOG) log.splice(0, log.length - MAX_LOG);
+    });
   const pid = child.pid ?? 0;
   for (const deadline = performance.now() + READY_DEADLINE_MS; ; ) {
     try {
@@ -77,6 +87,7 @@ export async function startPilot(folder: string): Promise<RunningPilot> {
     },
     memoryMb: (which) =>
       (Number(new RegExp(`${which}:\\s+([0-9]+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6,
+    log: () => `${log.join('')}\npilot: exit code ${child.exitCode}, signal ${child.signalCode}`,
     stop: () => end(child),
   };
 }
