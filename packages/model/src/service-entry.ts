@@ -47,6 +47,7 @@ export function servicesFromEntry(entry: ConfigObject<ServiceEntrySpec>, workloa
       ...(allocated.length === 0 ? {} : { allocated: allocated.map(({ value }) => value) }),
       ports,
       resolution,
+      ...(spec.resolution === 'DYNAMIC_DNS' && host.startsWith('*') ? { dynamic: true as const } : {}),
       meshExternal: spec.location !== 'MESH_INTERNAL',
       headless: false,
       exportTo: spec.exportTo ?? [],

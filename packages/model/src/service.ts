@@ -26,6 +26,8 @@ export interface Service {
   readonly allocated?: readonly string[];
   readonly ports: readonly ServicePort[];
   readonly resolution: Resolution;
+  /** A wildcard whose names are resolved call by call: `DYNAMIC_DNS`. */
+  readonly dynamic?: true;
   /** Outside the mesh: never mTLS. */
   readonly meshExternal: boolean;
   readonly headless: boolean;

@@ -27,6 +27,7 @@ import { METADATA_EXCHANGE } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { families } from '../listener/wildcards.ts';
+import { forwardCluster, isForwarded, isForwardedPort } from './dynamic-forward-proxy.ts';
 import { meshServerName, outboundCluster } from './names.ts';
 import { speaksHttp2 } from './protocol-options.ts';
 import { applyTrafficPolicy } from './traffic-policy.ts';
@@ -42,11 +43,12 @@ export function outboundClusters(snapshot: MeshSnapshot, proxy: MeshProxy, scope
   return scope.services.flatMap((service) => {
     if (service.aliasOf !== undefined) return [];
     const rule = destinationRuleOf(snapshot, proxy, service);
+    const forwarded = isForwarded(service, proxy);
     return service.ports
-      .filter((port) => port.protocol !== 'udp')
+      .filter((port) => port.protocol !== 'udp' && (!forwarded || isForwardedPort(port)))
       .flatMap((port) => [
         ...outboundClusterOf(snapshot, proxy, service, port, rule, undefined),
-        ...(rule?.subsets ?? []).flatMap((subset) => outboundClusterOf(snapshot, proxy, service, port, rule, subset)),
+        ...(forwarded ? [] : (rule?.subsets ?? [])).flatMap((subset) => outboundClusterOf(snapshot, proxy, service, port, rule, subset)),
       ]);
   });
 }
@@ -65,7 +67,8 @@ function makeOutboundCluster(
   const { mesh } = snapshot;
   const policy = trafficPolicyOf(rule, subset, port.number, mesh.defaultTrafficPolicy);
   const type = discoveryType(service, proxy, port, rule, subset);
-  const discovery = discoveryFields(snapshot, proxy, service, port, subset, name, type);
+  const forwarded = isForwarded(service, proxy);
+  const discovery = forwarded ? {} : discoveryFields(snapshot, proxy, service, port, subset, name, type);
   // A name to resolve that nothing stands behind: Envoy would not take the cluster.
   if (discovery === undefined) return [];
   const base: ClusterInit = {
@@ -103,6 +106,11 @@ function makeOutboundCluster(
     // The caller chooses the address, so there is nothing to balance and no endpoints to load.
     delete balanced.edsClusterConfig;
     delete balanced.loadAssignment;
+  }
+  if (forwarded) {
+    delete balanced.commonLbConfig;
+    delete balanced.lbConfig;
+    Object.assign(balanced, forwardCluster(service.hostname, proxy, usable(policy, mayUseSecrets)));
   }
   const chosen = service.resolution === 'passthrough' || choosesAddress(subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy);
   const automatic = mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, port, chosen);

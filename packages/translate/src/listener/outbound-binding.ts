@@ -26,6 +26,8 @@ export interface HttpChain {
   readonly protocol: Protocol;
   /** Only what the HTTP inspector recognizes, so that bytes may share the port. */
   readonly sniffed: boolean;
+  /** A wildcard host of the port whose names are resolved request by request. */
+  readonly forward?: string;
 }
 
 /** What a service wants to add to a binding. */
@@ -42,6 +44,12 @@ export interface Addition {
  * configuration, chains of bytes stand beside each other where their matches differ. The older service wins.
  */
 export function addToBinding(binding: Binding, addition: Addition): void {
+  const forward = binding.http?.forward ?? addition.http?.forward;
+  join(binding, addition);
+  if (forward !== undefined && binding.http !== undefined) binding.http = { ...binding.http, forward };
+}
+
+function join(binding: Binding, addition: Addition): void {
   if (serverFirst(binding.protocol, addition.protocol)) return;
   if (addition.mode === 'http') {
     if (binding.mode !== 'tcp') return;

@@ -17,6 +17,7 @@ import {
 import { TrafficDirection } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listener/v3/listener';
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
+import { httpForwardFilter, isForwarded, sniForwardFilter } from '../cluster/dynamic-forward-proxy.ts';
 import { BLACK_HOLE, outboundCluster } from '../cluster/names.ts';
 import { isIpAddress, listenAddress, socketAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
@@ -205,7 +206,8 @@ function additionOf(
   const { protocol } = port;
   const anywhere = site.bind === context.family.any[0];
   if (isHttp(protocol)) {
-    const http: HttpChain = { routeName: port.number === 0 ? site.bind : String(port.number), protocol, sniffed: anywhere };
+    const forward = isForwarded(service, context.proxy) ? { forward: service.hostname } : {};
+    const http: HttpChain = { routeName: port.number === 0 ? site.bind : String(port.number), protocol, sniffed: anywhere, ...forward };
     return { protocol, mode: 'http', http: egress.port?.httpProxy === true ? { ...http, sniffed: false } : http, tcp: [], references: [] };
   }
   const { chains, references } = byteChains(snapshot, context, egress, service, port, site, anywhere || byServerName);
@@ -250,7 +252,7 @@ function byteChains(
   if (tls && chains.length > 0) return { chains, references };
   const withoutAddress = service.addresses.every((address) => !isIpAddress(address) || address === ANY);
   const onlyBlocks = service.addresses.length > 0 && service.addresses.every((address) => address.includes('/'));
-  const names = tls && (blocks.length > 0 || onlyBlocks || (shared && withoutAddress));
+  const names = tls && (isForwarded(service, proxy) || blocks.length > 0 || onlyBlocks || (shared && withoutAddress));
   return { chains: [...chains, ownChain(snapshot, context, service, port, { blocks, byServerName: names })], references };
 }
 
@@ -293,6 +295,7 @@ function ownChain(
     destinations: [{ cluster: outboundCluster(number, undefined, service.hostname), weight: 100 }],
     consistentHash: policy?.hashSourceIp === true,
     ...(policy === undefined ? {} : { policy }),
+    ...(isForwarded(service, context.proxy) && isTls(port.protocol) ? { forward: { hostname: service.hostname, port: number } } : {}),
   };
 }
 
@@ -305,6 +308,7 @@ function toListener(context: ListenerContext, binding: Binding): Generated<Liste
       ...(isEmptyMatch(chain.match) ? {} : { filterChainMatch: chain.match }),
       filters: [
         ...outbound.tcpFilters(binding.port),
+        ...(chain.forward === undefined ? [] : [sniForwardFilter(chain.forward.hostname, chain.forward.port, context.proxy)]),
         ...codecFilter(binding.protocol, chain.destinations[0]?.cluster ?? BLACK_HOLE),
         byteFilter(context, chain),
       ],
@@ -348,11 +352,14 @@ function toListener(context: ListenerContext, binding: Binding): Generated<Liste
 
 function httpFilter(context: ListenerContext, listener: string, http: HttpChain, port: number) {
   const { outbound } = context;
+  const filters = outbound.httpFilters(protocolOfFilters(http.protocol), port);
+  // Names are known right before the router asks for a connection.
+  if (http.forward !== undefined) filters.splice(-1, 0, httpForwardFilter(http.forward, context.proxy));
   return connectionManager({
     direction: 'outbound',
     statPrefix: `outbound_${listener};`,
     route: http.routeName,
-    filters: outbound.httpFilters(protocolOfFilters(http.protocol), port),
+    filters,
     side: outbound,
     pathNormalization: context.pathNormalization,
   });

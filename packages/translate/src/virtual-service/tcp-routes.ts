@@ -14,6 +14,8 @@ export interface TcpChain {
   readonly match: Match;
   readonly destinations: readonly WeightedCluster[];
   readonly consistentHash: boolean;
+  /** A wildcard host whose names are resolved connection by connection, by their server name. */
+  readonly forward?: { readonly hostname: string; readonly port: number };
   /** What the DestinationRule of the (first) destination says of connections. */
   readonly policy?: ConnectionPolicy;
 }
