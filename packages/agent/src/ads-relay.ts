@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { errorText, type Logger } from '@xebec/core';
 import { serverNameOption } from './ca-connection.ts';
+import { channelCredentials } from './channel-credentials.ts';
 import { listenOnSocket } from './sds-server.ts';
 
 export interface AdsRelayOptions {
@@ -65,7 +66,7 @@ export async function createAdsRelay(options: AdsRelayOptions): Promise<{ close(
       options.rootFile === undefined ? '' : `${readFileSync(options.rootFile, 'utf8')}\n${(options.moreRoots?.() ?? []).join('')}`;
     if (upstream?.root === root) return upstream.client;
     upstream?.client.close();
-    const channel = options.rootFile === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(root));
+    const channel = options.rootFile === undefined ? credentials.createInsecure() : channelCredentials(Buffer.from(root));
     const client = new Client(options.pilotAddress, channel, {
       ...limits,
       ...serverNameOption(options.pilotAddress, options.serverName),

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { type ChannelOptions, Client, credentials, Metadata } from '@grpc/grpc-js';
+import { type ChannelOptions, Client, Metadata } from '@grpc/grpc-js';
 import { errorText, XebecError } from '@xebec/core';
+import { channelCredentials } from './channel-credentials.ts';
 
 export interface CaConnectionOptions {
   /** `istio-citadel.istio-system.svc:8060`. */
@@ -115,11 +116,10 @@ function connect(
   roots: Buffer,
   certificate: { readonly certificateChainPem: string; readonly privateKeyPem: string } | undefined,
 ): Client {
-  const channel =
-    certificate === undefined
-      ? credentials.createSsl(roots)
-      : credentials.createSsl(roots, Buffer.from(certificate.privateKeyPem), Buffer.from(certificate.certificateChainPem));
-  return new Client(options.caAddress, channel, { ...CHANNEL, ...serverNameOption(options.caAddress, options.serverName) });
+  return new Client(options.caAddress, channelCredentials(roots, certificate), {
+    ...CHANNEL,
+    ...serverNameOption(options.caAddress, options.serverName),
+  });
 }
 
 /** grpc-js channel option that checks an IP address's certificate against a name; a host name is checked as it stands. */

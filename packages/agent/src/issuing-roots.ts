@@ -21,12 +21,25 @@ export function certificatesOf(pem: string): readonly Certificate[] {
   return certificates;
 }
 
+/** A report is made at each change, and few of them change the chain: its signature is checked once. */
+const found = new WeakMap<object, { readonly roots: string; readonly issuing: readonly Certificate[] }>();
+
 /**
- * Which of these roots a chain (PEM, leaf first) leads to, the newest first: several where a root was made anew with the same name and
- * key. Empty when it leads to none, or cannot be read.
+ * Which of these roots a certificate's chain (PEM, leaf first) leads to, the newest first: several where a root was made anew with the
+ * same name and key. Empty when it leads to none, or cannot be read.
  */
-export function issuingRoots(chainPem: string, rootPems: readonly string[]): Certificate[] {
-  const top = certificatesOf(chainPem).at(-1);
+export function issuingRoots(held: { readonly certificateChainPem: string }, rootPems: readonly string[]): readonly Certificate[] {
+  const roots = [...new Set(rootPems)].join('');
+  const known = found.get(held);
+  if (known?.roots === roots) return known.issuing;
+  const issuing = findIssuing(held.certificateChainPem, rootPems);
+  found.set(held, { roots, issuing });
+  return issuing;
+}
+
+function findIssuing(chainPem: string, rootPems: readonly string[]): Certificate[] {
+  const chain = parseCertificates(chainPem);
+  const top = chain.ok ? chain.value.at(-1) : undefined;
   if (top === undefined) return [];
   const known = new Map<string, Certificate>();
   for (const pem of rootPems) {

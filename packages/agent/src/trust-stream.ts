@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
-import { certificatePem, encodePem, parseCertificate } from '@xebec/identity';
+import { encodePem, parseCertificate } from '@xebec/identity';
 import { type TrustInstruction, type TrustReport, TrustReportSchema, TrustService } from '@xebec/protos/xebec/identity/v1/trust';
 import { methodDefinition } from '@xebec/rpc';
 import type { CaCall, CaConnection } from './ca-connection.ts';
@@ -32,8 +32,8 @@ export interface TrustStream {
 const BACKOFF = { baseMs: 250, maxMs: 15_000 };
 /** A CA without this service may be replaced by one that has it. */
 const UNIMPLEMENTED_RETRY_MS = 5 * 60_000;
-/** Of the first certificate: where many workloads start at once, their certificates come before their reports. */
-const FIRST_WITHIN_MS = 500;
+/** After the first certificate: where many workloads start at once, their certificates come before their reports. */
+const FIRST_WITHIN_MS = 1500;
 const MAX_BUNDLES = 256;
 const MAX_ROOTS = 64;
 const MAX_CRLS = 64;
@@ -174,7 +174,7 @@ function reportOf({ certificates, consumers, instance }: TrustStreamOptions, pro
   const roots = used.trust.map((trust) => new Set(trust.domains[0]?.roots ?? []));
   const common = [...(roots[0] ?? [])].filter((root) => roots.every((set) => set.has(root)));
   const leaf = used.certificate;
-  const [leafRoot] = leaf === undefined ? [] : issuingRoots(leaf.certificateChainPem, [leaf.rootPem, ...ownRoots(certificates.trust)]);
+  const [leafRoot] = leaf === undefined ? [] : issuingRoots(leaf, [leaf.rootPem, ...ownRoots(certificates.trust)]);
   return {
     instance,
     bundleVersion: versions.reduce<bigint | undefined>((low, next) => (low === undefined || next < low ? next : low), undefined) ?? 0n,
@@ -190,7 +190,7 @@ function reportOf({ certificates, consumers, instance }: TrustStreamOptions, pro
 function leadsTo(certificates: CertificateManager, wanted: Uint8Array): boolean {
   const leaf = certificates.current();
   if (wanted.length === 0 || leaf === undefined) return false;
-  const roots = issuingRoots(leaf.certificateChainPem, [leaf.rootPem, ...ownRoots(certificates.trust)]);
+  const roots = issuingRoots(leaf, [leaf.rootPem, ...ownRoots(certificates.trust)]);
   return roots.some((root) => fingerprintOf(root).equals(wanted));
 }
 
@@ -205,9 +205,11 @@ function snapshotOf(instruction: TrustInstruction): TrustSnapshot | string {
       return `trust domain ${bundle.trustDomain} has ${bundle.roots.length} roots, at most ${MAX_ROOTS} are read`;
     const roots: string[] = [];
     for (const der of bundle.roots) {
-      const root = parseCertificate(der);
-      if (!root.ok) return `a root of trust domain ${bundle.trustDomain} cannot be read: ${root.error.message}`;
-      roots.push(certificatePem(root.value));
+      const pem = encodePem('CERTIFICATE', der);
+      // Mostly the root that came with the certificate, which has been read.
+      const root = certificatesOf(pem).length > 0 ? undefined : parseCertificate(der);
+      if (root?.ok === false) return `a root of trust domain ${bundle.trustDomain} cannot be read: ${root.error.message}`;
+      roots.push(pem);
     }
     domains.push({ trustDomain: bundle.trustDomain, roots, jwtKeys: bundle.jwtKeys });
   }

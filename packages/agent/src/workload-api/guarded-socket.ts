@@ -32,9 +32,16 @@ const REFUSED_MS = 5000;
  */
 export async function listenGuarded(options: GuardedSocketOptions): Promise<{ close(): void }> {
   const { socketPath, logger } = options;
-  const refusing = refusingServer(options.service);
   const serving: ConnectionInjector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
-  const refused: ConnectionInjector = refusing.createConnectionInjector(ServerCredentials.createInsecure());
+  // Made for the first who is refused: most pods have none.
+  let refusing: { readonly server: Server; readonly injector: ConnectionInjector } | undefined;
+  const refuse = (socket: Socket): void => {
+    if (refusing === undefined) {
+      const server = refusingServer(options.service);
+      refusing = { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
+    }
+    refusing.injector.injectConnection(socket);
+  };
   const open = new Set<Socket>();
   let refusedOpen = 0;
   // All of this happens in the turn of the event loop in which the connection came: nothing can have been read yet.
@@ -59,7 +66,7 @@ export async function listenGuarded(options: GuardedSocketOptions): Promise<{ cl
       clearTimeout(timer);
       refusedOpen--;
     });
-    refused.injectConnection(socket);
+    refuse(socket);
   });
   listener.maxConnections = MAX_CONNECTIONS;
   mkdirSync(dirname(socketPath), { recursive: true });
@@ -80,7 +87,7 @@ export async function listenGuarded(options: GuardedSocketOptions): Promise<{ cl
     close() {
       listener.close();
       options.server.forceShutdown();
-      refusing.forceShutdown();
+      refusing?.server.forceShutdown();
       for (const socket of open) socket.destroy();
       rmSync(socketPath, { force: true });
     },
