@@ -32,10 +32,18 @@ function dnsCacheConfig(hostname: string, proxy: Pick<MeshProxy, 'addresses'>) {
   };
 }
 
-/** What makes a cluster one of whatever names are called. */
-export function forwardCluster(hostname: string, proxy: Pick<MeshProxy, 'addresses'>, { tls }: TrafficPolicy): ClusterInit {
+/**
+ * What makes a cluster one of whatever names are called. Where HTTP options (`hasOptions`) say nothing of server names, Envoy wants to be told
+ * that this is meant.
+ */
+export function forwardCluster(
+  hostname: string,
+  proxy: Pick<MeshProxy, 'addresses'>,
+  { tls }: TrafficPolicy,
+  hasOptions: boolean,
+): ClusterInit {
   const originates = tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL';
-  const insecure = originates && (tls?.insecureSkipVerify === true || (tls?.sni ?? '') !== '');
+  const insecure = originates ? tls?.insecureSkipVerify === true || (tls?.sni ?? '') !== '' : hasOptions;
   return {
     clusterDiscoveryType: {
       case: 'clusterType',

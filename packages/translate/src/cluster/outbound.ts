@@ -110,7 +110,10 @@ function makeOutboundCluster(
   if (forwarded) {
     delete balanced.commonLbConfig;
     delete balanced.lbConfig;
-    Object.assign(balanced, forwardCluster(service.hostname, proxy, usable(policy, mayUseSecrets)));
+    Object.assign(
+      balanced,
+      forwardCluster(service.hostname, proxy, usable(policy, mayUseSecrets), balanced.typedExtensionProtocolOptions !== undefined),
+    );
   }
   const chosen = service.resolution === 'passthrough' || choosesAddress(subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy);
   const automatic = mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, port, chosen);
