@@ -16,6 +16,8 @@ export interface Instance {
   readonly error: string;
   /** Whether it was seen to be a pod; undefined before anybody looked. */
   readonly pod?: boolean;
+  /** The pod that its token was made for: what an instance calls itself may be the name of its machine. */
+  readonly podName?: string;
 }
 
 /** A certificate that nobody has reported to use: its holder may be an agent that does not report. */
@@ -108,8 +110,10 @@ export class Ledger {
   reported(instance: Instance): boolean {
     const key = instanceKey(instance.identity, instance.instance);
     if (!this.#instances.has(key) && this.#instances.size >= MAX_INSTANCES) return false;
-    const pod = instance.pod ?? this.#instances.get(key)?.pod;
-    this.#instances.set(key, pod === undefined ? instance : { ...instance, pod });
+    const known = this.#instances.get(key);
+    const pod = instance.pod ?? known?.pod;
+    const podName = instance.podName ?? known?.podName;
+    this.#instances.set(key, { ...instance, ...(pod === undefined ? {} : { pod }), ...(podName === undefined ? {} : { podName }) });
     // Only its own identity's leaf can be claimed.
     const leaf = this.#leaves.get(instance.leafSerial);
     if (leaf?.identity === instance.identity) {

@@ -72,11 +72,15 @@ interface PodName {
   readonly name: string;
 }
 
-/** Agents give their node ID, `sidecar~10.0.0.1~pod.namespace~…`; the control plane's servers their host name, which is the pod's. */
-export function podOf({ identity, instance }: Pick<Instance, 'identity' | 'instance'>): PodName | undefined {
+/**
+ * The pod of an instance: what its token says; else agents give their node ID, `sidecar~10.0.0.1~pod.namespace~…`, and the control
+ * plane's servers their host name, which mostly is the pod's.
+ */
+export function podOf({ identity, instance, podName }: Pick<Instance, 'identity' | 'instance' | 'podName'>): PodName | undefined {
   const parts = instance.split('~');
   const account = parseServiceAccountPath(identity.replace(/^spiffe:\/\/[^/]+/, ''));
   if (account === undefined) return undefined;
+  if (podName !== undefined) return { namespace: account.namespace, name: podName };
   const [, , full] = parts;
   if (parts.length === 1) return /^[a-z0-9.-]+$/.test(instance) ? { namespace: account.namespace, name: instance } : undefined;
   const suffix = `.${account.namespace}`;

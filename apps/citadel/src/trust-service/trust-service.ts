@@ -18,7 +18,7 @@ export interface TrustServiceOptions {
   readonly keeper: RootKeeper;
   readonly trustDomain: string;
   /** Rejects with a CallRefused. */
-  authenticate(call: IncomingCall): Promise<{ readonly id: SpiffeId; readonly pod?: object }>;
+  authenticate(call: IncomingCall): Promise<{ readonly id: SpiffeId; readonly pod?: { readonly name: string } }>;
   /** Bundles of other trust domains, and keys for tokens of the own. */
   readonly others?: () => { readonly jwtKeys: string; readonly bundles: readonly MessageInitShape<typeof TrustBundleSchema>[] };
   /** Agents spread their renewals over this time; 0: by their number. */
@@ -160,7 +160,7 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
       if (ended) return;
       try {
         if (limit.take(clock.monotonic()) > 0) throw new CallRefused(status.RESOURCE_EXHAUSTED, 'too many reports');
-        const instance = { ...readReport(report, id, clock.now()), ...(pod === undefined ? {} : { pod: true }) };
+        const instance = { ...readReport(report, id, clock.now()), ...(pod === undefined ? {} : { pod: true, podName: pod.name }) };
         const key = instanceKey(id, instance.instance);
         if (follower.key === undefined) keeper.ledger.opened(key);
         else if (follower.key !== key) throw new CallRefused(status.INVALID_ARGUMENT, 'one stream is for one instance');
