@@ -1,9 +1,8 @@
-import { parseSpiffeId, unwrap } from '@xebec/identity';
 import { expect, it } from 'vitest';
 import { type Instance, instanceKey, Ledger } from './ledger.ts';
 import { podOf } from './presence.ts';
 
-const identity = String(unwrap(parseSpiffeId('spiffe://cluster.local/ns/shop/sa/web')));
+const identity = 'spiffe://cluster.local/ns/shop/sa/web';
 const NODE = 'sidecar~10.0.0.1~web-1.shop~shop.svc.cluster.local';
 
 it.each<[string, { instance: string; podName?: string }, { namespace: string; name: string } | undefined]>([
