@@ -12,7 +12,7 @@ import type { Authenticate } from './authenticators/authenticate.ts';
 import { CallRefused } from './authenticators/call-refused.ts';
 import type { Impersonate } from './authenticators/impersonation.ts';
 import type { DnsNames } from './dns-names.ts';
-import type { IssuedCertificate, Issuer } from './issuing/issuer.ts';
+import type { CertificateOrder, IssuedCertificate, Issuer } from './issuing/issuer.ts';
 import { retryTrailers } from './issuing/retry-info.ts';
 import type { CitadelMetrics } from './metrics.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -31,8 +31,11 @@ export interface CertificateServiceOptions {
   readonly metrics: CitadelMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Told of each certificate before the client is. */
-  issued?(caller: Caller, certificate: IssuedCertificate): void;
+  /**
+   * Asked before a certificate is made; the answer is told of the certificate before the client is, and says whether it may be handed
+   * out: where the mesh has gone on to other roots meanwhile, another is made.
+   */
+  issuing?(): (caller: Caller, certificate: IssuedCertificate) => boolean | Promise<boolean>;
 }
 
 type Call = ServerUnaryCall<IstioCertificateRequest, IstioCertificateResponse>;
@@ -83,8 +86,13 @@ async function answer(call: Call, options: CertificateServiceOptions): Promise<I
   const dnsNames = account === undefined ? [] : (options.dnsNames.get(`${account.name}.${account.namespace}`) ?? []);
   let certificate: IssuedCertificate;
   try {
-    const pending = issuerOf(call, options).issue({ id, dnsNames, ttlMs: ttlMs.value, request: request.value, csrPem: csr });
-    certificate = pending instanceof Promise ? await pending : pending;
+    certificate = await issueInOrder(caller, issuerOf(call, options), options, {
+      id,
+      dnsNames,
+      ttlMs: ttlMs.value,
+      request: request.value,
+      csrPem: csr,
+    });
   } catch (error) {
     metrics.signErrors.inc({
       error: error instanceof CallRefused && error.status === status.UNAVAILABLE ? 'CA_NOT_READY' : 'CERT_GEN_ERROR',
@@ -92,13 +100,30 @@ async function answer(call: Call, options: CertificateServiceOptions): Promise<I
     throw error;
   }
   metrics.issued.inc();
-  options.issued?.(caller, certificate);
   // Counted always, logged on wish: a line for each costs a fifth of what the certificate does.
   logger.debug(
     { id, serialNumber: certificate.serialNumber, notAfterMs: certificate.notAfter, provenBy: caller.provenBy },
     'certificate issued',
   );
   return certificate;
+}
+
+const MAX_ATTEMPTS = 4;
+
+async function issueInOrder(
+  caller: Caller,
+  issuer: Issuer,
+  { issuing }: CertificateServiceOptions,
+  order: CertificateOrder,
+): Promise<IssuedCertificate> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const record = issuing?.();
+    const pending = issuer.issue(order);
+    const certificate = pending instanceof Promise ? await pending : pending;
+    const recorded = record?.(caller, certificate) ?? true;
+    if (recorded instanceof Promise ? await recorded : recorded) return certificate;
+  }
+  throw new CallRefused(status.UNAVAILABLE, 'the mesh goes over to other roots, try again');
 }
 
 function metadataText(call: Call, key: string): string {

@@ -45,8 +45,9 @@ import { type KeptText, keptInDirectory } from './jwt-svid/kept-text.ts';
 import { createSealedStore, createSealedText, sealByFile } from './key-manager/sealed-store.ts';
 import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
+import type { KeeperView } from './roots/keeper-view.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
-import { type KeeperView, RootKeeper } from './roots/root-keeper.ts';
+import { RootKeeper } from './roots/root-keeper.ts';
 import { renewRoots } from './roots/root-renewal.ts';
 import { createTrustService } from './trust-service/trust-service.ts';
 
@@ -145,7 +146,10 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       metrics,
       clock: systemClock,
       logger,
-      issued: (caller, certificate) => keeper.issued(caller.id, certificate),
+      issuing: () => {
+        const view = keeper.view();
+        return ({ id }, certificate) => keeper.issued(id, certificate, view);
+      },
     }),
   );
   const jwtSvids = jwtSvidSettings(options);
@@ -204,7 +208,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
       signCsr: async (csr, ttlSeconds) => {
         const template = { uri: ownId, dnsNames: ownNames, ttlMs: ttlSeconds * 1000, now: systemClock.now(), serial: randomBytes(16) };
         const current = keeper.view()?.authority ?? first.authority;
-        return certificateChain(current, unwrap(issueLeaf(current, unwrap(parseCsr(csr)), template)));
+        return certificateChain(current, unwrap(await issueLeaf(current, unwrap(parseCsr(csr)), template)));
       },
       ttlMs: ttl.defaultTtlMs,
       clock: systemClock,
@@ -386,7 +390,7 @@ async function openWithRetry(
       return view;
     } catch (error) {
       // A stored CA that is no CA does not heal by waiting.
-      if (error instanceof XebecError) throw error;
+      if (error instanceof XebecError && error.code !== 'E_KEY_STORE') throw error;
       // client-node's messages quote headers after status and body.
       const text = errorText(error).slice(0, 200);
       if (away === undefined) logger.warn({ code: 'E_CA_STORE' }, `${store.description} cannot be read, trying on: ${text}`);

@@ -7,7 +7,10 @@ import type { Rotation } from '../rotation/rotation.ts';
 /** A signer as it is kept: who made it, and every certificate that its root has had, newest first. */
 export interface KeptSigner {
   readonly kind: 'self-signed' | 'plugged-in';
+  /** Its private key is empty where `keyName` is not. */
   readonly pem: AuthorityPem;
+  /** The key's name at the key manager that has it. */
+  readonly keyName?: string;
   readonly anchors: readonly string[];
 }
 
@@ -28,6 +31,8 @@ export interface CaDocument {
   readonly revoked: readonly RevokedCertificate[];
   /** Number of the last revocation list (RFC 5280 5.2.3). */
   readonly crlNumber: number;
+  /** Whether its writer ended in good order, with everything written. */
+  readonly clean?: boolean;
   /** Roots of a signer outside, PEM. */
   readonly extraRootPem?: string;
 }

@@ -22,13 +22,13 @@ export const MAX_REVOKED = 1000;
  * signer, empty or not, because verifiers that check revocation refuse certificates of a CA without a list. Empty when nothing was ever
  * revoked. `complain` is told of lists that cannot be used.
  */
-export function revocationLists(
+export async function revocationLists(
   revoked: readonly RevokedCertificate[],
   signers: ReadonlyMap<string, SigningRoot>,
   crlNumber: number,
   now: number,
   complain: (text: string) => void,
-): string {
+): Promise<string> {
   const given: { readonly list: RevocationList; readonly issuer: Certificate }[] = [];
   for (const { pem, authority, roots } of signers.values()) {
     if (pem.crl === undefined || pem.crl.trim() === '') continue;
@@ -44,12 +44,12 @@ export function revocationLists(
     }
   }
   if (given.length === 0 && revoked.length === 0) return '';
-  const own = [...signers].map(([id, { authority }]) => {
+  const lists = [...signers].map(async ([id, { authority }]) => {
     const { certificate, signer } = authority;
     const before = given.filter(({ list }) => list.issuer.length > 0 && Buffer.from(list.issuer).equals(certificate.subject));
     const entries = new Map(before.flatMap(({ list }) => [...list.revoked]));
     for (const { serial, signer: by, revokedAt } of revoked) if (by === id) entries.set(serial, revokedAt);
-    const list = createRevocationList(certificate, signer, {
+    const list = await createRevocationList(certificate, signer, {
       // Above what came with the CA, in the usual case that its number counts its lists.
       number: crlNumber + 1,
       thisUpdate: now - BACKDATE_MS,
@@ -58,6 +58,7 @@ export function revocationLists(
     });
     return { subject: certificate.subject, list };
   });
+  const own = await Promise.all(lists);
   const others = given.filter(({ list }) => !own.some(({ subject }) => Buffer.from(subject).equals(list.issuer)));
   const unique = new Map(
     [...own.map(({ list }) => list), ...others.map(({ list }) => list.der)].map((der) => [Buffer.from(der).toString('base64'), der]),

@@ -2,7 +2,10 @@ import { silentLogger, VirtualClock } from '@xebec/core';
 import { certificatePem, createSelfSignedRoot, generateKeys, unwrap } from '@xebec/identity';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuthorityPem, type AuthorityStore, makeSelfSigned } from '../authority-store.ts';
+import type { KeyManager } from '../key-manager/key-manager.ts';
+import { createMemoryKeyManager } from '../key-manager/memory-key-manager.ts';
 import type { Instance } from '../rotation/ledger.ts';
+import { makeManagedRoot } from './made-root.ts';
 import { RootKeeper } from './root-keeper.ts';
 import { renewRoots } from './root-renewal.ts';
 
@@ -39,9 +42,12 @@ let store: MemoryStore;
 let clock: VirtualClock;
 const keepers: RootKeeper[] = [];
 
-async function open(): Promise<RootKeeper> {
-  const makeRoot = () => makeSelfSigned('cluster.local', TTL, 'ecdsa-p256', clock.now());
-  const keeper = new RootKeeper({ store, makeRoot, clock, logger: silentLogger });
+async function open(keys?: KeyManager): Promise<RootKeeper> {
+  const makeRoot = () =>
+    keys === undefined
+      ? makeSelfSigned('cluster.local', TTL, 'ecdsa-p256', clock.now())
+      : makeManagedRoot(keys, { organization: 'cluster.local', ttlMs: TTL, keyType: 'ecdsa-p256', clock });
+  const keeper = new RootKeeper({ store, makeRoot, ...(keys === undefined ? {} : { keys }), clock, logger: silentLogger });
   keepers.push(keeper);
   await keeper.open();
   return keeper;
@@ -136,6 +142,107 @@ describe('the keeper of roots', () => {
       'spiffe://cluster.local/ns/default/sa/silent',
       'spiffe://cluster.local/ns/default/sa/a one',
     ]);
+  });
+
+  it('lets no certificate out during a rotation before it is written, and none of before', async () => {
+    const keeper = await open();
+    follow(keeper, 'one');
+    const leaf = (serialNumber: string) => ({ serialNumber, notAfter: clock.now() + TTL });
+    expect(keeper.issued('spiffe://x/silent', leaf('aa'))).toBe(true);
+    const steady = keeper.view();
+    await keeper.rotate();
+    // Signed before the step, recorded after it: its holder would not know of the new root.
+    expect(keeper.issued('spiffe://x/silent', leaf('bb'), steady)).toBe(false);
+    let answer: boolean | undefined;
+    const revision = Number(store.state?.revision);
+    const many = ['cc', 'dd', 'ee'].map((serial) => keeper.issued('spiffe://x/silent', leaf(serial)));
+    void Promise.all(many).then(([first]) => (answer = first));
+    await Promise.resolve();
+    expect(answer).toBeUndefined();
+    const start = clock.now();
+    clock.advance(10);
+    for (let turn = 0; turn < 20 && answer === undefined; turn++) await new Promise<void>((resolve) => void setImmediate(resolve));
+    expect([answer, clock.now() - start, Number(store.state?.revision)]).toEqual([true, 10, revision + 1]);
+    // Whoever comes after a kill -9 at this moment knows them all.
+    const again = await open();
+    expect(again.ledger.certificatesOf('spiffe://x/silent').map(({ serial }) => serial)).toEqual(['aa', 'cc', 'dd', 'ee']);
+    store.failing = true;
+    const failed = Promise.resolve(keeper.issued('spiffe://x/silent', leaf('ff')));
+    clock.advance(10);
+    await expect(failed).rejects.toThrow('the disk is full');
+    store.failing = false;
+  });
+
+  it('waits after a crash for what may have been handed out unwritten, where some do not report', async () => {
+    const first = await open();
+    first.issued('spiffe://x/silent', { serialNumber: 'aa', notAfter: clock.now() + TTL });
+    clock.advance(600);
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+    first.issued('spiffe://x/lost', { serialNumber: 'bb', notAfter: clock.now() + TTL });
+    clock.advance(100);
+    const second = await open();
+    await second.rotate();
+    const waits = second.waitingFor();
+    expect(waits.map(({ id }) => id).sort()).toEqual(['spiffe://x/silent', 'unwritten']);
+    expect(waits.find(({ id }) => id === 'unwritten')?.until).toBeGreaterThanOrEqual(START + 600 + TTL);
+  });
+
+  it('waits for nothing unwritten after an end in good order, nor where everybody reports', async () => {
+    const first = await open();
+    first.issued('spiffe://x/silent', { serialNumber: 'aa', notAfter: clock.now() + TTL });
+    await first.close();
+    const second = await open();
+    await second.rotate();
+    expect(second.waitingFor().map(({ id }) => id)).toEqual(['spiffe://x/silent']);
+    store = new MemoryStore();
+    const third = await open();
+    follow(third, 'one');
+    const fourth = await open();
+    await fourth.rotate();
+    expect(fourth.waitingFor().filter(({ id }) => id === 'unwritten')).toEqual([]);
+  });
+
+  it('notices a proof at once, not at the next look', async () => {
+    const keeper = await open();
+    follow(keeper, 'one');
+    await keeper.rotate();
+    const turns = async () => {
+      for (let turn = 0; turn < 20; turn++) {
+        clock.advance(0);
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+      }
+    };
+    await turns();
+    for (const next of ['switching', 'retiring', 'steady']) {
+      follow(keeper, 'one');
+      await turns();
+      expect(phase(keeper)).toBe(next);
+    }
+    expect(clock.now()).toBe(START);
+  });
+
+  it('rotates keys that are elsewhere: the state has names, the old key goes with its root', async () => {
+    const keys = createMemoryKeyManager();
+    const keeper = await open(keys);
+    follow(keeper, 'one');
+    const [oldKey] = await keys.list();
+    await keeper.revoke('0a');
+    expect(keeper.view()?.bundle.crlPem).toContain('X509 CRL');
+    await keeper.rotate();
+    expect(await keys.list()).toHaveLength(2);
+    await until(() => {
+      follow(keeper, 'one');
+      return phase(keeper) === 'steady';
+    });
+    await until(() => store.published.length === 0);
+    const kept = Object.values(keeper.view()?.kept ?? {});
+    expect(kept).toMatchObject([{ kind: 'self-signed', keyName: expect.stringMatching(/^root-/), pem: { privateKey: '' } }]);
+    expect(await keys.list()).toEqual([kept[0]?.keyName]);
+    expect(kept[0]?.keyName).not.toBe(oldKey);
+    // Another process finds its key there; one that does not says so.
+    const again = await open(keys);
+    expect(again.view()?.authority.certificate.serialNumber).toBe(keeper.view()?.authority.certificate.serialNumber);
+    await expect(open(createMemoryKeyManager())).rejects.toMatchObject({ code: 'E_CA_STORE' });
   });
 
   it('lets replicas decide one after the other, each on what the other wrote', async () => {

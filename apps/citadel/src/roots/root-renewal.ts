@@ -1,6 +1,6 @@
-import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type Clock, errorText, type Logger, type Random } from '@xebec/core';
-import { certificatePem, createSelfSignedRoot, unwrap } from '@xebec/identity';
+import { certificatePem, createRootBy, unwrap } from '@xebec/identity';
 import type { RootKeeper } from './root-keeper.ts';
 
 export interface RootRenewalOptions {
@@ -51,9 +51,8 @@ export function renewRoots(options: RootRenewalOptions): { close(): void } {
       );
       return;
     }
-    const privateKey = createPrivateKey(kept.pem.privateKey);
     const template = { organization: options.organization, ttlMs: options.ttlMs, now: clock.now(), serial: randomBytes(16) };
-    const renewed = unwrap(createSelfSignedRoot({ privateKey, publicKey: createPublicKey(privateKey) }, template));
+    const renewed = unwrap(await createRootBy(view.authority.signer, template));
     if (!Buffer.from(renewed.subject).equals(certificate.subject)) {
       // Made by somebody else, with another subject: what it has signed would not lead to the new one.
       logger.warn({ code: 'E_CA_EXPIRED' }, 'the root has another subject than new roots get: it is replaced by a rotation');

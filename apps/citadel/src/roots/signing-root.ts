@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { ok, type Result } from '@xebec/core';
-import { type Authority, type Certificate, loadAuthority, parseCertificates, type Refusal } from '@xebec/identity';
+import {
+  type Authority,
+  authorityOf,
+  type Certificate,
+  loadAuthority,
+  parseCertificates,
+  type Refusal,
+  type Signer,
+} from '@xebec/identity';
 import type { AuthorityPem } from '../authority-store.ts';
 
 /** A signer that was checked wholly: its certificate leads to a root of its bundle, and its key is its own. */
@@ -8,7 +16,7 @@ export interface SigningRoot {
   /** SHA-256 of the signing certificate, hex. */
   readonly id: string;
   readonly pem: AuthorityPem;
-  readonly authority: Authority;
+  readonly authority: Authority<Signer>;
   /** SHA-256 of the root that the signing certificate leads to, hex. */
   readonly anchor: string;
   /** Every root of its bundle, the anchor included. */
@@ -21,9 +29,12 @@ export function fingerprint(certificate: Pick<Certificate, 'der'>): string {
   return createHash('sha256').update(certificate.der).digest('hex');
 }
 
-/** Reads a CA: key and certificate match, the chain leads to a root of the bundle, every link may sign, nothing is out of its time. */
-export function readSigningRoot(pem: AuthorityPem, now: number): Result<SigningRoot, Refusal> {
-  const loaded = loadAuthority(pem);
+/**
+ * Reads a CA: key and certificate match, the chain leads to a root of the bundle, every link may sign, nothing is out of its time. `key`
+ * stands for the private key of the PEM where that is elsewhere.
+ */
+export function readSigningRoot(pem: AuthorityPem, now: number, key?: Signer): Result<SigningRoot, Refusal> {
+  const loaded: Result<Authority<Signer>, Refusal> = key === undefined ? loadAuthority(pem) : authorityOf(pem, key);
   if (!loaded.ok) return loaded;
   const authority = loaded.value;
   const selfIssued = Buffer.from(authority.certificate.subject).equals(authority.certificate.issuer);

@@ -36,6 +36,8 @@ export interface LedgerSnapshot {
   readonly leaves: readonly UnclaimedLeaf[];
   /** Those that are claimed and not yet expired: what there is to revoke. */
   readonly claimed?: readonly UnclaimedLeaf[];
+  /** The longest life that a certificate was given, milliseconds. */
+  readonly longestMs?: number;
 }
 
 const MAX_INSTANCES = 50_000;
@@ -54,8 +56,10 @@ export class Ledger {
   readonly #leaves = new Map<string, UnclaimedLeaf>();
   readonly #claimed = new Map<string, UnclaimedLeaf>();
   readonly #connected = new Map<string, number>();
+  #longestMs = 0;
 
   restore(snapshot: LedgerSnapshot): void {
+    this.#longestMs = Math.max(this.#longestMs, snapshot.longestMs ?? 0);
     for (const instance of snapshot.instances.slice(0, MAX_INSTANCES)) {
       const key = instanceKey(instance.identity, instance.instance);
       const known = this.#instances.get(key);
@@ -68,7 +72,12 @@ export class Ledger {
     for (const leaf of snapshot.leaves.slice(0, MAX_LEAVES)) if (!this.#claimed.has(leaf.serial)) this.#leaves.set(leaf.serial, leaf);
   }
   snapshot(): LedgerSnapshot {
-    return { instances: [...this.#instances.values()], leaves: [...this.#leaves.values()], claimed: [...this.#claimed.values()] };
+    return {
+      instances: [...this.#instances.values()],
+      leaves: [...this.#leaves.values()],
+      claimed: [...this.#claimed.values()],
+      longestMs: this.#longestMs,
+    };
   }
   instances(): Iterable<Instance> {
     return this.#instances.values();
@@ -89,7 +98,8 @@ export class Ledger {
     return this.#connected.size;
   }
   /** To be called before the certificate leaves the house. */
-  issued(leaf: UnclaimedLeaf): void {
+  issued(leaf: UnclaimedLeaf, now = leaf.notAfter): void {
+    this.#longestMs = Math.max(this.#longestMs, leaf.notAfter - now);
     if (this.#leaves.size >= MAX_LEAVES) {
       const serial = `many ${leaf.identity} ${leaf.signer} ${leaf.bundleVersion}`;
       const known = this.#leaves.get(serial);
@@ -97,6 +107,14 @@ export class Ledger {
       return;
     }
     this.#leaves.set(leaf.serial, leaf);
+  }
+  /** Nobody got it after all. */
+  withdrawn(serial: string): void {
+    const leaf = this.#leaves.get(serial);
+    if (leaf === undefined) return;
+    this.#leaves.delete(serial);
+    // As if it were claimed, so that other replicas wait for it no longer either.
+    if (this.#claimed.size < MAX_LEAVES) this.#claimed.set(serial, leaf);
   }
   opened(key: string): void {
     this.#connected.set(key, (this.#connected.get(key) ?? 0) + 1);

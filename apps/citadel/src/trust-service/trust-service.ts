@@ -11,7 +11,8 @@ import {
 import type { IncomingCall } from '../authenticators/authenticate.ts';
 import { CallRefused } from '../authenticators/call-refused.ts';
 import { createRateLimit } from '../rate-limit.ts';
-import type { KeeperView, RootKeeper } from '../roots/root-keeper.ts';
+import type { KeeperView } from '../roots/keeper-view.ts';
+import type { RootKeeper } from '../roots/root-keeper.ts';
 import { type Instance, instanceKey } from '../rotation/ledger.ts';
 
 export interface TrustServiceOptions {

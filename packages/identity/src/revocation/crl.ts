@@ -20,7 +20,7 @@ import { authorityKeyIdExtension, extension, keyIdentifier } from '../extensions
 import { verifyBytes } from '../keys.ts';
 import { decodePem, encodePem } from '../pem.ts';
 import { type Refusal, refuse } from '../refusal.ts';
-import type { LocalSigner } from '../signer.ts';
+import { afterSigning, type LocalSigner, type Signer } from '../signer.ts';
 
 /** A certificate revocation list, version 2 (RFC 5280 5), as far as the mesh reads it. */
 export interface RevocationList {
@@ -55,7 +55,17 @@ const MAX_REVOKED = 1000;
 const VERSION_2 = Uint8Array.of(1);
 
 /** Signs a list as the CA that signs the certificates: the DER. The CA's certificate must allow cRLSign. */
-export function createRevocationList(issuer: Certificate, signer: LocalSigner, template: RevocationListTemplate): Uint8Array {
+export function createRevocationList(issuer: Certificate, signer: LocalSigner, template: RevocationListTemplate): Uint8Array;
+export function createRevocationList(
+  issuer: Certificate,
+  signer: Signer,
+  template: RevocationListTemplate,
+): Uint8Array | Promise<Uint8Array>;
+export function createRevocationList(
+  issuer: Certificate,
+  signer: Signer,
+  template: RevocationListTemplate,
+): Uint8Array | Promise<Uint8Array> {
   const entries = template.revoked.map(({ serialNumber, revokedAt }) => sequence(unsignedInteger(bytesOf(serialNumber)), time(revokedAt)));
   const keyId = issuer.extensions.subjectKeyId ?? keyIdentifier(issuer.spki);
   const number = extension(OID_CRL_NUMBER, false, unsignedInteger(bytesOf(template.number.toString(16))));
@@ -68,7 +78,7 @@ export function createRevocationList(issuer: Certificate, signer: LocalSigner, t
     ...(entries.length === 0 ? [] : [sequence(...entries)]),
     der(0xa0, sequence(authorityKeyIdExtension(keyId), number)),
   );
-  return sequence(tbs, signer.algorithm, bitString(signer.sign(tbs)));
+  return afterSigning(signer.sign(tbs), (signature) => sequence(tbs, signer.algorithm, bitString(signature)));
 }
 
 export function readRevocationList(bytes: Uint8Array): Result<RevocationList, Refusal> {
