@@ -26,7 +26,8 @@ export interface CaConnectionOptions {
 export interface CaCall {
   readonly client: Client;
   readonly metadata: Metadata;
-  release(): void;
+  /** `unanswered`: nothing came over its connection, which may lead to a machine that is gone; the next call gets another. */
+  release(unanswered?: boolean): void;
 }
 
 export interface CaConnection {
@@ -90,11 +91,16 @@ export function caConnection(options: CaConnectionOptions): CaConnection {
       return {
         client: entry.client,
         metadata,
-        release() {
+        release(unanswered = false) {
           if (released) return;
           released = true;
           entry.users--;
-          if (entry.users > 0 || open.get(key) !== entry) return;
+          if (unanswered && open.get(key) === entry) open.delete(key);
+          if (open.get(key) !== entry) {
+            if (entry.users === 0) entry.client.close();
+            return;
+          }
+          if (entry.users > 0) return;
           entry.timer = setTimeout(() => drop(key), certificate === undefined ? LINGER_MS : 0);
           entry.timer.unref();
         },

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { status } from '@grpc/grpc-js';
 import { XebecError } from '@xebec/core';
 import type { IstioCertificateResponseSchema } from '@xebec/protos/istio/v1/auth/ca';
 import { IstioCertificateRequestSchema, type IstioCertificateResponse, IstioCertificateService } from '@xebec/protos/istio/v1/auth/ca';
@@ -37,6 +38,7 @@ export function signOver(connection: CaConnection, timeoutMs = 5000): SignCsr {
       // methodDefinition decodes every response to a message; bytes are what servers may send.
       return (response as IstioCertificateResponse).certChain;
     } catch (error) {
+      call.release(error instanceof Error && 'code' in error && error.code === status.DEADLINE_EXCEEDED);
       throw new XebecError('E_CA_REQUEST', `the CA at ${connection.address} gave no certificate`, { cause: error });
     } finally {
       call.release();

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { type ClientDuplexStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
 import { encodePem, parseCertificate } from '@xebec/identity';
 import { type TrustInstruction, type TrustReport, TrustReportSchema, TrustService } from '@xebec/protos/xebec/identity/v1/trust';
@@ -34,6 +34,11 @@ const BACKOFF = { baseMs: 250, maxMs: 15_000 };
 const UNIMPLEMENTED_RETRY_MS = 5 * 60_000;
 /** After the first certificate: where many workloads start at once, their certificates come before their reports. */
 const FIRST_WITHIN_MS = 1500;
+/**
+ * A connection to a CA that was replaced meanwhile can hang for two minutes: its packets go to an address where nobody is, and TCP goes on
+ * trying. The first instruction comes within milliseconds from one that is there.
+ */
+const ANSWER_MS = 10_000;
 const MAX_BUNDLES = 256;
 const MAX_ROOTS = 64;
 const MAX_CRLS = 64;
@@ -126,16 +131,22 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
     stream = opened;
     lastReport = '';
     let over = false;
-    const end = (error: ServiceError | undefined) => {
+    const cancelWait = clock.setTimeout(() => {
+      end(failure(status.DEADLINE_EXCEEDED, `the CA has not answered in ${ANSWER_MS / 1000} s`), true);
+      opened.cancel();
+    }, ANSWER_MS);
+    const end = (error: ServiceError, unanswered = false) => {
       if (over) return;
       over = true;
+      cancelWait();
       connected = false;
       stream = undefined;
-      call.release();
-      if (!closed)
-        lost(error ?? Object.assign(new Error('ended'), { code: status.UNAVAILABLE, details: 'the CA ended it', metadata: call.metadata }));
+      call.release(unanswered);
+      if (!closed) lost(error);
     };
     opened.on('data', (instruction: TrustInstruction) => {
+      cancelWait();
+      if (over) return;
       connected = true;
       tries = 0;
       if (away !== undefined) logger.info({}, 'the trust stream is open again');
@@ -143,7 +154,7 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
       follow(instruction);
     });
     opened.on('error', (error: ServiceError) => end(error));
-    opened.on('end', () => end(undefined));
+    opened.on('end', () => end(failure(status.UNAVAILABLE, 'the CA ended it')));
     report();
   };
 
@@ -165,6 +176,10 @@ export function followTrust(options: TrustStreamOptions): TrustStream {
       stream?.cancel();
     },
   };
+}
+
+function failure(code: status, details: string): ServiceError {
+  return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
 }
 
 function reportOf({ certificates, consumers, instance }: TrustStreamOptions, problem: string) {
