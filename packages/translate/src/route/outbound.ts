@@ -120,7 +120,8 @@ function keepsForwardedHost(snapshot: MeshSnapshot, proxy: MeshProxy): boolean {
 
 /** The names of a service and of those that only stand for it. */
 function allDomains(service: Service, aliases: readonly Service[], proxy: MeshProxy, domain: string): string[] {
-  const own = aliases.filter(({ aliasOf }) => aliasOf === service.hostname);
+  // Pods of a headless service are below each of its names.
+  const own = aliases.filter(({ aliasOf }) => aliasOf === service.hostname).map((alias) => ({ ...alias, headless: service.headless }));
   return [service, ...own].flatMap((named) => serviceDomains(named, proxy, domain));
 }
 
