@@ -2,6 +2,7 @@ import { type Clock, XebecError } from '@xebec/core';
 import { serviceAccountId, type TrustDomain, unwrap, type VerificationKey, verifyToken } from '@xebec/identity';
 import { type Authenticator, parseServiceAccountUser } from '../authenticator.ts';
 import { type KeySource, openKeySource } from './key-source.ts';
+import { createRecentVerdicts } from './recent-verdicts.ts';
 
 export interface OidcTokenOptions {
   readonly keys: KeySource;
@@ -29,14 +30,17 @@ export function createOidcAuthenticator(options: OidcTokenOptions): Authenticato
       clockSkewMs: options.clockSkewMs ?? DEFAULT_CLOCK_SKEW_MS,
       ...(issuer === undefined ? {} : { issuer }),
     });
+  const recent = createRecentVerdicts();
   return {
     name,
     needs: 'token',
     async authenticate({ token }) {
       if (token === undefined) throw new XebecError('E_TOKEN', 'no bearer token');
-      let verdict = judge(token, await source.current());
+      const current = await source.current();
+      let verdict = recent.find(token, current, clock.now()) ?? judge(token, current);
       // The issuer may have a new key.
       if (!verdict.ok && verdict.error.code === 'E_JWT_KEY') verdict = judge(token, await source.refreshed());
+      if (verdict.ok) recent.note(token, current, verdict, clock.now());
       const account = parseServiceAccountUser(unwrap(verdict).subject);
       if (account === undefined) throw new XebecError('E_JWT_SUBJECT', "the token's subject is no service account");
       return { id: unwrap(serviceAccountId(trustDomain, account.namespace, account.name)), account, provenBy: name };

@@ -82,12 +82,17 @@ export function createJwtKeys(options: JwtKeysOptions): JwtKeys {
   };
   run();
 
+  let written: { readonly of: unknown; readonly text: string } | undefined;
   const published = () => keys.map(({ kid, privateKey }) => ({ kid, publicKey: createPublicKey(privateKey) }));
   return {
     signing: () => signingKey(keys, clock.now()),
     published,
     sequence: () => sequence,
-    jwks: () => (keys.length === 0 ? '' : jwtKeySet(published())),
+    jwks() {
+      // Every instruction to every agent carries it.
+      if (written?.of !== keys) written = { of: keys, text: keys.length === 0 ? '' : jwtKeySet(published()) };
+      return written.text;
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
