@@ -42,10 +42,12 @@ import { createJwtKeys } from './jwt-svid/jwt-keys.ts';
 import { JWT_SVID_OPTIONS, jwtSvidSettings } from './jwt-svid/jwt-svid-options.ts';
 import { jwtSvidService } from './jwt-svid/jwt-svid-service.ts';
 import { type KeptText, keptInDirectory } from './jwt-svid/kept-text.ts';
+import { openKeyManager } from './key-manager/open-key-manager.ts';
 import { createSealedStore, createSealedText, sealByFile } from './key-manager/sealed-store.ts';
 import { type CitadelMetrics, createMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { KeeperView } from './roots/keeper-view.ts';
+import { makeManagedRoot } from './roots/made-root.ts';
 import { followPluggedIn } from './roots/plugged-in.ts';
 import { RootKeeper } from './roots/root-keeper.ts';
 import { renewRoots } from './roots/root-renewal.ts';
@@ -60,6 +62,7 @@ export const citadel: DaemonSpec = {
     { flags: '--kubeconfig <file>', description: 'API server to use; inside a cluster the pod tells' },
     { flags: '--ca-dir <dir>', description: 'keep the root in a directory, without an API server' },
     { flags: '--ca-key-passphrase-file <file>', description: 'encrypt keys and state of the CA at rest with the passphrase in this file' },
+    { flags: '--ca-keys <where>', description: "keep keys of new roots elsewhere: vault:MOUNT (Vault's transit engine) or directory:DIR" },
     { flags: '--jwt-jwks <file>', description: 'accept OIDC tokens signed by a key of this JWKS' },
     { flags: '--jwt-jwks-uri <url>', description: 'accept OIDC tokens signed by a key that is served there' },
     {
@@ -98,13 +101,18 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   const metrics = createMetrics(context.metrics);
   const platform = await openPlatform(options, namespace, trustDomain, logger);
   const seal = await sealByFile(options['caKeyPassphraseFile']);
+  const keys = await openKeyManager(options['caKeys'], seal, process.env);
   const store = seal === undefined ? platform.store : createSealedStore(platform.store, seal);
 
   const bundleEndpoint = bundleEndpointSettings(options);
   const keeper = new RootKeeper({
     store,
     ...(bundleEndpoint === undefined ? {} : { publishForMs: 2 * bundleEndpoint.refreshHintMs }),
-    makeRoot: () => makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now()),
+    makeRoot: () =>
+      keys === undefined
+        ? makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now())
+        : makeManagedRoot(keys, { organization: trustDomain, ttlMs: rootTtlMs, keyType: rootKeyType, clock: systemClock }),
+    ...(keys === undefined ? {} : { keys }),
     ...(platform.external === undefined ? {} : { extraRootPem: platform.external.rootPem }),
     clock: systemClock,
     logger,
@@ -294,6 +302,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     async close() {
       for (const close of closers) await close();
       await platform.close();
+      await keys?.close();
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     },
   };

@@ -19,19 +19,25 @@ export function createVaultSigner(client: VaultClient): SignExternally {
   };
 }
 
-/** Vault by the variables that its own tools read, and the pod's service account where `VAULT_KUBERNETES_ROLE` names a role. */
+/** A signer's path, and Vault by the variables that its own tools read. */
 export async function vaultFromEnvironment(env: NodeJS.ProcessEnv): Promise<{ client: VaultClient; path: string }> {
-  const [address, path, namespace] = [env['VAULT_ADDR'], env['VAULT_SIGN_PATH'], env['VAULT_NAMESPACE']];
-  if (address === undefined || path === undefined || !/^\w[\w.-]*(\/\w[\w.-]*)*\/sign\/\w[\w.-]*$/.test(path))
+  const path = env['VAULT_SIGN_PATH'];
+  if (env['VAULT_ADDR'] === undefined || path === undefined || !/^\w[\w.-]*(\/\w[\w.-]*)*\/sign\/\w[\w.-]*$/.test(path))
     throw new XebecError('E_FLAG', 'EXTERNAL_CA=VAULT needs VAULT_ADDR, and VAULT_SIGN_PATH such as pki/sign/mesh');
-  const client = createVaultClient({
+  return { client: await vaultClientFromEnvironment(env), path };
+}
+
+/** Vault by the variables that its own tools read, and the pod's service account where `VAULT_KUBERNETES_ROLE` names a role. */
+export async function vaultClientFromEnvironment(env: NodeJS.ProcessEnv): Promise<VaultClient> {
+  const [address, namespace] = [env['VAULT_ADDR'], env['VAULT_NAMESPACE']];
+  if (address === undefined) throw new XebecError('E_FLAG', 'VAULT_ADDR must say where Vault is');
+  return createVaultClient({
     address,
     ...(namespace === undefined ? {} : { namespace }),
     auth: await authFrom(env),
     clock: systemClock,
     random: systemRandom,
   });
-  return { client, path };
 }
 
 async function authFrom(env: NodeJS.ProcessEnv): Promise<VaultAuth> {
@@ -43,6 +49,6 @@ async function authFrom(env: NodeJS.ProcessEnv): Promise<VaultAuth> {
   const file = env['VAULT_TOKEN_FILE'];
   const token = file === undefined ? env['VAULT_TOKEN'] : (await readFile(file, 'utf8')).trim();
   if (token === undefined || token === '')
-    throw new XebecError('E_FLAG', 'EXTERNAL_CA=VAULT needs VAULT_KUBERNETES_ROLE, VAULT_TOKEN_FILE or VAULT_TOKEN');
+    throw new XebecError('E_FLAG', 'Vault needs VAULT_KUBERNETES_ROLE, VAULT_TOKEN_FILE or VAULT_TOKEN in the environment');
   return { kind: 'token', token };
 }

@@ -1,9 +1,12 @@
-import { silentLogger, VirtualClock } from '@xebec/core';
+import { silentLogger, systemClock, VirtualClock } from '@xebec/core';
 import { certificatePem, createSelfSignedRoot, generateKeys, unwrap } from '@xebec/identity';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuthorityPem, type AuthorityStore, makeSelfSigned } from '../authority-store.ts';
+import { startFakeVault } from '../key-manager/fake-vault.ts';
 import type { KeyManager } from '../key-manager/key-manager.ts';
 import { createMemoryKeyManager } from '../key-manager/memory-key-manager.ts';
+import { createVaultClient } from '../key-manager/vault-client.ts';
+import { createVaultKeyManager } from '../key-manager/vault-key-manager.ts';
 import type { Instance } from '../rotation/ledger.ts';
 import { makeManagedRoot } from './made-root.ts';
 import { RootKeeper } from './root-keeper.ts';
@@ -221,8 +224,14 @@ describe('the keeper of roots', () => {
     expect(clock.now()).toBe(START);
   });
 
-  it('rotates keys that are elsewhere: the state has names, the old key goes with its root', async () => {
-    const keys = createMemoryKeyManager();
+  it.each(['memory', 'Vault'])('rotates keys that are in %s: the state has names, the old key goes with its root', async (place) => {
+    const vault = place === 'Vault' ? await startFakeVault() : undefined;
+    const auth = { kind: 'token', token: 'root' } as const;
+    const random = { next: () => 0.5 };
+    const keys =
+      vault === undefined
+        ? createMemoryKeyManager()
+        : createVaultKeyManager(createVaultClient({ address: vault.address, auth, clock: systemClock, random }), 'transit');
     const keeper = await open(keys);
     follow(keeper, 'one');
     const [oldKey] = await keys.list();
@@ -230,19 +239,25 @@ describe('the keeper of roots', () => {
     expect(keeper.view()?.bundle.crlPem).toContain('X509 CRL');
     await keeper.rotate();
     expect(await keys.list()).toHaveLength(2);
-    await until(() => {
+    const settle = async () => {
       follow(keeper, 'one');
-      return phase(keeper) === 'steady';
-    });
-    await until(() => store.published.length === 0);
+      clock.advance(1000);
+      return [phase(keeper), (await keys.list()).length];
+    };
+    await expect.poll(settle, { timeout: 10_000 }).toEqual(['steady', 1]);
     const kept = Object.values(keeper.view()?.kept ?? {});
     expect(kept).toMatchObject([{ kind: 'self-signed', keyName: expect.stringMatching(/^root-/), pem: { privateKey: '' } }]);
     expect(await keys.list()).toEqual([kept[0]?.keyName]);
     expect(kept[0]?.keyName).not.toBe(oldKey);
-    // Another process finds its key there; one that does not says so.
+    // The CA's key is nowhere that it could be shown.
+    expect(store.published).toEqual([]);
+    // Another process finds its key there; one that does not says so, and one that cannot ask may ask again.
     const again = await open(keys);
     expect(again.view()?.authority.certificate.serialNumber).toBe(keeper.view()?.authority.certificate.serialNumber);
     await expect(open(createMemoryKeyManager())).rejects.toMatchObject({ code: 'E_CA_STORE' });
+    await vault?.close();
+    if (vault !== undefined) await expect(open(keys)).rejects.toMatchObject({ code: 'E_KEY_STORE' });
+    await keys.close();
   });
 
   it('lets replicas decide one after the other, each on what the other wrote', async () => {
