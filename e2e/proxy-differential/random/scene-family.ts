@@ -13,6 +13,9 @@ const log: Json = {
   vc: '%VIRTUAL_CLUSTER_NAME%',
   type: '%RESP(CONTENT-TYPE)%',
   grpc: '%GRPC_STATUS%',
+  rbac: '%DYNAMIC_METADATA(envoy.filters.http.rbac)%',
+  jwt: '%DYNAMIC_METADATA(envoy.filters.http.jwt_authn)%',
+  authorizer: '%DYNAMIC_METADATA(envoy.filters.http.ext_authz)%',
   query: '%QUERY_PARAM(q)%',
   client: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%',
 };
@@ -83,8 +86,14 @@ export function sceneFamily(name: string, scenes: readonly Scene[], withStats = 
 }
 
 /** Lines of the log say whose they are, so that one that is late or too many is not taken for the next one's. */
-async function observeAsk({ does, replies }: Ask, id: string, to: string, proxy: ProxyUnderTest, mirrors: boolean): Promise<unknown> {
-  proxy.reply(replies ?? {});
+async function observeAsk(
+  { does, replies, answers }: Ask,
+  id: string,
+  to: string,
+  proxy: ProxyUnderTest,
+  mirrors: boolean,
+): Promise<unknown> {
+  proxy.reply(answers ?? replies ?? {});
   proxy.takeSeen();
   await proxy.takeLog(0);
   const headers: readonly Field[] = [...(does.headers ?? []), ['x-case', id.replace(' ', '-')]];

@@ -4,6 +4,8 @@ import type { Exchange, Field, Json, Reply } from '../harness/family.ts';
 export interface Ask {
   readonly does: Extract<Exchange, { kind?: 'http1' } | { kind: 'http2' }>;
   readonly replies?: readonly Reply[];
+  /** By the upstream's name, instead of `replies`. */
+  readonly answers?: Readonly<Record<string, Reply>>;
 }
 
 /** A configuration of one listener and requests to it. Plain JSON, so that it can be shrunk and kept. */

@@ -42,7 +42,7 @@ export const kindOf = (differs: Differences): string =>
 /** Runs the scenes of seeds against both proxies; with `shrink`, each kind of difference once, made small. */
 export async function search(
   seeds: readonly number[],
-  options: { readonly shrink: boolean; readonly say: (line: string) => void },
+  options: { readonly shrink: boolean; readonly say: (line: string) => void; readonly generate?: (seed: number) => Scene },
 ): Promise<SearchResult> {
   const directory = await mkdtemp(join(tmpdir(), 'xebec-random-'));
   try {
@@ -52,7 +52,7 @@ export async function search(
     const counts = new Map<string, number>();
     for (let at = 0; at < seeds.length; at += BATCH) {
       const batch = seeds.slice(at, at + BATCH);
-      const scenes = batch.map((seed) => generateScene(seed));
+      const scenes = batch.map((seed) => (options.generate ?? generateScene)(seed));
       const { envoy, xebec } = await observeFamily(sceneFamily('random', scenes), directory, certificates);
       for (const [i, scene] of scenes.entries()) {
         const seed = batch[i] ?? 0;

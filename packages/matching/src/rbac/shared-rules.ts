@@ -18,9 +18,11 @@ export function sourcedMetadataRule(rule: SourcedMetadata): Rule {
   if (rule.metadataMatcher === undefined) return never;
   if (rule.metadataSource === MetadataSource.DYNAMIC) return metadataRule(rule.metadataMatcher);
   const matches = compileMetadataMatcher(rule.metadataMatcher);
-  return ({ info }) =>
+  // Where no route was found even an inverted matcher holds for nothing.
+  return ({ info: { routeMetadata } }) =>
+    routeMetadata !== undefined &&
     matches((filter) => {
-      const value = info.routeMetadata?.[filter];
+      const value = routeMetadata[filter];
       return typeof value === 'object' && value !== null ? { ...value } : undefined;
     });
 }

@@ -1,5 +1,7 @@
+import { create } from '@bufbuild/protobuf';
 import { XebecError } from '@xebec/core';
-import { compileMetadataMatcher, compileStringMatcher, currentFraction, optionalDurationMs } from '@xebec/matching';
+import { compileHeaderMutation, compileMetadataMatcher, compileStringMatcher, currentFraction, optionalDurationMs } from '@xebec/matching';
+import { HeaderValueOption_HeaderAppendAction, HeaderValueOptionSchema } from '@xebec/protos/envoy/config/core/v3/base';
 import {
   type BufferSettings,
   type ExtAuthz,
@@ -151,7 +153,12 @@ function compileAuthorizer(proto: ExtAuthz, context: FilterContext): Authorizer 
       timeoutMs: optionalDurationMs(serverUri?.timeout) ?? DEFAULT_TIMEOUT_MS,
       pathPrefix,
       allowsHeader: (header) => allowed(header) && !disallowed(header),
-      headersToAdd: (authorizationRequest?.headersToAdd ?? []).map(({ key, value }) => ({ name: key.toLowerCase(), value })),
+      addHeaders: compileHeaderMutation({
+        add: (authorizationRequest?.headersToAdd ?? []).map((header) =>
+          create(HeaderValueOptionSchema, { header, appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD }),
+        ),
+        remove: [],
+      }),
       toUpstream: namesOf(authorizationResponse?.allowedUpstreamHeaders),
       toUpstreamAppended: namesOf(authorizationResponse?.allowedUpstreamHeadersToAppend),
       toClient: toClient === undefined || toClient.patterns.length === 0 ? undefined : namesOf(toClient),

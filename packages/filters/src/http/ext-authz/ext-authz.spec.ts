@@ -3,7 +3,7 @@ import { ExtAuthzPerRouteSchema, ExtAuthzSchema } from '@xebec/protos/envoy/exte
 import { CheckRequestSchema, CheckResponseSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
 import type { HeaderList, RequestHead } from '@xebec/wire';
 import { describe, expect, it } from 'vitest';
-import type { FilterUpstream } from '../../http-filter.ts';
+import type { FilterUpstream, RouteView } from '../../http-filter.ts';
 import { compileTest, configBytes, TestStream, testContext } from '../../test-harness.ts';
 import { extAuthzDefinition } from './config.ts';
 
@@ -22,16 +22,26 @@ const http = {
 };
 const grpc = { grpcService: { envoyGrpc: { clusterName: 'authz' }, timeout: '2s' } };
 
+const route: RouteView = {
+  name: '',
+  virtualHostName: '',
+  clusterName: undefined,
+  metadata: {},
+  decoratorOperation: '',
+  compiled: undefined,
+};
+
 function start(
   json: object,
   upstream: Partial<FilterUpstream>,
-  options: { perRoute?: unknown; policy?: string; endStream?: boolean } = {},
+  options: { perRoute?: unknown; policy?: string; endStream?: boolean; nowhere?: boolean } = {},
 ) {
   const none = () => Promise.reject(new Error('unused'));
   const { context, clock, statsText } = testContext({ upstream: { http: none, grpcUnary: none, ...upstream } });
   const factory = compileTest(extAuthzDefinition, ExtAuthzSchema, JSON.parse(JSON.stringify(json)), context);
   const stream = new TestStream(factory, clock, {
     request: { path: '/p?q=1', headers: ['x-ask', 'a', 'x-other', 'b', 'authorization', 'Basic eA=='] },
+    ...(options.nowhere === true ? {} : { route }),
     ...('perRoute' in options ? { perRoute: options.perRoute } : {}),
   });
   if (options.policy !== undefined)
@@ -50,6 +60,12 @@ function httpAnswer(status: number, headers: HeaderList = [], body = '') {
 const settled = (stream: TestStream) => expect.poll(() => stream.continuedRequest + stream.replies.length).toBe(1);
 
 describe('envoy.filters.http.ext_authz over HTTP', () => {
+  it('asks nothing about a request without a route', () => {
+    const { asked, upstream } = httpAnswer(403);
+    expect(start(http, upstream, { nowhere: true }).status).toBe('continue');
+    expect(asked).toEqual([]);
+  });
+
   it('asks with the allowed headers and lets a 200 pass with what it added', async () => {
     const { asked, upstream } = httpAnswer(200, ['x-user', 'jason', 'x-seen', '1', 'x-secret', 's']);
     const { stream, status } = start(http, upstream);

@@ -114,6 +114,8 @@ export function createExtAuthzFilter(
 
   return {
     onRequestHead(_, endStream): FilterStatus {
+      // Nothing is asked about a request that leads nowhere: it is answered 404 after this.
+      if (callbacks.route() === undefined) return 'continue';
       if (!config.enabled(callbacks)) {
         stats.disabled.add(1);
         if (!config.denyAtDisable) return 'continue';

@@ -1,8 +1,9 @@
 import { XebecError } from '@xebec/core';
+import type { HeaderMutation } from '@xebec/matching';
 import { HeaderValueOption_HeaderAppendAction as Action } from '@xebec/protos/envoy/config/core/v3/base';
 import { type HeaderList, header, headerJoined, type RequestHead } from '@xebec/wire';
 import type { FilterUpstream } from '../../http-filter.ts';
-import { type Authorizer, type HeaderOperation, isProtected } from './authorizer.ts';
+import { type Authorizer, type HeaderOperation, isProtected, type Question } from './authorizer.ts';
 
 export type HeaderNamePredicate = (name: string) => boolean;
 
@@ -12,7 +13,8 @@ export interface HttpAuthorizerOptions {
   readonly pathPrefix: string;
   /** Request headers that the service sees, besides the few that it always does. */
   readonly allowsHeader: HeaderNamePredicate;
-  readonly headersToAdd: readonly { readonly name: string; readonly value: string }[];
+  /** Adds headers to the question, in place of those that are there. */
+  readonly addHeaders: HeaderMutation | undefined;
   /** Headers of the answer: to the upstream when allowed (set, added), to the client when denied and when allowed. */
   readonly toUpstream: HeaderNamePredicate;
   readonly toUpstreamAppended: HeaderNamePredicate;
@@ -27,14 +29,10 @@ const hopByHop = new Set(['connection', 'keep-alive', 'upgrade', 'te', 'trailer'
 
 /** An authorization service of plain HTTP: 200 allows, 5xx is an error, all else denies and is the answer. */
 export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterUpstream): Authorizer {
-  return async ({ request, body, partial }) => {
-    const answer = await upstream.http(
-      options.cluster,
-      question(request, body, partial, options),
-      body ?? Buffer.alloc(0),
-      options.timeoutMs,
-      { forwardedFor: false },
-    );
+  return async (asked) => {
+    const answer = await upstream.http(options.cluster, question(asked, options), asked.body ?? Buffer.alloc(0), options.timeoutMs, {
+      forwardedFor: false,
+    });
     const { status, headers } = answer.head;
     if (status >= 500) throw new XebecError('E_EXT_AUTHZ', `authorization service answered ${status}`);
     if (status !== 200) {
@@ -66,7 +64,7 @@ export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterU
   };
 }
 
-function question(request: RequestHead, body: Buffer | undefined, partial: boolean, options: HttpAuthorizerOptions): RequestHead {
+function question({ request, info, body, partial }: Question, options: HttpAuthorizerOptions): RequestHead {
   const headers: HeaderList = [];
   for (const [name] of pairs(request.headers)) {
     if (isProtected(name) || name === 'connection' || name === 'upgrade' || header(headers, name) !== undefined) continue;
@@ -82,12 +80,7 @@ function question(request: RequestHead, body: Buffer | undefined, partial: boole
     headers,
     version: 'HTTP/1.1',
   };
-  for (const { name, value } of options.headersToAdd) {
-    if (name === ':authority' || name === 'host') head.authority = value;
-    else if (name === ':path') head.path = value;
-    else if (name === ':method') head.method = value;
-    else headers.push(name, value);
-  }
+  options.addHeaders?.(head, { info, request });
   return head;
 }
 

@@ -46,7 +46,12 @@ export const jwtAuthnDefinition: HttpFilterDefinition = {
       providers: [...providers.values()],
       bypassCorsPreflight: proto.bypassCorsPreflight,
       stripFailureResponse: proto.stripFailureResponse,
-      stats: { allowed: counter('allowed'), denied: counter('denied'), bypassed: counter('cors_preflight_bypassed') },
+      stats: {
+        allowed: counter('allowed'),
+        denied: counter('denied'),
+        bypassed: counter('cors_preflight_bypassed'),
+        cacheMiss: counter('jwt_cache_miss'),
+      },
       requirementOf(callbacks: HttpFilterCallbacks): Requirement | WrongRequirement | undefined {
         const perRoute = callbacks.perRouteConfig(context.filterName) as PerRoute | undefined; // what compilePerRoute below returned
         if (perRoute === undefined) return rules(callbacks);

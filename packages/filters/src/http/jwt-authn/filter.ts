@@ -15,7 +15,7 @@ export interface JwtConfig {
   readonly providers: readonly Provider[];
   readonly bypassCorsPreflight: boolean;
   readonly stripFailureResponse: boolean;
-  readonly stats: { readonly allowed: Counter; readonly denied: Counter; readonly bypassed: Counter };
+  readonly stats: { readonly allowed: Counter; readonly denied: Counter; readonly bypassed: Counter; readonly cacheMiss: Counter };
   /** What this request must have; undefined lets it pass. */
   requirementOf(callbacks: HttpFilterCallbacks): Requirement | WrongRequirement | undefined;
 }
@@ -144,12 +144,12 @@ class Verification {
     };
     step(0, MISSING);
   }
-  /** Each location once, with the issuers that use it. */
+  /** Each location once, with the issuers that use it, in Envoy's order. */
   #find(demand: Demand): FoundToken[] {
     const found = new Map<string, FoundToken>();
     for (const provider of demand.providers) {
       for (const location of provider.locations) {
-        const key = `${location.kind} ${location.name} ${location.kind === 'header' ? location.prefix : ''}`;
+        const key = `${ORDER[location.kind]} ${location.name} ${location.kind === 'header' ? location.prefix : ''}`;
         const known = found.get(key);
         if (known !== undefined) known.providers.push(provider);
         else {
@@ -158,19 +158,18 @@ class Verification {
         }
       }
     }
-    return [...found.values()];
+    return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, token]) => token);
   }
   #verify(demand: Demand, found: FoundToken, done: (verdict: Verdict) => void): void {
+    // Envoy asks a cache here, which nobody has switched on.
+    if (demand.provider !== undefined) this.#config.stats.cacheMiss.add(1);
     const token = parseToken(found.text);
     if (typeof token === 'string') {
       this.#fail(demand.provider, token);
       done(token);
       return;
     }
-    const provider =
-      demand.provider ??
-      found.providers.find((candidate) => candidate.issuer !== '' && candidate.issuer === token.issuer) ??
-      found.providers.find((candidate) => candidate.issuer === '');
+    const provider = demand.provider ?? this.#issuerOf(found, token);
     const now = Math.floor(this.#config.context.clock.now() / 1000);
     const problem = provider === undefined ? UNKNOWN_ISSUER : checkClaims(token, provider, demand.audiences ?? provider.audiences, now);
     if (provider === undefined || problem !== undefined) {
@@ -189,6 +188,15 @@ class Verification {
     const keys = provider.keys.current();
     if (keys === undefined) provider.keys.fetch(decide);
     else decide(keys);
+  }
+  /**
+   * Who judges a token when no provider is asked for: the issuer it names, wherever its tokens are looked for, if the place where this
+   * one was found may hold tokens of that issuer or of any. As in Envoy, or a token could choose its judge by its place.
+   */
+  #issuerOf(found: FoundToken, token: Token): Provider | undefined {
+    if (!found.providers.some(({ issuer }) => issuer === '' || issuer === token.issuer)) return undefined;
+    const { providers } = this.#config;
+    return providers.find(({ issuer }) => issuer !== '' && issuer === token.issuer) ?? providers.find(({ issuer }) => issuer === '');
   }
   #accept(provider: Provider, token: Token, location: TokenLocation): void {
     const { request } = this.#callbacks;
@@ -214,6 +222,9 @@ class Verification {
     dynamicMetadata.set(METADATA, { ...dynamicMetadata.get(METADATA), [key]: value });
   }
 }
+
+/** Headers first, then parameters, then cookies; by name among themselves. */
+const ORDER: Readonly<Record<TokenLocation['kind'], number>> = { header: 0, parameter: 1, cookie: 2 };
 
 interface FoundToken {
   readonly text: string;

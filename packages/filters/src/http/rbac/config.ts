@@ -36,10 +36,22 @@ export const rbacDefinition: HttpFilterDefinition = {
   compile(bytes, _, context) {
     const config = compileConfig(decodeConfig(RBACSchema, bytes));
     const stats = rbacStats(context.stats.scope(`http.${context.statPrefix}`), config);
+    // A route brings rules, and the filter the prefix under which their verdicts are noted.
+    const prefixed = new WeakMap<CompiledRbacConfig, CompiledRbacConfig>();
+    const underPrefix = (override: CompiledRbacConfig): CompiledRbacConfig => {
+      if (override.rulesPrefix === config.rulesPrefix) return override;
+      let own = prefixed.get(override);
+      if (own === undefined) {
+        own = { ...override, rulesPrefix: config.rulesPrefix };
+        prefixed.set(override, own);
+      }
+      return own;
+    };
     return {
       create: (callbacks) => {
         const override = callbacks.perRouteConfig(context.filterName) as RbacPerRoute | undefined; // what compilePerRoute below returned
-        return override === null ? passiveFilter : createRbacFilter(override ?? config, stats, callbacks);
+        if (override === null) return passiveFilter;
+        return createRbacFilter(override === undefined ? config : underPrefix(override), stats, callbacks);
       },
     };
   },

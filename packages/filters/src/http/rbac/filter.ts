@@ -30,7 +30,7 @@ export function createRbacFilter(config: CompiledRbacConfig, stats: RbacStats, c
   return {
     onRequestHead(head) {
       const { info } = callbacks;
-      if (config.shadowRules !== undefined || config.rules !== undefined) info.routeMetadata ??= callbacks.route()?.metadata ?? {};
+      if (config.shadowRules !== undefined || config.rules !== undefined) info.routeMetadata = callbacks.route()?.metadata;
       if (config.shadowRules !== undefined) evaluateShadow(config, stats, info, (rules) => rules.evaluate(head, info));
       const { rules } = config;
       if (rules === undefined) return 'continue';
