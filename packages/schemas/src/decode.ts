@@ -3,6 +3,7 @@ import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import { z } from 'zod';
 import { findKind, kinds } from './kinds.ts';
 import type { AllocatedAddress, ConfigObject, ObjectMeta, SourceReference } from './object.ts';
+import { plainProtoJson } from './proto-json.ts';
 import { toViolations } from './violations.ts';
 
 const strings = z.record(z.string(), z.string()).nullish();
@@ -67,7 +68,7 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
     });
   if (outer.data.metadata.name === undefined || outer.data.metadata.name === '')
     violations.push({ path: 'metadata.name', message: 'required field is missing' });
-  const spec = definition.spec.safeParse(outer.data.spec ?? {}, { reportInput: true });
+  const spec = definition.spec.safeParse(plainProtoJson(definition.spec, outer.data.spec ?? {}), { reportInput: true });
   if (!spec.success) violations.push(...toViolations(spec.error, ['spec'], definition.spec));
   if (violations.length > 0 || !spec.success) return err(violations);
   const healthy = kind === 'WorkloadEntry' ? healthOf(outer.data.status) : undefined;

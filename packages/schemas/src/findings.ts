@@ -20,6 +20,11 @@ export class FindingList implements Findings {
     this.errors.push({ path: formatPath(path), message });
   }
 
+  /** An error where a check of the value found something wrong. */
+  refuse(path: readonly PropertyKey[], problem: string | undefined): void {
+    if (problem !== undefined) this.error(path, problem);
+  }
+
   warning(path: readonly PropertyKey[], message: string): void {
     this.warnings.push({ path: formatPath(path), message });
   }

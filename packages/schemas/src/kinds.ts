@@ -1,21 +1,32 @@
 import { checkAuthorizationPolicy } from './authorization-policy/check.ts';
 import { authorizationPolicySpec } from './authorization-policy/spec.ts';
+import { checkDestinationRule } from './destination-rule/check.ts';
 import { destinationRuleSpec } from './destination-rule/spec.ts';
+import { checkEnvoyFilter } from './envoy-filter/check.ts';
 import { envoyFilterSpec } from './envoy-filter/spec.ts';
+import { checkGateway } from './gateway/check.ts';
 import { gatewaySpec } from './gateway/spec.ts';
 import type { KindDefinition, PrinterColumn } from './kind.ts';
 import { attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec } from './mixer/spec.ts';
 import { checkPeerAuthentication } from './peer-authentication/check.ts';
 import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
+import { checkProxyConfig } from './proxy-config/check.ts';
 import { proxyConfigSpec } from './proxy-config/spec.ts';
 import { checkRequestAuthentication } from './request-authentication/check.ts';
 import { requestAuthenticationSpec } from './request-authentication/spec.ts';
+import { checkServiceEntry } from './service-entry/check.ts';
 import { serviceEntrySpec } from './service-entry/spec.ts';
+import { checkSidecar } from './sidecar/check.ts';
 import { sidecarSpec } from './sidecar/spec.ts';
+import { checkTelemetry } from './telemetry/check.ts';
 import { telemetrySpec } from './telemetry/spec.ts';
+import { checkVirtualService } from './virtual-service/check.ts';
 import { virtualServiceSpec } from './virtual-service/spec.ts';
+import { checkWasmPlugin } from './wasm-plugin/check.ts';
 import { wasmPluginSpec } from './wasm-plugin/spec.ts';
+import { checkWorkloadEntry } from './workload-entry/check.ts';
 import { workloadEntrySpec } from './workload-entry/spec.ts';
+import { checkWorkloadGroup } from './workload-group/check.ts';
 import { workloadGroupSpec } from './workload-group/spec.ts';
 
 const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
@@ -74,28 +85,41 @@ function mixer(kind: string, plural: string, spec: KindDefinition['spec']): Kind
 
 /** Every kind the mesh knows, in the order reference pages list them. */
 export const kinds: readonly KindDefinition[] = [
-  networking('VirtualService', 'virtualservices', ['vs'], virtualServiceSpec, [
-    column('Gateways', '.spec.gateways', 'The gateways and sidecars that apply these routes'),
-    column('Hosts', '.spec.hosts', 'The hosts traffic is sent to'),
-  ]),
-  networking('DestinationRule', 'destinationrules', ['dr'], destinationRuleSpec, [
-    column('Host', '.spec.host', 'The service of the registry'),
-  ]),
-  networking('Gateway', 'gateways', ['gw'], gatewaySpec),
-  networking('ServiceEntry', 'serviceentries', ['se'], serviceEntrySpec, [
-    column('Hosts', '.spec.hosts', 'The hosts of the entry'),
-    column('Location', '.spec.location', 'Inside or outside the mesh'),
-    column('Resolution', '.spec.resolution', 'How endpoints are found'),
-  ]),
-  networking('WorkloadEntry', 'workloadentries', ['we'], workloadEntrySpec, [
-    column('Address', '.spec.address', 'Address of the workload'),
-  ]),
-  networking('WorkloadGroup', 'workloadgroups', ['wg'], workloadGroupSpec),
-  networking('Sidecar', 'sidecars', [], sidecarSpec),
-  { ...networking('EnvoyFilter', 'envoyfilters', [], envoyFilterSpec), versions: ['v1alpha3'] },
+  {
+    ...networking('VirtualService', 'virtualservices', ['vs'], virtualServiceSpec, [
+      column('Gateways', '.spec.gateways', 'The gateways and sidecars that apply these routes'),
+      column('Hosts', '.spec.hosts', 'The hosts traffic is sent to'),
+    ]),
+    check: checkVirtualService,
+  },
+  {
+    ...networking('DestinationRule', 'destinationrules', ['dr'], destinationRuleSpec, [
+      column('Host', '.spec.host', 'The service of the registry'),
+    ]),
+    check: checkDestinationRule,
+  },
+  { ...networking('Gateway', 'gateways', ['gw'], gatewaySpec), check: checkGateway },
+  {
+    ...networking('ServiceEntry', 'serviceentries', ['se'], serviceEntrySpec, [
+      column('Hosts', '.spec.hosts', 'The hosts of the entry'),
+      column('Location', '.spec.location', 'Inside or outside the mesh'),
+      column('Resolution', '.spec.resolution', 'How endpoints are found'),
+    ]),
+    check: checkServiceEntry,
+  },
+  {
+    ...networking('WorkloadEntry', 'workloadentries', ['we'], workloadEntrySpec, [
+      column('Address', '.spec.address', 'Address of the workload'),
+    ]),
+    check: checkWorkloadEntry,
+  },
+  { ...networking('WorkloadGroup', 'workloadgroups', ['wg'], workloadGroupSpec), check: checkWorkloadGroup },
+  { ...networking('Sidecar', 'sidecars', [], sidecarSpec), check: checkSidecar },
+  { ...networking('EnvoyFilter', 'envoyfilters', [], envoyFilterSpec), versions: ['v1alpha3'], check: checkEnvoyFilter },
   {
     ...networking('ProxyConfig', 'proxyconfigs', [], proxyConfigSpec),
     versions: ['v1beta1'],
+    check: checkProxyConfig,
     collection: 'istio/networking/v1beta1/proxyconfigs',
   },
   {
@@ -121,6 +145,7 @@ export const kinds: readonly KindDefinition[] = [
     plural: 'telemetries',
     shortNames: ['telemetry'],
     spec: telemetrySpec,
+    check: checkTelemetry,
     printerColumns: [age],
     collection: 'istio/telemetry/v1alpha1/telemetries',
   },
@@ -131,6 +156,7 @@ export const kinds: readonly KindDefinition[] = [
     plural: 'wasmplugins',
     shortNames: [],
     spec: wasmPluginSpec,
+    check: checkWasmPlugin,
     printerColumns: [age],
     collection: 'istio/extensions/v1alpha1/wasmplugins',
   },

@@ -1,5 +1,6 @@
 import type { FindingList } from './findings.ts';
 import type { ObjectMeta } from './object.ts';
+import { checkLabelSelector } from './values/labels.ts';
 
 interface TargetReference {
   readonly group?: string | undefined;
@@ -37,14 +38,7 @@ export function checkScope(scope: Scope, findings: FindingList): void {
 }
 
 export function checkSelector(selector: Scope['selector'], findings: FindingList): void {
-  if (selector === undefined) return;
-  const labels = Object.entries(selector.matchLabels ?? {});
-  const path = ['spec', 'selector', 'matchLabels'];
-  if (labels.length === 0) findings.warning(path, 'a selector without labels selects every workload of the namespace; leave it out');
-  for (const [key, value] of labels) {
-    if (key === '') findings.error(path, `the label of "=${value}" has no name`);
-    if (key.includes('*') || value.includes('*')) findings.error(path, `"${key}=${value}": wildcards are not supported in a selector`);
-  }
+  if (selector !== undefined) checkLabelSelector(selector.matchLabels, ['spec', 'selector', 'matchLabels'], findings);
 }
 
 function checkReference(reference: TargetReference, path: readonly PropertyKey[], findings: FindingList): void {

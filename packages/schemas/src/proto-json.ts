@@ -2,8 +2,9 @@ import { child, isRecord, unwrap } from './violations.ts';
 
 /**
  * What protobuf's JSON mapping takes in more than one spelling, in the one that the schema knows: numbers written as text
- * (`port: "9000"`), fields by their names in the .proto file (`trust_domain`), and null for what is not set. Anything else
- * stays as it is, for the schema to judge. Source: protobuf.dev/programming-guides/json.
+ * (`port: "9000"`), enumerators by their numbers (schemas name them in the order of their numbers), fields by their names in
+ * the .proto file (`trust_domain`), null and, where a schema has no zero, 0 for what is not set. Anything else stays as it is,
+ * for the schema to judge. Source: protobuf.dev/programming-guides/json.
  */
 export function plainProtoJson(schema: unknown, value: unknown): unknown {
   const inner = unwrap(schema);
@@ -13,16 +14,29 @@ export function plainProtoJson(schema: unknown, value: unknown): unknown {
   }
   if (isRecord(value)) {
     const shape = isRecord(inner) && isRecord(inner['shape']) ? inner['shape'] : undefined;
+    // Free-form content, such as a value that is merged into Envoy's configuration, has no spelling of ours.
+    if (shape === undefined && child(inner, '') === undefined) return value;
     return Object.fromEntries(
       Object.entries(value)
         .filter(([, entry]) => entry !== null)
         .map(([key, entry]) => {
           const name = shape === undefined || key in shape ? key : (known(shape, camelCase(key)) ?? key);
-          return [name, plainProtoJson(child(inner, name), entry)];
-        }),
+          return [name, plainProtoJson(child(inner, name), entry)] as const;
+        })
+        .filter(([name, entry]) => !(shape !== undefined && isUnset(shape[name], entry))),
     );
   }
-  return typeof value === 'string' && isNumber(inner) && /^-?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
+  if (typeof value === 'string' && isNumber(inner) && /^-?\d+(?:\.\d+)?$/.test(value)) return Number(value);
+  if (typeof value === 'number' && isRecord(inner) && Array.isArray(inner['options'])) return inner['options'][value] ?? value;
+  return value;
+}
+
+/** Whether 0 stands for "not set" where a field may be left out: ports and the like. */
+function isUnset(field: unknown, value: unknown): boolean {
+  const inner = unwrap(field);
+  return (
+    value === 0 && inner !== field && isNumber(inner) && isRecord(inner) && typeof inner['minValue'] === 'number' && inner['minValue'] > 0
+  );
 }
 
 function known(shape: Record<string, unknown>, name: string): string | undefined {
