@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { PeerCredentials } from './peer-credentials.ts';
 
@@ -17,8 +17,9 @@ export interface PeerPolicyOptions {
 }
 
 /**
- * Whoever runs in the agent's own pod. A process that is visible and belongs to another pod is refused whatever its user; where
- * nothing about the process can be read (another process namespace), its user alone decides.
+ * Whoever runs in the agent's own pod. A process that is visible and belongs to another pod is refused whatever its user. One of another
+ * process namespace (number 0), as containers of a Kubernetes pod are to each other, has opened a socket in a volume of this pod: nobody
+ * but the pod's containers has it mounted. A visible process of which nothing can be read has to be the agent's own user.
  */
 export function podPeers({ allowedUids, ownUid, marks }: PeerPolicyOptions): PeerPolicy {
   return ({ pid, uid }) => {
@@ -26,13 +27,16 @@ export function podPeers({ allowedUids, ownUid, marks }: PeerPolicyOptions): Pee
     const readable = pairs.filter(([own, theirs]) => own !== undefined && theirs !== undefined);
     if (readable.some(([own, theirs]) => own !== theirs)) return `process ${pid} runs in another pod`;
     if (allowedUids !== undefined) return allowedUids.has(uid) ? undefined : `user ${uid} is not among XEBEC_WORKLOAD_API_UIDS`;
-    if (uid === ownUid || readable.length > 0) return undefined;
+    if (uid === ownUid || pid === 0 || readable.length > 0) return undefined;
     return `user ${uid} is not the agent's and process ${pid} cannot be looked at; name the user in XEBEC_WORKLOAD_API_UIDS`;
   };
 }
 
-/** The network namespace: one for each pod, in Kubernetes as in `xebec up`. Useless where pods share the host's. */
-export const networkMark: PodMark = (pid) => orUndefined(() => readlinkSync(`/proc/${pid}/ns/net`));
+/**
+ * The network namespace: one for each pod, in Kubernetes as in `xebec up`. Useless where pods share the host's. Told by the number of a
+ * file that the kernel makes for each namespace, because the link `ns/net` of other users' processes cannot be read.
+ */
+export const networkMark: PodMark = (pid) => orUndefined(() => `${statSync(`/proc/${pid}/net/dev`).ino}`);
 
 /** The pod's part of the control group; undefined on machines where processes of pods have none. */
 export const cgroupMark: PodMark = (pid) => orUndefined(() => podOfCgroup(readFileSync(`/proc/${pid}/cgroup`, 'latin1')));

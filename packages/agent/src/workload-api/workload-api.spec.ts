@@ -21,7 +21,7 @@ import { createTrustStore, type DomainTrust } from '../trust-store.ts';
 import { listenGuarded } from './guarded-socket.ts';
 import { cachedJwtSvids } from './jwt-svid-client.ts';
 import { openPeerCredentials } from './peer-credentials.ts';
-import { podOfCgroup, podPeers } from './peer-policy.ts';
+import { networkMark, podOfCgroup, podPeers } from './peer-policy.ts';
 import { startWorkloadApi, workloadApiSettings } from './start-workload-api.ts';
 
 const subject = unwrap(parseSpiffeId('spiffe://a.test/ns/shop/sa/cart')).id;
@@ -268,7 +268,8 @@ describe('peers', () => {
     ["a process of another pod, the agent's user", { net: 'other' }, { pid: 7, uid: 1000 }, /another pod/],
     ['a process of another pod, a named user', { net: 'other', uids: [5] }, { pid: 7, uid: 5 }, /another pod/],
     ['a process that nothing can be read of', {}, { pid: 7, uid: 5 }, /XEBEC_WORKLOAD_API_UIDS/],
-    ['a process of another process namespace', { net: 'other' }, { pid: 0, uid: 5 }, /XEBEC_WORKLOAD_API_UIDS/],
+    ['a process of another process namespace, which the kernel shows no number of', { net: 'other' }, { pid: 0, uid: 5 }, undefined],
+    ['the same with another user than those named', { uids: [6] }, { pid: 0, uid: 5 }, /not among/],
     ['a named user of another process namespace', { uids: [5] }, { pid: 0, uid: 5 }, undefined],
     ['a user that is not named', { net: 'own', uids: [5] }, { pid: 7, uid: 6 }, /not among/],
   ])('%s', (_name, setting: { net?: string; uids?: number[] }, peer, refusal) => {
@@ -280,6 +281,13 @@ describe('peers', () => {
     const verdict = policy({ gid: 0, ...peer });
     if (refusal === undefined) expect(verdict).toBeUndefined();
     else expect(verdict).toMatch(refusal);
+  });
+
+  it.runIf(process.platform === 'linux')('are told apart by their network also where they are other users', () => {
+    expect(networkMark('self')).toMatch(/^\d+$/);
+    expect(networkMark(process.pid)).toBe(networkMark('self'));
+    expect(networkMark(process.ppid)).toBe(networkMark('self'));
+    expect(networkMark(0)).toBeUndefined();
   });
 
   it('are found in control groups of systemd and cgroupfs', () => {
