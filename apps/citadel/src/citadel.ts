@@ -119,7 +119,10 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
   });
   const authority = () => (serving ? keeper.view()?.authority : undefined);
   let serving = false;
-  const bundlePem = () => keeper.view()?.bundle.rootPem ?? '';
+  const knownRoots = {
+    bundlePem: () => keeper.view()?.bundle.rootPem ?? '',
+    signerRoots: (name: string) => federation.signerRoots(name),
+  };
   health.addReadiness('root', () => (authority() === undefined ? `no root certificate yet from ${store.description}` : undefined));
   const gateways = (process.env['TRUSTED_GATEWAY_CIDR'] ?? '').split(',').filter((cidr) => cidr.trim() !== '');
   const authenticate = createAuthenticate({
@@ -146,8 +149,8 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
     certificateService({
       authenticate,
       ...(platform.impersonate === undefined ? {} : { impersonate: platform.impersonate }),
-      issuer: platform.external?.issuer(undefined, bundlePem) ?? createAuthorityIssuer(authority, systemClock),
-      ...(platform.external === undefined ? {} : { issuerNamed: (name) => platform.external?.issuer(name, bundlePem) }),
+      issuer: platform.external?.issuer(undefined, knownRoots) ?? createAuthorityIssuer(authority, systemClock),
+      ...(platform.external === undefined ? {} : { issuerNamed: (name) => platform.external?.issuer(name, knownRoots) }),
       ttl,
       dnsNames,
       rateLimit: createRateLimit(perSecond, perSecond * 2),

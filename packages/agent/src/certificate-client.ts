@@ -8,6 +8,8 @@ import { type CaConnection, type CaConnectionOptions, caConnection } from './ca-
 
 export interface CertificateClientOptions extends CaConnectionOptions {
   readonly timeoutMs?: number;
+  /** The signer that is to sign, where the CA has several. */
+  readonly certSigner?: string;
 }
 
 /** Sends one certificate request; resolves to the chain (leaf first, root bundle last). */
@@ -15,11 +17,15 @@ export type SignCsr = (csrPem: string, ttlSeconds: number) => Promise<readonly s
 
 /** Asks a CA over `istio.v1.auth.IstioCertificateService/CreateCertificate`, with a connection of its own. */
 export function certificateClient(options: CertificateClientOptions): SignCsr {
-  return signOver(caConnection(options), options.timeoutMs);
+  return signOver(caConnection(options), options);
 }
 
 /** The same over a connection that others share. The client certificate proves who asks where there is one, else the token. */
-export function signOver(connection: CaConnection, timeoutMs = 5000): SignCsr {
+export function signOver(
+  connection: CaConnection,
+  { timeoutMs = 5000, certSigner = '' }: Pick<CertificateClientOptions, 'timeoutMs' | 'certSigner'> = {},
+): SignCsr {
+  const metadata = certSigner === '' ? undefined : { CertSigner: certSigner };
   const method = methodDefinition(IstioCertificateService.method.createCertificate);
   return async (csr, ttlSeconds) => {
     const call = await connection.open('certificate');
@@ -29,7 +35,7 @@ export function signOver(connection: CaConnection, timeoutMs = 5000): SignCsr {
           method.path,
           method.requestSerialize,
           method.responseDeserialize,
-          create(IstioCertificateRequestSchema, { csr, validityDuration: BigInt(ttlSeconds) }),
+          create(IstioCertificateRequestSchema, { csr, validityDuration: BigInt(ttlSeconds), ...(metadata && { metadata }) }),
           call.metadata,
           { deadline: Date.now() + timeoutMs },
           (error, value) => (error === null ? resolve(value) : reject(error)),

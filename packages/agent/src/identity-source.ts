@@ -94,6 +94,7 @@ export async function openIdentity(options: {
     rootFile: options.rootFile,
     serverName: env['CA_SAN'] ?? CA_SERVER_NAME,
     ...(env['ISTIO_META_CLUSTER_ID'] === undefined ? {} : { clusterId: env['ISTIO_META_CLUSTER_ID'] }),
+    ...(env['ISTIO_META_CERT_SIGNER'] === undefined ? {} : { certSigner: env['ISTIO_META_CERT_SIGNER'] }),
     trustDomain,
     keyType: keyTypeOf(env),
     keyFormat: env['PKCS8_KEY'] === 'false' ? 'traditional' : 'pkcs8',

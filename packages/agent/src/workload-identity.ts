@@ -16,6 +16,8 @@ export interface WorkloadIdentityOptions
     > {
   /** The pod or node ID, by which Citadel tells one instance from another. */
   readonly instance: string;
+  /** The signer that is to sign the certificate, where the CA has several. */
+  readonly certSigner?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -42,7 +44,7 @@ export function startIdentity(options: WorkloadIdentityOptions): WorkloadIdentit
   };
   const connection = caConnection({ ...options, moreRoots: () => ownRoots(trust), clientCertificate: stillValid });
   let certificates: CertificateManager | undefined;
-  const manager = createCertificateManager({ ...options, signCsr: signOver(connection), trust, clockWatch });
+  const manager = createCertificateManager({ ...options, signCsr: signOver(connection, options), trust, clockWatch });
   certificates = manager;
   const streams: TrustStream[] = [];
   return {

@@ -9,8 +9,16 @@ export interface ExternalCa {
   /** Its roots, PEM; empty where only its answers tell. */
   readonly rootPem: string;
   /** Who signs for callers that name a signer, or none; undefined for a name that no signer can have. */
-  issuer(certSigner: undefined, bundlePem: () => string): Issuer;
-  issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
+  issuer(certSigner: undefined, known: KnownRoots): Issuer;
+  issuer(certSigner: string, known: KnownRoots): Issuer | undefined;
+}
+
+/** What is known of roots at that moment, PEM. */
+export interface KnownRoots {
+  /** All that the mesh trusts. */
+  bundlePem(): string;
+  /** What MeshConfig says of a signer; empty where it says nothing. */
+  signerRoots(signerName: string): string;
 }
 
 const ROOT_FILE = './etc/external-ca-cert/root-cert.pem';
@@ -40,15 +48,20 @@ export async function openExternalCa(
   const { createKubernetesSigner } = await import('./kubernetes-csr.ts');
   const { createExternalIssuer } = await import('./external-issuer.ts');
   const sign = createKubernetesSigner(config, systemClock);
-  const build = (name: string, bundlePem: () => string) =>
-    createExternalIssuer({ sign, signerName: name, trustDomain, rootPem: () => rootPem, bundlePem, clock: systemClock });
-  function issuer(certSigner: undefined, bundlePem: () => string): Issuer;
-  function issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
-  function issuer(certSigner: string | undefined, bundlePem: () => string): Issuer | undefined {
-    if (certSigner === undefined) return build(signerName, bundlePem);
-    return domain !== '' && /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(certSigner)
-      ? build(`${domain}/${certSigner}`, bundlePem)
-      : undefined;
+  const build = (name: string, known: KnownRoots) =>
+    createExternalIssuer({
+      sign,
+      signerName: name,
+      trustDomain,
+      clock: systemClock,
+      rootPem: () => known.signerRoots(name) || rootPem,
+      bundlePem: () => known.bundlePem(),
+    });
+  function issuer(certSigner: undefined, known: KnownRoots): Issuer;
+  function issuer(certSigner: string, known: KnownRoots): Issuer | undefined;
+  function issuer(certSigner: string | undefined, known: KnownRoots): Issuer | undefined {
+    if (certSigner === undefined) return build(signerName, known);
+    return domain !== '' && /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/.test(certSigner) ? build(`${domain}/${certSigner}`, known) : undefined;
   }
   return { rootPem, issuer };
 }
@@ -59,12 +72,19 @@ async function openVaultCa(trustDomain: TrustDomain, env: NodeJS.ProcessEnv): Pr
   const rootPem = await readRoots(env['EXTERNAL_CA_ROOT'] ?? ROOT_FILE, env['EXTERNAL_CA_ROOT'] !== undefined);
   const { client, path } = await vaultFromEnvironment(env);
   const sign = createVaultSigner(client);
-  const build = (bundlePem: () => string): Issuer =>
-    createExternalIssuer({ sign, signerName: path, trustDomain, rootPem: () => rootPem, bundlePem, clock: systemClock });
-  function issuer(certSigner: undefined, bundlePem: () => string): Issuer;
-  function issuer(certSigner: string, bundlePem: () => string): Issuer | undefined;
-  function issuer(certSigner: string | undefined, bundlePem: () => string): Issuer | undefined {
-    return certSigner === undefined ? build(bundlePem) : undefined;
+  const build = (known: KnownRoots): Issuer =>
+    createExternalIssuer({
+      sign,
+      signerName: path,
+      trustDomain,
+      clock: systemClock,
+      rootPem: () => known.signerRoots(path) || rootPem,
+      bundlePem: () => known.bundlePem(),
+    });
+  function issuer(certSigner: undefined, known: KnownRoots): Issuer;
+  function issuer(certSigner: string, known: KnownRoots): Issuer | undefined;
+  function issuer(certSigner: string | undefined, known: KnownRoots): Issuer | undefined {
+    return certSigner === undefined ? build(known) : undefined;
   }
   return { rootPem, issuer };
 }

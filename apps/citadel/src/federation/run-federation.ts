@@ -39,6 +39,8 @@ export interface RunningFederation {
   bundles(): readonly FederatedBundle[];
   /** Other names of the own trust domain. */
   aliases(): readonly string[];
+  /** Roots of a signer outside by its name, as `caCertificates[].certSigners` gives them, PEM; empty where it does not. */
+  signerRoots(name: string): string;
   subscribe(listener: () => void): () => void;
   close(): void;
 }
@@ -53,7 +55,7 @@ export async function runFederation(options: RunFederationOptions): Promise<Runn
   const meshConfig = flags['meshConfig'];
   const source = meshConfig === undefined ? options.meshConfigMap : meshFile(meshConfig);
   if (fixed.length === 0 && source === undefined)
-    return { bundles: () => [], aliases: () => [], subscribe: () => () => undefined, close: () => undefined };
+    return { bundles: () => [], aliases: () => [], signerRoots: () => '', subscribe: () => () => undefined, close: () => undefined };
 
   const federation = createFederation({
     trustDomain: options.trustDomain,
@@ -64,6 +66,7 @@ export async function runFederation(options: RunFederationOptions): Promise<Runn
   });
   const listeners = new Set<() => void>();
   let aliases: readonly string[] = [];
+  let signers: MeshTrust['caCertificates'] = [];
   let saved = '';
   const unsubscribe = federation.subscribe(() => {
     for (const listener of [...listeners]) listener();
@@ -80,6 +83,7 @@ export async function runFederation(options: RunFederationOptions): Promise<Runn
   });
   const apply = (trust: MeshTrust) => {
     aliases = (trust.trustDomainAliases ?? []).filter((alias) => alias !== options.trustDomain);
+    signers = trust.caCertificates ?? [];
     federation.set([...fixed, ...authoritiesOfMesh(trust.caCertificates ?? [], caPem)]);
   };
   apply({});
@@ -87,6 +91,10 @@ export async function runFederation(options: RunFederationOptions): Promise<Runn
   return {
     bundles: () => federation.bundles(),
     aliases: () => aliases,
+    signerRoots: (name) => {
+      const named = (signers ?? []).filter(({ certSigners }) => Array.isArray(certSigners) && certSigners.includes(name));
+      return named.flatMap(({ pem }) => (typeof pem === 'string' ? [pem] : [])).join('\n');
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
