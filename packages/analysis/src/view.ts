@@ -1,172 +1,113 @@
-import { hostCovers, resolveHost } from '@xebec/model';
-import {
-  type AuthorizationPolicySpec,
-  type ConfigObject,
-  type DestinationRuleSpec,
-  decodeObject,
-  type GatewaySpec,
-  isMeshGroup,
-  type PeerAuthenticationSpec,
-  type RequestAuthenticationSpec,
-  type ServiceEntrySpec,
-  type SidecarSpec,
-  type VirtualServiceSpec,
-} from '@xebec/schemas';
-import type { Message, Subject } from './message.ts';
-import { isRecord, type RawObject } from './object.ts';
+import { decodeObject, isMeshGroup } from '@xebec/schemas';
+import { defaultIngressGateway } from './default-gateway.ts';
+import { type Fields, isRecord, record, text } from './fields.ts';
+import { createHostIndex, type HostIndex } from './host-index.ts';
+import { createMessage, type Message } from './message.ts';
+import type { RawObject } from './object.ts';
+import { type AnalysedKind, analysedKindOf, type Resource, subjectOf, toResource } from './resource.ts';
+import { createWorkloadIndex, isController, podWorkload, templateWorkload, type Workload, type WorkloadIndex } from './workload-index.ts';
 
-/** A host that traffic can be sent to. */
-export interface KnownHost {
-  readonly hostname: string;
-  readonly ports: readonly number[];
-}
-
-export interface PortOfService {
-  readonly name: string;
-  readonly number: number;
-  readonly protocol: string;
-  readonly appProtocol: string | undefined;
-}
-
-export interface ServiceView {
-  readonly object: RawObject;
-  readonly hostname: string;
-  readonly ports: readonly PortOfService[];
-}
-
-/** Labels of something that runs: a pod, or the template of a workload controller. */
-export interface WorkloadView {
-  readonly object: RawObject;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly containers: readonly string[];
-}
-
-/** What analyzers read: objects by kind, decoded, with the indexes they ask for. */
-export interface AnalysisView {
+export interface ViewOptions {
   readonly domain: string;
   readonly rootNamespace: string;
-  readonly namespaces: readonly RawObject[];
-  readonly services: readonly ServiceView[];
-  readonly pods: readonly WorkloadView[];
-  readonly workloads: readonly WorkloadView[];
-  readonly virtualServices: readonly ConfigObject<VirtualServiceSpec>[];
-  readonly destinationRules: readonly ConfigObject<DestinationRuleSpec>[];
-  readonly gateways: readonly ConfigObject<GatewaySpec>[];
-  readonly sidecars: readonly ConfigObject<SidecarSpec>[];
-  readonly policies: readonly ConfigObject<AuthorizationPolicySpec | PeerAuthenticationSpec | RequestAuthenticationSpec>[];
-  readonly hosts: readonly KnownHost[];
-  /** The host that a short or full name means, seen from a namespace. */
-  findHost(name: string, namespace: string): KnownHost | undefined;
+  /**
+   * Whether the objects are all there is, as those of a live mesh. Files are but a part: of kinds that none of them brings,
+   * nothing is said to be missing, templates of controllers stand for their pods, and the default ingress gateway is there.
+   */
+  readonly complete: boolean;
+  readonly meshConfig: Fields;
+  readonly meshNetworks: Fields;
+  /** Milliseconds since 1970; undefined: no look at validity periods. */
+  readonly now: number | undefined;
+  /** KiB that one object may add to the configuration of each proxy. */
+  readonly maxProxyGrowthKib: number;
 }
 
-/** Decodes every object of the mesh; what does not decode becomes IST0106 and is left out of the view. */
-export function createView(
-  objects: readonly RawObject[],
-  options: { domain: string; rootNamespace: string },
-): { view: AnalysisView; messages: Message[] } {
+/** What analyzers read: objects by kind, with the indexes they ask for. */
+export interface AnalysisView extends ViewOptions {
+  all(kind: AnalysedKind): readonly Resource[];
+  find(kind: AnalysedKind, fullName: string): Resource | undefined;
+  /** Whether it may be said that an object of the kind does not exist. */
+  knows(kind: 'Pod' | 'Namespace' | 'Secret' | 'Service' | 'MutatingWebhookConfiguration'): boolean;
+  servicesIn(namespace: string): readonly Resource[];
+  readonly workloads: WorkloadIndex;
+  readonly hosts: HostIndex;
+}
+
+/** Namespaces of Kubernetes itself, which no mesh concerns. */
+const IGNORED_NAMESPACES: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage']);
+
+/** Indexes all objects; what does not decode is IST0106, and is read as it stands. */
+export function createView(objects: readonly RawObject[], options: ViewOptions): { view: AnalysisView; messages: Message[] } {
   const messages: Message[] = [];
-  const decoded: ConfigObject[] = [];
-  for (const object of objects) {
-    if (!isMeshGroup(object.apiVersion)) continue;
-    const result = decodeObject(object.content, {
-      defaultNamespace: object.metadata.namespace,
-      ...(object.source === undefined ? {} : { source: object.source }),
-    });
-    if (result.ok) decoded.push(result.value);
-    else
-      messages.push(
-        ...result.error.map(
-          (violation): Message => ({
-            code: 'IST0106',
-            subject: subjectOfRaw(object),
-            path: violation.path,
-            text: `Schema validation error: ${violation.path}: ${violation.message}`,
-          }),
-        ),
-      );
+  const byKind = new Map<AnalysedKind, Resource[]>();
+  const byName = new Map<string, Resource>();
+  const add = (object: RawObject): void => {
+    if (IGNORED_NAMESPACES.has(object.metadata.namespace)) return;
+    if (object.kind === 'Namespace' && IGNORED_NAMESPACES.has(object.metadata.name)) return;
+    const spec = isMeshGroup(object.apiVersion) ? decodedSpec(object, messages) : undefined;
+    const kind = analysedKindOf(object);
+    if (kind === undefined) return;
+    const resource = toResource(kind, object, spec);
+    const list = byKind.get(kind);
+    if (list === undefined) byKind.set(kind, [resource]);
+    else list.push(resource);
+    byName.set(`${kind}:${resource.fullName}`, resource);
+  };
+  objects.forEach(add);
+  const all = (kind: AnalysedKind): readonly Resource[] => byKind.get(kind) ?? [];
+  const hadPods = all('Pod').length > 0 || [...byKind.values()].some((list) => list.some(isController));
+  const hadServices = all('Service').length + all('ServiceEntry').length > 0;
+  let workloads = createWorkloadIndex(workloadsOf(byKind, options.complete));
+  if (!options.complete && workloads.select({ istio: 'ingressgateway' }).length === 0) {
+    defaultIngressGateway(options.rootNamespace).forEach(add);
+    workloads = createWorkloadIndex(workloadsOf(byKind, false));
   }
-  const services = objects
-    .filter((object) => object.kind === 'Service' && object.apiVersion === 'v1')
-    .map((object) => toService(object, options.domain));
-  const serviceEntries = ofKind<ServiceEntrySpec>(decoded, 'ServiceEntry');
-  const hosts: KnownHost[] = [
-    ...services.map(({ hostname, ports }) => ({ hostname, ports: ports.map((port) => port.number) })),
-    ...serviceEntries.flatMap(({ spec }) =>
-      spec.hosts.map((hostname) => ({ hostname, ports: (spec.ports ?? []).map((port) => port.number) })),
-    ),
-  ];
-  const pods = objects
-    .filter((object) => object.kind === 'Pod' && object.apiVersion === 'v1')
-    .map((object) => toWorkload(object, object.content, object.metadata.labels));
-  const controllers = objects.filter((object) => object.apiVersion === 'apps/v1').map(toControllerWorkload);
+  const servicesByNamespace = Map.groupBy(all('Service'), ({ namespace }) => namespace);
+  const known = {
+    Pod: hadPods,
+    Service: hadServices,
+    Namespace: all('Namespace').length > 0,
+    Secret: all('Secret').length > 0,
+    MutatingWebhookConfiguration: all('MutatingWebhookConfiguration').length > 0,
+  };
   const view: AnalysisView = {
     ...options,
-    namespaces: objects.filter((object) => object.kind === 'Namespace'),
-    services,
-    pods,
-    workloads: [...pods, ...controllers],
-    virtualServices: ofKind(decoded, 'VirtualService'),
-    destinationRules: ofKind(decoded, 'DestinationRule'),
-    gateways: ofKind(decoded, 'Gateway'),
-    sidecars: ofKind(decoded, 'Sidecar'),
-    policies: [
-      ...ofKind<AuthorizationPolicySpec>(decoded, 'AuthorizationPolicy'),
-      ...ofKind<PeerAuthenticationSpec>(decoded, 'PeerAuthentication'),
-      ...ofKind<RequestAuthenticationSpec>(decoded, 'RequestAuthentication'),
-    ],
-    hosts,
-    findHost(name, namespace) {
-      const full = resolveHost(name, namespace, options.domain);
-      return hosts.find((host) => host.hostname === full) ?? hosts.find((host) => hostCovers(host.hostname, full));
-    },
+    all,
+    find: (kind, fullName) => byName.get(`${kind}:${fullName}`),
+    knows: (kind) => options.complete || known[kind],
+    servicesIn: (namespace) => servicesByNamespace.get(namespace) ?? [],
+    workloads,
+    hosts: createHostIndex(all('Service'), all('ServiceEntry'), options.domain),
   };
   return { view, messages };
 }
 
-/** The decoder has checked the spec against the schema of this kind. */
-function ofKind<Spec>(objects: readonly ConfigObject[], kind: string): ConfigObject<Spec>[] {
-  return objects.filter((object): object is ConfigObject<Spec> => object.kind === kind);
+function decodedSpec(object: RawObject, messages: Message[]): Fields | undefined {
+  const result = decodeObject(object.content, { defaultNamespace: object.metadata.namespace });
+  if (result.ok) return record(result.value.spec);
+  for (const { path, message } of result.error)
+    messages.push(createMessage('IST0106', subjectOf(object), [path === '' ? message : `${path}: ${message}`], path));
+  return undefined;
 }
 
-function toService(object: RawObject, domain: string): ServiceView {
-  const spec = isRecord(object.content['spec']) ? object.content['spec'] : {};
-  const ports = Array.isArray(spec['ports']) ? spec['ports'].filter(isRecord) : [];
-  return {
-    object,
-    hostname: `${object.metadata.name}.${object.metadata.namespace}.svc.${domain}`,
-    ports: ports.map((port) => ({
-      name: typeof port['name'] === 'string' ? port['name'] : '',
-      number: Number(port['port']),
-      protocol: typeof port['protocol'] === 'string' ? port['protocol'] : 'TCP',
-      appProtocol: typeof port['appProtocol'] === 'string' ? port['appProtocol'] : undefined,
-    })),
-  };
+function workloadsOf(byKind: ReadonlyMap<AnalysedKind, readonly Resource[]>, complete: boolean): Workload[] {
+  const pods = (byKind.get('Pod') ?? []).map(podWorkload);
+  if (complete) return pods;
+  const running = createWorkloadIndex(pods);
+  const templates = [...byKind.values()]
+    .flat()
+    .filter(isController)
+    .map(templateWorkload)
+    .filter(({ labels, namespace }) => Object.keys(labels).length === 0 || running.select(labels, namespace).length === 0);
+  return [...pods, ...templates];
 }
 
-function toWorkload(
-  object: RawObject,
-  template: Readonly<Record<string, unknown>>,
-  labels: Readonly<Record<string, string>>,
-): WorkloadView {
-  const spec = isRecord(template['spec']) ? template['spec'] : {};
-  const all = [spec['containers'], spec['initContainers']].flatMap((list) => (Array.isArray(list) ? list.filter(isRecord) : []));
-  return { object, labels, containers: all.map((container) => String(container['name'])) };
-}
-
-function toControllerWorkload(object: RawObject): WorkloadView {
-  const spec = isRecord(object.content['spec']) ? object.content['spec'] : {};
-  const template = isRecord(spec['template']) ? spec['template'] : {};
-  const metadata = isRecord(template['metadata']) ? template['metadata'] : {};
-  const labels = isRecord(metadata['labels']) ? metadata['labels'] : {};
-  return toWorkload(object, template, Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)])));
-}
-
-export function subjectOfRaw(object: RawObject): Subject {
-  const { namespace, name } = object.metadata;
-  return { kind: object.kind, namespace, name, ...(object.source === undefined ? {} : { source: object.source }) };
-}
-
-export function subjectOf(object: ConfigObject): Subject {
-  const { namespace, name } = object.metadata;
-  return { kind: object.kind, namespace, name, ...(object.source === undefined ? {} : { source: object.source }) };
+/** The MeshConfig that ConfigMap `istio` of the root namespace holds, as text. */
+export function meshConfigText(objects: readonly RawObject[], rootNamespace: string): string | undefined {
+  const map = objects.find(
+    ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'istio' && metadata.namespace === rootNamespace,
+  );
+  const data = map?.content['data'];
+  return isRecord(data) ? text(data['mesh']) : undefined;
 }

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { type RawObject, toRawObject } from '@xebec/analysis';
 import { readYamlObjects } from '@xebec/config';
 import { errorText } from '@xebec/core';
+import { CommandFailure, EXIT } from '../exit.ts';
 
 export interface ReadProblem {
   readonly file: string;
@@ -13,40 +14,71 @@ export interface ReadProblem {
 export interface ReadResult {
   readonly objects: readonly RawObject[];
   readonly problems: readonly ReadProblem[];
+  /** Names of the files that were read. */
+  readonly files: readonly string[];
 }
 
-const YAML_FILE = /\.(ya?ml|json)$/;
+const EXTENSIONS: readonly string[] = ['.json', '.yaml', '.yml'];
+const MAX_FOLDERS_DEEP = 64;
 
-function filesUnder(path: string, recursive: boolean): string[] {
-  if (path === '-' || !statSync(path).isDirectory()) return [path];
-  return readdirSync(path, { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => {
-      const full = join(path, entry.name);
-      if (entry.isDirectory()) return recursive ? filesUnder(full, true) : [];
-      return YAML_FILE.test(entry.name) ? [full] : [];
-    });
+function filesUnder(path: string, depth = 0): string[] {
+  if (path === '-') return [path];
+  if (statSync(path).isDirectory()) {
+    if (depth > MAX_FOLDERS_DEEP) return [];
+    return readdirSync(path, { withFileTypes: true })
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((entry) => filesUnder(join(path, entry.name), depth + 1));
+  }
+  if (EXTENSIONS.includes(extname(path))) return [path];
+  console.error(`Skipping file ${path}, recognized file extensions are: [${EXTENSIONS.join(' ')}]`);
+  return [];
 }
 
-/** Reads files, folders and `-` (standard input); everything unreadable is a problem with its file and line. */
-export function readManifests(paths: readonly string[], options: { namespace: string; recursive: boolean }): ReadResult {
+/** Reads files, folders with all below them, and `-` (standard input); everything unreadable is a problem with its file and line. */
+export function readManifests(paths: readonly string[], options: { namespace: string }): ReadResult {
   const objects: RawObject[] = [];
   const problems: ReadProblem[] = [];
+  const files: string[] = [];
   for (const path of paths) {
-    try {
-      for (const file of filesUnder(path, options.recursive)) {
-        const name = file === '-' ? '(standard input)' : file;
-        const read = readYamlObjects(readFileSync(file === '-' ? 0 : file, 'utf8'));
-        problems.push(...read.problems.map((problem) => ({ file: name, ...problem })));
-        for (const { value, line, fieldLines } of read.objects) {
-          const object = toRawObject(value, options.namespace, { file: name, line, fieldLines });
-          if (object === undefined) problems.push({ file: name, line, message: 'not a Kubernetes object: apiVersion or kind is missing' });
-          else objects.push(object);
-        }
+    for (const file of listed(path)) {
+      files.push(file);
+      const read = readYamlObjects(readFileSync(file === '-' ? 0 : file, 'utf8'));
+      problems.push(...read.problems.map((problem) => ({ file, ...problem })));
+      for (const { value, line, fieldLines } of read.objects) {
+        const object = toRawObject(value, options.namespace, { file, line, fieldLines });
+        if (object === undefined) problems.push({ file, line, message: 'not a Kubernetes object: apiVersion or kind is missing' });
+        else objects.push(object);
       }
-    } catch (error) {
-      problems.push({ file: path, line: 0, message: `cannot read: ${errorText(error)}` });
     }
   }
-  return { objects, problems };
+  return { objects, problems, files };
+}
+
+function listed(path: string): string[] {
+  try {
+    return filesUnder(path);
+  } catch (error) {
+    throw new CommandFailure(`cannot read ${path}: ${errorText(error)}`);
+  }
+}
+
+/** The one object of a YAML file, such as a MeshConfig. */
+export function readOneObject(file: string): Readonly<Record<string, unknown>> {
+  try {
+    return parseOneObject(readFileSync(file, 'utf8'), file);
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    throw new CommandFailure(`cannot read ${file}: ${errorText(error)}`);
+  }
+}
+
+/** `where` names the text in the failure. */
+export function parseOneObject(text: string, where: string): Readonly<Record<string, unknown>> {
+  const { objects, problems } = readYamlObjects(text);
+  const [problem] = problems;
+  if (problem !== undefined) throw new CommandFailure(`${where}:${problem.line}: ${problem.message}`, EXIT.data);
+  const value = objects[0]?.value ?? {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new CommandFailure(`${where}: holds no fields; expected a document such as "rootNamespace: istio-system"`, EXIT.data);
+  return Object.fromEntries(Object.entries(value));
 }
