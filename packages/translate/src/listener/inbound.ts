@@ -8,7 +8,7 @@ import { type Filter, type FilterChain, FilterChainSchema } from '@xebec/protos/
 import type { ServerTls } from '@xebec/schemas';
 import { BLACK_HOLE, INBOUND_PASSTHROUGH, inboundCluster } from '../cluster/names.ts';
 import { socketAddress } from '../envoy/address.ts';
-import type { Fields } from '../envoy/any.ts';
+import { sdsFileSource } from '../envoy/config-source.ts';
 import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { mixerRouteConfig } from '../mixer/client.ts';
@@ -217,7 +217,12 @@ function filterChains(
   const socketOf = ({ inside }: InboundChain) =>
     target.tls === undefined
       ? mutualTlsSocket(snapshot, proxy, inside)
-      : serverTls(target.tls, { mutualTls: context.mutualTls, tlsDefaults: context.tlsDefaults, tcp: false });
+      : serverTls(target.tls, {
+          mutualTls: context.mutualTls,
+          tlsDefaults: context.tlsDefaults,
+          tcp: false,
+          fileSource: sdsFileSource(proxy.metadata),
+        });
   return chains.map((chain) =>
     create(FilterChainSchema, {
       name: target.name,
