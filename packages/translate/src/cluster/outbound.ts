@@ -20,7 +20,7 @@ import type { Subset, TrafficPolicy } from '@xebec/schemas';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
 import { localityBalancing } from '../endpoint/locality.ts';
 import { type Fields, typedExtension } from '../envoy/any.ts';
-import { ADS_SOURCE } from '../envoy/config-source.ts';
+import { ADS_SOURCE, sdsFileSource } from '../envoy/config-source.ts';
 import { duration } from '../envoy/duration.ts';
 import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
 import { METADATA_EXCHANGE } from '../extensions.ts';
@@ -124,6 +124,7 @@ function makeOutboundCluster(
     automatic: automatic ? (passthrough ? 'always' : 'by-endpoint') : 'off',
     external: service.registry === 'external',
     tlsDefaults: mesh.tlsDefaults,
+    fileSource: sdsFileSource(proxy.metadata),
   });
   const source = snapshot.sourceOf(service);
   const provenance: ConfigReference[] = [

@@ -6,7 +6,7 @@ import { TlsParameters_TlsProtocol } from '@xebec/protos/envoy/extensions/transp
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import type { ClientTls, MeshConfig, TrafficPolicy } from '@xebec/schemas';
 import { extension, type Fields } from '../envoy/any.ts';
-import { ADS_SECRET_SOURCE, SDS_FILE_SOURCE, SDS_SOURCE } from '../envoy/config-source.ts';
+import { ADS_SECRET_SOURCE, SDS_SOURCE, type sdsFileSource } from '../envoy/config-source.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 type Common = Fields<typeof CommonTlsContextSchema>;
@@ -29,6 +29,8 @@ export interface UpstreamTls {
   /** The service comes from a ServiceEntry, whose own names are those to check. */
   readonly external: boolean;
   readonly tlsDefaults: MeshConfig['tlsDefaults'];
+  /** Where files come from. */
+  readonly fileSource: ReturnType<typeof sdsFileSource>;
 }
 
 /** Transport socket, or sockets by endpoint, of a cluster. */
@@ -115,7 +117,7 @@ function ownTls(tls: ClientTls, view: UpstreamTls): Socket | undefined {
   const listed = tls.subjectAltNames ?? [];
   const names = listed.length === 0 && view.external ? view.identities : listed;
   const credential = tls.credentialName ?? '';
-  const secrets = credential === '' ? fileSecrets(tls, names) : credentialSecrets(tls, credential, names);
+  const secrets = credential === '' ? fileSecrets(tls, names, view.fileSource) : credentialSecrets(tls, credential, names);
   if (secrets === undefined) return undefined;
   return tlsSocket({
     commonTlsContext: {
@@ -150,15 +152,13 @@ function credentialSecrets(tls: ClientTls, credential: string, names: readonly s
 }
 
 /** Files go through the agent, which sees them change. A MUTUAL client without its certificate cannot be made. */
-function fileSecrets(tls: ClientTls, names: readonly string[]): Common | undefined {
+function fileSecrets(tls: ClientTls, names: readonly string[], sdsConfig: UpstreamTls['fileSource']): Common | undefined {
   const { clientCertificate = '', privateKey = '', caCrl = '' } = tls;
   const mutual = tls.mode === 'MUTUAL';
   if (mutual && (clientCertificate === '' || privateKey === '')) return undefined;
   const roots = tls.caCertificates === undefined || tls.caCertificates === '' ? 'system' : tls.caCertificates;
   return {
-    ...(mutual
-      ? { tlsCertificateSdsSecretConfigs: [{ name: `file-cert:${clientCertificate}~${privateKey}`, sdsConfig: SDS_FILE_SOURCE }] }
-      : {}),
+    ...(mutual ? { tlsCertificateSdsSecretConfigs: [{ name: `file-cert:${clientCertificate}~${privateKey}`, sdsConfig }] } : {}),
     validationContextType:
       tls.insecureSkipVerify === true
         ? { case: 'validationContext', value: {} }
@@ -169,7 +169,7 @@ function fileSecrets(tls: ClientTls, names: readonly string[]): Common | undefin
                 matchSubjectAltNames: sanMatchers(names),
                 ...(caCrl === '' ? {} : { crl: { specifier: { case: 'filename', value: caCrl } } }),
               },
-              validationContextSdsSecretConfig: { name: `file-root:${roots}`, sdsConfig: SDS_FILE_SOURCE },
+              validationContextSdsSecretConfig: { name: `file-root:${roots}`, sdsConfig },
             },
           },
   };

@@ -14,23 +14,33 @@ export const ADS_SECRET_SOURCE = {
   resourceApiVersion: ApiVersion.V3,
 };
 
+const agent = (clusterName: string) => ({
+  case: 'apiConfigSource' as const,
+  value: {
+    apiType: ApiConfigSource_ApiType.GRPC,
+    transportApiVersion: ApiVersion.V3,
+    grpcServices: [{ targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName } } }],
+    setNodeOnFirstMessageOnly: true,
+  },
+});
+
 /** From the agent beside the proxy, over its `sds-grpc` cluster. */
 export const SDS_SOURCE = {
-  configSourceSpecifier: {
-    case: 'apiConfigSource' as const,
-    value: {
-      apiType: ApiConfigSource_ApiType.GRPC,
-      transportApiVersion: ApiVersion.V3,
-      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: 'sds-grpc' } } }],
-      setNodeOnFirstMessageOnly: true,
-    },
-  },
+  configSourceSpecifier: agent('sds-grpc'),
   initialFetchTimeout: ZERO,
   resourceApiVersion: ApiVersion.V3,
 };
 
 /** Files that the agent reads: as `SDS_SOURCE`, but not waited for without limit. */
-export const SDS_FILE_SOURCE = {
+const SDS_FILE_SOURCE = {
   configSourceSpecifier: SDS_SOURCE.configSourceSpecifier,
   resourceApiVersion: ApiVersion.V3,
 };
+
+/** The same where `sds-grpc` is another's server, SPIRE's say, that knows nothing of the pod's files. */
+const SDS_OWN_FILE_SOURCE = { configSourceSpecifier: agent('sds-files-grpc'), resourceApiVersion: ApiVersion.V3 };
+
+/** Where a proxy gets what lies in files; its node metadata `file-credential` says that the agent serves them on a socket of their own. */
+export function sdsFileSource(metadata: Readonly<Record<string, unknown>>): typeof SDS_FILE_SOURCE {
+  return metadata['file-credential'] === 'true' ? SDS_OWN_FILE_SOURCE : SDS_FILE_SOURCE;
+}

@@ -5,6 +5,7 @@ import { type Listener, ListenerSchema } from '@xebec/protos/envoy/config/listen
 import type { FilterChainSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { socketAddress } from '../envoy/address.ts';
 import type { Fields } from '../envoy/any.ts';
+import { sdsFileSource } from '../envoy/config-source.ts';
 import { seconds } from '../envoy/duration.ts';
 import { type Generated, referenceTo } from '../generated.ts';
 import { codecFilter } from '../listener/codec-filter.ts';
@@ -96,6 +97,7 @@ function serverChains(
             mutualTls: context.mutualTls,
             tlsDefaults: context.tlsDefaults,
             tcp: entry.protocol !== 'https',
+            fileSource: sdsFileSource(context.proxy.metadata),
           }),
         }
       : {};

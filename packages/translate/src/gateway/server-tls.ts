@@ -9,7 +9,7 @@ import {
 import { type CommonTlsContextSchema, DownstreamTlsContextSchema } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import type { MeshConfig, ServerTls } from '@xebec/schemas';
 import { extension, type Fields } from '../envoy/any.ts';
-import { ADS_SECRET_SOURCE, SDS_FILE_SOURCE, SDS_SOURCE } from '../envoy/config-source.ts';
+import { ADS_SECRET_SOURCE, SDS_SOURCE, type sdsFileSource } from '../envoy/config-source.ts';
 import type { MutualTls } from '../listener/downstream-tls.ts';
 
 const VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
@@ -45,6 +45,8 @@ export interface ServerTlsView {
   readonly tlsDefaults: MeshConfig['tlsDefaults'];
   /** Whether bytes and not HTTP come out of it. */
   readonly tcp: boolean;
+  /** Where files come from. */
+  readonly fileSource: ReturnType<typeof sdsFileSource>;
 }
 
 type Common = Fields<typeof CommonTlsContextSchema>;
@@ -55,7 +57,7 @@ type Validation = Fields<typeof CertificateValidationContextSchema>;
  * TLS that a user describes for a server: a gateway's, or a Sidecar's `ingress`. Secrets come over ADS by the name
  * `kubernetes://<credential>`, files over the agent by `file-cert:` and `file-root:`, which can change while they are used.
  */
-export function serverTls(tls: ServerTls, { tlsDefaults, tcp }: ServerTlsView) {
+export function serverTls(tls: ServerTls, { tlsDefaults, tcp, fileSource }: ServerTlsView) {
   const mesh = tls.mode === 'ISTIO_MUTUAL';
   const required = tls.mode === 'MUTUAL' || mesh;
   const validated = required || tls.mode === 'OPTIONAL_MUTUAL';
@@ -64,7 +66,7 @@ export function serverTls(tls: ServerTls, { tlsDefaults, tcp }: ServerTlsView) {
     ? meshSecrets(tls)
     : credentials.length > 0
       ? credentialSecrets(tls, credentials, validated)
-      : fileSecrets(tls, validated);
+      : fileSecrets(tls, validated, fileSource);
   const params = tls.mode === 'SIMPLE' || (validated && !mesh) ? parameters(tls, tlsDefaults) : {};
   return extension('envoy.transport_sockets.tls', DownstreamTlsContextSchema, {
     commonTlsContext: {
@@ -131,7 +133,9 @@ function credentialSecret(name: string): Secret {
   return { name: plain.includes('://') ? plain : `kubernetes://${plain}`, sdsConfig: ADS_SECRET_SOURCE };
 }
 
-function fileSecrets(tls: ServerTls, validated: boolean): Common {
+function fileSecrets(tls: ServerTls, validated: boolean, source: ServerTlsView['fileSource']): Common {
+  const fileSecret = (name: string | undefined, fallback: string): Secret =>
+    name === undefined ? { name: fallback, sdsConfig: SDS_SOURCE } : { name, sdsConfig: source };
   const listed = (tls.tlsCertificates ?? []).length > 0 ? (tls.tlsCertificates ?? []) : [tls];
   return {
     tlsCertificateSdsSecretConfigs: listed.map(({ serverCertificate, privateKey }) =>
@@ -141,10 +145,6 @@ function fileSecrets(tls: ServerTls, validated: boolean): Common {
       ? combined(fileValidation(tls), fileSecret(named(tls.caCertificates) ? `file-root:${tls.caCertificates}` : undefined, 'ROOTCA'))
       : {}),
   };
-}
-
-function fileSecret(name: string | undefined, fallback: string): Secret {
-  return name === undefined ? { name: fallback, sdsConfig: SDS_SOURCE } : { name, sdsConfig: SDS_FILE_SOURCE };
 }
 
 function named(text: string | undefined): boolean {
