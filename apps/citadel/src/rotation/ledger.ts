@@ -42,9 +42,15 @@ export interface LedgerSnapshot {
 
 const MAX_INSTANCES = 50_000;
 const MAX_LEAVES = 20_000;
+const MAX_DOMAINS = 16;
 
 export function instanceKey(identity: string, instance: string): string {
   return `${identity} ${instance}`;
+}
+
+function partsOf(identity: string): { readonly domain: string; readonly path: string } {
+  const [, domain = '', path = ''] = /^spiffe:\/\/([^/]*)(.*)$/.exec(identity) ?? [];
+  return { domain, path };
 }
 
 /**
@@ -56,12 +62,15 @@ export class Ledger {
   readonly #leaves = new Map<string, UnclaimedLeaf>();
   readonly #claimed = new Map<string, UnclaimedLeaf>();
   readonly #connected = new Map<string, number>();
+  /** Trust domains of known instances: more than one only after it was changed. */
+  readonly #domains = new Set<string>();
   #longestMs = 0;
 
   restore(snapshot: LedgerSnapshot): void {
     this.#longestMs = Math.max(this.#longestMs, snapshot.longestMs ?? 0);
     for (const instance of snapshot.instances.slice(0, MAX_INSTANCES)) {
       const key = instanceKey(instance.identity, instance.instance);
+      if (this.#domains.size < MAX_DOMAINS) this.#domains.add(partsOf(instance.identity).domain);
       const known = this.#instances.get(key);
       if (known === undefined || known.reportedAt < instance.reportedAt) this.#instances.set(key, instance);
     }
@@ -128,6 +137,7 @@ export class Ledger {
   reported(instance: Instance): boolean {
     const key = instanceKey(instance.identity, instance.instance);
     if (!this.#instances.has(key) && this.#instances.size >= MAX_INSTANCES) return false;
+    this.#renamed(instance);
     const known = this.#instances.get(key);
     const pod = instance.pod ?? known?.pod;
     const podName = instance.podName ?? known?.podName;
@@ -139,6 +149,12 @@ export class Ledger {
       if (this.#claimed.size < MAX_LEAVES) this.#claimed.set(leaf.serial, leaf);
     }
     return true;
+  }
+  /** After a change of trust domain the entry of the same agent under its old name goes: what it reports now is all that it holds. */
+  #renamed({ identity, instance }: Instance): void {
+    const { domain, path } = partsOf(identity);
+    for (const other of this.#domains) if (other !== domain) this.gone(instanceKey(`spiffe://${other}${path}`, instance));
+    if (this.#domains.size < MAX_DOMAINS) this.#domains.add(domain);
   }
   seen(key: string, pod: boolean): void {
     const known = this.#instances.get(key);

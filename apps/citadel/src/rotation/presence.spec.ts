@@ -20,23 +20,39 @@ it.each<[string, { instance: string; podName?: string }, { namespace: string; na
   expect(podOf({ identity, ...about })).toEqual(expected);
 });
 
+const report: Instance = {
+  identity,
+  instance: 'machine-7',
+  bundleVersion: 1,
+  roots: [],
+  leafRoot: '',
+  leafSerial: '',
+  leafNotAfter: 0,
+  reportedAt: 0,
+  clockOffsetMs: 0,
+  error: '',
+};
+
 it('remembers the pod while reports come by a certificate, which does not tell it', () => {
   const ledger = new Ledger();
-  const report: Instance = {
-    identity,
-    instance: 'machine-7',
-    bundleVersion: 1,
-    roots: [],
-    leafRoot: '',
-    leafSerial: '',
-    leafNotAfter: 0,
-    reportedAt: 0,
-    clockOffsetMs: 0,
-    error: '',
-  };
   ledger.reported({ ...report, pod: true, podName: 'web-1' });
   ledger.reported(report);
   expect([...ledger.instances()]).toEqual([{ ...report, pod: true, podName: 'web-1' }]);
+  // Its trust domain is changed, and the agent comes back under another name.
+  const renamed = { ...report, identity: identity.replace('cluster.local', 'new.example') };
+  ledger.reported(renamed);
+  expect([...ledger.instances()]).toEqual([renamed]);
+  const restored = new Ledger();
+  restored.restore({ instances: [report], leaves: [] });
+  restored.reported({ ...renamed, instance: 'machine-8' });
+  expect([...restored.instances()]).toHaveLength(2);
+  restored.reported(renamed);
+  expect([...restored.instances()].map(({ identity: id }) => id)).toEqual([renamed.identity, renamed.identity]);
+});
+
+it('forgets a pod that has gone', () => {
+  const ledger = new Ledger();
+  ledger.reported(report);
   ledger.gone(instanceKey(identity, 'machine-7'));
   expect([...ledger.instances()]).toEqual([]);
 });
