@@ -67,6 +67,7 @@ export function assemble(options: AssemblyOptions): Assembly {
     keySets,
     sources,
     domain: options.domain,
+    jwksFetch: settings.jwksFetch,
     mesh: options.mesh,
     env: process.env,
     clock,

@@ -1,6 +1,6 @@
 import { type ConfigChange, type ConfigProblem, type ConfigSource, problemText } from '@xebec/config';
 import { type Clock, Debounce, type Logger } from '@xebec/core';
-import { createSnapshot, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
+import { createSnapshot, type JwksFetch, type MeshSnapshot, type SnapshotInput } from '@xebec/model';
 import { type IngressStatus, KubernetesRegistry, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, defaultMeshConfig, type MeshConfig, type MeshNetworks } from '@xebec/schemas';
 import type { KeySets } from './key-sets.ts';
@@ -14,6 +14,8 @@ export type MeshUpdate =
 export interface MeshStateOptions {
   readonly sources: readonly ConfigSource[];
   readonly domain: string;
+  /** `pilot` when absent. */
+  readonly jwksFetch?: JwksFetch;
   /** From `--mesh-config`; the ConfigMap `istio` goes before it. */
   readonly mesh: MeshConfig | undefined;
   readonly clock: Clock;
@@ -187,10 +189,12 @@ export class MeshState {
     for (const listener of this.#listeners) listener(snapshot, { kind: 'full', since });
   }
   #createSnapshot(published: Published): MeshSnapshot {
+    const { jwksFetch } = this.#options;
     const input = {
       ...published,
       version: `${this.#started}/${++this.#versions}`,
       domain: this.#options.domain,
+      ...(jwksFetch === undefined ? {} : { jwksFetch }),
       endpoints: this.#registry.endpoints(),
     };
     return createSnapshot(input, this.#snapshot);

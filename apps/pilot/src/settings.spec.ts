@@ -12,6 +12,7 @@ describe('settings', () => {
   it.each([
     [{ PILOT_DEBOUNCE_AFTER: 'soon' }, /PILOT_DEBOUNCE_AFTER="soon" is not a duration/],
     [{ PILOT_PUSH_THROTTLE: '-1' }, /PILOT_PUSH_THROTTLE="-1" is not a number/],
+    [{ PILOT_JWT_ENABLE_REMOTE_JWKS: 'maybe' }, /PILOT_JWT_ENABLE_REMOTE_JWKS="maybe" is not istiod, false, hybrid, true or envoy/],
     [{ PILOT_ENABLE_STATUS: 'maybe' }, /PILOT_ENABLE_STATUS="maybe" is not true or false/],
   ])('that cannot be read name their variable: %o', (env, message) => {
     expect(() => readSettings(env, 1)).toThrow(message);

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { XebecError } from '@xebec/core';
+import type { JwksFetch } from '@xebec/model';
 
 /** What Istio sets by environment variables, under Istio's names and with Istio's meaning. Times in milliseconds. */
 export interface PilotSettings {
@@ -23,6 +24,8 @@ export interface PilotSettings {
   readonly multiRoot: boolean;
   /** `POD_NAME`: this server among its replicas; empty where it is no pod. */
   readonly instance: string;
+  /** Who fetches the key sets of RequestAuthentications. */
+  readonly jwksFetch: JwksFetch;
   /** Blocks that hosts of ServiceEntries get addresses of, one a family; empty: they get none. */
   readonly allocationPrefixes: readonly string[];
 }
@@ -60,6 +63,17 @@ export function readSettings(env: NodeJS.ProcessEnv, cpus: number): PilotSetting
     const good = isIP(address) === family && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 30 : 126);
     return good ? value : fail(name, `a block of IPv${family} addresses such as ${fallback}`);
   };
+  const jwksFetch = (name: string): JwksFetch => {
+    const modes: Readonly<Record<string, JwksFetch>> = {
+      istiod: 'pilot',
+      false: 'pilot',
+      hybrid: 'hybrid',
+      true: 'hybrid',
+      envoy: 'proxy',
+    };
+    const value = text(name)?.toLowerCase() ?? 'false';
+    return (Object.hasOwn(modes, value) ? modes[value] : undefined) ?? fail(name, 'istiod, false, hybrid, true or envoy');
+  };
   const list = (name: string) => new Set((text(name) ?? '').split(',').flatMap((part) => part.trim() || []));
   return {
     // Shorter than Istio's 100 ms and 10 s: `kubectl apply` of one file arrives within a few milliseconds.
@@ -79,6 +93,7 @@ export function readSettings(env: NodeJS.ProcessEnv, cpus: number): PilotSetting
     entryGraceMs: duration('PILOT_WORKLOAD_ENTRY_GRACE_PERIOD', 10_000),
     multiRoot: flag('ISTIO_MULTIROOT_MESH', false),
     instance: text('POD_NAME') ?? '',
+    jwksFetch: jwksFetch('PILOT_JWT_ENABLE_REMOTE_JWKS'),
     allocationPrefixes: flag('PILOT_ENABLE_IP_AUTOALLOCATE', true)
       ? [prefix('PILOT_IP_AUTOALLOCATE_IPV4_PREFIX', '240.240.0.0/16', 4), prefix('PILOT_IP_AUTOALLOCATE_IPV6_PREFIX', '2001:2::/48', 6)]
       : [],

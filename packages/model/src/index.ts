@@ -41,7 +41,7 @@ export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts
 export { inboundInstances, type ServiceInstance, serviceInstances } from './service-instances.ts';
 export type { DeclaredIngress, IngressEndpoint } from './sidecar-ingress.ts';
 export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
-export { createSnapshot, type EndpointOfService, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
+export { createSnapshot, type EndpointOfService, type JwksFetch, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
 export { telemetriesOf } from './telemetry.ts';
 export { createSnapshotTracker, type SnapshotTracker } from './tracked-snapshot.ts';
 export {

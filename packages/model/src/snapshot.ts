@@ -28,7 +28,15 @@ export interface SnapshotInput {
   readonly networks?: MeshNetworks;
   /** Key sets that were fetched for RequestAuthentications, by URI. */
   readonly jwks?: ReadonlyMap<string, string>;
+  /** `pilot` when absent. */
+  readonly jwksFetch?: JwksFetch;
 }
+
+/**
+ * Who fetches the key sets of a `jwksUri`: `pilot`, the proxies themselves where a service of the mesh has them and else pilot
+ * (`hybrid`), or the proxies alone (`proxy`). Istio's PILOT_JWT_ENABLE_REMOTE_JWKS.
+ */
+export type JwksFetch = 'pilot' | 'hybrid' | 'proxy';
 
 /** Everything the control plane knows at one moment. Nothing in it changes once it exists. */
 export interface MeshSnapshot {
@@ -57,6 +65,7 @@ export interface MeshSnapshot {
   sourceOf(service: Service): ConfigObject | undefined;
   /** The key set of a URI, where the control plane has fetched it. */
   jwks(uri: string): string | undefined;
+  readonly jwksFetch: JwksFetch;
 }
 
 const DEFAULT_CLUSTER = 'Kubernetes';
@@ -187,6 +196,7 @@ function freeze(parts: Parts, endpoints: ReadonlyMap<string, readonly Endpoint[]
     },
     sourceOf: (service: Service) => parts.sources.get(serviceKey(service)),
     jwks: (uri: string) => parts.jwks?.get(uri),
+    jwksFetch: parts.jwksFetch ?? 'pilot',
   });
 }
 

@@ -118,6 +118,10 @@ function trackSnapshot(engine: Engine, current: () => MeshSnapshot): MeshSnapsho
       (address) => address,
     ),
     sourceOf: engine.input((service: Service) => current().sourceOf(service), ofService),
+    // The same in every snapshot of a process.
+    get jwksFetch() {
+      return current().jwksFetch;
+    },
     jwks: engine.input(
       (uri: string) => current().jwks(uri),
       (uri) => uri,

@@ -28,7 +28,7 @@ export function replyMessage(
     const whole = typeof text === 'string' ? text : text.toString();
     const message = contentType === 'application/json' ? whole.replace(/\n$/, '') : whole;
     const list = ['content-type', 'application/grpc', 'grpc-status', String(grpcStatus ?? grpcStatusOf(status))];
-    if (message !== '') list.push('grpc-message', percentEncode(message));
+    if (message !== '' && request?.method !== 'HEAD') list.push('grpc-message', percentEncode(message));
     return { head: { status: 200, headers: [...list, ...withoutType(own)] }, body: empty };
   }
   const body = typeof text === 'string' ? (text === '' ? empty : Buffer.from(text)) : text;

@@ -1,4 +1,4 @@
-import { type MeshProxy, type MeshSnapshot, requestAuthenticationsOf, sidecarScope } from '@xebec/model';
+import { type MeshProxy, type MeshSnapshot, requestAuthenticationsOf } from '@xebec/model';
 import {
   JwtAuthenticationSchema,
   type JwtProviderSchema,
@@ -96,29 +96,36 @@ function providerOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): Pr
     },
     // A gateway routes by claims too, and those are known only now.
     clearRouteCache: proxy.type === 'router',
-    jwksSourceSpecifier: keysOf(snapshot, proxy, rule),
+    jwksSourceSpecifier: keysOf(snapshot, rule),
   };
 }
 
-/** Inline keys, those already fetched for the URI, or a fetch by the proxy itself through a cluster that it has. */
-function keysOf(snapshot: MeshSnapshot, proxy: MeshProxy, rule: JwtRule): NonNullable<Provider['jwksSourceSpecifier']> {
-  const inline = (text: string) => ({ case: 'localJwks' as const, value: { specifier: { case: 'inlineString' as const, value: text } } });
+/**
+ * Inline keys, those that were fetched for the URI, or a fetch by the proxy itself where the mesh is set up so (`jwksFetch`). While there
+ * are none, tokens are verified by a key that signs nothing: they are refused, and the listener stands.
+ */
+function keysOf(snapshot: MeshSnapshot, rule: JwtRule): NonNullable<Provider['jwksSourceSpecifier']> {
+  const uri = rule.jwksUri ?? '';
+  const remote = snapshot.jwksFetch !== 'pilot' && URL.canParse(uri) ? remoteKeys(snapshot, rule, new URL(uri)) : undefined;
+  if (remote !== undefined) return remote;
   if (rule.jwks !== undefined && rule.jwks !== '') return inline(hasUsableKey(rule.jwks) ? rule.jwks : NO_KEYS);
   const source = keySetSource(rule);
-  const fetched = source === undefined ? undefined : snapshot.jwks(source.name);
-  if (fetched !== undefined) return inline(fetched);
-  const uri = rule.jwksUri;
-  if (uri === undefined || !URL.canParse(uri)) return inline(NO_KEYS);
-  const url = new URL(uri);
+  return inline((source === undefined ? undefined : snapshot.jwks(source.name)) ?? NO_KEYS);
+}
+
+const inline = (value: string) => ({ case: 'localJwks' as const, value: { specifier: { case: 'inlineString' as const, value } } });
+
+/** From a service that one namespace alone has; other hosts only where nobody but the proxy fetches. */
+function remoteKeys(snapshot: MeshSnapshot, rule: JwtRule, url: URL): Provider['jwksSourceSpecifier'] | undefined {
+  const known = snapshot.servicesByHostname(url.hostname).length === 1;
+  if (!known && snapshot.jwksFetch === 'hybrid') return undefined;
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
-  const service = sidecarScope(snapshot, proxy).service(url.hostname);
-  if (service === undefined || !service.ports.some((candidate) => candidate.number === port)) return inline(NO_KEYS);
   return {
     case: 'remoteJwks',
     value: {
       httpUri: {
-        uri,
-        httpUpstreamType: { case: 'cluster', value: outboundCluster(port, undefined, service.hostname) },
+        uri: rule.jwksUri ?? '',
+        httpUpstreamType: { case: 'cluster', value: outboundCluster(port, undefined, url.hostname) },
         timeout: duration(rule.timeout) ?? seconds(5),
       },
       cacheDuration: seconds(300),

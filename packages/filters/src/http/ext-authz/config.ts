@@ -163,6 +163,7 @@ function compileAuthorizer(proto: ExtAuthz, context: FilterContext): Authorizer 
       toUpstreamAppended: namesOf(authorizationResponse?.allowedUpstreamHeadersToAppend),
       toClient: toClient === undefined || toClient.patterns.length === 0 ? undefined : namesOf(toClient),
       toClientOnSuccess: namesOf(authorizationResponse?.allowedClientHeadersOnSuccess),
+      toMetadata: namesOf(authorizationResponse?.dynamicMetadataFromHeaders),
     },
     context.upstream,
   );

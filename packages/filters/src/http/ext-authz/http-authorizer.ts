@@ -21,8 +21,12 @@ export interface HttpAuthorizerOptions {
   /** Undefined: every header. */
   readonly toClient: HeaderNamePredicate | undefined;
   readonly toClientOnSuccess: HeaderNamePredicate;
+  /** Headers of the answer that become dynamic metadata of the filter, whatever it says. */
+  readonly toMetadata: HeaderNamePredicate;
 }
 
+/** Names headers of the request that the service wants gone; it goes no further itself. */
+const REMOVALS = 'x-envoy-auth-headers-to-remove';
 /** Always handed to the client with a denial. */
 const clientAlways = new Set(['location', 'www-authenticate']);
 const hopByHop = new Set(['connection', 'keep-alive', 'upgrade', 'te', 'trailer', 'date', 'server']);
@@ -35,16 +39,23 @@ export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterU
     });
     const { status, headers } = answer.head;
     if (status >= 500) throw new XebecError('E_EXT_AUTHZ', `authorization service answered ${status}`);
+    // The last of several fields counts, as in Envoy.
+    const noted = pairs(headers).filter(([name]) => name !== REMOVALS && options.toMetadata(name));
+    const metadata = noted.length === 0 ? undefined : Object.fromEntries(noted);
     if (status !== 200) {
       const { toClient } = options;
       const kept = pairs(headers).filter(
-        ([name]) => !isProtected(name) && !hopByHop.has(name) && (toClient === undefined || toClient(name) || clientAlways.has(name)),
+        ([name]) =>
+          name !== REMOVALS &&
+          !isProtected(name) &&
+          !hopByHop.has(name) &&
+          (toClient === undefined || toClient(name) || clientAlways.has(name)),
       );
-      return { kind: 'denied', status, body: answer.body.toString(), headers: kept.flat(), metadata: undefined };
+      return { kind: 'denied', status, body: answer.body.toString(), headers: kept.flat(), metadata };
     }
     const pick = (allows: HeaderNamePredicate, action: Action): HeaderOperation[] =>
       pairs(headers)
-        .filter(([name]) => allows(name) && !isProtected(name))
+        .filter(([name]) => name !== REMOVALS && allows(name) && !isProtected(name))
         .map(([name, value]) => ({ name, value, action }));
     return {
       kind: 'allowed',
@@ -52,14 +63,14 @@ export function httpAuthorizer(options: HttpAuthorizerOptions, upstream: FilterU
         ...pick(options.toUpstream, Action.OVERWRITE_IF_EXISTS_OR_ADD),
         ...pick(options.toUpstreamAppended, Action.APPEND_IF_EXISTS_OR_ADD),
       ],
-      requestHeadersToRemove: (header(headers, 'x-envoy-auth-headers-to-remove') ?? '')
+      requestHeadersToRemove: (header(headers, REMOVALS) ?? '')
         .split(',')
         .map((name) => name.trim().toLowerCase())
         .filter((name) => name !== ''),
       responseHeaders: pick(options.toClientOnSuccess, Action.APPEND_IF_EXISTS_OR_ADD),
       queryToSet: [],
       queryToRemove: [],
-      metadata: undefined,
+      metadata,
     };
   };
 }
