@@ -38,17 +38,17 @@ export function derError(message: string): XebecError {
   return new XebecError('E_DER', message);
 }
 
-/** Reads exactly one element. Throws a XebecError `E_DER` on anything that is not DER. */
-export function readDer(bytes: Uint8Array): DerNode {
-  const budget = { nodes: MAX_NODES };
+/** Reads exactly one element, of `maxNodes` parts at most. Throws a XebecError `E_DER` on anything that is not DER. */
+export function readDer(bytes: Uint8Array, maxNodes = MAX_NODES): DerNode {
+  const budget = { nodes: maxNodes, max: maxNodes };
   const node = readNode(bytes, 0, 0, budget);
   if (node.raw.length !== bytes.length) throw derError(`${bytes.length - node.raw.length} bytes follow the DER element`);
   return node;
 }
 
-function readNode(bytes: Uint8Array, start: number, depth: number, budget: { nodes: number }): DerNode {
+function readNode(bytes: Uint8Array, start: number, depth: number, budget: { nodes: number; readonly max: number }): DerNode {
   if (depth > MAX_DEPTH) throw derError(`DER is nested deeper than ${MAX_DEPTH}`);
-  if (--budget.nodes < 0) throw derError(`DER has more than ${MAX_NODES} elements`);
+  if (--budget.nodes < 0) throw derError(`DER has more than ${budget.max} elements`);
   const tag = bytes[start];
   const first = bytes[start + 1];
   if (tag === undefined || first === undefined) throw derError(`DER ends within an element at byte ${start}`);

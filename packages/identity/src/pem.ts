@@ -9,8 +9,8 @@ const MAX_BLOCKS = 256;
  * The DER of every block with that label (`CERTIFICATE`), in order. Text between blocks is skipped, as RFC 7468 allows; blocks of
  * other labels are refused, so that a private key pasted into a bundle does not travel on.
  */
-export function decodePem(text: string, label: string): Result<Uint8Array[], Refusal> {
-  if (text.length > MAX_PEM_BYTES) return refuse('E_PEM', `the PEM text has ${text.length} bytes, at most ${MAX_PEM_BYTES} are read`);
+export function decodePem(text: string, label: string, maxBytes = MAX_PEM_BYTES): Result<Uint8Array[], Refusal> {
+  if (text.length > maxBytes) return refuse('E_PEM', `the PEM text has ${text.length} bytes, at most ${maxBytes} are read`);
   const blocks: Uint8Array[] = [];
   let at = 0;
   for (;;) {

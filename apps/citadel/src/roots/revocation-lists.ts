@@ -14,7 +14,7 @@ import type { SigningRoot } from './signing-root.ts';
 /** Longer than any leaf should live without its CA, short enough that a lost list is noticed. */
 const VALID_MS = 30 * 86_400_000;
 const BACKDATE_MS = 120_000;
-/** As many as the mesh's own reader takes. */
+/** As many as every reader of the mesh takes, agents of before too. */
 export const MAX_REVOKED = 1000;
 
 /**

@@ -50,8 +50,12 @@ const OID_CRL_NUMBER = '2.5.29.20';
 /** Extensions whose meaning this reader knows; another critical one may narrow what the list says. */
 const KNOWN = new Set([OID_CRL_NUMBER, '2.5.29.35']);
 const MAX_LIST_BYTES = 1 << 20;
-/** A reader of many small elements: each entry has three. */
-const MAX_REVOKED = 1000;
+/** Of a text with the lists of several authorities. */
+const MAX_LISTS_BYTES = 8 << 20;
+/** Public authorities revoke thousands; a list of 1 MiB holds some 25,000. */
+const MAX_REVOKED = 20_000;
+/** Each entry has three elements, five more where it gives a reason, and three for each further extension. */
+const MAX_ELEMENTS = 12 * MAX_REVOKED;
 const VERSION_2 = Uint8Array.of(1);
 
 /** Signs a list as the CA that signs the certificates: the DER. The CA's certificate must allow cRLSign. */
@@ -93,7 +97,7 @@ export function readRevocationList(bytes: Uint8Array): Result<RevocationList, Re
 
 /** Every list of a PEM text, in order. */
 export function parseRevocationLists(pem: string): Result<RevocationList[], Refusal> {
-  const blocks = decodePem(pem, 'X509 CRL');
+  const blocks = decodePem(pem, 'X509 CRL', MAX_LISTS_BYTES);
   if (!blocks.ok) return blocks;
   const lists: RevocationList[] = [];
   for (const block of blocks.value) {
@@ -123,7 +127,7 @@ export function checkRevocationList(list: RevocationList, authorities: readonly 
 }
 
 function read(bytes: Uint8Array): RevocationList {
-  const root = readDer(bytes);
+  const root = readDer(bytes, MAX_ELEMENTS);
   if (root.tag !== TAG.sequence) throw derError('the list is no SEQUENCE');
   const tbs = childOf(root, 0, TAG.sequence, 'the body');
   const algorithm = readOid(childOf(childOf(root, 1, TAG.sequence, 'the signature algorithm'), 0, TAG.oid, 'the signature algorithm'));
