@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
 import { formatTable } from '../table.ts';
 import type { SecretInDump } from './dump.ts';
+import { pemOf, trustedRoots } from './trusted-roots.ts';
 
 export interface SecretRow {
   readonly name: string;
@@ -12,11 +12,6 @@ export interface SecretRow {
   /** RFC 3339, seconds. */
   readonly notAfter: string;
   readonly notBefore: string;
-}
-
-function pemOf(source: DataSource | undefined): string {
-  if (source?.specifier.case === 'inlineBytes') return Buffer.from(source.specifier.value).toString('utf8');
-  return source?.specifier.case === 'inlineString' ? source.specifier.value : '';
 }
 
 function seconds(date: string): string {
@@ -37,12 +32,15 @@ function certificateRow(name: string, type: SecretRow['type'], status: string, p
   };
 }
 
-/** One row per secret; `now` in milliseconds decides what is valid. */
+/** One row per secret, and per trust domain where each has roots of its own; `now` in milliseconds decides what is valid. */
 export function secretRows(secrets: readonly SecretInDump[], now: number): SecretRow[] {
-  return secrets.map(({ name, state, secret }) => {
+  return secrets.flatMap(({ name, state, secret }) => {
     const type = secret?.type;
     if (type?.case === 'tlsCertificate') return certificateRow(name, 'Cert Chain', state, pemOf(type.value.certificateChain), now);
-    if (type?.case === 'validationContext') return certificateRow(name, 'CA', state, pemOf(type.value.trustedCa), now);
+    if (type?.case === 'validationContext')
+      return trustedRoots(type.value).map(({ trustDomain, pem }) =>
+        certificateRow(trustDomain === undefined ? name : `${name} (${trustDomain})`, 'CA', state, pem, now),
+      );
     return certificateRow(name, '', state, '', now);
   });
 }
