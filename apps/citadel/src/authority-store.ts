@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, XebecError } from '@xebec/core';
 import { certificatePem, createSelfSignedRoot, generateKeys, type KeyType, unwrap } from '@xebec/identity';
+import { numberedFile } from './numbered-file.ts';
 
 /** A CA as PEM texts, under the names that Istio gives the files. */
 export interface AuthorityPem {
@@ -46,16 +47,14 @@ export async function makeSelfSigned(organization: string, ttlMs: number, keyTyp
 /**
  * Keeps the CA in a directory. `ca-cert.pem` and `ca-key.pem` (with `cert-chain.pem`, `root-cert.pem`, `ca-crl.pem`; or `tls.crt`,
  * `tls.key`, `ca.crt`) that the user put there win; else the self-signed root lies in `self-signed/`, which appears by one rename.
- * The state lies in `state`, of which one process at a time is the writer; `bundle.pem` holds every root that is to be trusted.
+ * The state lies in `state.N`, N growing, so that several processes may share the directory; `bundle.pem` holds every root that is to be trusted.
  */
 export function createDirectoryStore(directory: string): AuthorityStore {
   const own = join(directory, 'self-signed');
-  const stateFile = join(directory, 'state');
+  const state = numberedFile(directory, 'state');
+  /** Where versions of before numbers kept it. */
+  const oldState = join(directory, 'state');
   const load = async () => (await readAuthority(directory)) ?? (await readAuthority(own));
-  const revisionOf = async () => {
-    const { mtimeNs, ino } = await stat(stateFile, { bigint: true });
-    return `${ino}-${mtimeNs}`;
-  };
   return {
     description: `directory ${directory}`,
     load,
@@ -88,28 +87,15 @@ export function createDirectoryStore(directory: string): AuthorityStore {
       await rename(staging, join(directory, 'bundle.pem'));
     },
     async loadState() {
-      const bytes = await readIfThere(stateFile);
-      return bytes === undefined ? undefined : { bytes, revision: await revisionOf() };
+      const written = await state.load();
+      const old = written === undefined ? await readIfThere(oldState) : undefined;
+      return old === undefined ? written : { bytes: old, revision: '0' };
     },
     async saveState(bytes, revision) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      const staging = `${stateFile}.${process.pid}.new`;
-      await writeFile(staging, bytes, { mode: 0o600, flush: true });
-      try {
-        if (revision === undefined) {
-          // Fails where another was first.
-          await link(staging, stateFile);
-          return await revisionOf();
-        }
-        if ((await revisionOf()) !== revision) return undefined;
-        await rename(staging, stateFile);
-        return await revisionOf();
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && (error.code === 'EEXIST' || error.code === 'ENOENT')) return undefined;
-        throw error;
-      } finally {
-        await rm(staging, { force: true });
-      }
+      const saved = await state.save(bytes, revision);
+      if (revision === '0' && saved !== undefined) await rm(oldState, { force: true });
+      return saved;
     },
   };
 }

@@ -113,6 +113,7 @@ async function start(context: DaemonContext): Promise<{ close(): Promise<void> }
         ? makeSelfSigned(trustDomain, rootTtlMs, rootKeyType, systemClock.now())
         : makeManagedRoot(keys, { organization: trustDomain, ttlMs: rootTtlMs, keyType: rootKeyType, clock: systemClock }),
     ...(keys === undefined ? {} : { keys }),
+    replica: `${hostname()}:${address.port}`,
     ...(platform.external === undefined ? {} : { extraRootPem: platform.external.rootPem }),
     clock: systemClock,
     logger,

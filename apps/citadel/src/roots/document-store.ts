@@ -8,6 +8,8 @@ export interface DocumentStoreOptions<View> {
   written(document: CaDocument): CaDocument;
   /** Told of each document that another replica, or this one before a crash, has written; before anything is decided on it. */
   heard(document: CaDocument): void;
+  /** Told of the document in force whenever it was read or written, also when it is the same. */
+  upToDate?(document: CaDocument): void;
   /** Makes of a document what is shown of it; `known` is what was made before. What it throws keeps the document from being written. */
   makeView(document: CaDocument, known: { readonly document: CaDocument; readonly view: View } | undefined): Promise<View>;
   /** Shows what is written, to everybody. */
@@ -65,6 +67,7 @@ export class DocumentStore<View> {
     await this.#enqueue(async () => {
       const stored = await this.#options.store.loadState();
       if (stored !== undefined && stored.revision !== this.#revision) await this.#take(stored.bytes, stored.revision);
+      else if (this.#current !== undefined) this.#options.upToDate?.(this.#current.document);
     });
   }
   /** Waits for everything that was begun. */
@@ -104,6 +107,7 @@ export class DocumentStore<View> {
     const before = this.#current?.view;
     this.#revision = revision;
     this.#current = { document, view };
+    this.#options.upToDate?.(document);
     if (view !== before) await this.#options.inForce(view, document);
   }
 }

@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { XebecError } from '@xebec/core';
 import type { AuthorityPem } from '../authority-store.ts';
 import type { LedgerSnapshot } from '../rotation/ledger.ts';
+import type { ReplicaMarks } from '../rotation/replicas.ts';
 import type { Rotation } from '../rotation/rotation.ts';
 
 /** A signer as it is kept: who made it, and every certificate that its root has had, newest first. */
@@ -33,6 +34,8 @@ export interface CaDocument {
   readonly crlNumber: number;
   /** Whether its writer ended in good order, with everything written. */
   readonly clean?: boolean;
+  /** Who works on it, by name. */
+  readonly replicas?: ReplicaMarks;
   /** Roots of a signer outside, PEM. */
   readonly extraRootPem?: string;
 }

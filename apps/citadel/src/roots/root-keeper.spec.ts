@@ -45,12 +45,19 @@ let store: MemoryStore;
 let clock: VirtualClock;
 const keepers: RootKeeper[] = [];
 
-async function open(keys?: KeyManager): Promise<RootKeeper> {
+async function open(keys?: KeyManager, replica?: string): Promise<RootKeeper> {
   const makeRoot = () =>
     keys === undefined
       ? makeSelfSigned('cluster.local', TTL, 'ecdsa-p256', clock.now())
       : makeManagedRoot(keys, { organization: 'cluster.local', ttlMs: TTL, keyType: 'ecdsa-p256', clock });
-  const keeper = new RootKeeper({ store, makeRoot, ...(keys === undefined ? {} : { keys }), clock, logger: silentLogger });
+  const keeper = new RootKeeper({
+    store,
+    makeRoot,
+    ...(keys === undefined ? {} : { keys }),
+    ...(replica === undefined ? {} : { replica }),
+    clock,
+    logger: silentLogger,
+  });
   keepers.push(keeper);
   await keeper.open();
   return keeper;
@@ -272,6 +279,33 @@ describe('the keeper of roots', () => {
     expect(first.view()?.rotation).toMatchObject({ phase: 'distributing', paused: true });
     await first.refresh();
     expect(first.waitingFor().map(({ id }) => id)).toEqual(['spiffe://cluster.local/ns/default/sa/a two']);
+  });
+
+  it('leaves no replica behind: each phase waits for those that live, and one that is cut off signs nothing', async () => {
+    const [first, second] = [await open(undefined, 'a'), await open(undefined, 'b')];
+    await first.refresh();
+    const leaf = (serialNumber: string) => ({ serialNumber, notAfter: clock.now() + TTL });
+    expect(second.issued('spiffe://x/silent', leaf('aa'))).toBe(true);
+    await first.rotate();
+    // The second does not know yet, and what it has handed out is in no ledger that the first can read.
+    expect(first.waitingFor().map(({ id }) => id)).toEqual(['citadel b']);
+    await second.refresh();
+    await first.refresh();
+    expect(first.waitingFor().map(({ id }) => id)).toEqual(['spiffe://x/silent']);
+    await first.command({ type: 'skip', id: 'spiffe://x/silent' });
+    await until(() => phase(first) === 'switching');
+    expect(first.waitingFor().map(({ id }) => id)).toEqual(['citadel b']);
+    // It is killed: after a while nobody waits for it any more, and long before it would sign nothing.
+    clock.advance(8_100);
+    expect(second.issued('spiffe://x/silent', leaf('bb'))).toBe(false);
+    expect(phase(first)).toBe('switching');
+    clock.advance(8_000);
+    await until(() => phase(first) === 'steady');
+    // Alone again, and away from the store: it goes on signing.
+    await second.close();
+    await first.refresh();
+    clock.advance(60_000);
+    expect(first.issued('spiffe://x/silent', leaf('cc'))).toBe(true);
   });
 
   it('renews a self-signed root near its end with the same key, and what was signed stays good', async () => {

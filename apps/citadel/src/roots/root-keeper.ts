@@ -6,6 +6,7 @@ import { type Instance, Ledger } from '../rotation/ledger.ts';
 import { LedgerWriter } from '../rotation/ledger-writer.ts';
 import { type AnchorsOf, type Blocker, blockers, publicationBlocker } from '../rotation/proof.ts';
 import { ProofWatch } from '../rotation/proof-watch.ts';
+import { Replicas } from '../rotation/replicas.ts';
 import { initialRotation, type Rotation, type RotationEvent, reduce } from '../rotation/rotation.ts';
 import { unwrittenLeaf } from '../rotation/unwritten-leaf.ts';
 import type { CaDocument, KeptSigner, RevokedCertificate } from './document.ts';
@@ -25,6 +26,8 @@ export interface RootKeeperOptions {
   readonly extraRootPem?: string;
   /** How long a new root is published before it signs, at least: other trust domains ask for the bundle and report nothing. 0 for none. */
   readonly publishForMs?: number;
+  /** This Citadel's name among those that share the state, the same after a restart; absent: there is no other. */
+  readonly replica?: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -40,18 +43,21 @@ export class RootKeeper {
   readonly #documents: DocumentStore<KeeperView>;
   readonly #writer: LedgerWriter;
   readonly #watch: ProofWatch;
+  readonly #replicas: Replicas | undefined;
   #shownStep = '';
   #closing = false;
   #keyNames: ReadonlySet<string> = new Set();
 
   constructor(options: RootKeeperOptions) {
     this.#options = options;
-    const { store, clock, logger } = options;
+    const { store, clock, logger, replica } = options;
+    this.#replicas = replica === undefined ? undefined : new Replicas(replica, clock);
     const sources = { where: store.description, loadKey: async (name: string) => await options.keys?.load(name), clock, logger };
     this.#documents = new DocumentStore<KeeperView>({
       store,
       written: (document) => this.#written(document),
       heard: (document) => this.ledger.restore(document.ledger),
+      upToDate: ({ replicas = {} }) => this.#replicas?.read(replicas),
       makeView: async (document, known) =>
         known !== undefined && sameRoots(known.document, document) ? known.view : await makeKeeperView(document, known?.view, sources),
       inForce: (view, document) => this.#show(view, document),
@@ -70,6 +76,7 @@ export class RootKeeper {
     await this.#documents.change((document) =>
       (document.extraRootPem ?? '') === extraRootPem ? undefined : reduced({ ...document, extraRootPem }, { type: 'bundle-changed' }),
     );
+    await this.#mark();
     const unwritten = unwrittenLeaf(found, clock.now());
     if (unwritten !== undefined) {
       this.ledger.issued(unwritten);
@@ -108,6 +115,7 @@ export class RootKeeper {
     const { active, bundleVersion } = view.rotation;
     const current = () => {
       const rotation = this.#rotation();
+      if (this.#replicas?.lapsed(this.#documents.document()?.replicas ?? {}) === true) return false;
       return rotation?.active === active && rotation.bundleVersion === bundleVersion;
     };
     if (!current()) return false;
@@ -206,6 +214,7 @@ export class RootKeeper {
   /** Reads what other replicas have written. */
   async refresh(): Promise<void> {
     await this.#documents.refresh();
+    await this.#mark();
     this.#watch.changed();
   }
   /** Writes what is not yet written. */
@@ -217,6 +226,11 @@ export class RootKeeper {
     await this.#documents.change((document) => (document.clean === true ? undefined : document)).catch(() => undefined);
   }
 
+  /** Says to other Citadels that this one is there and what it has taken up. */
+  async #mark(): Promise<void> {
+    const { rotation, replicas = {} } = this.#documents.known();
+    if (this.#replicas?.due(replicas, rotation) === true) await this.#documents.change((document) => ({ ...document }));
+  }
   #rotation(): Rotation | undefined {
     return this.#documents.document()?.rotation;
   }
@@ -244,7 +258,9 @@ export class RootKeeper {
   #blockers(rotation: Rotation, anchorsOf: AnchorsOf): readonly Blocker[] {
     const { clock, publishForMs = 0 } = this.#options;
     const now = clock.now();
-    return [...publicationBlocker(rotation, publishForMs, now), ...blockers(rotation, this.ledger, anchorsOf, now)];
+    const citadels = this.#replicas?.blockers(this.#documents.document()?.replicas ?? {}, rotation) ?? [];
+    if (rotation.phase === 'steady') return [];
+    return [...citadels, ...publicationBlocker(rotation, publishForMs, now), ...blockers(rotation, this.ledger, anchorsOf, now)];
   }
   async #prove(): Promise<readonly Blocker[]> {
     let waiting: readonly Blocker[] = [];
@@ -268,6 +284,7 @@ export class RootKeeper {
       revoked: revoked.filter(({ notAfter }) => notAfter > now),
       ledger: this.ledger.snapshot(),
       clean: this.#closing,
+      ...(this.#replicas === undefined ? {} : { replicas: this.#replicas.marked(document.replicas ?? {}, rotation, this.#closing) }),
     };
   }
   /** Tells everybody of what is written. */
