@@ -61,21 +61,22 @@ export class Mesh {
     this.port = await freePort();
     await this.startCitadel();
   }
+  /** Where the roots are, and who may say who he is. */
+  protected flags(): readonly string[] {
+    return ['--ca-dir', this.caDirectory, '--jwt-jwks', join(this.directory, 'jwks.json')];
+  }
   async startCitadel(...more: readonly string[]): Promise<void> {
-    const citadel = startDaemon(
-      'citadel',
-      [
-        ...['--ca-dir', this.caDirectory, '--jwt-jwks', join(this.directory, 'jwks.json'), '--root-key-type', 'ecdsa-p256'],
-        ...['--grpc-addr', `127.0.0.1:${this.port}`, '--http-addr', '127.0.0.1:0'],
-        ...more,
-      ],
-      this.environment,
-    );
-    this.#citadel = citadel;
+    this.#citadel = await this.startReplica(this.port, ...more);
+  }
+  /** One more Citadel of the same roots. */
+  async startReplica(port: number, ...more: readonly string[]): Promise<RunningProcess> {
+    const own = ['--root-key-type', 'ecdsa-p256', '--grpc-addr', `127.0.0.1:${port}`, '--http-addr', '127.0.0.1:0'];
+    const citadel = startDaemon('citadel', [...this.flags(), ...own, ...more], this.environment);
     await eventually('citadel to sign', () => {
       if (citadel.child.exitCode !== null) throw new Error(`citadel ended: ${citadel.output()}`);
       return citadel.output().includes('"grpcPort"') ? true : undefined;
     });
+    return citadel;
   }
   log(): string {
     return this.#citadel?.output() ?? '';
@@ -204,11 +205,15 @@ export class Mesh {
     // Citadel writes it by rename, so it is always whole.
     return JSON.parse(readFileSync(join(this.caDirectory, 'control/status.json'), 'utf8')) as Status;
   }
+  /** The same, however it is to be had. */
+  protected async newStatus(): Promise<Status> {
+    return this.status();
+  }
   async until(what: string, wanted: (status: Status) => boolean, deadlineMs = 20_000): Promise<Status> {
     return eventually(
       what,
-      () => {
-        const status = this.status();
+      async () => {
+        const status = await this.newStatus();
         if (wanted(status)) return status;
         throw new Error(JSON.stringify(status));
       },
