@@ -7,7 +7,7 @@ import { metadataNamespace } from './vocabulary.ts';
 
 /** One key for both providers, the same in each run, so that scenes can be kept. */
 const secret = Buffer.from('a secret of more than thirty-two bytes for HMAC');
-const keys = JSON.stringify({ keys: [{ kty: 'oct', alg: 'HS256', k: secret.toString('base64url') }] });
+export const keys = JSON.stringify({ keys: [{ kty: 'oct', alg: 'HS256', k: secret.toString('base64url') }] });
 
 function token(claims: Json, alg = 'HS256', key = secret): string {
   const text = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
