@@ -74,6 +74,11 @@ export class Ledger {
       const known = this.#instances.get(key);
       if (known === undefined || known.reportedAt < instance.reportedAt) this.#instances.set(key, instance);
     }
+    // What another replica has written may be older than what agents have told us.
+    for (const key of this.#connected.keys()) {
+      const instance = this.#instances.get(key);
+      if (instance !== undefined) this.#renamed(instance);
+    }
     for (const leaf of (snapshot.claimed ?? []).slice(0, MAX_LEAVES)) {
       this.#claimed.set(leaf.serial, leaf);
       this.#leaves.delete(leaf.serial);

@@ -50,6 +50,15 @@ it('remembers the pod while reports come by a certificate, which does not tell i
   expect([...restored.instances()].map(({ identity: id }) => id)).toEqual([renamed.identity, renamed.identity]);
 });
 
+it('keeps a name away that an agent had before, also when another replica still writes it', () => {
+  const ledger = new Ledger();
+  const renamed = { ...report, identity: identity.replace('cluster.local', 'new.example') };
+  ledger.opened(instanceKey(renamed.identity, renamed.instance));
+  ledger.reported(renamed);
+  ledger.restore({ instances: [report], leaves: [] });
+  expect([...ledger.instances()]).toEqual([renamed]);
+});
+
 it('forgets a pod that has gone', () => {
   const ledger = new Ledger();
   ledger.reported(report);
