@@ -186,6 +186,23 @@ spec:
     expect(outside(mesh, { authority: 'shop.example:81' }).verdict.text).toBe('the connection to port 81 is refused');
   });
 
+  it('names the path of the Ingress that a way in was made of', () => {
+    const mesh = shop(`apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front, annotations: {kubernetes.io/ingress.class: istio}}
+spec:
+  rules:
+  - host: shop.example
+    http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+      - {path: /reviews, pathType: Prefix, backend: {service: {name: reviews, port: {number: 9080}}}}
+`);
+    const explained = outside(mesh, { authority: 'shop.example', path: '/reviews/1' });
+    expect(explained.verdict.outcome).toBe('delivered');
+    expect(origins(steps(explained, 'route'))).toContain('Ingress default/front spec.rules[0].http.paths[1]');
+  });
+
   it('prints one line a decision, with what was passed over and the lines behind', () => {
     const text = explanationText(from(shop(ROUTES), 'web', { authority: 'reviews:9080', path: '/reviews/1' }));
     expect(text).toContain("\nAt the caller's proxy\n");

@@ -17,6 +17,8 @@ export function originsOfMetadata(snapshot: MeshSnapshot, metadata: FilterMetada
   if (typeof config !== 'string') return [];
   const parts = /^\/apis\/[^/]+\/[^/]+\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(config);
   const [, namespace = '', kebab = '', name = ''] = parts ?? [];
+  // Pilot sees what was made of an Ingress, and of the Ingress its name.
+  if (kebab === 'ingress') return [{ kind: 'Ingress', namespace, name, ...(typeof rule === 'string' ? { rule } : {}) }];
   const kind = KINDS[kebab];
   if (kind === undefined) return [];
   return [referenceOf(snapshot, kind, namespace, name, typeof rule === 'string' ? rule : undefined)];

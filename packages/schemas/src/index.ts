@@ -30,7 +30,7 @@ export { decodeMeshNetworks, type MeshNetworks } from './mesh-config/mesh-networ
 export type { ConnectionSettings, ProxyHeadersConfig } from './mesh-config/proxy-http.ts';
 export { defaultMeshConfig, type MeshConfig, type MeshProxyConfig, meshProxyConfig } from './mesh-config/spec.ts';
 export type { AttributeManifestSpec, HandlerSpec, InstanceSpec, RuleSpec } from './mixer/spec.ts';
-export type { AllocatedAddress, ConfigObject, ObjectMeta, SourceReference } from './object.ts';
+export type { AllocatedAddress, ConfigObject, FieldOrigin, ObjectMeta, SourceReference } from './object.ts';
 export type { MutualTlsMode, PeerAuthenticationSpec } from './peer-authentication/spec.ts';
 export type { ProxyConfigSpec } from './proxy-config/spec.ts';
 export type { JwtRule, RequestAuthenticationSpec } from './request-authentication/spec.ts';

@@ -26,6 +26,16 @@ export interface AllocatedAddress {
   readonly host: string;
 }
 
+/** A field of an object in another API: what made a part of an object that nobody wrote. */
+export interface FieldOrigin {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Field path, such as `spec.rules[0].http.paths[1]`. */
+  readonly rule: string;
+}
+
 /** A configuration object after decoding: its spec has been validated and has its type. */
 export interface ConfigObject<Spec = unknown> {
   readonly apiVersion: string;
@@ -37,4 +47,6 @@ export interface ConfigObject<Spec = unknown> {
   readonly healthy?: boolean;
   /** Virtual addresses that a ServiceEntry's status gives to its hosts, where it has any. */
   readonly allocated?: readonly AllocatedAddress[];
+  /** Of an object made of others, as VirtualServices are of Ingresses: what each of its fields, such as `spec.http[0]`, was made of. */
+  readonly origins?: Readonly<Record<string, FieldOrigin>>;
 }

@@ -37,8 +37,9 @@ export function shop(rules: string, meshConfig: unknown = {}): MeshSnapshot {
   if (!mesh.ok) throw new Error(JSON.stringify(mesh.error));
   const manifests = readYamlObjects(SHOP.join('\n---')).objects.map(({ value }) => value);
   const registry = new KubernetesRegistry('cluster.local');
-  registry.apply(plannedChanges(manifests));
-  const config = readYamlObjects(rules).objects.flatMap(({ value, line, fieldLines }) => {
+  const { objects } = readYamlObjects(rules);
+  registry.apply(plannedChanges([...manifests, ...objects.map(({ value }) => value)]));
+  const config = objects.flatMap(({ value, line, fieldLines }) => {
     const decoded = decodeAny(value, { defaultNamespace: 'default', source: { file: 'rules.yaml', line, fieldLines } });
     if (!decoded.ok) throw new Error(JSON.stringify(decoded.error));
     return decoded.value !== undefined && !REGISTRY_KINDS.has(decoded.value.kind) ? [decoded.value] : [];

@@ -89,6 +89,23 @@ describe('ingressConfig', () => {
     });
     expect((spec as { http: unknown[] }).http).toHaveLength(1);
   });
+  it('says of each route and server which field of which Ingress it was made of', () => {
+    const tls = [{ hosts: ['b.example'] }, { hosts: ['a.example'], secretName: 'a-cert' }];
+    const made = ingressConfig(
+      [ingress('i', 'a.example', [one('/', 'Prefix'), one('/longer', 'Prefix')], { tls }), ingress('j', 'a.example', [one('/x', 'Exact')])],
+      site(),
+    );
+    const of = (name: string, rule: string) => ({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace: 'default', name, rule });
+    expect(made.map(({ origins }) => origins)).toEqual([
+      { 'spec.servers[0]': of('i', 'spec.tls[1]'), 'spec.servers[1]': of('i', 'spec.rules') },
+      { 'spec.servers[0]': of('j', 'spec.rules') },
+      {
+        'spec.http[0]': of('i', 'spec.rules[0].http.paths[1]'),
+        'spec.http[1]': of('j', 'spec.rules[0].http.paths[0]'),
+        'spec.http[2]': of('i', 'spec.rules[0].http.paths[0]'),
+      },
+    ]);
+  });
   it('serves each certificate on 443 and everything on 80, and leaves out TLS without a secret', () => {
     const tls = [{ hosts: ['a.example'], secretName: 'a-cert' }, { hosts: ['b.example'] }, { secretName: 'all' }];
     const [gateway] = specsOf('Gateway', ingress('i', 'a.example', [one('/', 'Prefix')], { tls }));

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { ConfigObject, GatewaySpec, MeshConfig, VirtualServiceSpec } from '@xebec/schemas';
+import type { ConfigObject, FieldOrigin, GatewaySpec, MeshConfig, VirtualServiceSpec } from '@xebec/schemas';
 import type { IngressBackend, IngressPath, KubernetesIngress, KubernetesIngressClass, KubernetesService } from './objects.ts';
 
 /** Older than any object of an API. */
@@ -92,15 +92,19 @@ function gatewayOf(ingress: KubernetesIngress, mesh: MeshConfig): ConfigObject<G
       ? []
       : [
           {
-            port: { number: 443, protocol: 'HTTPS', name: `https-443-ingress-${name}-${namespace}-${index}` },
-            hosts: hosts === undefined || hosts === null || hosts.length === 0 ? ['*'] : [...hosts],
-            tls: { mode: 'SIMPLE' as const, credentialName: secretName },
+            origin: originOf(ingress, `spec.tls[${index}]`),
+            made: {
+              port: { number: 443, protocol: 'HTTPS', name: `https-443-ingress-${name}-${namespace}-${index}` },
+              hosts: hosts === undefined || hosts === null || hosts.length === 0 ? ['*'] : [...hosts],
+              tls: { mode: 'SIMPLE' as const, credentialName: secretName },
+            },
           },
         ],
   );
   const http = { port: { number: 80, protocol: 'HTTP', name: `http-80-ingress-${name}-${namespace}` }, hosts: ['*'] };
-  const spec = { selector: gatewaySelector(mesh), servers: [...https, http] };
-  return objectOf('Gateway', gatewayName(ingress), GATEWAY_NAMESPACE, {}, spec);
+  const servers = [...https, { origin: originOf(ingress, 'spec.rules'), made: http }];
+  const spec = { selector: gatewaySelector(mesh), servers: servers.map(({ made }) => made) };
+  return objectOf('Gateway', gatewayName(ingress), GATEWAY_NAMESPACE, {}, spec, originsOf('spec.servers', servers));
 }
 
 /** The pods that serve Ingresses: `ingressSelector`, else the name of the `ingressService`, else the default gateway. */
@@ -112,15 +116,23 @@ function gatewaySelector({ ingressSelector = '', ingressService = '' }: MeshConf
 function virtualServiceOf(host: string, rules: readonly HostRule[], site: IngressSite): ConfigObject<VirtualServiceSpec>[] {
   const [first] = rules;
   if (first === undefined) return [];
-  const http = rules.flatMap(({ ingress, paths }) => paths.flatMap((path) => routeOf(path, nameOf(ingress).namespace, site)));
+  const http = rules.flatMap(({ ingress, index, paths }) =>
+    paths.flatMap((path, position) =>
+      routeOf(path, nameOf(ingress).namespace, site).map((made) => ({
+        made,
+        origin: originOf(ingress, `spec.rules[${index}].http.paths[${position}]`),
+      })),
+    ),
+  );
+  http.sort((a, b) => bySpecificity(a.made, b.made));
   const { name, namespace } = nameOf(first.ingress);
   const spec: VirtualServiceSpec = {
     hosts: [host],
     gateways: [`${GATEWAY_NAMESPACE}/${gatewayName(first.ingress)}`],
-    http: http.sort(bySpecificity),
+    http: http.map(({ made }) => made),
   };
   const own = `${host.replaceAll('.', '-')}-${name}-${MADE}`;
-  return [objectOf('VirtualService', own, namespace, SEMANTICS, spec)];
+  return [objectOf('VirtualService', own, namespace, SEMANTICS, spec, originsOf('spec.http', http))];
 }
 
 function routeOf({ path = '', pathType, backend }: IngressPath, namespace: string, site: IngressSite): HttpRoute[] {
@@ -166,6 +178,14 @@ function specificity(route: HttpRoute): { length: number; exact: boolean } {
   return uri?.prefix === undefined ? { length: -1, exact: false } : { length: uri.prefix.length, exact: false };
 }
 
+function originOf(ingress: KubernetesIngress, rule: string): FieldOrigin {
+  return { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', ...nameOf(ingress), rule };
+}
+
+function originsOf(list: string, items: readonly { readonly origin: FieldOrigin }[]): Readonly<Record<string, FieldOrigin>> {
+  return Object.fromEntries(items.map(({ origin }, index) => [`${list}[${index}]`, origin]));
+}
+
 function gatewayName(ingress: KubernetesIngress): string {
   const { name, namespace } = nameOf(ingress);
   return `${name}-${MADE}-${namespace}`;
@@ -192,6 +212,7 @@ function objectOf<Spec>(
   namespace: string,
   annotations: Readonly<Record<string, string>>,
   spec: Spec,
+  origins: Readonly<Record<string, FieldOrigin>>,
 ): ConfigObject<Spec> {
   return {
     apiVersion: 'networking.istio.io/v1',
@@ -208,5 +229,6 @@ function objectOf<Spec>(
       generation: 0,
     },
     spec,
+    origins,
   };
 }

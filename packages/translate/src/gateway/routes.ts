@@ -16,7 +16,7 @@ import {
 } from '@xebec/model';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { VirtualHost_TlsRequirementType } from '@xebec/protos/envoy/config/route/v3/route_components';
-import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
+import { type ConfigReference, type Generated, referencesTo } from '../generated.ts';
 import { proxyConfigOf } from '../listener/proxy-config.ts';
 import type { VirtualHost } from '../route/virtual-host.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
@@ -131,7 +131,7 @@ function addServer(
     // A rule none of whose routes can hold here is as if it were not there.
     if (own.length === 0) continue;
     routes.set(key, own);
-    references.set(`${rule.metadata.namespace}/${rule.metadata.name}`, referenceTo(rule));
+    for (const made of referencesTo(rule)) references.set(`${made.kind}/${made.namespace}/${made.name}`, made);
     for (const host of shared) at(host).lists.push(own);
   }
   // Even without routes a server that redirects to HTTPS has something to say. As from istiod, a host with a namespace keeps it in its

@@ -64,8 +64,10 @@ export function httpRoutes(config: ResolvedVirtualService, site: HttpRouteSite):
   return out;
 }
 
-/** What names the rule behind a route. A delegate's is named with its object, without the match, which it shares with the root. */
+/** What names the rule behind a route: of an Ingress its path. A delegate's is named with its object, without the match, which it shares with the root. */
 function ruleMetadata(config: ResolvedVirtualService, index: number, match: number | undefined): JsonObject {
+  const written = config.origins?.[`spec.http[${index}]`];
+  if (written !== undefined) return { config: configPath({ ...written, metadata: written }), rule: written.rule };
   const origin = config.routeOrigins?.[index];
   if (origin !== undefined && configPath(origin.object) !== configPath(config))
     return { config: configPath(origin.object), rule: `spec.http[${origin.index}]` };
