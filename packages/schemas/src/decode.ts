@@ -12,7 +12,7 @@ const envelope = z.looseObject({
   kind: z.string(),
   metadata: z.looseObject({
     name: z.string().optional(),
-    namespace: z.string().optional(),
+    namespace: z.string().nullish(),
     labels: strings,
     annotations: strings,
     creationTimestamp: z.string().nullish(),

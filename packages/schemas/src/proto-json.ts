@@ -18,12 +18,11 @@ export function plainProtoJson(schema: unknown, value: unknown): unknown {
     if (shape === undefined && child(inner, '') === undefined) return value;
     return Object.fromEntries(
       Object.entries(value)
-        .filter(([, entry]) => entry !== null)
         .map(([key, entry]) => {
           const name = shape === undefined || key in shape ? key : (known(shape, camelCase(key)) ?? key);
           return [name, plainProtoJson(child(inner, name), entry)] as const;
         })
-        .filter(([name, entry]) => !(shape !== undefined && isUnset(shape[name], entry))),
+        .filter(([name, entry]) => (shape === undefined ? entry !== null : !isUnset(shape[name], entry))),
     );
   }
   if (typeof value === 'string' && isNumber(inner) && /^-?\d+(?:\.\d+)?$/.test(value)) return Number(value);
@@ -31,8 +30,9 @@ export function plainProtoJson(schema: unknown, value: unknown): unknown {
   return value;
 }
 
-/** Whether 0 stands for "not set" where a field may be left out: ports and the like. */
+/** Whether null, or 0 where a field that has no zero may be left out, such as a port, stands for "not set". */
 function isUnset(field: unknown, value: unknown): boolean {
+  if (value === null) return field !== undefined;
   const inner = unwrap(field);
   return (
     value === 0 && inner !== field && isNumber(inner) && isRecord(inner) && typeof inner['minValue'] === 'number' && inner['minValue'] > 0

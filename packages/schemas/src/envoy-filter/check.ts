@@ -56,6 +56,7 @@ function checkPatch({ applyTo, match, patch }: EnvoyFilterPatch, path: Path, fin
     findings.error([...path, 'patch', 'value'], `must be set with operation ${operation}`);
     return;
   }
+  checkTypes(value, [...path, 'patch', 'value'], findings);
   const version = match?.proxy?.proxyVersion ?? '';
   if (version.length > MAX_VERSION)
     findings.warning([...path, 'match', 'proxy', 'proxyVersion'], `longer than ${MAX_VERSION} characters: every version matches`);
@@ -88,4 +89,19 @@ function checkFilterMatch(
   else if (!CONNECTION_MANAGERS.has(name))
     findings.error([...at, 'name'], `"${name}" has no filters below it; write envoy.filters.network.http_connection_manager`);
   else if ((subFilter.name ?? '') === '') findings.error([...at, 'subFilter', 'name'], 'must be set');
+}
+
+/** Packages of the types that Envoy configurations are made of; those of version 2 are gone. */
+const KNOWN_TYPE =
+  /^(?:[^/]*\/)?(?:envoy\.(?:admin|annotations|config|data|extensions|http|service|type|watchdog)\.(?:[a-z0-9_]+\.)*v\d(?:alpha|beta)?\d*\.|google\.protobuf\.|xds\.|udpa\.|istio\.|stats\.)/;
+
+/** The types that a value names by `@type`, at any depth. */
+function checkTypes(value: unknown, path: Path, findings: FindingList): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, entry] of Object.entries(value)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key !== '@type') checkTypes(entry, at, findings);
+    else if (typeof entry !== 'string' || !KNOWN_TYPE.test(entry)) findings.error(at, `${JSON.stringify(entry)} is no type of Envoy`);
+    else if (/\.v2\w*\./.test(entry)) findings.error(at, `"${entry}" is of the API that Envoy no longer has; write its v3 type`);
+  }
 }

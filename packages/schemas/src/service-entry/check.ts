@@ -16,7 +16,7 @@ export function checkServiceEntry({ metadata, spec }: ConfigObject<ServiceEntryS
   const findings = new FindingList();
   if (spec.workloadSelector !== undefined) {
     checkLabelSelector(spec.workloadSelector.labels, ['spec', 'workloadSelector', 'labels'], findings);
-    if (spec.endpoints !== undefined) findings.error(['spec'], 'only one of workloadSelector and endpoints can be set');
+    if ((spec.endpoints ?? []).length > 0) findings.error(['spec'], 'only one of workloadSelector and endpoints can be set');
   }
   checkHosts(spec, findings);
   checkAddresses(spec, findings);

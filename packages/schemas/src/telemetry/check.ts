@@ -1,6 +1,7 @@
 import { FindingList, type Findings } from '../findings.ts';
 import type { ConfigObject } from '../object.ts';
 import { checkScope } from '../policy-scope.ts';
+import { celExpression } from '../values/cel-syntax.ts';
 import { checkOneOf } from '../values/one-of.ts';
 import type { TelemetryMetrics, TelemetrySpec, TelemetryTracing } from './spec.ts';
 
@@ -13,8 +14,11 @@ export function checkTelemetry({ spec }: ConfigObject<TelemetrySpec>): Findings 
   for (const [index, entry] of metrics.entries()) checkMetrics(entry, ['spec', 'metrics', index], findings);
   if (tracing.length > 1) findings.warning(['spec', 'tracing'], 'only one entry is supported');
   for (const [index, entry] of tracing.entries()) checkTracing(entry, ['spec', 'tracing', index], findings);
-  for (const [index, { providers }] of accessLogging.entries())
-    checkProviders(providers, ['spec', 'accessLogging', index, 'providers'], findings);
+  for (const [index, { filter, providers }] of accessLogging.entries()) {
+    const path = ['spec', 'accessLogging', index];
+    checkProviders(providers, [...path, 'providers'], findings);
+    if (filter !== undefined) findings.refuse([...path, 'filter', 'expression'], celExpression(filter.expression ?? ''));
+  }
   return findings;
 }
 

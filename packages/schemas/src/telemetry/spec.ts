@@ -22,13 +22,27 @@ const tracing = z.strictObject({
   disableContextPropagation: z.boolean().optional(),
 });
 
+const metricName = z.enum([
+  'ALL_METRICS',
+  'REQUEST_COUNT',
+  'REQUEST_DURATION',
+  'REQUEST_SIZE',
+  'RESPONSE_SIZE',
+  'TCP_OPENED_CONNECTIONS',
+  'TCP_CLOSED_CONNECTIONS',
+  'TCP_SENT_BYTES',
+  'TCP_RECEIVED_BYTES',
+  'GRPC_REQUEST_MESSAGES',
+  'GRPC_RESPONSE_MESSAGES',
+]);
+
 const metrics = z.strictObject({
   providers,
   overrides: z
     .array(
       z.strictObject({
         match: z
-          .strictObject({ metric: z.string().optional(), customMetric: z.string().optional(), mode: workloadMode.optional() })
+          .strictObject({ metric: metricName.optional(), customMetric: z.string().optional(), mode: workloadMode.optional() })
           .optional(),
         disabled: z.boolean().optional(),
         tagOverrides: z

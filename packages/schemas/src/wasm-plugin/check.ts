@@ -31,7 +31,7 @@ export function checkWasmPlugin({ spec }: ConfigObject<WasmPluginSpec>): Finding
 function urlProblem(url: string): string | undefined {
   if (url === '') return 'must be set';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
-  if (/[\u0000-\u0020\u007f]/.test(url)) return `"${url}" is not a URL`;
+  if (/[\u0000-\u0020\u007f]|%(?![0-9a-fA-F]{2})/.test(url)) return `"${url}" is not a URL`;
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(url)?.[1]?.toLowerCase();
   if (scheme !== undefined && !SCHEMES.has(scheme)) return `"${scheme}" is none of ${[...SCHEMES].join(', ')}`;
   return undefined;

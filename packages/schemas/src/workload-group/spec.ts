@@ -14,7 +14,7 @@ const probe = z.strictObject({
       port: portNumber,
       host: z.string().optional(),
       scheme: z.string().optional(),
-      httpHeaders: z.array(z.strictObject({ name: z.string(), value: z.string() })).optional(),
+      httpHeaders: z.array(z.strictObject({ name: z.string(), value: z.string().optional() })).optional(),
     })
     .optional(),
   tcpSocket: z.strictObject({ host: z.string().optional(), port: portNumber }).optional(),
