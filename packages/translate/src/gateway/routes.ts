@@ -17,7 +17,7 @@ import {
 import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import { VirtualHost_TlsRequirementType } from '@xebec/protos/envoy/config/route/v3/route_components';
 import { type ConfigReference, type Generated, referencesTo } from '../generated.ts';
-import { proxyConfigOf } from '../listener/proxy-config.ts';
+import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import type { VirtualHost } from '../route/virtual-host.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
@@ -48,7 +48,7 @@ export function gatewayRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: str
   const empty = create(RouteConfigurationSchema, { name, validateClusters: false });
   if (first === undefined) return { name, message: empty, provenance: [] };
   for (const entry of entries) addServer(snapshot, proxy, entry, hosts, routes, references);
-  const attempts = proxyConfigOf(snapshot, proxy).proxyHeaders?.attemptCount?.disabled !== true;
+  const attempts = proxyHeadersConfig(snapshot, proxy)?.attemptCount?.disabled !== true;
   const virtualHosts = collapse(hosts).map(({ names, host }): VirtualHost => {
     // What takes everything goes last, else an older VirtualService would hide the others of its host.
     const all = host.lists.flat();
@@ -121,6 +121,7 @@ function addServer(
     listenerPort: number,
     tls: entry.server.tls !== undefined,
     ...(snapshot.mesh.defaultHttpRetryPolicy === undefined ? {} : { defaultRetries: snapshot.mesh.defaultHttpRetryPolicy }),
+    forwardedHost: proxyHeadersConfig(snapshot, proxy)?.xForwardedHost?.enabled === true,
     resolve: destinationResolver(snapshot, proxy, sidecarScope(snapshot, proxy), number, false),
   };
   for (const rule of virtualServicesFor(snapshot, gateway, proxy.namespace)) {
