@@ -50,6 +50,39 @@ describe('analyze', () => {
   });
 });
 
+describe('what objects alone do not bring about', () => {
+  it('networks whose registry does not exist', () => {
+    const meshNetworks = { networks: { one: { endpoints: [{ fromRegistry: 'far' }, { fromRegistry: 'Kubernetes' }] } } };
+    const secret = '{apiVersion: v1, kind: Secret, metadata: {name: s, labels: {istio/multiCluster: "true"}}, data: {far: eA==}}';
+    expect(run(service, { meshNetworks })).toEqual([
+      'Error [IST0126] (MeshNetworks istio-system/meshnetworks) Unknown service registry far in network one',
+    ]);
+    expect(run(secret, { meshNetworks })).toEqual([]);
+  });
+
+  it('services that differ between clusters', () => {
+    const inCluster = (cluster: string, type: string) =>
+      toRawObject(
+        { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a' }, spec: { type, ports: [{ name: 'http', port: 80 }] } },
+        'default',
+        undefined,
+        cluster,
+      ) ?? [];
+    expect(analyze([inCluster('one', 'ClusterIP'), inCluster('two', 'NodePort')].flat()).map(formatMessage)).toEqual([
+      'Warning [IST0170] [cluster-one] (Service default/a) The service a in namespace "default" is inconsistent across clusters ["one" "two"], which can lead to undefined behaviors. The inconsistent behaviors are: service type is inconsistent.',
+    ]);
+    expect(analyze([inCluster('one', 'ClusterIP'), inCluster('two', 'ClusterIP')].flat())).toEqual([]);
+  });
+
+  it('alpha annotations, on request', () => {
+    const pod = '{apiVersion: v1, kind: Pod, metadata: {name: p, annotations: {sidecar.istio.io/proxyImage: x}}}';
+    expect(run(pod)).toEqual([]);
+    expect(run(pod, { only: ['annotations.AlphaAnalyzer'] })).toEqual([
+      'Info [IST0136] (Pod default/p) Annotation "sidecar.istio.io/proxyImage" is part of an alpha-phase feature and may be incompletely supported.',
+    ]);
+  });
+});
+
 describe('matchesSuppression', () => {
   const [message] = analyze([toRawObject(parseAllDocuments(missing)[0]?.toJS(), 'default')].flatMap((object) => object ?? []));
   it.each([

@@ -10,13 +10,16 @@ export const unreachableRules: Analyzer = {
   codes: ['IST0130', 'IST0131'],
   analyze(view, report) {
     for (const resource of view.all('VirtualService')) {
-      for (const kind of ['http', 'tls', 'tcp'] as const) checkRules(resource, kind, report);
-      checkPrefixes(resource, report);
+      const reachable = checkRules(resource, 'http', report);
+      for (const kind of ['tls', 'tcp'] as const) checkRules(resource, kind, report);
+      checkPrefixes(resource, reachable, report);
     }
   },
 };
 
-function checkRules(resource: Resource, kind: 'http' | 'tls' | 'tcp', report: Report): void {
+/** Returns the paths of the matches that are neither repeated nor behind a rule without match. */
+function checkRules(resource: Resource, kind: 'http' | 'tls' | 'tcp', report: Report): ReadonlySet<string> {
+  const reachable = new Set<string>();
   const rules = records(resource.spec[kind]);
   const seen = new Map<string, number>();
   let withoutMatch = false;
@@ -38,6 +41,7 @@ function checkRules(resource: Resource, kind: 'http' | 'tls' | 'tcp', report: Re
       const earlier = seen.get(key);
       if (earlier === undefined) {
         seen.set(key, i);
+        reachable.add(`spec.${kind}[${i}].match[${j}]`);
         continue;
       }
       duplicates++;
@@ -46,6 +50,7 @@ function checkRules(resource: Resource, kind: 'http' | 'tls' | 'tcp', report: Re
     }
     if (duplicates === matches.length) unreachable('all matches used by prior rules');
   }
+  return reachable;
 }
 
 /** `"name"` where it has one, else `#index`, as istioctl names rules and matches. */
@@ -77,12 +82,11 @@ interface PrefixMatch {
   readonly maps: readonly Readonly<Record<string, string>>[];
 }
 
-function checkPrefixes(resource: Resource, report: Report): void {
+function checkPrefixes(resource: Resource, reachable: ReadonlySet<string>, report: Report): void {
   const found: PrefixMatch[] = records(resource.spec['http']).flatMap((rule, i) => {
-    // Rules behind one without match are unreachable already.
     return records(rule['match']).flatMap((match, j) => {
       const prefix = text(record(match['uri'])['prefix']);
-      if (prefix === '') return [];
+      if (prefix === '' || !reachable.has(`spec.http[${i}].match[${j}]`)) return [];
       return [
         {
           rule: ruleName(rule, i),
