@@ -181,7 +181,22 @@ function depthOf(code: string): number {
   return code === 'SELF_SIGNED_CERT_IN_CHAIN' ? 1 : 0;
 }
 
-export function certificatesOf(pem: Buffer): X509Certificate[] {
+/** Bundles that were read last: the contexts of hundreds of clusters judge by the same one. */
+const read = new Map<string, readonly X509Certificate[]>();
+const MAX_READ = 16;
+
+export function certificatesOf(pem: Buffer): readonly X509Certificate[] {
+  const key = sha256(pem).toString('base64');
+  const known = read.get(key);
+  if (known !== undefined) return known;
+  const certificates = readCertificates(pem);
+  const [oldest] = read.keys();
+  if (read.size >= MAX_READ && oldest !== undefined) read.delete(oldest);
+  read.set(key, certificates);
+  return certificates;
+}
+
+function readCertificates(pem: Buffer): X509Certificate[] {
   const blocks = pem.toString('latin1').match(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED )?CERTIFICATE-----/g);
   return (blocks ?? []).map((block) => new X509Certificate(block));
 }

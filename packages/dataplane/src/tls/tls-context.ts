@@ -1,13 +1,6 @@
 import { constants, createHash, X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
-import {
-  createSecureContext,
-  getCACertificates,
-  type KeyObject,
-  type SecureContext,
-  type SecureContextOptions,
-  type SecureVersion,
-} from 'node:tls';
+import { createSecureContext, type KeyObject, type SecureContext, type SecureContextOptions, type SecureVersion } from 'node:tls';
 import { errorText, XebecError } from '@xebec/core';
 import type { DataSource } from '@xebec/protos/envoy/config/core/v3/base';
 import {
@@ -19,6 +12,7 @@ import {
 import type { Secret } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/secret';
 import type { CommonTlsContext } from '@xebec/protos/envoy/extensions/transport_sockets/tls/v3/tls';
 import type { PeerCertificate, StatsScope } from '@xebec/telemetry';
+import { clientContext, systemRoots } from './client-contexts.ts';
 import { compileLeafRevocation } from './leaf-revocation.ts';
 import { certificateInPem } from './peer-certificate.ts';
 import { certificatesOf, compileVerification, type PeerVerification } from './peer-verification.ts';
@@ -149,7 +143,7 @@ export class TlsContext implements TlsUser {
     }
     const validations = [this.#validation, validationOf(this.#validationSecret?.current)].flatMap((each) => each ?? []);
     const trusted = validations.flatMap((each) => readDataSource(each.trustedCa, stamps) ?? []);
-    if (trusted.length === 0 && validations.some((each) => each.systemRootCerts !== undefined)) trusted.push(...systemRoots());
+    if (trusted.length === 0 && validations.some((each) => each.systemRootCerts !== undefined)) trusted.push(systemRoots());
     const spiffe = compileSpiffeValidator(validations, stamps);
     if (spiffe !== undefined) trusted.splice(0, trusted.length, ...spiffe.trusted);
     // OpenSSL would want a list of every domain's authorities as soon as there is one.
@@ -163,7 +157,8 @@ export class TlsContext implements TlsUser {
     const verification = compileVerification({ validations, trusted, spiffe, revocation });
     const create = (chosen: readonly CertificatePair[]): SecureContext => {
       try {
-        return createSecureContext({
+        const make = this.#role === 'client' ? clientContext : createSecureContext;
+        return make({
           ...(chosen.length > 0 ? { cert: chosen.map(({ chain }) => chain), key: chosen.map(keyOf) } : {}),
           ...(trusted.length > 0 ? { ca: trusted } : {}),
           ...(revoked.length > 0 && !leafOnly ? { crl: revoked } : {}),
@@ -283,10 +278,6 @@ function namedContexts(
     made.set(key, context);
     return context;
   };
-}
-
-function systemRoots(): Buffer[] {
-  return getCACertificates('system').map((pem) => Buffer.from(pem));
 }
 
 function certificateOf(secret: Secret | undefined): TlsCertificate | undefined {
