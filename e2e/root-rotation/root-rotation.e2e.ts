@@ -148,7 +148,7 @@ describe('revocation', () => {
     const revoked = agent?.certificates.current();
     if (agent === undefined || revoked === undefined) throw new Error('there is no reviews');
     const done = await mesh.ca('revoke', 'spiffe://cluster.local/ns/default/sa/reviews');
-    expect(done).toEqual({ code: 0, text: '1 certificates are revoked\n' });
+    expect(done).toEqual({ code: 0, text: '1 certificate is revoked\n' });
     await expect.poll(() => agent.certificates.current()?.serialNumber, { timeout: 20_000 }).not.toBe(revoked.serialNumber);
     const lists = await eventually('lists', () => {
       const { crls } = mesh.agents.get('ratings')?.certificates.trust.current() ?? { crls: [] };
