@@ -9,6 +9,7 @@ import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
 import { addStrictReport } from './strict-report/command.ts';
 import { addDown, addUp } from './up/command.ts';
+import { addValidate } from './validate/command.ts';
 import { addVersion } from './version/command.ts';
 import { addWait } from './wait/command.ts';
 import { addXds } from './xds/command.ts';
@@ -18,6 +19,7 @@ export const verbs: readonly Verb[] = [
   addUp,
   addDown,
   addAnalyze,
+  addValidate,
   addApply,
   addWait,
   addProxyStatus,

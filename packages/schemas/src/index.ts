@@ -24,6 +24,7 @@ export type { Findings } from './findings.ts';
 export type { GatewayServer, GatewaySpec, ServerTls } from './gateway/spec.ts';
 export type { KindDefinition, PrinterColumn } from './kind.ts';
 export { findKind, kinds } from './kinds.ts';
+export { checkMeshConfig } from './mesh-config/check.ts';
 export { decodeMeshConfig } from './mesh-config/decode.ts';
 export type { ExtensionProvider } from './mesh-config/extension-provider.ts';
 export { decodeMeshNetworks, type MeshNetworks } from './mesh-config/mesh-networks.ts';

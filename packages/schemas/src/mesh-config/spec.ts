@@ -26,7 +26,7 @@ const inboundRetry = z.strictObject({
 });
 
 const tlsDefaults = z.strictObject({
-  minProtocolVersion: z.string().optional(),
+  minProtocolVersion: z.enum(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3']).optional(),
   ecdhCurves: z.array(z.string()).optional(),
   cipherSuites: z.array(z.string()).optional(),
 });
