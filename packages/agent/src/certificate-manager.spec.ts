@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { seededRandom, silentLogger, VirtualClock, XebecError } from '@xebec/core';
 import {
   type Authority,
@@ -12,7 +12,7 @@ import {
   unwrap,
 } from '@xebec/identity';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { createCertificateManager } from './certificate-manager.ts';
+import { type CertificateManagerOptions, createCertificateManager } from './certificate-manager.ts';
 
 const START = Date.UTC(2026, 10, 21);
 const HOUR = 3_600_000;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   authority = unwrap(loadAuthority({ certificate: certificatePem(unwrap(root)), privateKey }));
 });
 
-function setUp() {
+function setUp(more: Partial<CertificateManagerOptions> = {}) {
   const clock = new VirtualClock(START);
   let calls = 0;
   let away = false;
@@ -40,11 +40,41 @@ function setUp() {
     clock,
     random: seededRandom(7),
     logger: silentLogger,
+    ...more,
   });
   return { clock, manager, calls: () => calls, setAway: (value: boolean) => (away = value) };
 }
 
 describe('certificate manager', () => {
+  it.each([
+    { graceRatio: 0.2, graceJitterRatio: 0, notBy: 0.799, by: 0.801 },
+    { graceRatio: 0.75, graceJitterRatio: 0, notBy: 0.249, by: 0.251 },
+    { graceRatio: 0.5, graceJitterRatio: 0.25, notBy: 0.249, by: 0.751 },
+    // No grace at all: at the very end of the life.
+    { graceRatio: 0, graceJitterRatio: 0, notBy: 0.999, by: 1.001 },
+  ])('renews when a share of $graceRatio of the life is left, give or take $graceJitterRatio', async ({ notBy, by, ...ratios }) => {
+    const { clock, manager, calls } = setUp(ratios);
+    await manager.ready();
+    clock.advance(24 * HOUR * notBy);
+    expect(calls()).toBe(1);
+    clock.advance(24 * HOUR * (by - notBy));
+    await vi.waitFor(() => expect(calls()).toBe(2));
+    manager.close();
+  });
+
+  it.each([
+    ['ecdsa-p256', 'pkcs8', 'PRIVATE KEY'],
+    ['ecdsa-p384', 'traditional', 'EC PRIVATE KEY'],
+    ['rsa-2048', 'traditional', 'RSA PRIVATE KEY'],
+    ['rsa-2048', 'pkcs8', 'PRIVATE KEY'],
+  ] as const)('writes keys of %s as %s', async (keyType, keyFormat, label) => {
+    const { manager } = setUp({ keyType, keyFormat });
+    const { privateKeyPem, certificateChainPem } = await manager.ready();
+    expect(privateKeyPem).toMatch(new RegExp(`^-----BEGIN ${label}-----`));
+    expect(new X509Certificate(certificateChainPem).checkPrivateKey(createPrivateKey(privateKeyPem))).toBe(true);
+    manager.close();
+  });
+
   it('renews at half of the life, within one percent, and tells subscribers', async () => {
     const { clock, manager, calls } = setUp();
     const first = await manager.ready();
