@@ -1,17 +1,10 @@
-import {
-  inboundInstances,
-  isHttp,
-  MESH_GATEWAY,
-  type MeshSnapshot,
-  type Service,
-  virtualServiceGateways,
-  virtualServiceHosts,
-} from '@xebec/model';
+import { inboundInstances, MESH_GATEWAY, type MeshSnapshot, virtualServiceGateways, virtualServiceHosts } from '@xebec/model';
 import type { ResourceCache } from '@xebec/xds';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '@xebec/xds';
 import { Gauge, type Registry } from 'prom-client';
 import type { AdsServer } from './ads-server.ts';
 import type { MeshState } from './mesh-state.ts';
+import { viewConflicts } from './view-conflicts.ts';
 
 /** What a snapshot says of itself: numbers that Istio calls conflicts and leaves to the operator. */
 export interface MeshCounts {
@@ -26,8 +19,6 @@ export interface MeshCounts {
   readonly duplicateSubsets: number;
   /** Host and port pairs that several services of one namespace's view define. */
   readonly duplicateClusters: number;
-  /** Ports without an address of their own that several TCP services share. */
-  readonly tcpOverTcp: number;
 }
 
 export function countMesh(snapshot: MeshSnapshot): MeshCounts {
@@ -39,7 +30,6 @@ export function countMesh(snapshot: MeshSnapshot): MeshCounts {
   const subsets = config
     .all('DestinationRule')
     .flatMap(({ spec, metadata }) => (spec.subsets ?? []).map((subset) => `${metadata.namespace} ${spec.host} ${subset.name}`));
-  const isTcp = (service: Service) => service.ports.filter(({ protocol }) => !isHttp(protocol) && protocol !== 'udp');
   let servicePortsWithoutEndpoints = 0;
   let dnsServicesWithoutEndpoints = 0;
   let endpointsNotReady = 0;
@@ -60,11 +50,6 @@ export function countMesh(snapshot: MeshSnapshot): MeshCounts {
     duplicateDomains: repeats(domains),
     duplicateSubsets: repeats(subsets),
     duplicateClusters: repeats(services.flatMap(({ hostname, ports }) => ports.map(({ number }) => `${hostname} ${number}`))),
-    tcpOverTcp: repeats(
-      services
-        .filter(({ addresses, headless }) => addresses.length === 0 && !headless)
-        .flatMap((service) => isTcp(service).map(({ number }) => `${number}`)),
-    ),
   };
 }
 
@@ -111,12 +96,22 @@ export function registerMeshMetrics(registry: Registry, state: MeshState, ads: A
   ofMesh('pilot_vservice_dup_domain', 'VirtualServices for a host that another has already.', 'duplicateDomains');
   ofMesh('pilot_destrule_subsets', 'Subsets that a DestinationRule defines again for the same host.', 'duplicateSubsets');
   ofMesh('pilot_duplicate_envoy_clusters', 'Clusters that several services with one hostname ask for.', 'duplicateClusters');
-  ofMesh(
+  const scopes: Parameters<typeof viewConflicts>[1] = new WeakMap();
+  const conflicts = () =>
+    viewConflicts(
+      ads.connections().filter(({ connection }) => connection !== undefined),
+      scopes,
+    );
+  gauge(
     'pilot_conflict_outbound_listener_tcp_over_current_tcp',
-    'TCP services without address on a port that another has already.',
-    'tcpOverTcp',
+    'Outbound listeners on which TCP services lie behind others, in the view of a connected sidecar.',
+    () => conflicts().outboundTcp,
   );
-  gauge('pilot_conflict_inbound_listener', 'Ports of workloads that services describe in different ways.', () => conflictingPorts(ads));
+  gauge(
+    'pilot_conflict_inbound_listener',
+    'Connected sidecars a port of whose workload several services describe in different ways.',
+    () => conflicts().inbound,
+  );
   gauge('pilot_no_ip', 'Connected sidecars that belong to no service.', () => withoutService(ads));
   gauge(
     'pilot_total_rejected_configs',
@@ -154,18 +149,4 @@ export function registerMeshMetrics(registry: Registry, state: MeshState, ads: A
 function withoutService(ads: AdsServer): number {
   const sidecars = ads.connections().filter(({ connection, proxy }) => connection !== undefined && proxy.type === 'sidecar');
   return sidecars.filter(({ snapshot, proxy }) => inboundInstances(snapshot, proxy).length === 0).length;
-}
-
-function conflictingPorts(ads: AdsServer): number {
-  let conflicts = 0;
-  for (const { connection, proxy, snapshot } of ads.connections()) {
-    if (connection === undefined || proxy.type !== 'sidecar') continue;
-    const protocols = new Map<number, string>();
-    for (const { targetPort, port } of inboundInstances(snapshot, proxy)) {
-      const first = protocols.get(targetPort);
-      if (first === undefined) protocols.set(targetPort, port.protocol);
-      else if (first !== port.protocol) conflicts++;
-    }
-  }
-  return conflicts;
 }
