@@ -9,11 +9,13 @@ const CLI = join(import.meta.dirname, '../../apps/cli/bin/xebec.ts');
 /** The same mesh with its roots in Secrets of an API server, and tokens that this one gives and judges. */
 export class KubernetesMesh extends Mesh {
   readonly api: ApiServer = createApiServer();
+  /** What is there before Citadel starts. */
+  readonly objects: object[] = [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } }];
   readonly #accounts = new Set<string>();
 
   override async start(): Promise<void> {
     await this.api.start();
-    await this.api.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } }]);
+    for (const object of this.objects) await this.api.apply([object]);
     this.port = await freePort();
     await this.startCitadel();
     await eventually('the root in its ConfigMap', async () => {

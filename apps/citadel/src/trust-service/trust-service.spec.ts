@@ -123,6 +123,9 @@ describe('the trust service', () => {
     await vi.waitFor(() => expect(heard.at(-1)?.renew?.wantedRootFingerprint).toHaveLength(32), { timeout: 10_000 });
     const active = keeper.view()?.rotation.active ?? '';
     expect(Buffer.from(heard.at(-1)?.renew?.wantedRootFingerprint ?? []).toString('hex')).toBe(keeper.anchorsOf(active)[0]);
+    // A moment later its certificate is revoked: that is another order, and is not kept back.
+    await keeper.revoke('ab13');
+    await vi.waitFor(() => expect(heard.at(-1)?.renew).toMatchObject({ withinMs: 0, reason: 'the certificate is revoked' }));
   });
 
   it.each<[string, MessageInitShape<typeof TrustReportSchema>]>([

@@ -48,7 +48,7 @@ interface Follower {
   key?: string;
   leafRoot: string;
   leafSerial: string;
-  /** When it was told last to renew, and towards which root. */
+  /** When it was told last to renew, and what for. */
   orderedAt: number;
   orderedTo: string;
 }
@@ -92,9 +92,11 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
     const revoked = keeper.isRevoked(follower.leafSerial);
     if (anchor === undefined || follower.leafRoot === '' || (!goes(follower) && !revoked)) return undefined;
     const now = clock.monotonic();
-    if (follower.orderedTo === anchor && now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
+    // A certificate that is revoked is another matter than one of the wrong root.
+    const orderedTo = revoked ? `another than ${follower.leafSerial}` : anchor;
+    if (follower.orderedTo === orderedTo && now - follower.orderedAt < ORDER_AGAIN_MS) return undefined;
     follower.orderedAt = now;
-    follower.orderedTo = anchor;
+    follower.orderedTo = orderedTo;
     // An agent renews for a revoked certificate at once, whatever root it leads to.
     if (revoked) return { withinMs: 0, reason: 'the certificate is revoked', wantedRootFingerprint: new Uint8Array(0) };
     const spread = options.renewWithinMs ?? 0;
@@ -114,7 +116,8 @@ export function createTrustService(options: TrustServiceOptions): TrustService {
   const orderAgain = () => {
     cancelOrders = clock.setTimeout(() => {
       const view = keeper.view();
-      if (view !== undefined && view.rotation.phase !== 'steady') for (const follower of followers) remind(follower, view);
+      const due = view !== undefined && (view.rotation.phase !== 'steady' || view.revokedSerials.size > 0);
+      if (due) for (const follower of followers) remind(follower, view);
       orderAgain();
     }, ORDER_AGAIN_MS);
   };
