@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { analysisPage } from './analysis.ts';
 import { extensionsInCode } from './extension-code.ts';
 import { filtersPage } from './filters.ts';
 import { flagsPage } from './flags.ts';
@@ -11,6 +12,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
 /** When one of these fails: `npm run gen`, and commit the page with the change that made it differ. */
 describe('generated reference pages are up to date', () => {
+  it('analysis.md', () => expect(read('docs/reference/analysis.md')).toBe(analysisPage()));
   it('kinds.md', () => expect(read('docs/reference/kinds.md')).toBe(kindsPage()));
   it('filters.md', () =>
     expect(read('docs/reference/filters.md')).toBe(filtersPage(read('packages/filters/README.md'), extensionsInCode(root))));
