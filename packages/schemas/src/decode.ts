@@ -12,6 +12,8 @@ const envelope = z.looseObject({
   kind: z.string(),
   metadata: z.looseObject({
     name: z.string().optional(),
+    /** The API server makes the name after admission. */
+    generateName: z.string().optional(),
     namespace: z.string().nullish(),
     labels: strings,
     annotations: strings,
@@ -66,8 +68,8 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
       const suggestion = nearest(key, ENVELOPE_FIELDS);
       return { path: key, message: `unknown field "${key}"${suggestion === undefined ? '' : `; did you mean "${suggestion}"?`}` };
     });
-  if (outer.data.metadata.name === undefined || outer.data.metadata.name === '')
-    violations.push({ path: 'metadata.name', message: 'required field is missing' });
+  const { generateName = '', name = '' } = outer.data.metadata;
+  if (name === '' && generateName === '') violations.push({ path: 'metadata.name', message: 'required field is missing' });
   const spec = definition.spec.safeParse(plainProtoJson(definition.spec, outer.data.spec ?? {}), { reportInput: true });
   if (!spec.success) violations.push(...toViolations(spec.error, ['spec'], definition.spec));
   if (violations.length > 0 || !spec.success) return err(violations);
