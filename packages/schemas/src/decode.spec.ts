@@ -56,10 +56,10 @@ it('reads durations as Go and protobuf JSON write them', () => {
 it('names every kind and collection once', () => {
   expect(new Set(kinds.map((kind) => kind.kind)).size).toBe(kinds.length);
   expect(new Set(kinds.map((kind) => kind.collection)).size).toBe(kinds.length);
+});
 
-  it('takes an object that the API server is still to name', () => {
-    const object = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { generateName: 'a-' }, spec: {} };
-    expect(decodeObject(object).ok).toBe(true);
-    expect(decodeObject({ ...object, metadata: {} })).toMatchObject({ ok: false, error: [{ path: 'metadata.name' }] });
-  });
+it('takes an object that the API server is still to name', () => {
+  const object = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { generateName: 'a-' }, spec: {} };
+  expect(decodeObject(object).ok).toBe(true);
+  expect(decodeObject({ ...object, metadata: {} })).toMatchObject({ ok: false, error: [{ path: 'metadata.name' }] });
 });
