@@ -6,6 +6,7 @@ import { customResourceController } from './custom-resource.ts';
 import { daemonSetController } from './daemon-set.ts';
 import { deploymentController } from './deployment.ts';
 import { endpointsController } from './endpoints.ts';
+import { endpointsMirror } from './endpoints-mirror.ts';
 import { garbageCollector, podCollector } from './garbage-collector.ts';
 import { jobController } from './job.ts';
 import { type Controller, ControllerLoop } from './loop.ts';
@@ -51,6 +52,7 @@ export async function startControllers({
     run('job-controller', jobController),
     run('default-scheduler', scheduler),
     run('endpointslice-controller', endpointsController),
+    run('endpointslicemirroring-controller', endpointsMirror),
   ];
   await bootstrapCluster(new ControllerClient(engine, 'apiserver'), apiServiceIp, apiPort, apiHost);
   return { close: async () => void (await Promise.all(loops.map((loop) => loop.close()))) };
