@@ -123,4 +123,43 @@ export const foundAccess: readonly FoundScene[] = [
     { ...everywhere, match: { prefix: '/a' } },
     [{ path: '/a' }, { path: '/b' }],
   ),
+  scene(
+    'rules of routes are noted under prefixes of their own',
+    [rbac({})],
+    {
+      ...everywhere,
+      typed_per_filter_config: {
+        'envoy.filters.http.rbac': {
+          '@type': type('envoy.extensions.filters.http.rbac.v3.RBACPerRoute'),
+          rbac: { rules: denyAll, shadow_rules: denyAll, rules_stat_prefix: 'real_', shadow_rules_stat_prefix: 'dry_' },
+        },
+      },
+    },
+    [{}],
+  ),
+  scene(
+    'metadata that must not be present',
+    [
+      rbac({
+        rules: {
+          policies: {
+            p: { permissions: [{ metadata: { filter: 'none', path: [{ key: 'a' }], value: { present_match: false } } }], principals: any },
+          },
+        },
+      }),
+    ],
+    everywhere,
+    [{}],
+  ),
+  scene(
+    'empty cookies where tokens are looked for',
+    [
+      httpFilter('jwt_authn', 'jwt_authn.v3.JwtAuthentication', {
+        providers: { p: { issuer: 'one', from_cookies: ['c'], ...local } },
+        rules: [{ match: { prefix: '/' }, requires: { provider_name: 'p' } }],
+      }),
+    ],
+    everywhere,
+    [{ headers: [['cookie', 'c=']] }, { headers: [['cookie', 'b=1; c=; d=2']] }, { headers: [['cookie', 'c']] }],
+  ),
 ];

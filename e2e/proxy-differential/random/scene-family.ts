@@ -85,6 +85,9 @@ export function sceneFamily(name: string, scenes: readonly Scene[], withStats = 
   };
 }
 
+/** Of the authorizer's answer, in metadata. Headers are pairs, not keys. */
+const timings: ReadonlySet<string> = new Set(['ext_authz_duration', 'x-envoy-upstream-service-time']);
+
 /** Lines of the log say whose they are, so that one that is late or too many is not taken for the next one's. */
 async function observeAsk(
   { does, replies, answers }: Ask,
@@ -108,6 +111,6 @@ async function observeAsk(
   if (mirrors) seen.sort((a, b) => (a.upstream + a.line < b.upstream + b.line ? -1 : 1));
   return JSON.parse(JSON.stringify({ answer, seen, log }), (key, value: unknown) =>
     // Whether the end of the request is read before the answer is out is a race.
-    key === 'cut' && value === 'RST_STREAM 0' ? undefined : value,
+    (key === 'cut' && value === 'RST_STREAM 0') || timings.has(key) ? undefined : value,
   );
 }

@@ -30,7 +30,8 @@ export function compileValueMatcher(matcher: ValueMatcher): ValuePredicate {
     case 'boolMatch':
       return (value) => value === pattern.value;
     case 'presentMatch':
-      return (value) => (value !== undefined && value !== null) === pattern.value;
+      // `false` matches nothing, as in Envoy; the matcher's `invert` says "absent".
+      return (value) => pattern.value && value !== undefined && value !== null;
     case 'stringMatch': {
       const matches = compileStringMatcher(pattern.value);
       return (value) => typeof value === 'string' && matches(value);

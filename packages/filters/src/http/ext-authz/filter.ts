@@ -48,6 +48,7 @@ export function createExtAuthzFilter(
   let state: 'idle' | 'buffering' | 'asking' | 'done' = 'idle';
   const chunks: Buffer[] = [];
   let size = 0;
+  let askedAt = 0;
   let responseHeaders: readonly HeaderOperation[] = [];
 
   const clusterStats = (): ClusterStats | undefined => {
@@ -59,6 +60,7 @@ export function createExtAuthzFilter(
     if (wanted !== undefined && state === 'buffering') body = Buffer.concat(chunks).subarray(0, wanted.maxBytes);
     const partial = body !== undefined && size > body.length;
     state = 'asking';
+    askedAt = context.clock.monotonic();
     config
       .ask({
         request,
@@ -81,7 +83,11 @@ export function createExtAuthzFilter(
   };
   const answered = (answer: Answer): void => {
     if (state !== 'asking') return;
-    if (answer.metadata !== undefined) info.dynamicMetadata.set(METADATA, { ...info.dynamicMetadata.get(METADATA), ...answer.metadata });
+    if (answer.metadata !== undefined) {
+      // Only what allows says how long it took, milliseconds.
+      const took = answer.kind === 'allowed' ? { ext_authz_duration: Math.floor(context.clock.monotonic() - askedAt) } : {};
+      info.dynamicMetadata.set(METADATA, { ...info.dynamicMetadata.get(METADATA), ...answer.metadata, ...took });
+    }
     if (answer.kind === 'denied') {
       stats.denied.add(1);
       clusterStats()?.denied.add(1);

@@ -16,7 +16,7 @@ export const DEFAULT_LOCATIONS: readonly TokenLocation[] = [
 /** The token at a location, or undefined. */
 export function findToken(location: TokenLocation, request: RequestHead): string | undefined {
   if (location.kind === 'parameter') return parameter(request.path, location.name);
-  if (location.kind === 'cookie') return requestCookie(request.headers, location.name) || undefined;
+  if (location.kind === 'cookie') return requestCookie(request.headers, location.name);
   const value = headerJoined(request.headers, location.name);
   if (value === undefined) return undefined;
   if (location.prefix === '') return value;

@@ -36,13 +36,13 @@ export const rbacDefinition: HttpFilterDefinition = {
   compile(bytes, _, context) {
     const config = compileConfig(decodeConfig(RBACSchema, bytes));
     const stats = rbacStats(context.stats.scope(`http.${context.statPrefix}`), config);
-    // A route brings rules, and the filter the prefixes under which their verdicts are noted.
+    // Verdicts by a route's rules are noted under its prefixes, or under the filter's where it has none.
     const prefixed = new WeakMap<CompiledRbacConfig, CompiledRbacConfig>();
     const underPrefix = (override: CompiledRbacConfig): CompiledRbacConfig => {
-      if (override.rulesPrefix === config.rulesPrefix && override.shadowPrefix === config.shadowPrefix) return override;
       let own = prefixed.get(override);
       if (own === undefined) {
-        own = { ...override, rulesPrefix: config.rulesPrefix, shadowPrefix: config.shadowPrefix };
+        const rulesPrefix = override.rulesPrefix === '' ? config.rulesPrefix : override.rulesPrefix;
+        own = { ...override, rulesPrefix, shadowPrefix: override.shadowPrefix === '' ? config.shadowPrefix : override.shadowPrefix };
         prefixed.set(override, own);
       }
       return own;
