@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -59,7 +60,14 @@ export function createDirectoryDesk(caDirectory: string): ControlDesk {
   const directory = join(caDirectory, 'control');
   return {
     request: async () => parseRequest(await readFile(join(directory, 'request.json'), 'utf8').catch(() => undefined)),
-    claim: async () => true,
+    // By a file that one process alone can make; it outlives a restart, so that nothing is done twice.
+    claim: async ({ id }) => {
+      const mark = join(directory, `.claimed-${createHash('sha256').update(id).digest('hex').slice(0, 32)}`);
+      return await writeFile(mark, '', { flag: 'wx', mode: 0o600 }).then(
+        () => true,
+        () => false,
+      );
+    },
     async show(status) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await chmod(directory, 0o700);
