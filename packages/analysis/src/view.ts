@@ -1,4 +1,4 @@
-import { decodeObject, isMeshGroup } from '@xebec/schemas';
+import { checkObject, decodeObject, isMeshGroup } from '@xebec/schemas';
 import { defaultIngressGateway } from './default-gateway.ts';
 import { type Fields, isRecord, record, text } from './fields.ts';
 import { createHostIndex, type HostIndex } from './host-index.ts';
@@ -85,10 +85,10 @@ export function createView(objects: readonly RawObject[], options: ViewOptions):
 
 function decodedSpec(object: RawObject, messages: Message[]): Fields | undefined {
   const result = decodeObject(object.content, { defaultNamespace: object.metadata.namespace });
-  if (result.ok) return record(result.value.spec);
-  for (const { path, message } of result.error)
+  for (const { path, message } of result.ok ? checkObject(result.value).errors : result.error)
     messages.push(createMessage('IST0106', subjectOf(object), [path === '' ? message : `${path}: ${message}`], path));
-  return undefined;
+  // What is readable is analysed, admitted or not: it may stand in the mesh from before a rule was made.
+  return result.ok ? record(result.value.spec) : undefined;
 }
 
 function workloadsOf(byKind: ReadonlyMap<AnalysedKind, readonly Resource[]>, complete: boolean): Workload[] {

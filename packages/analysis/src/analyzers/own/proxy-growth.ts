@@ -2,7 +2,7 @@ import type { Analyzer } from '../../analyzer.ts';
 import { records, texts } from '../../fields.ts';
 import type { AnalysedKind, Resource } from '../../resource.ts';
 
-/** Bytes of Envoy configuration, as measured on what this mesh generates: a cluster with its TLS, a virtual host, an endpoint. */
+/** Rough bytes of Envoy configuration, to tell kilobytes from megabytes: a cluster with its TLS, a virtual host, an endpoint. */
 const CLUSTER_BYTES = 3_000;
 const VIRTUAL_HOST_BYTES = 600;
 const ENDPOINT_BYTES = 250;
