@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { ownRoots, serverCredentials, startIdentity } from '@xebec/agent';
@@ -9,6 +10,7 @@ import { generateExtensionConfigs } from '@xebec/translate';
 import { type AdsServer, adsService } from './ads-server.ts';
 import { assemble } from './assembly.ts';
 import { type Authenticate, type Caller, createAuthenticator, trustEveryone } from './authenticate.ts';
+import { certificateRelayService, createCertificateRelay } from './certificate-relay.ts';
 import { registerDebug } from './debug/routes.ts';
 import { MeshConfigFile } from './mesh-config-file.ts';
 import { createPilotMetrics } from './metrics.ts';
@@ -23,7 +25,11 @@ export const pilot: DaemonSpec = {
   defaultHttpAddr: '0.0.0.0:15014',
   options: [
     { flags: '--grpc-addr <host:port>', description: 'xDS in plaintext', default: '0.0.0.0:15010' },
-    { flags: '--secure-grpc-addr <host:port>', description: 'xDS over TLS; served when --ca-addr is given', default: '0.0.0.0:15012' },
+    {
+      flags: '--secure-grpc-addr <host:port>',
+      description: 'xDS and certificate requests over TLS; served when --ca-addr is given',
+      default: '0.0.0.0:15012',
+    },
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
     { flags: '--registries [names]', description: 'where services come from: Kubernetes, or empty for none', default: 'Kubernetes' },
     { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
@@ -112,6 +118,8 @@ export const pilot: DaemonSpec = {
   },
 };
 
+const CA_SERVER_NAME = 'istio-citadel.istio-system.svc';
+
 interface SecureServer {
   /** Roots of this server's certificate, PEM; none until it has one. */
   rootPem(): readonly string[];
@@ -132,7 +140,7 @@ function serveSecurely(
     caAddress: options['caAddr'] ?? '',
     tokenFile: options['caTokenFile'] ?? '',
     rootFile: options['caRootFile'] ?? '',
-    serverName: 'istio-citadel.istio-system.svc',
+    serverName: CA_SERVER_NAME,
     instance: process.env['POD_NAME'] ?? hostname(),
     clock: systemClock,
     random: systemRandom,
@@ -143,8 +151,17 @@ function serveSecurely(
   identity.follow([]);
   const trustDomain = options['trustDomain'] ?? 'cluster.local';
   const authenticate = createAuthenticator({ kubernetes, certificates, trustDomain, clock: systemClock });
+  const relay = createCertificateRelay({
+    caAddress: options['caAddr'] ?? '',
+    serverName: CA_SERVER_NAME,
+    // The trust store knows a new root before the file does.
+    roots: async () =>
+      Buffer.concat([...ownRoots(certificates.trust).map((pem) => Buffer.from(pem)), await readFile(options['caRootFile'] ?? '')]),
+    logger,
+  });
   const server = createServer();
   server.addService(adsService, ads.implementation(authenticate));
+  server.addService(certificateRelayService, relay.implementation);
   let missing: string | undefined = 'no certificate yet';
   health.addReadiness('secure-grpc', () =>
     missing === undefined ? undefined : `${missing}: ${certificates.lastError() ?? 'asking citadel'}`,
@@ -167,6 +184,7 @@ function serveSecurely(
     byToken: (token) => callerOfToken(authenticate, token),
     close: async () => {
       identity.close();
+      relay.close();
       await shutdown(server);
     },
   };

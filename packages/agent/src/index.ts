@@ -1,5 +1,5 @@
 export { type AdsRelayOptions, createAdsRelay } from './ads-relay.ts';
-export { type CaConnectionOptions, caConnection } from './ca-connection.ts';
+export { type CaConnectionOptions, caConnection, serverNameOption } from './ca-connection.ts';
 export { type CaptureCommandOptions, runCaptureCommand } from './capture/capture-command.ts';
 export { ALARM_LEVELS, type AlarmLevel, alarmOf, type CalendarEntry, calendarEntries, lifeUsedOf } from './certificate-calendar.ts';
 export { CertificateAlarms } from './certificate-calendar-alarms.ts';
@@ -11,6 +11,7 @@ export {
   createCertificateManager,
   type WorkloadCertificate,
 } from './certificate-manager.ts';
+export { channelCredentials } from './channel-credentials.ts';
 export { type ClockWatch, createClockWatch } from './clock-watch.ts';
 export { type DrainPolicy, drained, drainPolicy } from './drain-policy.ts';
 export { type EnvoyProcess, type EnvoyProcessOptions, runEnvoy } from './envoy-process.ts';
