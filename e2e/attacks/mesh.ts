@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, constants, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { application, inside, root, runInside, type User } from '../iptables/namespaces.ts';
@@ -61,6 +61,14 @@ export interface Mesh {
   ): Promise<{ readonly grpc: number; readonly http: number }>;
   output(): string;
   close(): Promise<void>;
+}
+
+/** A copy of a program that the proxies' user may run: the original may lie in somebody's home. */
+function executable(file: string, directory: string): string {
+  const copy = join(directory, 'envoy');
+  if (!existsSync(copy)) copyFileSync(file, copy, constants.COPYFILE_FICLONE);
+  chmodSync(copy, 0o755);
+  return copy;
 }
 
 export const control = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
@@ -244,7 +252,7 @@ async function startControlPlane(
     };
     const program = role === 'router' ? GATEWAY : PROXY;
     const words = role === 'router' ? ['proxy', 'router'] : ['sidecar'];
-    const stock = spec.envoy === undefined ? [] : ['--envoy', spec.envoy];
+    const stock = spec.envoy === undefined ? [] : ['--envoy', executable(spec.envoy, directory)];
     const proxy = spawn(PROXY_USER, [process.execPath, program, ...words, '--proxyLogLevel', 'warn', ...stock], env);
     const run = async (command: readonly string[], user: User = application) => await runInside(network.namespace, user, command);
     const admin = async (path: string) => (await run(['curl', '-s', `http://127.0.0.1:${ADMIN}${path}`], PROXY_USER)).stdout;
