@@ -5,6 +5,8 @@ import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '@
 
 export interface CertificateQuestion {
   readonly address: string;
+  /** Citadel's unless told. */
+  readonly serverName?: string;
   readonly rootFile: string;
   readonly csr: string;
   /** What the caller says of itself. */
@@ -15,9 +17,9 @@ const METHOD = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 const bytes = (value: Buffer): Buffer => value;
 
 /** Asks a CA with headers of one's own choice: the chain as one text, or its refusal. */
-export async function askForCertificate({ address, rootFile, csr, headers }: CertificateQuestion): Promise<string> {
+export async function askForCertificate({ address, serverName, rootFile, csr, headers }: CertificateQuestion): Promise<string> {
   const client = new Client(address, credentials.createSsl(readFileSync(rootFile)), {
-    'grpc.ssl_target_name_override': 'istio-citadel.istio-system.svc',
+    'grpc.ssl_target_name_override': serverName ?? 'istio-citadel.istio-system.svc',
   });
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);

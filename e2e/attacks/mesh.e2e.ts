@@ -379,6 +379,24 @@ describe('x-forwarded-client-cert at citadel', () => {
   });
 });
 
+describe('certificate requests at the port of xDS', () => {
+  it('are signed for the owner of the token, never for pilot, nor for a name in a header', async () => {
+    const ask = async (headers: Readonly<Record<string, string>>) =>
+      await askForCertificate({
+        address: `${mesh.host}:${mesh.ports.xds}`,
+        serverName: 'istio-pilot.istio-system.svc',
+        rootFile: mesh.rootFile,
+        csr: createCsr(await generateKeys('ecdsa-p256')),
+        headers,
+      });
+    const forged = { 'x-forwarded-client-cert': 'URI=spiffe://cluster.local/ns/istio-system/sa/istio-pilot-service-account' };
+    expect(await ask(forged)).toMatch(/^refused: 16 /);
+    expect(await ask({ ...forged, authorization: 'Bearer nonsense' })).toMatch(/^refused: 16 /);
+    const leaf = await ask({ ...forged, authorization: `Bearer ${await mesh.token('shop', 'web')}` });
+    expect(new X509Certificate(leaf).subjectAltName).toBe('URI:spiffe://cluster.local/ns/shop/sa/web');
+  });
+});
+
 describe('REGISTRY_ONLY', () => {
   it('lets a workload call only hosts that the mesh knows', async () => {
     const call = async (pod: Pod, ...more: string[]) =>
