@@ -1,8 +1,11 @@
 import { ApiException, CoreV1Api, type KubeConfig, type V1ConfigMap } from '@kubernetes/client-node';
+import { XebecError } from '@xebec/core';
 import { type ControlDesk, parseRequest } from './control-desk.ts';
 
 /** Holds `request` (written by `xebec ca`), `claimed` and `status` (written by Citadel). */
 export const CA_CONFIG_MAP = 'xebec-ca';
+
+const MAX_CONFLICTS = 5;
 
 /** ConfigMap `xebec-ca` of the control plane's namespace: whoever may update it may move the roots. */
 export function createConfigMapDesk(config: KubeConfig, namespace: string): ControlDesk {
@@ -34,11 +37,17 @@ export function createConfigMapDesk(config: KubeConfig, namespace: string): Cont
   return {
     request: async () => parseRequest((await read())?.data?.['request']),
     async claim({ id }) {
-      const existing = await read();
-      return existing !== undefined && existing.data?.['claimed'] !== id && (await write(existing, { claimed: id }));
+      // A conflict says that somebody wrote, not that they claimed: another replica's status goes into the same object.
+      for (let attempt = 0; attempt < MAX_CONFLICTS; attempt++) {
+        const existing = await read();
+        if (existing === undefined || existing.data?.['claimed'] === id) return false;
+        if (await write(existing, { claimed: id })) return true;
+      }
+      throw new XebecError('E_CA_CONTROL', `ConfigMap ${namespace}/${name} is changed by others all the time`);
     },
+    shown: async () => (await read())?.data?.['status'],
     async show(status) {
-      for (let attempt = 0; attempt < 5; attempt++) {
+      for (let attempt = 0; attempt < MAX_CONFLICTS; attempt++) {
         const existing = await read();
         if (existing?.data?.['status'] === status || (await write(existing, { status }))) return;
       }

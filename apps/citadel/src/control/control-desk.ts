@@ -32,6 +32,8 @@ export interface ControlDesk {
   /** Takes a request for this replica; false when another one has it. */
   claim(request: CaRequest): Promise<boolean>;
   show(status: string): Promise<void>;
+  /** What was shown last, by whichever replica. */
+  shown(): Promise<string | undefined>;
 }
 
 const MAX_REQUEST_BYTES = 4096;
@@ -68,6 +70,7 @@ export function createDirectoryDesk(caDirectory: string): ControlDesk {
         () => false,
       );
     },
+    shown: async () => await readFile(join(directory, 'status.json'), 'utf8').catch(() => undefined),
     async show(status) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await chmod(directory, 0o700);

@@ -30,8 +30,9 @@ export function runControl(options: ControlOptions): { close(): Promise<void> } 
   let running: Promise<void> = Promise.resolve();
 
   const handle = async (request: CaRequest) => {
+    const wanted = clock.now() - request.at <= STALE_MS && (await desk.claim(request));
     handled = request.id;
-    if (clock.now() - request.at > STALE_MS || !(await desk.claim(request))) return;
+    if (!wanted) return;
     try {
       const message = await perform(options, request);
       answer = { id: request.id, ok: true, message };
@@ -41,11 +42,14 @@ export function runControl(options: ControlOptions): { close(): Promise<void> } 
       logger.warn({ verb: request.verb }, `not done: ${answer.message}`);
     }
   };
+  /** Whether another replica, which did not answer, has shown its own view since: who asked still waits. */
+  const isAnswerHidden = async (request: CaRequest | undefined) =>
+    answer !== undefined && answer.id === request?.id && (await desk.shown())?.includes(answer.id) !== true;
   const turn = async () => {
     const request = await desk.request();
     if (request !== undefined && request.id !== handled && request.id !== answer?.id) await handle(request);
     const text = JSON.stringify(caStatus(keeper, { ...options, problem: options.problem(), answer }), null, 1);
-    if (text === shown) return;
+    if (text === shown && !(await isAnswerHidden(request))) return;
     await desk.show(text);
     shown = text;
   };
