@@ -39,6 +39,7 @@ export type { ServiceEntrySpec } from './service-entry/spec.ts';
 export type { SidecarSpec } from './sidecar/spec.ts';
 export type { TelemetryAccessLogging, TelemetryMetrics, TelemetrySpec, TelemetryTracing } from './telemetry/spec.ts';
 export { formatPath, toViolations } from './violations.ts';
+export { GRPC_STATUS } from './virtual-service/grpc-status.ts';
 export type {
   Destination,
   HeaderOperations,

@@ -3,8 +3,10 @@ import { errorText, type Logger } from '@xebec/core';
 import type { Authenticator, CallEvidence, Caller } from '../authenticator.ts';
 import { CallRefused } from './call-refused.ts';
 
-/** What is asked of a call of grpc-js, unary or streaming. */
-export type IncomingCall = Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer' | 'getAuthContext'>;
+/** What is asked of a call of grpc-js, unary or streaming; of the client's certificate only its DER is read. */
+export interface IncomingCall extends Pick<ServerUnaryCall<unknown, unknown>, 'metadata' | 'getPeer'> {
+  getAuthContext(): { readonly sslPeerCertificate?: { readonly raw?: Uint8Array } };
+}
 
 /** Resolves to the caller, rejects with a CallRefused that says as little as Istio does; the reasons are logged. */
 export type Authenticate = (call: IncomingCall) => Promise<Caller>;

@@ -41,11 +41,7 @@ function call(metadata: Readonly<Record<string, string | readonly string[]>>, ce
   return {
     metadata: sent,
     getPeer: () => peer,
-    // Of the whole certificate as TLS describes it, only the bytes are read.
-    getAuthContext: () =>
-      certificate === undefined
-        ? {}
-        : ({ sslPeerCertificate: { raw: certificate } } as unknown as ReturnType<IncomingCall['getAuthContext']>),
+    getAuthContext: () => (certificate === undefined ? {} : { sslPeerCertificate: { raw: certificate } }),
   };
 }
 

@@ -2,30 +2,12 @@ import { nearest } from '@xebec/core';
 import type { FindingList } from '../findings.ts';
 import { checkDuration } from '../traffic-policy/connection-pool.ts';
 import { checkOneOf } from '../values/one-of.ts';
+import { GRPC_STATUS } from './grpc-status.ts';
 import type { HttpRoute } from './spec.ts';
 
 type Path = readonly PropertyKey[];
 type Fault = NonNullable<HttpRoute['fault']>;
 
-const GRPC: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 /** Envoy counts in millionths: 0.0001 % is the least. */
 const LEAST_PERCENT = 0.0001;
 
@@ -50,9 +32,9 @@ function checkAbort(abort: Fault['abort'], path: Path, findings: FindingList): v
   if (abort.http2Error !== undefined) findings.error([...path, 'http2Error'], 'is not supported; write httpStatus or grpcStatus');
   if (abort.httpStatus !== undefined) checkStatus(abort.httpStatus, [...path, 'httpStatus'], findings);
   else if (abort.grpcStatus === undefined) findings.warning(path, 'has no effect without httpStatus or grpcStatus');
-  if (abort.grpcStatus === undefined || GRPC.includes(abort.grpcStatus)) return;
-  const suggestion = nearest(abort.grpcStatus.toUpperCase(), GRPC);
-  const hint = suggestion === undefined ? `; use one of ${GRPC.join(', ')}` : `; did you mean "${suggestion}"?`;
+  if (abort.grpcStatus === undefined || GRPC_STATUS.includes(abort.grpcStatus)) return;
+  const suggestion = nearest(abort.grpcStatus.toUpperCase(), GRPC_STATUS);
+  const hint = suggestion === undefined ? `; use one of ${GRPC_STATUS.join(', ')}` : `; did you mean "${suggestion}"?`;
   findings.error([...path, 'grpcStatus'], `"${abort.grpcStatus}" is not a gRPC status${hint}`);
 }
 

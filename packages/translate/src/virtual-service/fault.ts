@@ -1,30 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { FaultDelaySchema } from '@xebec/protos/envoy/extensions/filters/common/fault/v3/fault';
 import { FaultAbortSchema, type HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
-import type { HttpRoute } from '@xebec/schemas';
+import { GRPC_STATUS, type HttpRoute } from '@xebec/schemas';
 import type { Fields } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
 import { hundredths, millionths } from './fraction.ts';
-
-const GRPC_STATUS: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 /** The fault filter's configuration of a route; undefined when there is nothing to inject. */
 export function faultConfig(fault: NonNullable<HttpRoute['fault']>): Fields<typeof HTTPFaultSchema> | undefined {

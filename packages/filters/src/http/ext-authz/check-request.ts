@@ -3,6 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { CheckRequestSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
 import type { StreamInfo } from '@xebec/telemetry';
 import { headerJoined, type RequestHead } from '@xebec/wire';
+import { checkMetadata, checkParties } from '../../ext-authz/check-attributes.ts';
 
 export interface CheckRequestOptions {
   readonly allowsHeader: (name: string) => boolean;
@@ -37,27 +38,9 @@ export function encodeCheckRequest(
     if (!Object.hasOwn(headers, name)) add(name, headerJoined(request.headers, name) ?? '');
   }
   if (body !== undefined) headers['x-envoy-auth-partial-body'] = String(partial);
-  const peer = connection.tls?.peer;
-  const metadata: Record<string, Record<string, never>> = {};
-  for (const name of options.metadataNamespaces) {
-    const values = info.dynamicMetadata.get(name);
-    // Metadata is JSON by construction; a copy through JSON drops what is not.
-    if (values !== undefined) metadata[name] = JSON.parse(JSON.stringify(values)) as Record<string, never>;
-  }
-  const address = (host: string, port: number) => ({
-    address: { case: 'socketAddress' as const, value: { address: host, portSpecifier: { case: 'portValue' as const, value: port } } },
-  });
   const message = create(CheckRequestSchema, {
     attributes: {
-      source: {
-        address: address(connection.remoteAddress, connection.remotePort),
-        principal: peer === undefined ? '' : (peer.uriSans[0] ?? peer.dnsSans[0] ?? peer.subject),
-        certificate: options.includePeerCertificate && peer !== undefined ? encodeURIComponent(peer.pem) : '',
-      },
-      destination: {
-        address: address(connection.localAddress, connection.localPort),
-        principal: connection.tls?.localUriSan ?? '',
-      },
+      ...checkParties(connection, options.includePeerCertificate),
       request: {
         time: timestampFromMs(info.startTimeMs),
         http: {
@@ -74,7 +57,7 @@ export function encodeCheckRequest(
         },
       },
       contextExtensions: { ...options.contextExtensions },
-      metadataContext: { filterMetadata: metadata },
+      metadataContext: { filterMetadata: checkMetadata(info, options.metadataNamespaces) },
       routeMetadataContext: {},
       ...(options.includeTlsSession ? { tlsSession: { sni: connection.requestedServerName } } : {}),
     },

@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { CheckRequestSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
 import type { StreamInfo } from '@xebec/telemetry';
+import { checkMetadata, checkParties } from '../../ext-authz/check-attributes.ts';
 
 export interface ConnectionCheckOptions {
   readonly includePeerCertificate: boolean;
@@ -12,31 +13,14 @@ export interface ConnectionCheckOptions {
 }
 
 /** The bytes of an `envoy.service.auth.v3.CheckRequest` about a connection: who is at its ends, and no request. */
-export function encodeConnectionCheck({ connection, dynamicMetadata }: StreamInfo, options: ConnectionCheckOptions): Uint8Array {
-  const peer = connection.tls?.peer;
-  const metadata: Record<string, Record<string, never>> = {};
-  for (const name of options.metadataNamespaces) {
-    const values = dynamicMetadata.get(name);
-    // Metadata is JSON by construction; a copy through JSON drops what is not.
-    if (values !== undefined) metadata[name] = JSON.parse(JSON.stringify(values)) as Record<string, never>;
-  }
-  const address = (host: string, port: number) => ({
-    address: { case: 'socketAddress' as const, value: { address: host, portSpecifier: { case: 'portValue' as const, value: port } } },
-  });
+export function encodeConnectionCheck(info: StreamInfo, options: ConnectionCheckOptions): Uint8Array {
+  const { source, destination } = checkParties(info.connection, options.includePeerCertificate);
   const message = create(CheckRequestSchema, {
     attributes: {
-      source: {
-        address: address(connection.remoteAddress, connection.remotePort),
-        principal: peer === undefined ? '' : (peer.uriSans[0] ?? peer.dnsSans[0] ?? peer.subject),
-        certificate: options.includePeerCertificate && peer !== undefined ? encodeURIComponent(peer.pem) : '',
-      },
-      destination: {
-        address: address(connection.localAddress, connection.localPort),
-        principal: connection.tls?.localUriSan ?? '',
-        labels: { ...options.destinationLabels },
-      },
-      metadataContext: { filterMetadata: metadata },
-      ...(options.includeTlsSession ? { tlsSession: { sni: connection.requestedServerName } } : {}),
+      source,
+      destination: { ...destination, labels: { ...options.destinationLabels } },
+      metadataContext: { filterMetadata: checkMetadata(info, options.metadataNamespaces) },
+      ...(options.includeTlsSession ? { tlsSession: { sni: info.connection.requestedServerName } } : {}),
     },
   });
   return toBinary(CheckRequestSchema, message);
