@@ -1,7 +1,16 @@
-import type { CheckResult, Handler, InstanceValue, QuotaArguments, QuotaGrant } from '@xebec/adapters';
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import type { AttributeBag, ReferenceTracker } from '@xebec/expressions';
-import type { CompiledAction, CompiledHandler, CompiledHeaderOperation, CompiledRule } from './compile-rule.ts';
+import type {
+  CheckResult,
+  CompiledAction,
+  CompiledHandler,
+  CompiledHeaderOperation,
+  CompiledRule,
+  Handler,
+  InstanceValue,
+  QuotaArguments,
+  QuotaGrant,
+} from '@xebec/policy';
 import type { MixerMetrics } from './metrics.ts';
 import type { CompiledPolicy } from './policy-compiler.ts';
 
@@ -39,8 +48,8 @@ export class Dispatcher {
   }
 
   /** All adapters' answers in one: the first that denies gives the code, messages are joined, validity is the shortest. */
-  check(bag: AttributeBag, tracker: ReferenceTracker): CheckOutcome {
-    const results: CheckResult[] = [];
+  async check(bag: AttributeBag, tracker: ReferenceTracker): Promise<CheckOutcome> {
+    const pending: (CheckResult | Promise<CheckResult>)[] = [];
     const requestHeaders: HeaderChange[] = [];
     const responseHeaders: HeaderChange[] = [];
     for (const rule of this.#matching(bag, tracker)) {
@@ -50,16 +59,16 @@ export class Dispatcher {
           const built = instance.build(bag, tracker);
           if (!built.ok) {
             this.#failed('instance', built.error);
-            results.push({ code: INTERNAL, message: built.error, ...ERROR_VALIDITY });
+            pending.push({ code: INTERNAL, message: built.error, ...ERROR_VALIDITY });
             continue;
           }
-          const result = this.#call(handler, 'CHECK', ({ check }) => check?.(built.value));
-          results.push(result ?? { code: INTERNAL, message: `adapter ${handler.adapter} failed`, ...ERROR_VALIDITY });
+          pending.push(this.#checkWith(handler, built.value));
         }
       }
       requestHeaders.push(...this.#headers(rule.requestHeaders, bag, tracker));
       responseHeaders.push(...this.#headers(rule.responseHeaders, bag, tracker));
     }
+    const results = await Promise.all(pending);
     const denials = results.filter(({ code }) => code !== 0);
     return {
       code: denials[0]?.code ?? 0,
@@ -71,7 +80,7 @@ export class Dispatcher {
     };
   }
   /** The grant of the first handler that has an instance of this name; undefined when none has. */
-  quota(name: string, args: QuotaArguments, bag: AttributeBag, tracker: ReferenceTracker): QuotaGrant | undefined {
+  async quota(name: string, args: QuotaArguments, bag: AttributeBag, tracker: ReferenceTracker): Promise<QuotaGrant | undefined> {
     for (const rule of this.#matching(bag, tracker)) {
       for (const { handler, instances } of rule.actions) {
         for (const instance of instances) {
@@ -79,7 +88,8 @@ export class Dispatcher {
           const built = instance.build(bag, tracker);
           const refused = (message: string) => ({ code: INTERNAL, message, amount: 0, validDurationMs: 0 });
           if (built.ok) {
-            return this.#call(handler, 'QUOTA', ({ quota }) => quota?.(built.value, args)) ?? refused(`adapter ${handler.adapter} failed`);
+            const granted = await this.#call(handler, 'QUOTA', ({ quota }) => quota?.(built.value, args));
+            return granted ?? refused(`adapter ${handler.adapter} failed`);
           }
           this.#failed('instance', built.error);
           return refused(built.error);
@@ -102,7 +112,7 @@ export class Dispatcher {
       if (built.ok) values.push(built.value);
       else this.#failed('instance', built.error);
     }
-    if (values.length > 0) this.#call(handler, 'REPORT', ({ report }) => report?.(values));
+    if (values.length > 0) void this.#call(handler, 'REPORT', ({ report }) => report?.(values));
   }
   *#matching(bag: AttributeBag, tracker: ReferenceTracker | undefined): Generator<CompiledRule> {
     for (const rule of this.policy.rules) {
@@ -123,12 +133,20 @@ export class Dispatcher {
       });
     });
   }
-  /** Calls an adapter, counted and timed; one that throws is a bug of ours that must not reach other rules. */
-  #call<T>({ name, adapter, handler }: CompiledHandler, variety: string, call: (handler: Handler) => T): T | undefined {
+  async #checkWith(handler: CompiledHandler, instance: InstanceValue): Promise<CheckResult> {
+    const result = await this.#call(handler, 'CHECK', ({ check }) => check?.(instance));
+    return result ?? { code: INTERNAL, message: `adapter ${handler.adapter} failed`, ...ERROR_VALIDITY };
+  }
+  /** Calls an adapter, counted and timed; one that fails must not reach other rules. */
+  async #call<T>(
+    { name, adapter, handler }: CompiledHandler,
+    variety: string,
+    call: (handler: Handler) => T,
+  ): Promise<Awaited<T> | undefined> {
     const labels = { adapter, handler: name, variety };
     const started = this.#clock.monotonic();
     try {
-      return call(handler);
+      return await call(handler);
     } catch (error) {
       this.#metrics.dispatchErrors.inc(labels);
       this.#logger.error({ handler: name, adapter }, `adapter ${adapter} failed: ${errorText(error)}`);

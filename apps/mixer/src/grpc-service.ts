@@ -41,12 +41,12 @@ class RequestError extends Error {
 /** The handlers of `istio.mixer.v1.Mixer`. */
 export function createMixerService({ dispatcher, metrics, clock, logger }: MixerServiceOptions): UntypedServiceImplementation {
   const answer =
-    <Q, A>(method: string, run: (request: Q) => A) =>
-    (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): void => {
+    <Q, A>(method: string, run: (request: Q) => A | Promise<A>) =>
+    async (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): Promise<void> => {
       const started = clock.monotonic();
       let code = status.OK;
       try {
-        callback(null, run(call.request));
+        callback(null, await run(call.request));
       } catch (error) {
         code = error instanceof RequestError ? error.code : status.INTERNAL;
         if (code === status.INTERNAL) logger.error({ method }, errorText(error));
@@ -56,15 +56,15 @@ export function createMixerService({ dispatcher, metrics, clock, logger }: Mixer
       metrics.requestDuration.observe({ method }, (clock.monotonic() - started) / 1000);
     };
   return {
-    Check: answer('Check', (request: CheckRequest): CheckResponse => {
+    Check: answer('Check', async (request: CheckRequest): Promise<CheckResponse> => {
       refuseGlobalWords(request.globalWordCount);
       const decoded = decodeAttributes(request.attributes ?? create(CompressedAttributesSchema));
       if (!decoded.ok) throw new RequestError(status.INVALID_ARGUMENT, `attributes: ${decoded.error}`);
       const bag = decoded.value;
       const tracker = new ReferenceTracker();
-      const outcome = dispatcher.check(bag, tracker);
+      const outcome = await dispatcher.check(bag, tracker);
       // Quota is not taken for what is refused anyway.
-      const quotas = outcome.code === 0 ? takeQuotas(dispatcher, request, bag) : {};
+      const quotas = outcome.code === 0 ? await takeQuotas(dispatcher, request, bag) : {};
       return create(CheckResponseSchema, {
         precondition: {
           status: { code: outcome.code, message: outcome.message },
@@ -94,9 +94,13 @@ function refuseGlobalWords(count: number): void {
   }
 }
 
-function takeQuotas(dispatcher: Dispatcher, request: CheckRequest, bag: AttributeBag): Record<string, CheckResponse_QuotaResult> {
-  return Object.fromEntries(
-    Object.entries(request.quotas).map(([name, { amount, bestEffort }]) => {
+async function takeQuotas(
+  dispatcher: Dispatcher,
+  request: CheckRequest,
+  bag: AttributeBag,
+): Promise<Record<string, CheckResponse_QuotaResult>> {
+  const results = await Promise.all(
+    Object.entries(request.quotas).map(async ([name, { amount, bestEffort }]) => {
       const tracker = new ReferenceTracker();
       const wanted = Number(amount);
       const args = {
@@ -105,16 +109,17 @@ function takeQuotas(dispatcher: Dispatcher, request: CheckRequest, bag: Attribut
         deduplicationId: request.deduplicationId === '' ? '' : `${request.deduplicationId}:${name}`,
       };
       // Without a rule for this quota nothing limits it.
-      const grant = dispatcher.quota(name, args, bag, tracker) ?? { code: 0, message: '', amount: wanted, validDurationMs: 60_000 };
+      const grant = (await dispatcher.quota(name, args, bag, tracker)) ?? { code: 0, message: '', amount: wanted, validDurationMs: 60_000 };
       const result = create(CheckResponse_QuotaResultSchema, {
         validDuration: toDuration(grant.validDurationMs),
         grantedAmount: BigInt(Math.floor(grant.amount)),
         referencedAttributes: tracker.toMessage(),
         status: { code: grant.code, message: grant.message },
       });
-      return [name, result];
+      return [name, result] as const;
     }),
   );
+  return Object.fromEntries(results);
 }
 
 function routeDirective({ requestHeaders, responseHeaders }: CheckOutcome) {

@@ -44,6 +44,18 @@ export function createMixerMetrics(registry: Registry) {
       registers,
     }),
     reportedBags: new Counter({ name: 'mixer_report_attribute_bags_total', help: 'Attribute bags in reports.', registers }),
+    delivered: new Counter({
+      name: 'mixer_adapter_delivered_entries_total',
+      help: 'Entries that adapters delivered to other systems.',
+      labelNames: ['handler'] as const,
+      registers,
+    }),
+    undelivered: new Counter({
+      name: 'mixer_adapter_dropped_entries_total',
+      help: 'Entries that adapters gave up.',
+      labelNames: ['handler'] as const,
+      registers,
+    }),
     seriesDropped: new Counter({
       name: 'mixer_prometheus_series_dropped_total',
       help: 'Values that would have made one series too many.',

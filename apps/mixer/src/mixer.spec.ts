@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
-import { MetricStore } from '@xebec/adapters';
+import { MetricStore, noWorkloads } from '@xebec/adapters';
 import { createDirectorySource } from '@xebec/config';
-import { silentLogger, systemClock } from '@xebec/core';
+import { silentLogger, systemClock, systemRandom } from '@xebec/core';
 import { type AttributeBag, type AttributeValue, encodeAttributes } from '@xebec/expressions';
 import { CheckRequestSchema, type CheckResponse, Mixer, ReportRequestSchema } from '@xebec/protos/istio/mixer/v1/mixer';
 import { methodDefinition } from '@xebec/rpc';
@@ -36,7 +36,14 @@ async function startMixer(files: Record<string, string>) {
   const dispatcher = new Dispatcher(emptyPolicy, { ...context, metrics });
   const source = createDirectorySource({ directory, defaultNamespace: 'istio-system', ...context });
   const lines: string[] = [];
-  const environment = { ...context, metrics: new MetricStore(registry), writeLine: (line: string) => void lines.push(line) };
+  const environment = {
+    ...context,
+    random: systemRandom,
+    workloads: noWorkloads,
+    metrics: new MetricStore(registry),
+    mixerMetrics: metrics,
+    writeLine: (line: string) => void lines.push(line),
+  };
   const loader = loadPolicy({ sources: [source], dispatcher, environment, metrics, ...context });
   await source.start();
   const server = new Server();

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { MetricStore } from '@xebec/adapters';
+import { MetricStore, noWorkloads } from '@xebec/adapters';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -47,7 +47,15 @@ export const mixer: DaemonSpec = {
     const adapterRegistry = new Registry();
     const store = new MetricStore(adapterRegistry, (metric) => metrics.seriesDropped.inc({ metric }));
     const dispatcher = new Dispatcher(emptyPolicy, { clock, logger, metrics });
-    const environment = { clock, logger, metrics: store, writeLine: (line: string) => void process.stdout.write(`${line}\n`) };
+    const environment = {
+      clock,
+      random: systemRandom,
+      logger,
+      metrics: store,
+      mixerMetrics: metrics,
+      workloads: noWorkloads,
+      writeLine: (line: string) => void process.stdout.write(`${line}\n`),
+    };
     const loader = loadPolicy({ sources, dispatcher, environment, metrics, clock, logger });
     health.addReadiness('sources', () => {
       const missing = sources.filter(({ synced }) => !synced).map(({ name }) => name);
@@ -69,7 +77,7 @@ export const mixer: DaemonSpec = {
       close: async () => {
         await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
         await Promise.all(sources.map((source) => source.close()));
-        loader.close();
+        await loader.close();
         await exposition.close();
       },
     };

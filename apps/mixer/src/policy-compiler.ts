@@ -1,9 +1,9 @@
 import { type AdapterEnvironment, adapters } from '@xebec/adapters';
-import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
+import { err, errorText, nearest, ok, type Result, type Violation } from '@xebec/core';
 import { extendVocabulary, standardVocabulary, type Vocabulary } from '@xebec/expressions';
+import { type CompiledHandler, type CompiledInstance, type CompiledRule, compileInstance, compileRule } from '@xebec/policy';
 import type { AttributeManifestSpec, ConfigObject, HandlerSpec, InstanceSpec, RuleSpec } from '@xebec/schemas';
-import { type CompiledInstance, compileInstance } from './compile-instance.ts';
-import { type CompiledHandler, type CompiledRule, compileRule } from './compile-rule.ts';
+import type { MixerMetrics } from './metrics.ts';
 
 /** What Check and Report run: replaced as a whole. */
 export interface CompiledPolicy {
@@ -32,13 +32,18 @@ export const emptyPolicy: CompiledPolicy = { rules: [], handlers: 0, instances: 
 
 const MIXER_GROUP = 'config.istio.io/';
 
+/** What handlers share; each gets its own logger and counters. */
+export interface MixerEnvironment extends Omit<AdapterEnvironment, 'namespace' | 'delivery'> {
+  readonly mixerMetrics: Pick<MixerMetrics, 'delivered' | 'undelivered'>;
+}
+
 /** Compiles objects into a policy. It remembers handlers, whose state outlives a re-read, and the last good version of each object. */
 export class PolicyCompiler {
-  readonly #environment: Omit<AdapterEnvironment, 'namespace'>;
+  readonly #environment: MixerEnvironment;
   readonly #handlers = new Map<string, { readonly signature: string; readonly compiled: CompiledHandler }>();
   readonly #lastGood = new Map<string, ConfigObject>();
 
-  constructor(environment: Omit<AdapterEnvironment, 'namespace'>) {
+  constructor(environment: MixerEnvironment) {
     this.#environment = environment;
   }
 
@@ -71,11 +76,19 @@ export class PolicyCompiler {
     this.#environment.metrics.sweep();
     return { policy: { rules: [...rules.values()], handlers: handlers.size, instances: instances.size }, problems };
   }
-  close(): void {
-    for (const { compiled } of this.#handlers.values()) compiled.handler.close();
+  async close(): Promise<void> {
+    const handlers = [...this.#handlers.values()];
     this.#handlers.clear();
+    await Promise.all(handlers.map(({ compiled }) => this.#close(compiled)));
   }
 
+  async #close({ name, handler }: CompiledHandler): Promise<void> {
+    try {
+      await handler.close();
+    } catch (error) {
+      this.#environment.logger.error({ handler: name }, `closing failed: ${errorText(error)}`);
+    }
+  }
   /** Compiles an object, or else its last good version. */
   #attempt<T>(object: ConfigObject, compileOne: (object: ConfigObject) => Result<T>, problems: PolicyProblem[]): T | undefined {
     const key = keyOf(object);
@@ -117,14 +130,18 @@ export class PolicyCompiler {
       ]);
     }
     // First out, then in: the new version may define the old one's metrics in another way.
-    known?.compiled.handler.close();
+    if (known !== undefined) void this.#close(known.compiled);
     this.#handlers.delete(key);
-    const { logger, ...rest } = this.#environment;
+    const { logger, mixerMetrics, ...rest } = this.#environment;
     const name = qualifiedName(object);
     const configured = adapter.configure(spec.params, {
       ...rest,
       namespace: object.metadata.namespace,
       logger: logger.child({ handler: name }),
+      delivery: {
+        delivered: (entries) => mixerMetrics.delivered.inc({ handler: name }, entries),
+        dropped: (entries) => mixerMetrics.undelivered.inc({ handler: name }, entries),
+      },
     });
     if (!configured.ok) return configured;
     const compiled = { name, adapter: adapterName, templates: adapter.templates, handler: configured.value };
@@ -136,7 +153,7 @@ export class PolicyCompiler {
     for (const key of this.#lastGood.keys()) if (!present.has(key)) this.#lastGood.delete(key);
     for (const [key, { compiled }] of this.#handlers) {
       if (present.has(key)) continue;
-      compiled.handler.close();
+      void this.#close(compiled);
       this.#handlers.delete(key);
     }
   }

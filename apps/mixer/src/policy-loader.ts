@@ -1,21 +1,20 @@
-import type { AdapterEnvironment } from '@xebec/adapters';
 import type { ConfigSource } from '@xebec/config';
 import { type Clock, Debounce, type Logger } from '@xebec/core';
 import type { Dispatcher } from './dispatcher.ts';
 import type { MixerMetrics } from './metrics.ts';
-import { PolicyCompiler, type PolicyProblem, policyProblemText } from './policy-compiler.ts';
+import { type MixerEnvironment, PolicyCompiler, type PolicyProblem, policyProblemText } from './policy-compiler.ts';
 
 const DEBOUNCE = { quietMs: 10, maxMs: 500 };
 
 export interface PolicyLoader {
   problems(): readonly PolicyProblem[];
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface PolicyLoaderOptions {
   readonly sources: readonly ConfigSource[];
   readonly dispatcher: Dispatcher;
-  readonly environment: Omit<AdapterEnvironment, 'namespace'>;
+  readonly environment: MixerEnvironment;
   readonly metrics: MixerMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,10 +49,10 @@ export function loadPolicy(options: PolicyLoaderOptions): PolicyLoader {
   for (const source of sources) source.onSynced(compile);
   return {
     problems: () => problems,
-    close: () => {
+    close: async () => {
       debounce.close();
       for (const stop of stops) stop();
-      compiler.close();
+      await compiler.close();
     },
   };
 }

@@ -1,64 +1,32 @@
-import type { Clock, Logger, Result } from '@xebec/core';
-import type { TypedValue } from '@xebec/expressions';
+import type { Clock, Logger, Random, Result } from '@xebec/core';
+import type { AdapterSignature, Handler } from '@xebec/policy';
+import type { WorkloadDirectory } from './kubernetesenv/workload-directory.ts';
 import type { MetricStore } from './prometheus/metric-store.ts';
 
-/** What a template asks of an adapter. */
-export type Variety = 'CHECK' | 'REPORT' | 'QUOTA';
-
-/** An instance with its expressions evaluated: a field holds one value or, for maps, several by name. */
-export interface InstanceValue {
-  /** `name.namespace` of the instance object. */
-  readonly name: string;
-  readonly template: string;
-  readonly fields: Readonly<Record<string, TypedValue | ReadonlyMap<string, TypedValue>>>;
+/** What happens to what adapters send elsewhere, for Mixer's own metrics. */
+export interface DeliveryEvents {
+  /** `entries` were given up because their queue was full or the other end refused them for good. */
+  dropped(entries: number): void;
+  /** `entries` reached the other end. */
+  delivered(entries: number): void;
 }
 
-/** What an adapter says to a Check. `code` is a google.rpc.Code, 0 lets pass. */
-export interface CheckResult {
-  readonly code: number;
-  readonly message: string;
-  readonly validDurationMs: number;
-  readonly validUseCount: number;
-}
-
-export interface QuotaArguments {
-  readonly amount: number;
-  /** Grants what is left when it is less than asked. */
-  readonly bestEffort: boolean;
-  /** Same id, same grant. Empty: none. */
-  readonly deduplicationId: string;
-}
-
-export interface QuotaGrant {
-  readonly code: number;
-  readonly message: string;
-  readonly amount: number;
-  readonly validDurationMs: number;
-}
-
-/** A configured adapter. It has the methods of its templates' varieties; none of them throws on what a request holds. */
-export interface Handler {
-  check?(instance: InstanceValue): CheckResult;
-  report?(instances: readonly InstanceValue[]): void;
-  quota?(instance: InstanceValue, args: QuotaArguments): QuotaGrant;
-  close(): void;
-}
-
-/** The outside world of adapters, from the app. */
+/** The outside world of one handler, from the app. */
 export interface AdapterEnvironment {
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly metrics: MetricStore;
+  readonly workloads: WorkloadDirectory;
+  readonly delivery: DeliveryEvents;
   /** Takes one line without its end. */
   readonly writeLine: (line: string) => void;
-  /** The app's instances by short name or `name.namespace`, for params that refer to them. */
+  /** Namespace of the handler object: params may name instances by short name. */
   readonly namespace: string;
 }
 
-export interface AdapterDefinition {
-  /** `compiledAdapter` of handlers. */
-  readonly name: string;
-  readonly templates: readonly string[];
-  /** Paths of violations start below `spec.params`. */
+/** An adapter: what is known of it without running it, and how its handlers start. */
+export interface AdapterDefinition extends AdapterSignature {
+  /** Paths of violations start with `spec.params`. Connects lazily: a destination that is away is no error here. */
   configure(params: unknown, environment: AdapterEnvironment): Result<Handler>;
 }

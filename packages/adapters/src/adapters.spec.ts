@@ -1,22 +1,12 @@
-import { silentLogger, VirtualClock } from '@xebec/core';
 import { parseIp, type TypedValue } from '@xebec/expressions';
-import { Registry } from 'prom-client';
+import type { Handler, InstanceValue } from '@xebec/policy';
 import { describe, expect, it } from 'vitest';
-import type { Handler, InstanceValue } from './adapter.ts';
 import { adapters } from './adapters.ts';
-import { MetricStore } from './prometheus/metric-store.ts';
+import { testEnvironment } from './test-environment.ts';
 
 function setup() {
-  const registry = new Registry();
-  const metrics = new MetricStore(registry);
-  const lines: string[] = [];
-  const environment = {
-    clock: new VirtualClock(),
-    logger: silentLogger,
-    metrics,
-    writeLine: (line: string) => void lines.push(line),
-    namespace: 'istio-system',
-  };
+  const { registry, lines, environment } = testEnvironment();
+  const { metrics } = environment;
   const configure = (name: string, params: unknown) => {
     const adapter = adapters.get(name);
     if (adapter === undefined) throw new Error(`no adapter ${name}`);
@@ -68,7 +58,7 @@ describe('denier', () => {
 });
 
 describe('listchecker', () => {
-  const ask = (params: object, value: TypedValue) => setup().handler('listchecker', params).check?.(instance('listentry', { value }));
+  const ask = async (params: object, value: TypedValue) => setup().handler('listchecker', params).check?.(instance('listentry', { value }));
   it.each([
     ['STRINGS', ['v1'], 'v1', 0],
     ['STRINGS', ['v1'], 'V1', 5],
@@ -80,17 +70,17 @@ describe('listchecker', () => {
     ['IP_ADDRESSES', ['10.0.0.1'], '10.0.0.1', 0],
     ['IP_ADDRESSES', ['2001:db8::/32'], '2001:db8:1::1', 0],
     ['IP_ADDRESSES', ['10.0.0.0/9'], 'x', 3],
-  ])('%s %j: %s gives %i', (entryType, overrides, value, code) => {
-    expect(ask({ entryType, overrides }, text(value))?.code).toBe(code);
+  ])('%s %j: %s gives %i', async (entryType, overrides, value, code) => {
+    expect((await ask({ entryType, overrides }, text(value)))?.code).toBe(code);
   });
-  it('takes addresses as bytes', () => {
+  it('takes addresses as bytes', async () => {
     const value: TypedValue = { type: 'IP_ADDRESS', value: parseIp('10.1.1.1') ?? new Uint8Array() };
-    expect(ask({ entryType: 'IP_ADDRESSES', overrides: ['10.0.0.0/8'] }, value)?.code).toBe(0);
+    expect((await ask({ entryType: 'IP_ADDRESSES', overrides: ['10.0.0.0/8'] }, value))?.code).toBe(0);
   });
-  it('turns round as a blacklist', () => {
-    expect(ask({ blacklist: true, overrides: ['v1'] }, text('v1'))).toMatchObject({ code: 7, message: 'v1 is blacklisted' });
-    expect(ask({ blacklist: true, overrides: ['v1'] }, text('v2'))?.code).toBe(0);
-    expect(ask({ overrides: ['v1'] }, text('v2'))?.message).toBe('v2 is not whitelisted');
+  it('turns round as a blacklist', async () => {
+    expect(await ask({ blacklist: true, overrides: ['v1'] }, text('v1'))).toMatchObject({ code: 7, message: 'v1 is blacklisted' });
+    expect((await ask({ blacklist: true, overrides: ['v1'] }, text('v2')))?.code).toBe(0);
+    expect((await ask({ overrides: ['v1'] }, text('v2')))?.message).toBe('v2 is not whitelisted');
   });
   it('names wrong entries', () => {
     expect(setup().violations('listchecker', { entryType: 'IP_ADDRESSES', overrides: ['10.0.0.0/33'] })).toEqual([

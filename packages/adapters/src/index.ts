@@ -1,13 +1,4 @@
-export type {
-  AdapterDefinition,
-  AdapterEnvironment,
-  CheckResult,
-  Handler,
-  InstanceValue,
-  QuotaArguments,
-  QuotaGrant,
-  Variety,
-} from './adapter.ts';
+export type { AdapterDefinition, AdapterEnvironment, DeliveryEvents } from './adapter.ts';
 export { adapters } from './adapters.ts';
+export { noWorkloads, type WorkloadDirectory, type WorkloadFacts } from './kubernetesenv/workload-directory.ts';
 export { MetricStore } from './prometheus/metric-store.ts';
-export { type TemplateDefinition, type TemplateField, templates } from './template.ts';

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '@xebec/core';
+import { err, ok, type Result, type Violation } from '@xebec/core';
 import { durationMs, toViolations } from '@xebec/schemas';
 import { z } from 'zod';
 
@@ -17,4 +17,12 @@ export const rpcStatus = z.strictObject({ code: z.int().min(0).max(16).optional(
 export function parseParams<S extends z.ZodType>(schema: S, params: unknown): Result<z.output<S>> {
   const parsed = schema.safeParse(params ?? {}, { reportInput: true });
   return parsed.success ? ok(parsed.data) : err(toViolations(parsed.error, ['spec', 'params'], schema));
+}
+
+/** The `check` of an adapter whose params are one schema. */
+export function checkBySchema(schema: z.ZodType): (params: unknown) => readonly Violation[] {
+  return (params) => {
+    const parsed = parseParams(schema, params);
+    return parsed.ok ? [] : parsed.error;
+  };
 }

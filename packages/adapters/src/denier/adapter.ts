@@ -1,7 +1,7 @@
 import { ok } from '@xebec/core';
 import { z } from 'zod';
 import type { AdapterDefinition } from '../adapter.ts';
-import { milliseconds, parseParams, rpcStatus } from '../params.ts';
+import { checkBySchema, milliseconds, parseParams, rpcStatus } from '../params.ts';
 
 const FAILED_PRECONDITION = 9;
 
@@ -15,6 +15,7 @@ const params = z.strictObject({
 export const denier: AdapterDefinition = {
   name: 'denier',
   templates: ['checknothing', 'listentry', 'quota'],
+  check: checkBySchema(params),
   configure(raw, _environment) {
     const parsed = parseParams(params, raw);
     if (!parsed.ok) return parsed;

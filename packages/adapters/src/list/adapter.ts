@@ -24,6 +24,12 @@ type Contains = (value: TypedValue) => boolean | undefined;
 export const list: AdapterDefinition = {
   name: 'listchecker',
   templates: ['listentry'],
+  check(raw) {
+    const parsed = parseParams(params, raw);
+    if (!parsed.ok) return parsed.error;
+    const contains = compile(parsed.value.entryType, parsed.value.overrides);
+    return contains.ok ? [] : contains.error;
+  },
   configure(raw, _environment) {
     const parsed = parseParams(params, raw);
     if (!parsed.ok) return parsed;

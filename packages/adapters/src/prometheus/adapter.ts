@@ -1,6 +1,7 @@
 import { err, ok, type Violation } from '@xebec/core';
 import { formatValue, numericValue } from '@xebec/expressions';
-import type { AdapterDefinition, InstanceValue } from '../adapter.ts';
+import type { InstanceValue } from '@xebec/policy';
+import type { AdapterDefinition } from '../adapter.ts';
 import { parseParams } from '../params.ts';
 import type { MetricStore } from './metric-store.ts';
 import { bucketBounds, normalizeParams, prometheusParams } from './params.ts';
@@ -15,6 +16,10 @@ interface Metric {
 export const prometheus: AdapterDefinition = {
   name: 'prometheus',
   templates: ['metric'],
+  check(raw) {
+    const parsed = parseParams(prometheusParams, normalizeParams(raw));
+    return parsed.ok ? [] : parsed.error;
+  },
   configure(raw, environment) {
     const parsed = parseParams(prometheusParams, normalizeParams(raw));
     if (!parsed.ok) return parsed;

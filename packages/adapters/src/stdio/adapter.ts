@@ -1,8 +1,9 @@
 import { ok } from '@xebec/core';
 import { formatValue, jsonValue } from '@xebec/expressions';
+import type { InstanceValue } from '@xebec/policy';
 import { z } from 'zod';
-import type { AdapterDefinition, InstanceValue } from '../adapter.ts';
-import { parseParams } from '../params.ts';
+import type { AdapterDefinition } from '../adapter.ts';
+import { checkBySchema, parseParams } from '../params.ts';
 
 const LEVELS = ['INFO', 'WARNING', 'ERROR'] as const;
 type Level = (typeof LEVELS)[number];
@@ -31,6 +32,7 @@ function level(value: Level | number | undefined): Level {
 export const stdio: AdapterDefinition = {
   name: 'stdio',
   templates: ['logentry', 'metric'],
+  check: checkBySchema(params),
   configure(raw, { clock, writeLine }) {
     const parsed = parseParams(params, raw);
     if (!parsed.ok) return parsed;

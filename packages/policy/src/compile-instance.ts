@@ -1,4 +1,3 @@
-import { type InstanceValue, type TemplateDefinition, templates } from '@xebec/adapters';
 import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import {
   type AttributeBag,
@@ -12,6 +11,8 @@ import {
   type Vocabulary,
 } from '@xebec/expressions';
 import type { InstanceSpec } from '@xebec/schemas';
+import type { InstanceValue } from './adapter.ts';
+import { type TemplateDefinition, templates } from './template.ts';
 
 export interface CompiledInstance {
   /** `name.namespace`. */

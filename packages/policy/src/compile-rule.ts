@@ -1,7 +1,7 @@
-import type { Handler } from '@xebec/adapters';
 import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import { type CompiledExpression, compileExpression, type Vocabulary } from '@xebec/expressions';
 import type { RuleSpec } from '@xebec/schemas';
+import type { Handler } from './adapter.ts';
 import { type CompiledInstance, toViolation } from './compile-instance.ts';
 
 export interface CompiledHandler {
