@@ -19,8 +19,9 @@ import {
 import { serviceDefinition } from '@xebec/rpc';
 import type { CheckOutcome, Dispatcher, HeaderChange } from './dispatcher.ts';
 import type { MixerMetrics } from './metrics.ts';
+import type { MixerService } from './services.ts';
 
-export const mixerService = serviceDefinition(Mixer);
+const mixerDefinition = serviceDefinition(Mixer);
 
 export interface MixerServiceOptions {
   readonly dispatcher: Dispatcher;
@@ -38,8 +39,12 @@ class RequestError extends Error {
   }
 }
 
-/** The handlers of `istio.mixer.v1.Mixer`. */
-export function createMixerService({ dispatcher, metrics, clock, logger }: MixerServiceOptions): UntypedServiceImplementation {
+/** `istio.mixer.v1.Mixer`. */
+export function mixerApi(options: MixerServiceOptions): MixerService {
+  return { definition: mixerDefinition, implementation: createMixerService(options) };
+}
+
+function createMixerService({ dispatcher, metrics, clock, logger }: MixerServiceOptions): UntypedServiceImplementation {
   const answer =
     <Q, A>(method: string, run: (request: Q) => A | Promise<A>) =>
     async (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): Promise<void> => {

@@ -12,7 +12,7 @@ import { methodDefinition } from '@xebec/rpc';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Dispatcher } from './dispatcher.ts';
-import { createMixerService, mixerService } from './grpc-service.ts';
+import { mixerApi } from './grpc-service.ts';
 import { createMixerMetrics } from './metrics.ts';
 import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
 import { loadPolicy } from './policy-loader.ts';
@@ -47,7 +47,8 @@ async function startMixer(files: Record<string, string>) {
   const loader = loadPolicy({ sources: [source], dispatcher, environment, metrics, ...context });
   await source.start();
   const server = new Server();
-  server.addService(mixerService, createMixerService({ dispatcher, metrics, ...context }));
+  const { definition, implementation } = mixerApi({ dispatcher, metrics, ...context });
+  server.addService(definition, implementation);
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),

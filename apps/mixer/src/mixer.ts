@@ -15,10 +15,10 @@ import { collections } from '@xebec/mcp';
 import { Registry } from 'prom-client';
 import { Dispatcher } from './dispatcher.ts';
 import { serveMetrics } from './exposition.ts';
-import { createMixerService, mixerService } from './grpc-service.ts';
 import { createMixerMetrics } from './metrics.ts';
 import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
 import { loadPolicy } from './policy-loader.ts';
+import { services } from './services.ts';
 
 const MIXER_GROUP = 'config.istio.io';
 const MIXER_COLLECTIONS = 'istio/policy/';
@@ -40,6 +40,7 @@ export const mixer: DaemonSpec = {
   ],
   async start({ options, logger, metrics: registry, health }) {
     const clock = systemClock;
+    const random = systemRandom;
     const metrics = createMixerMetrics(registry);
     const grpcAddr = hostPortOption(options, 'grpcAddr');
     const prometheusAddr = hostPortOption(options, 'prometheusAddr');
@@ -49,7 +50,7 @@ export const mixer: DaemonSpec = {
     const dispatcher = new Dispatcher(emptyPolicy, { clock, logger, metrics });
     const environment = {
       clock,
-      random: systemRandom,
+      random,
       logger,
       metrics: store,
       mixerMetrics: metrics,
@@ -69,13 +70,16 @@ export const mixer: DaemonSpec = {
       throw listenError('--prometheus-addr', prometheusAddr, cause);
     });
     const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
-    server.addService(mixerService, createMixerService({ dispatcher, metrics, clock, logger }));
+    const context = { dispatcher, clock, random, logger, metrics, registry, workloads: environment.workloads, sources, http: health.http };
+    const running = services.map((create) => create(context));
+    for (const { definition, implementation } of running) server.addService(definition, implementation);
     const port = await listen(server, grpcAddr);
     logger.info({ grpcAddr: `${grpcAddr.host}:${port}` }, 'serving Check and Report');
     for (const source of sources) await source.start();
     return {
       close: async () => {
         await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+        await Promise.all(running.map((service) => service.close?.()));
         await Promise.all(sources.map((source) => source.close()));
         await loader.close();
         await exposition.close();
