@@ -5,6 +5,7 @@ export { compileAccessLogFilter, type FilterMatchers, type LogPredicate } from '
 export { type GrpcEntryOptions, httpAccessLogEntry, tcpAccessLogEntry } from './access-log/grpc-entry.ts';
 export { compileJsonFormat } from './access-log/json-format.ts';
 export { compileOtlpRecord } from './access-log/otlp-log.ts';
+export type { CelSurroundings } from './cel/attributes.ts';
 export { createStreamInfo } from './create-stream-info.ts';
 export {
   emptyFormatEnvironment,
