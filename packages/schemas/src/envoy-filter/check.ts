@@ -3,6 +3,8 @@ import type { ConfigObject } from '../object.ts';
 import { checkLabelSelector } from '../values/labels.ts';
 import { checkOneOf } from '../values/one-of.ts';
 import { compiles } from '../values/regular-expression.ts';
+import { CURRENT_FILTER_NAMES } from './filter-names.ts';
+import { checkPatchValue } from './patch-value.ts';
 import type { EnvoyFilterPatch, EnvoyFilterSpec } from './spec.ts';
 
 type Path = readonly PropertyKey[];
@@ -56,17 +58,17 @@ function checkPatch({ applyTo, match, patch }: EnvoyFilterPatch, path: Path, fin
     findings.error([...path, 'patch', 'value'], `must be set with operation ${operation}`);
     return;
   }
-  checkTypes(value, [...path, 'patch', 'value'], findings);
+  const at = [...path, 'match', 'proxy', 'proxyVersion'];
   const version = match?.proxy?.proxyVersion ?? '';
-  if (version.length > MAX_VERSION)
-    findings.warning([...path, 'match', 'proxy', 'proxyVersion'], `longer than ${MAX_VERSION} characters: every version matches`);
-  else findings.refuse([...path, 'match', 'proxy', 'proxyVersion'], compiles(version));
+  if (version.length > MAX_VERSION) findings.warning(at, `longer than ${MAX_VERSION} characters: every version matches`);
+  else findings.refuse(at, compiles(version));
   const wanted = MATCH_OF[applyTo];
   const given = MATCHES.find((field) => match?.[field] !== undefined);
   if (wanted !== undefined && given !== undefined && given !== wanted)
     findings.error([...path, 'match', given], `${applyTo} is matched by ${wanted}, not by ${given}`);
   else if (wanted === 'listener')
     checkFilterMatch(applyTo, match?.listener?.filterChain, [...path, 'match', 'listener', 'filterChain'], findings);
+  if (value !== undefined) checkPatchValue(applyTo, value, [...path, 'patch', 'value'], findings);
 }
 
 function checkFilterMatch(
@@ -84,6 +86,8 @@ function checkFilterMatch(
     findings.error([...at, 'name'], 'must be set');
     return;
   }
+  warnOfName(name, [...at, 'name'], findings);
+  warnOfName(subFilter?.name ?? '', [...at, 'subFilter', 'name'], findings);
   if (subFilter === undefined) return;
   if (applyTo !== 'HTTP_FILTER') findings.error([...at, 'subFilter'], 'needs applyTo HTTP_FILTER');
   else if (!CONNECTION_MANAGERS.has(name))
@@ -91,17 +95,7 @@ function checkFilterMatch(
   else if ((subFilter.name ?? '') === '') findings.error([...at, 'subFilter', 'name'], 'must be set');
 }
 
-/** Packages of the types that Envoy configurations are made of; those of version 2 are gone. */
-const KNOWN_TYPE =
-  /^(?:[^/]*\/)?(?:envoy\.(?:admin|annotations|config|data|extensions|http|service|type|watchdog)\.(?:[a-z0-9_]+\.)*v\d(?:alpha|beta)?\d*\.|google\.protobuf\.|xds\.|udpa\.|istio\.|stats\.)/;
-
-/** The types that a value names by `@type`, at any depth. */
-function checkTypes(value: unknown, path: Path, findings: FindingList): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, entry] of Object.entries(value)) {
-    const at = [...path, Array.isArray(value) ? Number(key) : key];
-    if (key !== '@type') checkTypes(entry, at, findings);
-    else if (typeof entry !== 'string' || !KNOWN_TYPE.test(entry)) findings.error(at, `${JSON.stringify(entry)} is no type of Envoy`);
-    else if (/\.v2\w*\./.test(entry)) findings.error(at, `"${entry}" is of the API that Envoy no longer has; write its v3 type`);
-  }
+function warnOfName(name: string, path: Path, findings: FindingList): void {
+  const current = Object.hasOwn(CURRENT_FILTER_NAMES, name) ? CURRENT_FILTER_NAMES[name] : undefined;
+  if (current !== undefined) findings.warning(path, `"${name}" is the former name of ${current}`);
 }
