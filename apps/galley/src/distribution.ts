@@ -7,17 +7,18 @@ import type { GalleyMetrics } from './metrics.ts';
 /** A `kubectl apply` of several objects goes out as one change, without making a single one wait noticeably. */
 const DEBOUNCE = { quietMs: 5, maxMs: 100 };
 
-/** Feeds an MCP server from a source: nothing until the source is synced, then each collection whenever it changes. */
+/**
+ * Feeds an MCP server from a source: nothing until the source is synced, then the collections that changed, as one change. What the
+ * source told with one callback is never divided; several callbacks in quick succession may go out together.
+ */
 export function distribute(source: ConfigSource, server: McpServer, metrics: GalleyMetrics, clock: Clock): { close(): void } {
   const contents = new Map<string, Map<string, Resource>>(collections.map(({ name }) => [name, new Map()]));
   const dirty = new Set<string>();
   let versions = 0;
   const publish = () => {
-    for (const collection of dirty) {
-      const resources = contents.get(collection) ?? new Map<string, Resource>();
-      metrics.objects.set({ collection }, resources.size);
-      server.set(collection, new Map(resources), String(++versions));
-    }
+    const changed = new Map([...dirty].map((collection) => [collection, new Map(contents.get(collection))]));
+    for (const [collection, resources] of changed) metrics.objects.set({ collection }, resources.size);
+    server.publish(changed, String(++versions));
     metrics.published.inc();
     metrics.problems.set(source.problems().length);
     dirty.clear();

@@ -14,7 +14,7 @@ function collection() {
   let version = 0;
   let servers: McpServer[] = [];
   const publish = () => {
-    for (const server of servers) server.set(VS, new Map(resources), String(version));
+    for (const server of servers) server.publish(new Map([[VS, new Map(resources)]]), String(version));
   };
   return {
     write(name: string, host: string) {

@@ -1,8 +1,9 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Clock, Logger, Random } from '@xebec/core';
-import { collections as allCollections, connectMcpSink, fromResource, McpSink, resourceName, type SinkChange } from '@xebec/mcp';
+import { collections, connectMcpSink, fromResource, McpSink, type Refusal, type SinkChange } from '@xebec/mcp';
+import type { ConfigObject } from '@xebec/schemas';
 import { ObjectStore } from './object-store.ts';
-import { type ConfigSource, objectKey } from './source.ts';
+import { type ConfigSource, type ObjectKey, objectKey } from './source.ts';
 
 export interface McpSourceOptions {
   /** `host:port` of the MCP server. */
@@ -16,30 +17,44 @@ export interface McpSourceOptions {
   readonly logger: Logger;
 }
 
-/** Configuration that an MCP source distributes. While the peer is away, what it sent last stays in force. */
+/**
+ * Configuration that an MCP source distributes. While the peer is away, what it sent last stays in force. What the peer published as
+ * one change, over however many collections, is told with one callback; so is everything that is different after a reconnect.
+ */
 export function createMcpSource(options: McpSourceOptions): ConfigSource {
   const store = new ObjectStore();
   let client: { close(): void } | undefined;
-  /** A response with one wrong object is refused in whole: the source must not think it is in force. */
-  const apply = ({ collection, incremental, resources, removed }: SinkChange): string | undefined => {
-    const decoded = resources.map((resource) => fromResource(collection, resource));
-    const wrong = decoded.flatMap((result) => (result.ok ? [] : [result.error]));
-    if (wrong.length > 0) return wrong.join('; ');
-    const objects = decoded.flatMap((result) => (result.ok ? [result.value] : []));
-    const held = store.list().filter((object) => kindOf(collection) === object.kind);
-    const keep = new Set(objects.map(objectKey));
-    const leaving = new Set(removed);
-    const gone = held.filter((object) => (incremental ? leaving.has(resourceName(object.metadata)) : !keep.has(objectKey(object))));
-    store.apply(objects, gone.map(objectKey));
-    return undefined;
+  /** A change with one wrong object is refused in whole: the source must not think it is in force. */
+  const apply = (changes: readonly SinkChange[]): readonly Refusal[] => {
+    const refusals: Refusal[] = [];
+    const objects: ConfigObject[] = [];
+    const gone: ObjectKey[] = [];
+    for (const { collection, incremental, resources, removed } of changes) {
+      const decoded = resources.map((resource) => fromResource(collection, resource));
+      const wrong = decoded.flatMap((result) => (result.ok ? [] : [result.error]));
+      if (wrong.length > 0) refusals.push({ collection, message: shortened(wrong) });
+      const present = decoded.flatMap((result) => (result.ok ? [result.value] : []));
+      for (const object of present) objects.push(object);
+      const keyOf = keysIn(collection);
+      if (incremental) gone.push(...removed.map(keyOf));
+      else gone.push(...heldBut(keyOf(''), new Set(present.map(objectKey))));
+    }
+    if (refusals.length === 0) store.apply(objects, gone);
+    return refusals;
   };
+  /** What is held of a full collection, and no longer in it. */
+  const heldBut = (prefix: string, keep: ReadonlySet<ObjectKey>): readonly ObjectKey[] =>
+    store
+      .list()
+      .map(objectKey)
+      .filter((key) => key.startsWith(prefix) && !keep.has(key));
   const sink = new McpSink({
     id: options.id,
     collections: options.collections,
-    apply: (change) => {
-      const error = apply(change);
-      if (error === undefined) queueMicrotask(() => sink.synced && store.markSynced());
-      return error;
+    apply: (changes) => {
+      const refusals = apply(changes);
+      if (refusals.length === 0) queueMicrotask(() => sink.synced && store.markSynced());
+      return refusals;
     },
   });
   return {
@@ -58,6 +73,17 @@ export function createMcpSource(options: McpSourceOptions): ConfigSource {
   };
 }
 
-function kindOf(collection: string): string | undefined {
-  return allCollections.find(({ name }) => name === collection)?.kind;
+/** How names in a collection become keys of objects; the empty name gives what they all begin with. */
+function keysIn(collection: string): (name: string) => ObjectKey {
+  const found = collections.find(({ name }) => name === collection);
+  const [group, kind] = [found?.apiVersion.includes('/') ? found.apiVersion.split('/')[0] : '', found?.kind ?? ''];
+  const prefix = `${group}/${kind}/`;
+  return (name) => (name === '' ? prefix : `${prefix}${name.includes('/') ? name : `/${name}`}`);
+}
+
+const MAX_MISTAKES = 20;
+
+function shortened(mistakes: readonly string[]): string {
+  const more = mistakes.length - MAX_MISTAKES;
+  return mistakes.slice(0, MAX_MISTAKES).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }

@@ -16,18 +16,25 @@ export interface McpClientOptions {
 
 const RETRY = { baseMs: 50, maxMs: 1_000 };
 
+/** A collection goes in one message: 100,000 objects of ordinary size, each way their names. */
+export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+
+/** Channel options of both ends. */
+export const CHANNEL_OPTIONS = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.min_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+};
+
 /** Keeps one stream to an MCP source open for ever: when it breaks, it comes back with the versions it holds. */
 export function connectMcpSink(options: McpClientOptions): { close(): void } {
   const { address, sink, clock, logger } = options;
   const backoff = new Backoff(RETRY, options.random);
-  const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), {
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.initial_reconnect_backoff_ms': 50,
-    'grpc.min_reconnect_backoff_ms': 50,
-    'grpc.max_reconnect_backoff_ms': 1_000,
-    'grpc.max_receive_message_length': 64 * 1024 * 1024,
-  });
+  const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), CHANNEL_OPTIONS);
   const method = methodDefinition(ResourceSource.method.establishResourceStream);
   let closed = false;
   let failing = false;
@@ -46,13 +53,15 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
       cancelRetry = clock.setTimeout(open, backoff.nextMs());
     };
     call.on('data', (response: Resources) => {
+      if (over) return;
       backoff.reset();
       if (failing) logger.info({ address }, `MCP stream to ${address} is back`);
       failing = false;
-      const answer = sink.onResources(response);
-      if (answer.errorDetail !== undefined)
-        logger.error({ collection: response.collection }, `MCP: refused: ${answer.errorDetail.message}`);
-      call.write(answer);
+      for (const answer of sink.onResources(response)) {
+        if (answer.errorDetail !== undefined)
+          logger.error({ collection: answer.collection }, `MCP: refused ${answer.collection}: ${answer.errorDetail.message}`);
+        call.write(answer);
+      }
     });
     call.on('error', (error: Error) => lost(error.message));
     call.on('end', () => lost('ended by the source'));

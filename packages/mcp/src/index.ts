@@ -1,5 +1,15 @@
 export { connectMcpSink, type McpClientOptions } from './client.ts';
 export { CONFIG_MAPS, collectionOf, collections, fromResource, resourceName, toResource } from './resource.ts';
-export { McpServer, type McpServerEvents, mcpSourceService } from './server.ts';
-export { McpSink, type McpSinkOptions, type SinkChange } from './sink.ts';
-export { type CollectionLookup, type CollectionState, McpSourceStream, type SourceRequestResult } from './source-stream.ts';
+export {
+  type CollectionContent,
+  type McpAuthenticate,
+  McpServer,
+  type McpServerEvents,
+  type McpServerOptions,
+  mcpSourceService,
+} from './server.ts';
+export { McpSink, type McpSinkOptions, type Refusal, type SinkChange, type SinkStatus } from './sink.ts';
+export type { CollectionState } from './source-diff.ts';
+export type { JournalEntry, McpPeerStatus } from './source-session.ts';
+export { SourceStates } from './source-states.ts';
+export { McpSourceStream, type SourceRequestResult, type SourceView, type SubscriptionStatus } from './source-stream.ts';

@@ -10,7 +10,8 @@ import { decodeObject } from '@xebec/schemas';
 import { describe, expect, it } from 'vitest';
 import { collectionOf, fromResource, toResource } from './resource.ts';
 import { McpSink, type SinkChange } from './sink.ts';
-import { type CollectionState, McpSourceStream } from './source-stream.ts';
+import type { CollectionState } from './source-diff.ts';
+import { McpSourceStream, type SourceView } from './source-stream.ts';
 
 const VS = 'istio/networking/v1alpha3/virtualservices';
 
@@ -35,9 +36,21 @@ function show(response: Resources | undefined): string {
   return `${response.incremental ? 'incremental' : 'full'} ${parts.join(' ')}`.trim();
 }
 
+function view(get: () => CollectionState | undefined): SourceView {
+  return {
+    get version() {
+      return get()?.version ?? '';
+    },
+    state: get,
+  };
+}
+
 function source(initial: CollectionState | undefined) {
   let current = initial;
-  const stream = new McpSourceStream(new Set([VS]), () => current);
+  const stream = new McpSourceStream(
+    new Set([VS]),
+    view(() => current),
+  );
   let nonce = '';
   const note = (responses: readonly Resources[]) => {
     nonce = responses[0]?.nonce ?? nonce;
@@ -54,7 +67,7 @@ function source(initial: CollectionState | undefined) {
       ),
     set: (next: CollectionState) => {
       current = next;
-      return note(stream.update(VS));
+      return note(stream.update());
     },
     stream,
   };
@@ -105,12 +118,19 @@ describe('source', () => {
 describe('sink', () => {
   it('follows full and incremental responses and opens the next stream with what it holds', () => {
     const changes: SinkChange[] = [];
-    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: (change) => void changes.push(change) });
-    const upstream = new McpSourceStream(new Set([VS]), () => state('1', { 'd/a': '1' }));
+    const take = (all: readonly SinkChange[]) => {
+      changes.push(...all);
+      return [];
+    };
+    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: take });
+    const upstream = new McpSourceStream(
+      new Set([VS]),
+      view(() => state('1', { 'd/a': '1' })),
+    );
     expect(sink.synced).toBe(false);
     const [first] = sink.open().flatMap((opening) => upstream.onRequest(opening).responses);
     if (first === undefined) throw new Error('no response');
-    expect(sink.onResources(first)).toMatchObject({ responseNonce: first.nonce });
+    expect(sink.onResources(first)).toMatchObject([{ responseNonce: first.nonce }]);
     expect(sink.synced).toBe(true);
     expect(sink.open()[0]).toMatchObject({ incremental: true, responseNonce: '', initialResourceVersions: { 'd/a': '1' } });
     sink.onResources({ ...first, resources: [resource('d/b', '7')], removedResources: ['d/a', 'never-known'], incremental: true });
@@ -119,11 +139,14 @@ describe('sink', () => {
   });
 
   it('refuses what it cannot apply and keeps its state', () => {
-    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: () => 'wrong' });
-    const answer = sink.onResources(
-      new McpSourceStream(new Set([VS]), () => state('1', { 'd/a': '1' })).onRequest(request({})).responses[0] ?? raise(),
+    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: () => [{ collection: VS, message: 'wrong' }] });
+    const [answer] = sink.onResources(
+      new McpSourceStream(
+        new Set([VS]),
+        view(() => state('1', { 'd/a': '1' })),
+      ).onRequest(request({})).responses[0] ?? raise(),
     );
-    expect(answer.errorDetail).toMatchObject({ code: 3, message: 'wrong' });
+    expect(answer?.errorDetail).toMatchObject({ code: 3, message: 'wrong' });
     expect(sink.open()[0]?.initialResourceVersions).toEqual({});
     expect(sink.synced).toBe(false);
   });

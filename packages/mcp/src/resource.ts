@@ -28,10 +28,17 @@ export const collections: readonly Collection[] = [
   { name: CONFIG_MAPS, apiVersion: 'v1', kind: 'ConfigMap' },
 ];
 
+const byName = new Map(collections.map((collection) => [collection.name, collection]));
+const byGroupAndKind = new Map(collections.map(({ name, apiVersion, kind }) => [`${groupOf(apiVersion)}/${kind}`, name]));
+
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash === -1 ? apiVersion : apiVersion.slice(0, slash);
+}
+
 /** The collection an object travels in, or undefined for kinds that do not travel. */
 export function collectionOf(object: { readonly apiVersion: string; readonly kind: string }): string | undefined {
-  const group = object.apiVersion.split('/')[0];
-  return collections.find(({ apiVersion, kind }) => kind === object.kind && apiVersion.split('/')[0] === group)?.name;
+  return byGroupAndKind.get(`${groupOf(object.apiVersion)}/${object.kind}`);
 }
 
 /** `namespace/name`, or the name alone of cluster-scoped objects. */
@@ -68,7 +75,7 @@ export function toResource(object: ConfigObject): Resource {
 
 /** The object that a resource of a collection stands for, validated again: the peer may be of another version. */
 export function fromResource(collection: string, resource: Resource): Result<ConfigObject, string> {
-  const known = collections.find(({ name }) => name === collection);
+  const known = byName.get(collection);
   const { metadata, body } = resource;
   if (known === undefined) return err(`unknown collection "${collection}"`);
   if (metadata === undefined || metadata.name === '') return err(`${collection}: a resource without name`);

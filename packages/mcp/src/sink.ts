@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type RequestResources, RequestResourcesSchema, type Resource, type Resources } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
+import { ABORTED, INVALID_ARGUMENT, TRANSACTIONS } from './transaction-mark.ts';
 
 /** What a response changes in one collection. */
 export interface SinkChange {
@@ -11,66 +12,132 @@ export interface SinkChange {
   readonly removed: readonly string[];
 }
 
+/** Why a collection of a change cannot be taken, in one line. */
+export interface Refusal {
+  readonly collection: string;
+  readonly message: string;
+}
+
 export interface McpSinkOptions {
   /** Shown at the source. */
   readonly id: string;
   readonly collections: readonly string[];
-  /** Takes a change in whole or refuses it in whole, with one line that says why. */
-  readonly apply: (change: SinkChange) => string | undefined;
+  /**
+   * Takes everything that one change of the source brought, at most one entry a collection, or refuses all of it and says
+   * what was wrong; an empty list is acceptance. `version` is the source's and means nothing here.
+   */
+  readonly apply: (changes: readonly SinkChange[], version: string) => readonly Refusal[];
 }
 
-/** google.rpc.Code INVALID_ARGUMENT. */
-const INVALID_ARGUMENT = 3;
+export interface SinkStatus {
+  readonly collection: string;
+  readonly received: boolean;
+  readonly resources: number;
+  /** `system_version_info` of what was accepted last. */
+  readonly version: string;
+  readonly lastError: string | undefined;
+}
 
-/** The sink's half of MCP, without I/O: it outlives streams, so that a new one resumes from what is held already. */
+/** One collection as this sink holds it. */
+interface HeldCollection {
+  readonly versions: Map<string, string>;
+  received: boolean;
+  version: string;
+  lastError: string | undefined;
+}
+
+/**
+ * The sink's half of MCP, without I/O: it outlives streams, so that a new one resumes from what is held already. Collections that
+ * the source marks as one change are applied with one call, when the last of them is there.
+ */
 export class McpSink {
   readonly #options: McpSinkOptions;
-  readonly #versions = new Map<string, Map<string, string>>();
-  readonly #received = new Set<string>();
+  readonly #held = new Map<string, HeldCollection>();
+  /** Responses of a change that is not complete yet, at most one a collection. */
+  #pending = new Map<string, Resources>();
 
   constructor(options: McpSinkOptions) {
     this.#options = options;
-    for (const collection of options.collections) this.#versions.set(collection, new Map());
+    for (const collection of options.collections)
+      this.#held.set(collection, { versions: new Map(), received: false, version: '', lastError: undefined });
   }
   /** Whether every collection has arrived at least once. */
   get synced(): boolean {
-    return this.#received.size === this.#versions.size;
+    return [...this.#held.values()].every(({ received }) => received);
   }
   /** The requests that open a stream: one for each collection, with the versions already held. */
   open(): readonly RequestResources[] {
-    return [...this.#versions].map(([collection, versions]) =>
+    this.#pending.clear();
+    const annotations = { [TRANSACTIONS]: String(this.#held.size) };
+    return [...this.#held].map(([collection, { versions }]) =>
       create(RequestResourcesSchema, {
-        sinkNode: { id: this.#options.id },
+        sinkNode: { id: this.#options.id, annotations },
         collection,
         initialResourceVersions: Object.fromEntries(versions),
         incremental: true,
       }),
     );
   }
-  /** Takes a response; returns its ACK or NACK. */
-  onResources(response: Resources): RequestResources {
-    const { collection, nonce } = response;
-    const error = this.#take(response);
+  /** Takes a response; returns the ACKs or NACKs that are due: none while more of the same change is to come. */
+  onResources(response: Resources): readonly RequestResources[] {
+    const { collection } = response;
+    if (!this.#held.has(collection))
+      return [this.#answer(response, INVALID_ARGUMENT, `unsupported collection "${collection.slice(0, 200)}"`)];
+    if (this.#pending.has(collection)) return [this.#answer(response, INVALID_ARGUMENT, `"${collection}" came twice in one change`)];
+    this.#pending.set(collection, response);
+    if (response.more) return [];
+    const responses = [...this.#pending.values()];
+    this.#pending = new Map();
+    return this.#takeAll(responses, response.systemVersionInfo);
+  }
+  /** Each collection as it is held, for debug pages. */
+  status(): readonly SinkStatus[] {
+    return [...this.#held].map(([collection, { versions, received, version, lastError }]) => ({
+      collection,
+      received,
+      resources: versions.size,
+      version,
+      lastError,
+    }));
+  }
+
+  #takeAll(responses: readonly Resources[], version: string): readonly RequestResources[] {
+    const changes = responses.map(({ collection, incremental, resources, removedResources }) => ({
+      collection,
+      incremental,
+      resources,
+      // In a full response absence removes; its list of removals has no meaning.
+      removed: incremental ? removedResources : [],
+    }));
+    const refusals = new Map(this.#options.apply(changes, version).map(({ collection, message }) => [collection, message]));
+    if (refusals.size > 0) {
+      const together = `not taken, because the same change was refused in ${[...refusals.keys()].join(', ')}`;
+      return responses.map((response) => {
+        const message = refusals.get(response.collection);
+        return message === undefined ? this.#answer(response, ABORTED, together) : this.#answer(response, INVALID_ARGUMENT, message);
+      });
+    }
+    for (const change of changes) this.#note(change, version);
+    return responses.map((response) => this.#answer(response));
+  }
+  #note({ collection, incremental, resources, removed }: SinkChange, version: string): void {
+    const held = this.#held.get(collection);
+    if (held === undefined) return;
+    if (!incremental) held.versions.clear();
+    for (const name of removed) held.versions.delete(name);
+    for (const { metadata } of resources) if (metadata !== undefined) held.versions.set(metadata.name, metadata.version);
+    held.received = true;
+    held.version = version;
+  }
+  #answer({ collection, nonce }: Resources, code?: number, message?: string): RequestResources {
+    const held = this.#held.get(collection);
+    if (held !== undefined) held.lastError = message;
     return create(RequestResourcesSchema, {
       sinkNode: { id: this.#options.id },
       collection,
       responseNonce: nonce,
       incremental: true,
-      ...(error === undefined ? {} : { errorDetail: { code: INVALID_ARGUMENT, message: error } }),
+      ...(code === undefined || message === undefined ? {} : { errorDetail: { code, message } }),
     });
-  }
-  #take(response: Resources): string | undefined {
-    const { collection, incremental, resources } = response;
-    const versions = this.#versions.get(collection);
-    if (versions === undefined) return `unsupported collection "${collection}"`;
-    // In a full response absence removes; its list of removals has no meaning.
-    const removed = incremental ? response.removedResources : [];
-    const error = this.#options.apply({ collection, incremental, resources, removed });
-    if (error !== undefined) return error;
-    if (!incremental) versions.clear();
-    for (const { metadata } of resources) if (metadata !== undefined) versions.set(metadata.name, metadata.version);
-    for (const name of removed) versions.delete(name);
-    this.#received.add(collection);
-    return undefined;
   }
 }

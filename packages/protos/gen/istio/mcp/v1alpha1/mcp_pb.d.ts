@@ -164,6 +164,11 @@ export declare type Resources = Message<"istio.mcp.v1alpha1.Resources"> & {
    * @generated from field: bool incremental = 6;
    */
   incremental: boolean;
+
+  /**
+   * @generated from field: bool more = 1000;
+   */
+  more: boolean;
 };
 
 /**

@@ -1,0 +1,25 @@
+import type { Clock } from '@xebec/core';
+
+/** Tokens that come at a steady rate, as many as one second's worth at once. */
+export class StreamRate {
+  readonly #perSecond: number;
+  readonly #clock: Clock;
+  #tokens: number;
+  #at: number;
+
+  constructor(perSecond: number, clock: Clock) {
+    this.#perSecond = perSecond;
+    this.#clock = clock;
+    this.#tokens = Math.max(1, perSecond);
+    this.#at = clock.monotonic();
+  }
+  /** Takes one if there is one. */
+  take(): boolean {
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(Math.max(1, this.#perSecond), this.#tokens + ((now - this.#at) / 1_000) * this.#perSecond);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}
