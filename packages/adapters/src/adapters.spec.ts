@@ -142,22 +142,3 @@ describe('prometheus', () => {
     expect(await registry.metrics()).not.toMatch(/istio_calls [1-9]/);
   });
 });
-
-describe('stdio', () => {
-  it('writes entries as JSON lines, above its level', () => {
-    const { handler, lines } = setup();
-    const writer = handler('stdio', { severity_levels: { warning: 'WARNING' }, outputLevel: 'WARNING' });
-    const entry = (severity: string) =>
-      instance('logentry', {
-        severity: text(severity),
-        variables: new Map<string, TypedValue>([
-          ['code', { type: 'INT64', value: 200n }],
-          ['app', text('a')],
-        ]),
-      });
-    writer.report?.([entry('info'), entry('warning')]);
-    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
-      { level: 'warning', time: '1970-01-01T00:00:00.000Z', instance: 'i.istio-system', code: 200, app: 'a' },
-    ]);
-  });
-});
