@@ -71,9 +71,8 @@ export class RotatingFile {
     await this.close();
     const { directory, prefix, suffix } = this.#backupName();
     const backups = await this.#backups();
-    let atMs = this.#clock.now();
-    // Names are times in milliseconds; two within one would take the same.
-    while (backups.some((backup) => backup.atMs === atMs)) atMs++;
+    // Names are times in milliseconds: two within one must not have the same, and their order is the order of their names.
+    const atMs = Math.max(Math.floor(this.#clock.now()), ...backups.map((backup) => backup.atMs + 1));
     const aside = `${prefix}${new Date(atMs).toISOString().replaceAll(':', '-').slice(0, -1)}${suffix}`;
     await rename(this.#path, join(directory, aside));
     await this.#open();
