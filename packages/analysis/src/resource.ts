@@ -39,6 +39,7 @@ export const analysedKinds = [
   { name: 'RequestAuthentication', group: 'security.istio.io', kind: 'RequestAuthentication' },
   { name: 'Telemetry', group: 'telemetry.istio.io', kind: 'Telemetry' },
   { name: 'WasmPlugin', group: 'extensions.istio.io', kind: 'WasmPlugin' },
+  { name: 'TrafficExtension', group: 'extensions.istio.io', kind: 'TrafficExtension' },
 ] as const;
 
 const NAME_BY_TYPE: ReadonlyMap<string, AnalysedKind> = new Map(analysedKinds.map(({ group, kind, name }) => [`${group}/${kind}`, name]));

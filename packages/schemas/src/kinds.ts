@@ -20,6 +20,8 @@ import { checkSidecar } from './sidecar/check.ts';
 import { sidecarSpec } from './sidecar/spec.ts';
 import { checkTelemetry } from './telemetry/check.ts';
 import { telemetrySpec } from './telemetry/spec.ts';
+import { checkTrafficExtension } from './traffic-extension/check.ts';
+import { trafficExtensionSpec } from './traffic-extension/spec.ts';
 import { checkVirtualService } from './virtual-service/check.ts';
 import { virtualServiceSpec } from './virtual-service/spec.ts';
 import { checkWasmPlugin } from './wasm-plugin/check.ts';
@@ -159,6 +161,17 @@ export const kinds: readonly KindDefinition[] = [
     check: checkWasmPlugin,
     printerColumns: [age],
     collection: 'istio/extensions/v1alpha1/wasmplugins',
+  },
+  {
+    kind: 'TrafficExtension',
+    group: 'extensions.istio.io',
+    versions: ['v1alpha1'],
+    plural: 'trafficextensions',
+    shortNames: [],
+    spec: trafficExtensionSpec,
+    check: checkTrafficExtension,
+    printerColumns: [age],
+    collection: 'istio/extensions/v1alpha1/trafficextensions',
   },
   mixer('handler', 'handlers', handlerSpec),
   mixer('instance', 'instances', instanceSpec),

@@ -7,25 +7,38 @@ const SCHEMES: ReadonlySet<string> = new Set(['file', 'http', 'https', 'oci']);
 const MAX_SECRET = 253;
 const MAX_NAME = 256;
 
+interface WasmModule {
+  readonly url?: string | undefined;
+  readonly sha256?: string | undefined;
+  readonly imagePullSecret?: string | undefined;
+  readonly pluginName?: string | undefined;
+  readonly vmConfig?: WasmPluginSpec['vmConfig'] | undefined;
+}
+
 export function checkWasmPlugin({ spec }: ConfigObject<WasmPluginSpec>): Findings {
   const findings = new FindingList();
   checkScope(spec, findings);
-  findings.refuse(['spec', 'url'], urlProblem(spec.url));
-  const { imagePullSecret = '', pluginName = '', sha256 = '' } = spec;
+  checkWasm(spec, ['spec'], findings);
+  return findings;
+}
+
+/** Where a module comes from and what it is given. */
+export function checkWasm(spec: WasmModule, path: readonly PropertyKey[], findings: FindingList): void {
+  const { imagePullSecret = '', pluginName = '', sha256 = '', url = '' } = spec;
+  findings.refuse([...path, 'url'], urlProblem(url));
   if (sha256 !== '' && !/^[a-f0-9]{64}$/.test(sha256))
-    findings.error(['spec', 'sha256'], `"${sha256}" is not 64 hexadecimal digits, 0-9 and a-f`);
-  if (imagePullSecret.length > MAX_SECRET) findings.error(['spec', 'imagePullSecret'], `longer than ${MAX_SECRET} characters`);
-  if (pluginName.length > MAX_NAME) findings.error(['spec', 'pluginName'], `longer than ${MAX_NAME} characters`);
+    findings.error([...path, 'sha256'], `"${sha256}" is not 64 hexadecimal digits, 0-9 and a-f`);
+  if (imagePullSecret.length > MAX_SECRET) findings.error([...path, 'imagePullSecret'], `longer than ${MAX_SECRET} characters`);
+  if (pluginName.length > MAX_NAME) findings.error([...path, 'pluginName'], `longer than ${MAX_NAME} characters`);
   const names = new Set<string>();
   for (const [index, { name, value = '', valueFrom = 'INLINE' }] of (spec.vmConfig?.env ?? []).entries()) {
-    const path = ['spec', 'vmConfig', 'env', index];
-    if (name === '') findings.error([...path, 'name'], 'must not be empty');
-    if (name.length > MAX_NAME) findings.error([...path, 'name'], `longer than ${MAX_NAME} characters`);
-    if (names.has(name)) findings.error([...path, 'name'], `"${name}" stands twice`);
+    const at = [...path, 'vmConfig', 'env', index];
+    if (name === '') findings.error([...at, 'name'], 'must not be empty');
+    if (name.length > MAX_NAME) findings.error([...at, 'name'], `longer than ${MAX_NAME} characters`);
+    if (names.has(name)) findings.error([...at, 'name'], `"${name}" stands twice`);
     names.add(name);
-    if (valueFrom === 'HOST' && value !== '') findings.error([...path, 'value'], 'cannot be set with valueFrom HOST');
+    if (valueFrom === 'HOST' && value !== '') findings.error([...at, 'value'], 'cannot be set with valueFrom HOST');
   }
-  return findings;
 }
 
 function urlProblem(url: string): string | undefined {

@@ -9,11 +9,12 @@ const SELECTORS: readonly { readonly kind: AnalysedKind; readonly path: string; 
   { kind: 'PeerAuthentication', path: 'spec.selector', labels: (spec) => record(spec['selector'])['matchLabels'] },
   { kind: 'RequestAuthentication', path: 'spec.selector', labels: (spec) => record(spec['selector'])['matchLabels'] },
   { kind: 'WasmPlugin', path: 'spec.selector', labels: (spec) => record(spec['selector'])['matchLabels'] },
+  { kind: 'TrafficExtension', path: 'spec.selector', labels: (spec) => record(spec['selector'])['matchLabels'] },
   { kind: 'ProxyConfig', path: 'spec.selector', labels: (spec) => record(spec['selector'])['matchLabels'] },
   { kind: 'EnvoyFilter', path: 'spec.workloadSelector', labels: (spec) => record(spec['workloadSelector'])['labels'] },
   { kind: 'DestinationRule', path: 'spec.workloadSelector', labels: (spec) => record(spec['workloadSelector'])['matchLabels'] },
 ];
-const TARGETING: readonly AnalysedKind[] = ['AuthorizationPolicy', 'RequestAuthentication', 'Telemetry', 'WasmPlugin'];
+const TARGETING: readonly AnalysedKind[] = ['AuthorizationPolicy', 'RequestAuthentication', 'Telemetry', 'WasmPlugin', 'TrafficExtension'];
 const TARGETS: Readonly<Record<string, AnalysedKind>> = {
   'gateway.networking.k8s.io/Gateway': 'KubernetesGateway',
   '/Service': 'Service',

@@ -7,7 +7,14 @@ const CLUSTER_BYTES = 3_000;
 const VIRTUAL_HOST_BYTES = 600;
 const ENDPOINT_BYTES = 250;
 const KIB = 1024;
-const KINDS: readonly AnalysedKind[] = ['VirtualService', 'DestinationRule', 'ServiceEntry', 'EnvoyFilter', 'WasmPlugin'];
+const KINDS: readonly AnalysedKind[] = [
+  'VirtualService',
+  'DestinationRule',
+  'ServiceEntry',
+  'EnvoyFilter',
+  'WasmPlugin',
+  'TrafficExtension',
+];
 
 /** XB0007: every proxy keeps its configuration in memory, and gets all of it again when it reconnects. */
 export const proxyGrowth: Analyzer = {
