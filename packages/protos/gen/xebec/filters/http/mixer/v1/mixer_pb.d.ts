@@ -50,6 +50,41 @@ export declare type MixerClient = Message<"xebec.filters.http.mixer.v1.MixerClie
    * @generated from field: google.protobuf.Duration report_batch_max_time = 7;
    */
   reportBatchMaxTime?: Duration | undefined;
+
+  /**
+   * @generated from field: uint32 max_retry = 8;
+   */
+  maxRetry: number;
+
+  /**
+   * @generated from field: google.protobuf.Duration base_retry_wait = 9;
+   */
+  baseRetryWait?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration max_retry_wait = 10;
+   */
+  maxRetryWait?: Duration | undefined;
+
+  /**
+   * @generated from field: istio.mixer.v1.Attributes forward_attributes = 11;
+   */
+  forwardAttributes?: Attributes | undefined;
+
+  /**
+   * @generated from field: bool ignore_forwarded_attributes = 12;
+   */
+  ignoreForwardedAttributes: boolean;
+
+  /**
+   * @generated from field: bool disable_check_cache = 13;
+   */
+  disableCheckCache: boolean;
+
+  /**
+   * @generated from field: uint32 quota_prefetch = 14;
+   */
+  quotaPrefetch: number;
 };
 
 /**
@@ -79,6 +114,196 @@ export enum MixerClient_FailPolicy {
 export declare const MixerClient_FailPolicySchema: GenEnum<MixerClient_FailPolicy>;
 
 /**
+ * @generated from message xebec.filters.http.mixer.v1.QuotaRule
+ */
+export declare type QuotaRule = Message<"xebec.filters.http.mixer.v1.QuotaRule"> & {
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.AttributeMatch match = 1;
+   */
+  match: AttributeMatch[];
+
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.Quota quotas = 2;
+   */
+  quotas: Quota[];
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.QuotaRule.
+ * Use `create(QuotaRuleSchema)` to create a new message.
+ */
+export declare const QuotaRuleSchema: GenMessage<QuotaRule>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.AttributeMatch
+ */
+export declare type AttributeMatch = Message<"xebec.filters.http.mixer.v1.AttributeMatch"> & {
+  /**
+   * @generated from field: map<string, xebec.filters.http.mixer.v1.StringMatch> clause = 1;
+   */
+  clause: { [key: string]: StringMatch };
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.AttributeMatch.
+ * Use `create(AttributeMatchSchema)` to create a new message.
+ */
+export declare const AttributeMatchSchema: GenMessage<AttributeMatch>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.StringMatch
+ */
+export declare type StringMatch = Message<"xebec.filters.http.mixer.v1.StringMatch"> & {
+  /**
+   * @generated from oneof xebec.filters.http.mixer.v1.StringMatch.match_type
+   */
+  matchType: {
+    /**
+     * @generated from field: string exact = 1;
+     */
+    value: string;
+    case: "exact";
+  } | {
+    /**
+     * @generated from field: string prefix = 2;
+     */
+    value: string;
+    case: "prefix";
+  } | {
+    /**
+     * @generated from field: string regex = 3;
+     */
+    value: string;
+    case: "regex";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.StringMatch.
+ * Use `create(StringMatchSchema)` to create a new message.
+ */
+export declare const StringMatchSchema: GenMessage<StringMatch>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.Quota
+ */
+export declare type Quota = Message<"xebec.filters.http.mixer.v1.Quota"> & {
+  /**
+   * @generated from field: string quota = 1;
+   */
+  quota: string;
+
+  /**
+   * @generated from field: int64 charge = 2;
+   */
+  charge: bigint;
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.Quota.
+ * Use `create(QuotaSchema)` to create a new message.
+ */
+export declare const QuotaSchema: GenMessage<Quota>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.ApiSpec
+ */
+export declare type ApiSpec = Message<"xebec.filters.http.mixer.v1.ApiSpec"> & {
+  /**
+   * @generated from field: istio.mixer.v1.Attributes attributes = 1;
+   */
+  attributes?: Attributes | undefined;
+
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.ApiPattern patterns = 2;
+   */
+  patterns: ApiPattern[];
+
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.ApiKey api_keys = 3;
+   */
+  apiKeys: ApiKey[];
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiSpec.
+ * Use `create(ApiSpecSchema)` to create a new message.
+ */
+export declare const ApiSpecSchema: GenMessage<ApiSpec>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.ApiPattern
+ */
+export declare type ApiPattern = Message<"xebec.filters.http.mixer.v1.ApiPattern"> & {
+  /**
+   * @generated from field: istio.mixer.v1.Attributes attributes = 1;
+   */
+  attributes?: Attributes | undefined;
+
+  /**
+   * @generated from field: string http_method = 2;
+   */
+  httpMethod: string;
+
+  /**
+   * @generated from oneof xebec.filters.http.mixer.v1.ApiPattern.pattern
+   */
+  pattern: {
+    /**
+     * @generated from field: string uri_template = 3;
+     */
+    value: string;
+    case: "uriTemplate";
+  } | {
+    /**
+     * @generated from field: string regex = 4;
+     */
+    value: string;
+    case: "regex";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiPattern.
+ * Use `create(ApiPatternSchema)` to create a new message.
+ */
+export declare const ApiPatternSchema: GenMessage<ApiPattern>;
+
+/**
+ * @generated from message xebec.filters.http.mixer.v1.ApiKey
+ */
+export declare type ApiKey = Message<"xebec.filters.http.mixer.v1.ApiKey"> & {
+  /**
+   * @generated from oneof xebec.filters.http.mixer.v1.ApiKey.key
+   */
+  key: {
+    /**
+     * @generated from field: string query = 1;
+     */
+    value: string;
+    case: "query";
+  } | {
+    /**
+     * @generated from field: string header = 2;
+     */
+    value: string;
+    case: "header";
+  } | {
+    /**
+     * @generated from field: string cookie = 3;
+     */
+    value: string;
+    case: "cookie";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiKey.
+ * Use `create(ApiKeySchema)` to create a new message.
+ */
+export declare const ApiKeySchema: GenMessage<ApiKey>;
+
+/**
  * @generated from message xebec.filters.http.mixer.v1.MixerClientPerRoute
  */
 export declare type MixerClientPerRoute = Message<"xebec.filters.http.mixer.v1.MixerClientPerRoute"> & {
@@ -96,6 +321,16 @@ export declare type MixerClientPerRoute = Message<"xebec.filters.http.mixer.v1.M
    * @generated from field: istio.mixer.v1.Attributes mixer_attributes = 3;
    */
   mixerAttributes?: Attributes | undefined;
+
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.QuotaRule quota_rules = 4;
+   */
+  quotaRules: QuotaRule[];
+
+  /**
+   * @generated from field: repeated xebec.filters.http.mixer.v1.ApiSpec api_specs = 5;
+   */
+  apiSpecs: ApiSpec[];
 };
 
 /**

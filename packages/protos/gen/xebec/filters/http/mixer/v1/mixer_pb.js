@@ -10,7 +10,7 @@ import { file_istio_mixer_v1_attributes } from "../../../../../istio/mixer/v1/at
  * Describes the file xebec/filters/http/mixer/v1/mixer.proto.
  */
 export const file_xebec_filters_http_mixer_v1_mixer = /*@__PURE__*/
-  fileDesc("Cid4ZWJlYy9maWx0ZXJzL2h0dHAvbWl4ZXIvdjEvbWl4ZXIucHJvdG8SG3hlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MSL3AgoLTWl4ZXJDbGllbnQSFQoNY2hlY2tfY2x1c3RlchgBIAEoCRIWCg5yZXBvcnRfY2x1c3RlchgCIAEoCRI0ChBtaXhlcl9hdHRyaWJ1dGVzGAMgASgLMhouaXN0aW8ubWl4ZXIudjEuQXR0cmlidXRlcxJICgtmYWlsX3BvbGljeRgEIAEoDjIzLnhlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MS5NaXhlckNsaWVudC5GYWlsUG9saWN5EjAKDWNoZWNrX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIAoYcmVwb3J0X2JhdGNoX21heF9lbnRyaWVzGAYgASgNEjgKFXJlcG9ydF9iYXRjaF9tYXhfdGltZRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIrCgpGYWlsUG9saWN5Eg0KCUZBSUxfT1BFThAAEg4KCkZBSUxfQ0xPU0UQASJ6ChNNaXhlckNsaWVudFBlclJvdXRlEhUKDWRpc2FibGVfY2hlY2sYASABKAgSFgoOZGlzYWJsZV9yZXBvcnQYAiABKAgSNAoQbWl4ZXJfYXR0cmlidXRlcxgDIAEoCzIaLmlzdGlvLm1peGVyLnYxLkF0dHJpYnV0ZXNiBnByb3RvMw", [file_google_protobuf_duration, file_istio_mixer_v1_attributes]);
+  fileDesc("Cid4ZWJlYy9maWx0ZXJzL2h0dHAvbWl4ZXIvdjEvbWl4ZXIucHJvdG8SG3hlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MSKDBQoLTWl4ZXJDbGllbnQSFQoNY2hlY2tfY2x1c3RlchgBIAEoCRIWCg5yZXBvcnRfY2x1c3RlchgCIAEoCRI0ChBtaXhlcl9hdHRyaWJ1dGVzGAMgASgLMhouaXN0aW8ubWl4ZXIudjEuQXR0cmlidXRlcxJICgtmYWlsX3BvbGljeRgEIAEoDjIzLnhlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MS5NaXhlckNsaWVudC5GYWlsUG9saWN5EjAKDWNoZWNrX3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIAoYcmVwb3J0X2JhdGNoX21heF9lbnRyaWVzGAYgASgNEjgKFXJlcG9ydF9iYXRjaF9tYXhfdGltZRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCgltYXhfcmV0cnkYCCABKA0SMgoPYmFzZV9yZXRyeV93YWl0GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDm1heF9yZXRyeV93YWl0GAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKEmZvcndhcmRfYXR0cmlidXRlcxgLIAEoCzIaLmlzdGlvLm1peGVyLnYxLkF0dHJpYnV0ZXMSIwobaWdub3JlX2ZvcndhcmRlZF9hdHRyaWJ1dGVzGAwgASgIEhsKE2Rpc2FibGVfY2hlY2tfY2FjaGUYDSABKAgSFgoOcXVvdGFfcHJlZmV0Y2gYDiABKA0iKwoKRmFpbFBvbGljeRINCglGQUlMX09QRU4QABIOCgpGQUlMX0NMT1NFEAEiewoJUXVvdGFSdWxlEjoKBW1hdGNoGAEgAygLMisueGViZWMuZmlsdGVycy5odHRwLm1peGVyLnYxLkF0dHJpYnV0ZU1hdGNoEjIKBnF1b3RhcxgCIAMoCzIiLnhlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MS5RdW90YSKyAQoOQXR0cmlidXRlTWF0Y2gSRwoGY2xhdXNlGAEgAygLMjcueGViZWMuZmlsdGVycy5odHRwLm1peGVyLnYxLkF0dHJpYnV0ZU1hdGNoLkNsYXVzZUVudHJ5GlcKC0NsYXVzZUVudHJ5EgsKA2tleRgBIAEoCRI3CgV2YWx1ZRgCIAEoCzIoLnhlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MS5TdHJpbmdNYXRjaDoCOAEiTwoLU3RyaW5nTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgwKCm1hdGNoX3R5cGUiJgoFUXVvdGESDQoFcXVvdGEYASABKAkSDgoGY2hhcmdlGAIgASgDIqsBCgdBcGlTcGVjEi4KCmF0dHJpYnV0ZXMYASABKAsyGi5pc3Rpby5taXhlci52MS5BdHRyaWJ1dGVzEjkKCHBhdHRlcm5zGAIgAygLMicueGViZWMuZmlsdGVycy5odHRwLm1peGVyLnYxLkFwaVBhdHRlcm4SNQoIYXBpX2tleXMYAyADKAsyIy54ZWJlYy5maWx0ZXJzLmh0dHAubWl4ZXIudjEuQXBpS2V5IoUBCgpBcGlQYXR0ZXJuEi4KCmF0dHJpYnV0ZXMYASABKAsyGi5pc3Rpby5taXhlci52MS5BdHRyaWJ1dGVzEhMKC2h0dHBfbWV0aG9kGAIgASgJEhYKDHVyaV90ZW1wbGF0ZRgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSABCCQoHcGF0dGVybiJECgZBcGlLZXkSDwoFcXVlcnkYASABKAlIABIQCgZoZWFkZXIYAiABKAlIABIQCgZjb29raWUYAyABKAlIAEIFCgNrZXki8AEKE01peGVyQ2xpZW50UGVyUm91dGUSFQoNZGlzYWJsZV9jaGVjaxgBIAEoCBIWCg5kaXNhYmxlX3JlcG9ydBgCIAEoCBI0ChBtaXhlcl9hdHRyaWJ1dGVzGAMgASgLMhouaXN0aW8ubWl4ZXIudjEuQXR0cmlidXRlcxI7CgtxdW90YV9ydWxlcxgEIAMoCzImLnhlYmVjLmZpbHRlcnMuaHR0cC5taXhlci52MS5RdW90YVJ1bGUSNwoJYXBpX3NwZWNzGAUgAygLMiQueGViZWMuZmlsdGVycy5odHRwLm1peGVyLnYxLkFwaVNwZWNiBnByb3RvMw", [file_google_protobuf_duration, file_istio_mixer_v1_attributes]);
 
 /**
  * Describes the message xebec.filters.http.mixer.v1.MixerClient.
@@ -32,9 +32,58 @@ export const MixerClient_FailPolicy = /*@__PURE__*/
   tsEnum(MixerClient_FailPolicySchema);
 
 /**
+ * Describes the message xebec.filters.http.mixer.v1.QuotaRule.
+ * Use `create(QuotaRuleSchema)` to create a new message.
+ */
+export const QuotaRuleSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 1);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.AttributeMatch.
+ * Use `create(AttributeMatchSchema)` to create a new message.
+ */
+export const AttributeMatchSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 2);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.StringMatch.
+ * Use `create(StringMatchSchema)` to create a new message.
+ */
+export const StringMatchSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 3);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.Quota.
+ * Use `create(QuotaSchema)` to create a new message.
+ */
+export const QuotaSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 4);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiSpec.
+ * Use `create(ApiSpecSchema)` to create a new message.
+ */
+export const ApiSpecSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 5);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiPattern.
+ * Use `create(ApiPatternSchema)` to create a new message.
+ */
+export const ApiPatternSchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 6);
+
+/**
+ * Describes the message xebec.filters.http.mixer.v1.ApiKey.
+ * Use `create(ApiKeySchema)` to create a new message.
+ */
+export const ApiKeySchema = /*@__PURE__*/
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 7);
+
+/**
  * Describes the message xebec.filters.http.mixer.v1.MixerClientPerRoute.
  * Use `create(MixerClientPerRouteSchema)` to create a new message.
  */
 export const MixerClientPerRouteSchema = /*@__PURE__*/
-  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 1);
+  messageDesc(file_xebec_filters_http_mixer_v1_mixer, 8);
 
