@@ -12,7 +12,11 @@ import {
 import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import { collections, McpServer, mcpSourceService } from '@xebec/mcp';
+import { createGatedSource } from './bundles/gated-source.ts';
+import { createBundleMetrics } from './bundles/metrics.ts';
 import { distribute } from './distribution.ts';
+import { Authors } from './history/authors.ts';
+import { startHistory } from './history/start.ts';
 import { createGalleyMetrics } from './metrics.ts';
 import { startWebhooks } from './webhook/start.ts';
 
@@ -32,6 +36,12 @@ export const galley: DaemonSpec = {
     },
     { flags: '--ca-root-file <file>', description: "root of citadel's certificate", default: './var/run/secrets/istio/root-cert.pem' },
     { flags: '--proxy-image <reference>', description: 'image of the sidecars that are injected', default: 'xebec/proxy:latest' },
+    { flags: '--history-limit <number>', description: 'versions of the configuration that are kept; 0 for no history', default: '200' },
+    {
+      flags: '--history-dir <directory>',
+      description: 'keep versions as files there; an API server keeps them itself',
+      default: '',
+    },
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
   ],
   async start({ options, logger, metrics: registry, health }) {
@@ -40,7 +50,20 @@ export const galley: DaemonSpec = {
     const mcpAddr = hostPortOption(options, 'mcpAddr');
     const configDir = options['configDir'] ?? '';
     const api = configDir === '' ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env)) : undefined;
-    const source = createSource(configDir, api, clock, logger);
+    const authors = new Authors();
+    const bundleMetrics = createBundleMetrics(registry);
+    const stop = new AbortController();
+    const recorder = startHistory({ options, api, authors, metrics: bundleMetrics, clock, signal: stop.signal, logger });
+    const source = createGatedSource({
+      source: createSource(configDir, api, clock, logger),
+      api,
+      clock,
+      random: systemRandom,
+      logger,
+      metrics: bundleMetrics,
+      record: async (version) => recorder?.record(version),
+      onStart: async (objects, members) => recorder?.catchUp(objects, members),
+    });
     const mcp = new McpServer(
       collections.map(({ name }) => name),
       logger,
@@ -52,6 +75,7 @@ export const galley: DaemonSpec = {
     const distribution = distribute(source, mcp, metrics, clock);
     health.addReadiness('source', () => (source.synced ? undefined : `not synced: ${source.name}`));
     health.http.get('/debug/configz', async () => ({ objects: source.list(), problems: source.problems() }));
+    health.http.get('/debug/bundlez', async () => source.bundles());
     health.http.get('/debug/mcpz', async () => mcp.clients());
 
     const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
@@ -65,6 +89,7 @@ export const galley: DaemonSpec = {
             address: hostPortOption(options, 'webhookAddr'),
             api,
             source,
+            authors,
             metrics,
             health,
             logger,
@@ -80,6 +105,8 @@ export const galley: DaemonSpec = {
         distribution.close();
         mcp.close();
         await source.close();
+        stop.abort();
+        await recorder?.close();
         await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       },
     };

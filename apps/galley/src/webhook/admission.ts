@@ -10,6 +10,8 @@ const review = z.looseObject({
     namespace: z.string().optional(),
     resource: z.looseObject({ group: z.string(), version: z.string(), resource: z.string() }),
     object: z.unknown().optional(),
+    oldObject: z.unknown().optional(),
+    userInfo: z.looseObject({ username: z.string().optional() }).optional(),
     dryRun: z.boolean().optional(),
   }),
 });

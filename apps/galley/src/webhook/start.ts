@@ -7,6 +7,7 @@ import type { HealthServer, HostPort } from '@xebec/daemon';
 import type { InjectionMeshConfig } from '@xebec/injection';
 import { decodeMeshConfig } from '@xebec/schemas';
 import { parse } from 'yaml';
+import type { Authors } from '../history/authors.ts';
 import type { GalleyMetrics } from '../metrics.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { apiServerTrust } from './api-server-trust.ts';
@@ -19,6 +20,7 @@ export interface WebhookOptions {
   readonly address: HostPort;
   readonly api: KubernetesApi;
   readonly source: ConfigSource;
+  readonly authors: Authors;
   readonly metrics: GalleyMetrics;
   readonly health: HealthServer;
   readonly logger: Logger;
@@ -51,6 +53,7 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
 
   const validate = (request: AdmissionRequest) => {
     const answer = validateObject(request);
+    if (answer.allowed && request.dryRun !== true) noteAuthor(options.authors, request);
     const labels = { group: request.resource.group, resource: request.resource.resource };
     if (answer.allowed) metrics.validationPassed.inc(labels);
     else metrics.validationFailed.inc({ ...labels, reason: 'invalid_resource' });
@@ -87,6 +90,12 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
       await Promise.all(closers.toReversed().map((close) => close()));
     },
   };
+}
+
+function noteAuthor(authors: Authors, { operation, userInfo, object, oldObject }: AdmissionRequest): void {
+  const user = userInfo?.username ?? '';
+  if (operation === 'DELETE') authors.noteDeletion(user, oldObject);
+  else authors.note(user, object);
 }
 
 async function namespaceLabels(api: KubernetesApi, namespace: string, signal: AbortSignal): Promise<Record<string, string>> {
