@@ -24,13 +24,12 @@ export interface AnalyzeOptions {
 
 const LEVEL_ORDER: Readonly<Record<Level, number>> = { Error: 0, Warning: 1, Info: 2 };
 const SUPPRESS = 'galley.istio.io/analyze-suppress';
-const SCHEMA_ANALYZER = 'schema.ValidationAnalyzer';
 
 /** All messages of a set of objects, errors first. An object can switch codes off for itself by annotation. */
 export function analyze(objects: readonly RawObject[], options: AnalyzeOptions = {}): Message[] {
   // Where an object is given twice, the later one counts, as when both are applied.
   const latest = new Map(objects.map((object) => [objectKey(object), object]));
-  const { view, messages } = createView([...latest.values()], {
+  const view = createView([...latest.values()], {
     domain: options.domain ?? 'cluster.local',
     rootNamespace: options.rootNamespace ?? 'istio-system',
     complete: options.complete ?? false,
@@ -39,7 +38,7 @@ export function analyze(objects: readonly RawObject[], options: AnalyzeOptions =
     now: options.now,
     maxProxyGrowthKib: options.maxProxyGrowthKib ?? 1024,
   });
-  const found = isSchemaWanted(options.only) ? messages : [];
+  const found: Message[] = [];
   for (const analyzer of analyzers)
     if (isWanted(analyzer, options.only))
       analyzer.analyze(view, (code, resource, values, path) => found.push(createMessage(code, resource.subject, values, path)));
@@ -56,10 +55,6 @@ export function analyze(objects: readonly RawObject[], options: AnalyzeOptions =
 
 function isWanted({ name, onRequest }: Analyzer, only: readonly string[] | undefined): boolean {
   return only === undefined || only.length === 0 ? onRequest !== true : only.includes(name);
-}
-
-function isSchemaWanted(only: readonly string[] | undefined): boolean {
-  return only === undefined || only.length === 0 || only.some((name) => name.startsWith(SCHEMA_ANALYZER));
 }
 
 function suppressedCodes(objects: Iterable<RawObject>): ReadonlyMap<string, readonly string[]> {

@@ -23,7 +23,7 @@ import { proxyGrowth } from './analyzers/own/proxy-growth.ts';
 import { shadowedMatches } from './analyzers/own/shadowed-matches.ts';
 import { subsetEndpoints } from './analyzers/own/subset-endpoints.ts';
 import { unresolvedHosts } from './analyzers/own/unresolved-hosts.ts';
-import { schemaWarnings } from './analyzers/schema/warnings.ts';
+import { schemaValidation } from './analyzers/schema/validation.ts';
 import { authorizationPolicies } from './analyzers/security/authorization.ts';
 import { keySetFetch } from './analyzers/security/key-set-fetch.ts';
 import { clusterServices } from './analyzers/service/clusters.ts';
@@ -73,7 +73,7 @@ export const analyzers: readonly Analyzer[] = [
   virtualServiceGateways,
   jwtClaimRoute,
   unreachableRules,
-  ...schemaWarnings,
+  ...schemaValidation,
   serviceEntryAddresses,
   conflictingProtocol,
   injectionWebhooks,

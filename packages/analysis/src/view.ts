@@ -1,8 +1,8 @@
-import { checkObject, decodeObject, isMeshGroup } from '@xebec/schemas';
+import { checkObject, decodeObject, type Findings, isMeshGroup } from '@xebec/schemas';
 import { defaultIngressGateway } from './default-gateway.ts';
 import { type Fields, isRecord, record, text } from './fields.ts';
 import { createHostIndex, type HostIndex } from './host-index.ts';
-import { createMessage, type Message } from './message.ts';
+import type { Subject } from './message.ts';
 import type { RawObject } from './object.ts';
 import { type AnalysedKind, analysedKindOf, type Resource, subjectOf, toResource } from './resource.ts';
 import { createWorkloadIndex, isController, podWorkload, templateWorkload, type Workload, type WorkloadIndex } from './workload-index.ts';
@@ -23,6 +23,11 @@ export interface ViewOptions {
   readonly maxProxyGrowthKib: number;
 }
 
+/** What admission says of an object of the mesh. */
+export interface ObjectFindings extends Findings {
+  readonly subject: Subject;
+}
+
 /** What analyzers read: objects by kind, with the indexes they ask for. */
 export interface AnalysisView extends ViewOptions {
   all(kind: AnalysedKind): readonly Resource[];
@@ -32,20 +37,22 @@ export interface AnalysisView extends ViewOptions {
   servicesIn(namespace: string): readonly Resource[];
   readonly workloads: WorkloadIndex;
   readonly hosts: HostIndex;
+  /** Of every object of the mesh's groups, readable or not. */
+  readonly findings: readonly ObjectFindings[];
 }
 
 /** Namespaces of Kubernetes itself, which no mesh concerns. */
 const IGNORED_NAMESPACES: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage']);
 
-/** Indexes all objects; what does not decode is IST0106, and is read as it stands. */
-export function createView(objects: readonly RawObject[], options: ViewOptions): { view: AnalysisView; messages: Message[] } {
-  const messages: Message[] = [];
+/** Indexes all objects; what does not decode is read as it stands. */
+export function createView(objects: readonly RawObject[], options: ViewOptions): AnalysisView {
+  const findings: ObjectFindings[] = [];
   const byKind = new Map<AnalysedKind, Resource[]>();
   const byName = new Map<string, Resource>();
   const add = (object: RawObject): void => {
     if (IGNORED_NAMESPACES.has(object.metadata.namespace)) return;
     if (object.kind === 'Namespace' && IGNORED_NAMESPACES.has(object.metadata.name)) return;
-    const spec = isMeshGroup(object.apiVersion) ? decodedSpec(object, messages) : undefined;
+    const spec = isMeshGroup(object.apiVersion) ? decodedSpec(object, findings) : undefined;
     const kind = analysedKindOf(object);
     if (kind === undefined) return;
     const resource = toResource(kind, object, spec);
@@ -71,8 +78,9 @@ export function createView(objects: readonly RawObject[], options: ViewOptions):
     Secret: all('Secret').length > 0,
     MutatingWebhookConfiguration: all('MutatingWebhookConfiguration').length > 0,
   };
-  const view: AnalysisView = {
+  return {
     ...options,
+    findings,
     all,
     find: (kind, fullName) => byName.get(`${kind}:${fullName}`),
     knows: (kind) => options.complete || known[kind],
@@ -80,13 +88,12 @@ export function createView(objects: readonly RawObject[], options: ViewOptions):
     workloads,
     hosts: createHostIndex(all('Service'), all('ServiceEntry'), options.domain),
   };
-  return { view, messages };
 }
 
-function decodedSpec(object: RawObject, messages: Message[]): Fields | undefined {
+function decodedSpec(object: RawObject, findings: ObjectFindings[]): Fields | undefined {
   const result = decodeObject(object.content, { defaultNamespace: object.metadata.namespace });
-  for (const { path, message } of result.ok ? checkObject(result.value).errors : result.error)
-    messages.push(createMessage('IST0106', subjectOf(object), [path === '' ? message : `${path}: ${message}`], path));
+  const subject = subjectOf(object);
+  findings.push({ subject, ...(result.ok ? checkObject(result.value) : { errors: result.error, warnings: [] }) });
   // What is readable is analysed, admitted or not: it may stand in the mesh from before a rule was made.
   return result.ok ? record(result.value.spec) : undefined;
 }

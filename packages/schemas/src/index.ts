@@ -20,7 +20,7 @@ export type {
 } from './destination-rule/spec.ts';
 export type { EnvoyFilterPatch, EnvoyFilterSpec } from './envoy-filter/spec.ts';
 export { durationMs, type StringMatch } from './fields.ts';
-export type { Findings } from './findings.ts';
+export type { Findings, Warning } from './findings.ts';
 export type { GatewayServer, GatewaySpec, ServerTls } from './gateway/spec.ts';
 export type { KindDefinition, PrinterColumn } from './kind.ts';
 export { findKind, kinds } from './kinds.ts';

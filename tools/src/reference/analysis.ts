@@ -15,7 +15,8 @@ Secrets, ConfigMaps, webhooks, CRDs and the Gateway API. They are taken for a pa
 nothing is said to be missing where no file has any, the template of a controller stands for its pods, and the default ingress gateway
 (\`istio=ingressgateway\`) is there. A live mesh is judged as it stands.
 
-Codes, names, levels and texts are istioctl's; codes that begin with \`XB\` are this mesh's own. The exit code is 79 where a message is at
+Codes, names, levels and texts are istioctl's, but for what IST0106 and IST0133 quote from validation; codes that begin with \`XB\` are this
+mesh's own. The exit code is 79 where a message is at
 least as bad as \`--failure-threshold\` (Error), in every format; 65 where a document could not be read, unless \`--ignore-unknown\`.
 The annotation \`galley.istio.io/analyze-suppress: IST0102,XB0004\` (or \`*\`) on an object leaves codes out for it, as does
 \`--suppress "IST0103=Pod default/*"\` for all that fit.

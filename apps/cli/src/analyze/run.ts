@@ -108,8 +108,7 @@ function isIn(namespace: string, { subject }: Message): boolean {
 function parseAnalyzers(names: readonly string[] = []): readonly string[] {
   const known = new Set(analyzers.map(({ name }) => name));
   for (const name of names)
-    if (!known.has(name) && !name.startsWith('schema.ValidationAnalyzer'))
-      throw new CommandFailure(`--analyzer ${name} does not exist; -L lists those that do`, EXIT.usage);
+    if (!known.has(name)) throw new CommandFailure(`--analyzer ${name} does not exist; -L lists those that do`, EXIT.usage);
   return names;
 }
 

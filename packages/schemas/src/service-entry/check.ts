@@ -69,7 +69,7 @@ function checkPorts(
     findings.refuse([...path, 'name'], name === '' ? 'must be set' : dnsLabel(name));
     if (protocol !== '') findings.refuse([...path, 'protocol'], knownProtocol(protocol));
     if (addresses.length === 0 && !allocates && (protocol === '' || protocol === 'TCP'))
-      findings.warning(path, 'a TCP port without spec.addresses takes the traffic of every host; set addresses');
+      findings.warning(path, 'a TCP port without spec.addresses takes the traffic of every host; set addresses', 'IST0134');
   }
 }
 

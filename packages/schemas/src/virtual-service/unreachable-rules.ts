@@ -18,12 +18,12 @@ function checkRules(rules: readonly Rule[], field: string, findings: FindingList
     const path = ['spec', field, index];
     if (match.length === 0) {
       if (all !== undefined)
-        findings.warning(path, `is never reached: ${field}[${all}] takes everything; only the last rule can be without matches`);
+        findings.warning(path, `is never reached: ${field}[${all}] takes everything; only the last rule can be without matches`, 'IST0130');
       all = index;
       continue;
     }
     if (all !== undefined) {
-      findings.warning(path, `is never reached: ${field}[${all}], which has no matches, takes everything`);
+      findings.warning(path, `is never reached: ${field}[${all}], which has no matches, takes everything`, 'IST0130');
       continue;
     }
     let repeated = 0;
@@ -32,11 +32,11 @@ function checkRules(rules: readonly Rule[], field: string, findings: FindingList
       const earlier = seen.get(key);
       if (earlier === undefined) seen.set(key, index);
       else {
-        findings.warning([...path, 'match', number], `has no effect: ${field}[${earlier}] has the same match`);
+        findings.warning([...path, 'match', number], `has no effect: ${field}[${earlier}] has the same match`, 'IST0131');
         repeated++;
       }
     }
-    if (repeated === match.length) findings.warning(path, 'is never reached: rules before it have all of its matches');
+    if (repeated === match.length) findings.warning(path, 'is never reached: rules before it have all of its matches', 'IST0130');
   }
 }
 
@@ -69,6 +69,7 @@ function checkPrefixes(spec: VirtualServiceSpec, findings: FindingList): void {
       findings.warning(
         later.path,
         `has no effect: prefix "${later.prefix}" is taken by "${earlier.prefix}" of http[${String(earlier.path[2])}]`,
+        'IST0131',
       );
   }
 }
