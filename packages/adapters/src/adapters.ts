@@ -1,10 +1,14 @@
 import type { AdapterDefinition } from './adapter.ts';
 import { denier } from './denier/adapter.ts';
+import { fluentd } from './fluentd/adapter.ts';
 import { list } from './list/adapter.ts';
+import { memquota } from './memquota/adapter.ts';
 import { prometheus } from './prometheus/adapter.ts';
+import { redisquota } from './redisquota/adapter.ts';
+import { statsd } from './statsd/adapter.ts';
 import { stdio } from './stdio/adapter.ts';
 
 /** Adapters by the name that handlers give as `compiledAdapter`. */
 export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
-  [denier, list, prometheus, stdio].map((adapter) => [adapter.name, adapter]),
+  [denier, fluentd, list, memquota, prometheus, redisquota, statsd, stdio].map((adapter) => [adapter.name, adapter]),
 );
