@@ -30,4 +30,6 @@ export interface StatsScope {
   scope(prefix: string): StatsScope;
   /** A metric with labels, for names that are not Envoy's tree: `istio_requests_total`. */
   labelled(kind: 'counter' | 'gauge' | 'histogram', name: string, labels: Readonly<Record<string, string>>): Counter & Gauge & Histogram;
+  /** Counts up whenever labelled metrics were evicted: handles of labelled metrics that are kept must be asked for again. */
+  readonly generation: number;
 }

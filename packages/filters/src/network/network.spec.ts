@@ -116,4 +116,16 @@ describe('network filters', () => {
     expect(text).toMatch(/istio_tcp_connections_closed_total\..*: 1\n/);
     expect(subject.clock.pending).toBe(0);
   });
+  it('istio.stats counts what opened and what closed under the same labels', () => {
+    const subject = chain(tcpStatsDefinition, PluginConfigSchema, {});
+    const { filter, info } = subject.connect();
+    filter.onUpstreamConnected?.();
+    info.responseFlags.add('UR');
+    filter.onClose?.();
+    const refused = subject.connect();
+    refused.info.responseFlags.add('UF').add('URX');
+    refused.filter.onClose?.();
+    const flags = [...subject.statsText().matchAll(/istio_tcp_connections_(\w+)_total\..*response_flags\.([^.]*)\..*: (\d+)/g)];
+    expect(flags.map((match) => match.slice(1).join(' '))).toEqual(['closed - 1', 'closed UF,URX 1', 'opened - 1', 'opened UF,URX 1']);
+  });
 });

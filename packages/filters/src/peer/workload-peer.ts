@@ -111,14 +111,17 @@ function readEndpoint(metadata: Readonly<Record<string, unknown>>): WorkloadPeer
   const istio = metadata['istio'];
   const text = typeof istio === 'object' && istio !== null ? Reflect.get(istio, 'workload') : undefined;
   if (typeof text !== 'string') return undefined;
-  const [workload = '', namespace = '', canonicalService = '', canonicalRevision = '', cluster = ''] = text.split(';');
+  const parts = text.split(';');
+  if (parts.length < 5) return undefined;
+  const [workload = '', namespace = '', canonicalService = '', canonicalRevision = '', cluster = ''] = parts;
   return {
     name: workload,
     namespace,
     workload,
     cluster,
-    app: canonicalService,
-    version: canonicalRevision,
+    // The encoding has no place for the labels `app` and `version`; Istio's metrics say `unknown` then.
+    app: '',
+    version: '',
     canonicalService,
     canonicalRevision: canonicalRevision || 'latest',
     labels: {},

@@ -34,6 +34,14 @@ export class Cell implements Counter, Gauge, Histogram {
   get assigned(): boolean {
     return this.#values.state[this.index] === assigned;
   }
+  /** Changes with every use that tells something. */
+  get activity(): number {
+    return this.value;
+  }
+  /** Gives the memory back; the cell must not be used afterwards. */
+  release(): void {
+    this.#values.release(this.index, 1);
+  }
 }
 
 /**
@@ -90,6 +98,16 @@ export class BucketCell implements Counter, Gauge, Histogram {
   }
   get data(): HistogramData {
     return readHistogram(this.#values.data, this.index);
+  }
+  get activity(): number {
+    return this.#values.data[this.index + 1] ?? 0;
+  }
+  release(): void {
+    for (let exponent = 0; exponent <= highestExponent; exponent++) {
+      const block = this.#values.data[this.index + decadesAt + exponent] ?? 0;
+      if (block !== 0) this.#values.release(block, blockLength);
+    }
+    this.#values.release(this.index, headLength);
   }
   /** Where the count of a value's bin lies; its block is made when it is first needed, which may move the memory. */
   #slot(value: number): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createStats, formatPrometheus, formatStatsJson, formatStatsText, RemoteStats } from '../index.ts';
+import { createStats, formatPrometheus, formatStatsJson, formatStatsText, RemoteStats, type StatsReport } from '../index.ts';
 
 const cluster = 'cluster.outbound|9080||reviews.default.svc.cluster.local';
 
@@ -136,5 +136,48 @@ describe('stats', () => {
     stats.resetCounters();
     expect(formatStatsText(stats.collect(), { filter: /^[cg]$/ })).toBe('c: 0\ng: 4\n');
     expect(formatStatsText(stats.collect(), { usedOnly: true })).not.toContain('unused');
+  });
+  it('evicts labelled metrics that stood still for a whole interval, and uses their memory again', async () => {
+    const reports: StatsReport[] = [];
+    const worker = createStats({ publish: (report) => reports.push(report) });
+    const remote = new RemoteStats();
+    const main = createStats();
+    main.attach(remote);
+    const shown = async () => {
+      await new Promise<void>((done) => queueMicrotask(done));
+      for (const report of reports.splice(0)) remote.apply(report);
+      return [...formatPrometheus(main.collect()).matchAll(/^(\w+\{name="\w+"\}) (\d+)$/gm)].map((match) => match.slice(1).join(' '));
+    };
+    const count = (name: string) => worker.labelled('counter', 'istio_requests_total', { name }).add(1);
+    const record = (name: string) => worker.labelled('histogram', 'istio_request_bytes', { name }).record(7);
+    const kept = worker.labelled('counter', 'other_total', { name: 'x' });
+    kept.add(1);
+    count('a');
+    count('b');
+    record('a');
+    worker.evictIdle('istio_');
+    expect(worker.generation).toBe(0);
+    count('b');
+    worker.evictIdle('istio_');
+    expect(worker.generation).toBe(1);
+    expect(await shown()).toEqual(['istio_requests_total{name="b"} 2', 'other_total{name="x"} 1']);
+    count('a');
+    record('a');
+    expect(await shown()).toEqual([
+      'istio_requests_total{name="a"} 1',
+      'istio_requests_total{name="b"} 2',
+      'other_total{name="x"} 1',
+      'istio_request_bytes_sum{name="a"} 7',
+      'istio_request_bytes_count{name="a"} 1',
+    ]);
+    for (let round = 0; round < 50; round++) {
+      for (let i = 0; i < 100; i++) count(`r${round}i${i}`);
+      worker.evictIdle('istio_');
+      worker.evictIdle('istio_');
+    }
+    await shown();
+    count('last');
+    // Had nothing been used again, 5,000 metrics would have made the memory grow, and a report would say so.
+    expect(reports.every(({ values }) => values === undefined)).toBe(true);
   });
 });

@@ -23,6 +23,11 @@ export interface Stats extends StatsScope {
   attach(remote: RemoteStats): void;
   /** That thread is gone: what it counted stays counted, what it held at the moment (gauges) does not. */
   detach(remote: RemoteStats): void;
+  /**
+   * Forgets labelled counters and histograms that begin with `prefix` and have not moved since the last call. Their handles are dead:
+   * `generation` counts up.
+   */
+  evictIdle(prefix: string): void;
   /** `/reset_counters`: counters start over, gauges and histograms do not. */
   resetCounters(): void;
 }
@@ -78,6 +83,10 @@ class Registry {
   readonly #values: Values;
   readonly #options: StatsOptions;
   readonly #seriesCount = new Map<string, number>();
+  /** What evictions go by: each labelled metric's activity when they last looked. */
+  readonly #labelled = new Map<string, { readonly name: string; activity: number }>();
+  generation = 0;
+  #removed: string[] = [];
   #added: StatDefinition[] = [];
   #grown: SharedValues | undefined;
   #reporting = false;
@@ -113,6 +122,7 @@ class Registry {
     const count = this.#seriesCount.get(name) ?? 0;
     if (count < (this.#options.maxSeriesPerName ?? defaultMaxSeries)) {
       this.#seriesCount.set(name, count + 1);
+      if (kind !== 'gauge') this.#labelled.set(`${kind}:${text}`, { name, activity: -1 });
       return this.#add(`${kind}:${text}`, { kind, name: text, prometheusName: name, labels: entries, cell: this.#cell(kind) });
     }
     const overflow: Label[] = entries.map(([label]) => [label, 'overflow']);
@@ -133,6 +143,31 @@ class Registry {
     if (histogram === undefined) cell.add(value);
     else if (cell instanceof BucketCell) cell.merge(histogram);
   }
+  evictIdle(prefix: string): void {
+    const before = this.#removed.length;
+    for (const [key, known] of this.#labelled) {
+      if (!known.name.startsWith(prefix)) continue;
+      const cell = this.metrics.get(key)?.cell;
+      if (cell !== undefined && cell.activity !== known.activity) {
+        known.activity = cell.activity;
+        continue;
+      }
+      cell?.release();
+      this.metrics.delete(key);
+      this.#labelled.delete(key);
+      this.#seriesCount.set(known.name, (this.#seriesCount.get(known.name) ?? 1) - 1);
+      this.#removed.push(key);
+    }
+    if (this.#removed.length === before) return;
+    this.generation++;
+    if (this.#options.publish === undefined) {
+      this.#removed = [];
+      return;
+    }
+    const gone = new Set(this.#removed);
+    this.#added = this.#added.filter(({ key }) => !gone.has(key));
+    this.#report();
+  }
   #cell(kind: StatKind): Cell | BucketCell {
     return kind === 'histogram' ? new BucketCell(this.#values) : new Cell(this.#values);
   }
@@ -151,9 +186,11 @@ class Registry {
     this.#reporting = true;
     queueMicrotask(() => {
       this.#reporting = false;
-      const report = { values: this.#grown, definitions: this.#added };
+      const removed = this.#removed.length === 0 ? {} : { removed: this.#removed };
+      const report = { values: this.#grown, definitions: this.#added, ...removed };
       this.#grown = undefined;
       this.#added = [];
+      this.#removed = [];
       this.#options.publish?.(report);
     });
   }
@@ -189,6 +226,9 @@ class Scope implements StatsScope {
   }
   labelled(kind: StatKind, name: string, labels: Readonly<Record<string, string>>): Counter & Gauge & Histogram {
     return this.registry.labelled(kind, name, labels);
+  }
+  get generation(): number {
+    return this.registry.generation;
   }
 }
 
@@ -233,6 +273,9 @@ class RootScope extends Scope implements Stats {
       if (remote.assigned) return { ...sample, used, value: Math.max(sample.value, remote.value) };
     }
     return { ...sample, used, value: sample.value + remote.value };
+  }
+  evictIdle(prefix: string): void {
+    this.registry.evictIdle(prefix);
   }
   resetCounters(): void {
     for (const { kind, cell } of this.registry.metrics.values()) if (kind === 'counter' && cell instanceof Cell) cell.reset();

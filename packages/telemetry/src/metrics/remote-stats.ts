@@ -17,6 +17,8 @@ export interface StatDefinition {
 export interface StatsReport {
   readonly values: SharedValues | undefined;
   readonly definitions: readonly StatDefinition[];
+  /** Keys of metrics that are gone; the same report may bring one anew. */
+  readonly removed?: readonly string[];
 }
 
 /** One metric's numbers, read from a thread's memory. */
@@ -31,18 +33,19 @@ export interface RemoteValue {
 
 /** The metrics of one other thread, read where they lie: collecting asks nobody and a busy or dead thread cannot delay it. */
 export class RemoteStats {
-  readonly #definitions: StatDefinition[] = [];
+  readonly #definitions = new Map<string, StatDefinition>();
   #data: Float64Array = new Float64Array(0);
   #state: Uint8Array = new Uint8Array(0);
 
   apply(report: StatsReport): void {
-    this.#definitions.push(...report.definitions);
+    for (const key of report.removed ?? []) this.#definitions.delete(key);
+    for (const definition of report.definitions) this.#definitions.set(definition.key, definition);
     if (report.values === undefined) return;
     this.#data = new Float64Array(report.values.data);
     this.#state = new Uint8Array(report.values.state);
   }
   *values(): Iterable<RemoteValue> {
-    for (const definition of this.#definitions) {
+    for (const definition of this.#definitions.values()) {
       const { kind, index } = definition;
       const state = this.#state[index] ?? untouched;
       yield {

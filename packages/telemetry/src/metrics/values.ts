@@ -19,6 +19,8 @@ export class Values {
   data: Float64Array;
   state: Uint8Array;
   #length = 0;
+  /** Places that were given back, by their size. */
+  readonly #free = new Map<number, number[]>();
   readonly #onGrow: ((shared: SharedValues) => void) | undefined;
 
   /** With `onGrow` the memory is shared; the callback gets it now and after each growth. */
@@ -30,10 +32,20 @@ export class Values {
   }
   /** Reserves `size` neighbouring values and returns the first one's index. */
   allocate(size: number): number {
+    const free = this.#free.get(size)?.pop();
+    if (free !== undefined) return free;
     const index = this.#length;
     this.#length += size;
     if (this.#length > this.data.length) this.#grow(Math.max(this.data.length * 2, this.#length));
     return index;
+  }
+  /** Takes back what `allocate` gave for this size: nobody may hold the index any more. */
+  release(index: number, size: number): void {
+    this.data.fill(0, index, index + size);
+    this.state.fill(untouched, index, index + size);
+    const free = this.#free.get(size);
+    if (free === undefined) this.#free.set(size, [index]);
+    else free.push(index);
   }
   #grow(length: number): void {
     const { data, state } = this;

@@ -1,5 +1,5 @@
 import { type MeshProxy, type MeshSnapshot, telemetriesOf } from '@xebec/model';
-import { type PluginConfigSchema, Reporter } from '@xebec/protos/istio/filters/stats';
+import type { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import type { TelemetryMetrics } from '@xebec/schemas';
 import type { Fields } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
@@ -48,7 +48,6 @@ export function statsConfig(
   if (merged.disabled) return undefined;
   return {
     disableHostHeaderFallback: gateway || inbound,
-    reporter: gateway ? Reporter.SERVER_GATEWAY : Reporter.UNSPECIFIED,
     ...(merged.interval === undefined ? {} : { tcpReportingDuration: duration(merged.interval) }),
     metrics: [...merged.changes]
       .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,49 +1,62 @@
-import { errorText } from '@xebec/core';
-import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
-import { compileValueExpression, type FormatContext } from '@xebec/telemetry';
+import { durationMs, isGrpcRequest } from '@xebec/matching';
+import { type PluginConfig, PluginConfigSchema, Reporter as ReporterSetting } from '@xebec/protos/istio/filters/stats';
 import { decodeConfig } from '../../decode.ts';
 import type { FilterContext, HttpFilterDefinition } from '../../http-filter.ts';
-import { httpMetricKinds, IstioStatsFilter } from './filter.ts';
-import type { LabelOptions } from './labels.ts';
+import { peerFromMetadata } from '../../peer/workload-peer.ts';
+import { IstioStatsFilter, PlainStatsFilter } from './filter.ts';
+import type { LabelOptions, Reporter } from './labels.ts';
 import { MetricFamily } from './metrics.ts';
 import { SeriesIndex } from './series.ts';
+import { TagExpressions } from './tag-expressions.ts';
 
-/** Who reports: the client's side for outbound listeners and gateways, the server's for inbound. */
-export function labelOptions(context: FilterContext, disableHostFallback: boolean): LabelOptions {
-  return { reporter: context.direction === 'outbound' ? 'source' : 'destination', node: context.node, hostFallback: !disableHostFallback };
+/** What HTTP and TCP metrics compile their configuration to. */
+export interface StatsFilterConfig {
+  readonly options: LabelOptions;
+  readonly expressions: TagExpressions;
+  readonly family: MetricFamily;
+  /** How often streams that go on are counted; 0 is only at their end. */
+  readonly intervalMs: number;
 }
 
-export type DimensionExpressions = ReadonlyMap<string, (context: FormatContext) => string>;
+export function compileStatsConfig(bytes: Uint8Array, context: FilterContext): StatsFilterConfig {
+  const config = decodeConfig(PluginConfigSchema, bytes);
+  const { metadata } = context.node;
+  const text = (key: string): string => (typeof metadata[key] === 'string' ? metadata[key] : '');
+  const expressions = new TagExpressions(context);
+  const family = new MetricFamily(context.stats, config, expressions);
+  const build = context.stats.labelled('gauge', 'istio_build', { component: 'proxy', tag: text('ISTIO_VERSION') || 'unknown' });
+  build.set(1);
+  return {
+    options: {
+      reporter: reporterOf(config, context),
+      own: peerFromMetadata(metadata),
+      serviceAccount: text('SERVICE_ACCOUNT'),
+      hostFallback: !config.disableHostHeaderFallback,
+    },
+    expressions,
+    family,
+    intervalMs: config.tcpReportingDuration === undefined ? 5000 : durationMs(config.tcpReportingDuration),
+  };
+}
 
-/** Compiles added dimensions; one that is not understood is logged once and shows `unknown`, as in Istio. */
-export function compileDimensions(
-  metrics: readonly { readonly dimensions: Readonly<Record<string, string>> }[],
-  context: FilterContext,
-): DimensionExpressions {
-  const expressions = new Map<string, (context: FormatContext) => string>();
-  for (const { dimensions } of metrics) {
-    for (const [name, source] of Object.entries(dimensions)) {
-      try {
-        const compiled = compileValueExpression(source);
-        expressions.set(name, (at) => String(compiled(at) ?? 'unknown'));
-      } catch (error) {
-        context.logger.warn({ dimension: name, error: errorText(error) }, 'metric dimension cannot be computed');
-        expressions.set(name, () => 'unknown');
-      }
-    }
-  }
-  return expressions;
+/** The client's side for outbound listeners and gateways, the server's for inbound. */
+function reporterOf({ reporter }: PluginConfig, { direction }: FilterContext): Reporter {
+  if (reporter === ReporterSetting.SERVER_GATEWAY) return 'waypoint';
+  return direction === 'inbound' ? 'destination' : 'source';
 }
 
 export const istioStatsDefinition: HttpFilterDefinition = {
   name: 'istio.stats',
   typeNames: [PluginConfigSchema.typeName],
   compile(bytes, _, context) {
-    const config = decodeConfig(PluginConfigSchema, bytes);
-    const family = new MetricFamily(context.stats, httpMetricKinds, config.metrics);
-    const options = labelOptions(context, config.disableHostHeaderFallback);
-    const dimensions = compileDimensions(config.metrics, context);
-    const index = new SeriesIndex(family, options, dimensions);
-    return { create: (callbacks) => new IstioStatsFilter(index, callbacks) };
+    const { family, options, expressions, intervalMs } = compileStatsConfig(bytes, context);
+    const index = new SeriesIndex(family, options, expressions);
+    return {
+      create(callbacks) {
+        const grpc = isGrpcRequest(callbacks.request);
+        if (!grpc && expressions.size === 0) return new PlainStatsFilter(index, callbacks);
+        return new IstioStatsFilter(index, callbacks, grpc, intervalMs);
+      },
+    };
   },
 };

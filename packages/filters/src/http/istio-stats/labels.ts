@@ -1,42 +1,24 @@
-import { isGrpcRequest } from '@xebec/matching';
 import { responseFlagsText, type StreamInfo } from '@xebec/telemetry';
 import { type HeaderList, header } from '@xebec/wire';
-import type { NodeInfo } from '../../http-filter.ts';
-import {
-  downstreamPeerKey,
-  peerFromEndpoint,
-  peerFromMetadata,
-  peerInState,
-  upstreamPeerKey,
-  type WorkloadPeer,
-} from '../../peer/workload-peer.ts';
+import { downstreamPeerKey, peerFromEndpoint, peerInState, upstreamPeerKey, type WorkloadPeer } from '../../peer/workload-peer.ts';
 
 /** Labels in the order in which Istio's metrics show them. */
 export type Labels = Record<string, string>;
 
-export type Reporter = 'source' | 'destination';
+/** Who reports: a client's sidecar or a gateway, a server's sidecar, or a proxy in front of a set of workloads. */
+export type Reporter = 'source' | 'destination' | 'waypoint';
 
 export interface LabelOptions {
   readonly reporter: Reporter;
-  readonly node: NodeInfo;
+  /** The workload of this proxy. */
+  readonly own: WorkloadPeer;
+  /** Its service account, empty when unknown. */
+  readonly serviceAccount: string;
   /** Takes destination_service from the Host header when the cluster does not say which service it is. */
   readonly hostFallback: boolean;
 }
 
 const unknown = (value: string | undefined) => (value === undefined || value === '' ? 'unknown' : value);
-
-function peerLabels(side: 'source' | 'destination', peer: WorkloadPeer | undefined, principal: string | undefined): Labels {
-  return {
-    [`${side}_workload`]: unknown(peer?.workload),
-    [`${side}_canonical_service`]: unknown(peer?.canonicalService),
-    [`${side}_canonical_revision`]: peer === undefined ? 'latest' : unknown(peer.canonicalRevision),
-    [`${side}_workload_namespace`]: unknown(peer?.namespace),
-    [`${side}_principal`]: unknown(principal),
-    [`${side}_app`]: unknown(peer?.app),
-    [`${side}_version`]: unknown(peer?.version),
-    [`${side}_cluster`]: unknown(peer?.cluster),
-  };
-}
 
 interface Service {
   readonly host: string;
@@ -44,91 +26,145 @@ interface Service {
   readonly namespace: string;
 }
 
-function serviceOf(info: StreamInfo, authority: string | undefined, options: LabelOptions, destination: WorkloadPeer | undefined): Service {
+/** Clusters that stand for no service: metrics name them as they are. */
+const namedClusters = new Set([
+  'BlackHoleCluster',
+  'PassthroughCluster',
+  'InboundPassthroughCluster',
+  'InboundPassthroughClusterIpv4',
+  'InboundPassthroughClusterIpv6',
+]);
+
+/** Empty texts where neither the cluster nor the Host header says. */
+function serviceOf(info: StreamInfo, authority: string | undefined, options: LabelOptions): Service {
+  const host = options.hostFallback ? (authority ?? '') : '';
+  const fallback = { host, name: host, namespace: '' };
+  if (info.routeName === 'block_all') return { ...fallback, name: 'BlackHoleCluster' };
+  if (info.routeName === 'allow_any') return { ...fallback, name: 'PassthroughCluster' };
+  if (namedClusters.has(info.upstreamCluster)) return { ...fallback, name: info.upstreamCluster };
   const istio = info.clusterMetadata?.['istio'];
   const services: unknown = typeof istio === 'object' && istio !== null ? Reflect.get(istio, 'services') : undefined;
   const first: unknown = Array.isArray(services) ? services[0] : undefined;
-  if (typeof first === 'object' && first !== null) {
-    const text = (key: string) => {
-      const value: unknown = Reflect.get(first, key);
-      return typeof value === 'string' ? value : '';
-    };
-    return { host: text('host'), name: text('name'), namespace: text('namespace') };
-  }
-  const host = options.hostFallback && authority !== undefined && authority !== '' ? authority : 'unknown';
-  const cluster = info.upstreamCluster;
-  if (['PassthroughCluster', 'BlackHoleCluster', 'InboundPassthroughCluster'].includes(cluster)) {
-    return { host, name: cluster, namespace: cluster.startsWith('Inbound') ? (destination?.namespace ?? 'unknown') : 'unknown' };
-  }
-  const name = host.split(':')[0] ?? host;
-  return { host, name: name.split('.')[0] ?? name, namespace: destination?.namespace || 'unknown' };
+  if (typeof first !== 'object' || first === null) return fallback;
+  const text = (key: string): string | undefined => {
+    const value: unknown = Reflect.get(first, key);
+    return typeof value === 'string' ? value : undefined;
+  };
+  const named = text('host') ?? host;
+  return { host: named, name: text('name') ?? named.split('.', 1)[0] ?? '', namespace: text('namespace') ?? '' };
 }
 
-/** `spiffe://trust/ns/x/sa/y` of this proxy, by the trust domain of its peer: only the handshake knows the former. */
-function ownPrincipal(node: NodeInfo, peerUri: string | undefined): string | undefined {
-  const match = /^(spiffe:\/\/[^/]+)\//.exec(peerUri ?? '');
-  const account = node.metadata['SERVICE_ACCOUNT'];
-  const namespace = node.metadata['NAMESPACE'];
-  return match === null || typeof account !== 'string' || typeof namespace !== 'string'
-    ? undefined
-    : `${match[1]}/ns/${namespace}/sa/${account}`;
+/** The certificate speaks for the namespace; what a peer says of itself counts where there is none. */
+function namespaceOf(principal: string | undefined, peer: WorkloadPeer | undefined): string {
+  return /\/ns\/([^/]+)/.exec(principal ?? '')?.[1] ?? peer?.namespace ?? '';
 }
 
-/** The labels that HTTP and TCP metrics share. */
-export function connectionLabels(
-  info: StreamInfo,
-  authority: string | undefined,
-  options: LabelOptions,
-): { source: Labels; destination: Labels; policy: string } {
-  const own = peerFromMetadata(options.node.metadata);
-  if (options.reporter === 'destination') {
-    const peer = peerInState(info.filterState, downstreamPeerKey);
-    const { tls } = info.connection;
-    return {
-      source: peerLabels('source', peer, tls?.peer?.uriSans[0]),
-      destination: {
-        ...peerLabels('destination', own, tls?.peer === undefined ? undefined : tls.localUriSan),
-        ...serviceLabels(serviceOf(info, authority, options, own)),
-      },
-      policy: tls?.peer === undefined ? 'none' : 'mutual_tls',
-    };
-  }
-  const peer = peerInState(info.filterState, upstreamPeerKey) ?? peerFromEndpoint(info.upstreamHostMetadata);
-  const peerUri = info.upstreamPeer?.uriSans[0];
+function sourceLabels(peer: WorkloadPeer | undefined, namespace: string, principal: string | undefined): Labels {
   return {
-    source: peerLabels('source', own, ownPrincipal(options.node, peerUri)),
-    destination: { ...peerLabels('destination', peer, peerUri), ...serviceLabels(serviceOf(info, authority, options, peer)) },
-    policy: 'unknown',
+    source_workload: unknown(peer?.workload),
+    source_canonical_service: unknown(peer?.canonicalService),
+    source_canonical_revision: peer?.canonicalRevision || 'latest',
+    source_workload_namespace: unknown(namespace),
+    source_principal: unknown(principal),
+    source_app: unknown(peer?.app),
+    source_version: unknown(peer?.version),
+    source_cluster: unknown(peer?.cluster),
   };
 }
 
-function serviceLabels(service: Service): Labels {
+function destinationLabels(
+  peer: WorkloadPeer | undefined,
+  namespace: string,
+  principal: string | undefined,
+  service: Service,
+  revision: string,
+): Labels {
   return {
+    destination_workload: unknown(peer?.workload),
+    destination_workload_namespace: unknown(namespace),
+    destination_principal: unknown(principal),
+    destination_app: unknown(peer?.app),
+    destination_version: unknown(peer?.version),
     destination_service: unknown(service.host),
+    destination_canonical_service: unknown(peer?.canonicalService),
+    destination_canonical_revision: peer?.canonicalRevision || revision,
     destination_service_name: unknown(service.name),
     destination_service_namespace: unknown(service.namespace),
+    destination_cluster: unknown(peer?.cluster),
   };
 }
 
-/** All labels of `istio_requests_total`. */
-export function requestLabels(
-  info: StreamInfo,
-  request: { readonly authority: string; readonly headers: readonly string[] },
-  grpcStatus: string | undefined,
-  options: LabelOptions,
-): Labels {
-  const { source, destination, policy } = connectionLabels(info, request.authority, options);
-  const grpc = isGrpcRequest(request);
+/** Who calls whom: the labels that all metrics have, and whether the connection is mutually authenticated, as far as this end knows. */
+export interface EndLabels {
+  readonly ends: Labels;
+  readonly policy: 'mutual_tls' | 'none' | 'unknown';
+}
+
+/** Labels of a connection's or request's ends. `authority` is undefined for TCP. */
+export function endLabels(info: StreamInfo, authority: string | undefined, options: LabelOptions): EndLabels {
+  const { own, reporter } = options;
+  const service = serviceOf(info, authority, options);
+  if (reporter === 'source') return clientLabels(info, service, options);
+  const { tls } = info.connection;
+  const client = peerInState(info.filterState, downstreamPeerKey);
+  const clientUri = tls?.peer?.uriSans[0];
+  const localUri = tls?.localUriSan;
+  const source = sourceLabels(client, namespaceOf(clientUri, client), clientUri);
+  const policy = clientUri === undefined || localUri === undefined || localUri === '' ? 'none' : 'mutual_tls';
+  if (reporter === 'waypoint') {
+    const server = peerInState(info.filterState, upstreamPeerKey) ?? peerFromEndpoint(info.upstreamHostMetadata);
+    const destination = destinationLabels(server, server?.namespace ?? '', info.upstreamPeer?.uriSans[0], service, 'unknown');
+    return { ends: { reporter, ...source, ...destination }, policy };
+  }
+  // A server knows itself: what the cluster does not say is this workload's.
+  const destination = destinationLabels(
+    own,
+    own.namespace,
+    localUri,
+    { host: service.host || own.canonicalService, name: service.name || own.canonicalService, namespace: own.namespace },
+    'latest',
+  );
+  return { ends: { reporter, ...source, ...destination }, policy };
+}
+
+function clientLabels(info: StreamInfo, service: Service, options: LabelOptions): EndLabels {
+  const { own, reporter } = options;
+  const server = peerInState(info.filterState, upstreamPeerKey) ?? peerFromEndpoint(info.upstreamHostMetadata);
+  const serverUri = info.upstreamPeer?.uriSans[0];
+  const namespace = namespaceOf(serverUri, server);
+  const source = sourceLabels(
+    own,
+    own.namespace,
+    info.upstreamConnection?.localCertificate?.uriSans[0] ?? ownPrincipal(options, serverUri),
+  );
+  const named = { ...service, namespace: service.namespace || namespace };
+  return { ends: { reporter, ...source, ...destinationLabels(server, namespace, serverUri, named, 'latest') }, policy: 'unknown' };
+}
+
+/** `spiffe://trust/ns/x/sa/y` of this proxy by the trust domain of its peer, where the handshake's certificate is not at hand. */
+function ownPrincipal({ own, serviceAccount }: LabelOptions, peerUri: string | undefined): string | undefined {
+  const match = /^(spiffe:\/\/[^/]+)\//.exec(peerUri ?? '');
+  return match === null || serviceAccount === '' || own.namespace === ''
+    ? undefined
+    : `${match[1]}/ns/${own.namespace}/sa/${serviceAccount}`;
+}
+
+/** All labels of `istio_requests_total`. `grpcStatus` is undefined for what is not gRPC. */
+export function requestLabels(info: StreamInfo, { ends, policy }: EndLabels, grpc: boolean, grpcStatus: string | undefined): Labels {
   return {
-    reporter: options.reporter,
-    ...source,
-    ...destination,
+    ...ends,
     request_protocol: grpc ? 'grpc' : 'http',
     response_code: String(info.responseCode),
     grpc_response_status: grpc ? (grpcStatus ?? '') : '',
     response_flags: responseFlagsText(info.responseFlags),
     connection_security_policy: policy,
   };
+}
+
+/** All labels of the metrics of TCP connections. */
+export function connectionLabels(info: StreamInfo, options: LabelOptions): Labels {
+  const { ends, policy } = endLabels(info, undefined, options);
+  return { ...ends, request_protocol: 'tcp', response_flags: responseFlagsText(info.responseFlags), connection_security_policy: policy };
 }
 
 export function grpcStatusOf(headers: HeaderList | undefined): string | undefined {

@@ -1,81 +1,72 @@
-import { durationMs } from '@xebec/matching';
 import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
-import { responseFlagsText } from '@xebec/telemetry';
-import { decodeConfig } from '../../decode.ts';
-import { compileDimensions, labelOptions } from '../../http/istio-stats/config.ts';
-import { connectionLabels, type LabelOptions, type Labels } from '../../http/istio-stats/labels.ts';
-import { MetricFamily } from '../../http/istio-stats/metrics.ts';
+import { compileStatsConfig, type StatsFilterConfig } from '../../http/istio-stats/config.ts';
+import { connectionLabels, type Labels } from '../../http/istio-stats/labels.ts';
+import type { Handle, StandardMetric } from '../../http/istio-stats/metrics.ts';
 import type { NetworkFilter, NetworkFilterCallbacks, NetworkFilterDefinition } from '../../network-filter.ts';
-
-const kinds: ReadonlyMap<string, 'counter' | 'histogram'> = new Map([
-  ['istio_tcp_sent_bytes_total', 'counter'],
-  ['istio_tcp_received_bytes_total', 'counter'],
-  ['istio_tcp_connections_opened_total', 'counter'],
-  ['istio_tcp_connections_closed_total', 'counter'],
-]);
 
 export const tcpStatsDefinition: NetworkFilterDefinition = {
   name: 'istio.stats',
   typeNames: [PluginConfigSchema.typeName],
   compile(bytes, _, context) {
-    const config = decodeConfig(PluginConfigSchema, bytes);
-    const family = new MetricFamily(context.stats, kinds, config.metrics);
-    const options = labelOptions(context, config.disableHostHeaderFallback);
-    const dimensions = compileDimensions(config.metrics, context);
-    const intervalMs = config.tcpReportingDuration === undefined ? 5000 : durationMs(config.tcpReportingDuration);
-    const handles = (callbacks: NetworkFilterCallbacks) => {
-      const added: Labels = {};
-      for (const [name, compute] of dimensions) added[name] = compute({ info: callbacks.info });
-      return family.handles(tcpLabels(callbacks, options), added);
-    };
-    return { create: (callbacks) => createFilter(callbacks, handles, intervalMs) };
+    const config = compileStatsConfig(bytes, context);
+    return { create: (callbacks) => new TcpStatsFilter(config, callbacks) };
   },
 };
 
-function tcpLabels({ info }: NetworkFilterCallbacks, options: LabelOptions): Labels {
-  const { source, destination, policy } = connectionLabels(info, undefined, options);
-  return {
-    reporter: options.reporter,
-    ...source,
-    ...destination,
-    request_protocol: 'tcp',
-    response_flags: responseFlagsText(info.responseFlags),
-    connection_security_policy: policy,
-  };
-}
+/**
+ * Counts a connection: its opening once the upstream is known, its bytes from time to time and at the end, its closing. The labels
+ * are those of the first report, so that what opened and what closed add up.
+ */
+class TcpStatsFilter implements NetworkFilter {
+  readonly #config: StatsFilterConfig;
+  readonly #callbacks: NetworkFilterCallbacks;
+  #labels: Labels | undefined = undefined;
+  #values: readonly string[] = [];
+  #sent = 0;
+  #received = 0;
+  #cancel: (() => void) | undefined = undefined;
 
-/** Counts the opening once the upstream is known, bytes from time to time and at the end. */
-function createFilter(
-  callbacks: NetworkFilterCallbacks,
-  handles: (callbacks: NetworkFilterCallbacks) => ReturnType<MetricFamily['handles']>,
-  intervalMs: number,
-): NetworkFilter {
-  const { info } = callbacks;
-  let opened = false;
-  let sent = 0;
-  let received = 0;
-  let cancel: (() => void) | undefined;
-  const report = (): void => {
-    const current = handles(callbacks);
-    if (!opened) {
-      opened = true;
-      current.get('istio_tcp_connections_opened_total')?.add(1);
+  constructor(config: StatsFilterConfig, callbacks: NetworkFilterCallbacks) {
+    this.#config = config;
+    this.#callbacks = callbacks;
+  }
+  onUpstreamConnected(): void {
+    this.#report();
+    this.#again();
+  }
+  onClose(): void {
+    this.#cancel?.();
+    this.#report();
+    this.#metric('tcp_connections_closed_total')?.add(1);
+    const { family } = this.#config;
+    for (const metric of family.ownMetrics) {
+      const amount = Number(this.#values[metric.value]);
+      const handle = family.own(metric, this.#values);
+      if (metric.kind === 'gauge') handle.set(amount || 0);
+      else handle.add(amount || 0);
     }
-    current.get('istio_tcp_sent_bytes_total')?.add(info.bytesSent - sent);
-    current.get('istio_tcp_received_bytes_total')?.add(info.bytesReceived - received);
-    sent = info.bytesSent;
-    received = info.bytesReceived;
-  };
-  const tick = (): void => {
-    report();
-    cancel = callbacks.setTimeout(tick, intervalMs);
-  };
-  return {
-    onUpstreamConnected: tick,
-    onClose() {
-      cancel?.();
-      report();
-      handles(callbacks).get('istio_tcp_connections_closed_total')?.add(1);
-    },
-  };
+  }
+  #again(): void {
+    const { intervalMs } = this.#config;
+    if (intervalMs <= 0) return;
+    this.#cancel = this.#callbacks.setTimeout(() => {
+      this.#report();
+      this.#again();
+    }, intervalMs);
+  }
+  #report(): void {
+    const { info } = this.#callbacks;
+    if (this.#labels === undefined) {
+      this.#labels = connectionLabels(info, this.#config.options);
+      this.#values = this.#config.expressions.values({ info });
+      this.#metric('tcp_connections_opened_total')?.add(1);
+    }
+    this.#metric('tcp_sent_bytes_total')?.add(info.bytesSent - this.#sent);
+    this.#metric('tcp_received_bytes_total')?.add(info.bytesReceived - this.#received);
+    this.#sent = info.bytesSent;
+    this.#received = info.bytesReceived;
+  }
+  #metric(name: StandardMetric): Handle | undefined {
+    return this.#config.family.handle(name, this.#labels ?? {}, this.#values);
+  }
 }
