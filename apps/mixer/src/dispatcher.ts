@@ -1,26 +1,27 @@
-import { type Clock, errorText, type Logger } from '@xebec/core';
-import type { AttributeBag, ReferenceTracker } from '@xebec/expressions';
-import type {
-  CheckResult,
-  CompiledAction,
-  CompiledHandler,
-  CompiledHeaderOperation,
-  CompiledRule,
-  Handler,
-  InstanceValue,
-  QuotaArguments,
-  QuotaGrant,
+import type { Clock, Logger, Random } from '@xebec/core';
+import type { AttributeBag, AttributeValue, ReferenceTracker } from '@xebec/expressions';
+import {
+  bindOutputs,
+  type CheckResult,
+  type CompiledHeaderOperation,
+  type InstanceValue,
+  type Outputs,
+  type QuotaArguments,
+  type QuotaGrant,
+  type SamplingEnvironment,
+  type Variety,
+  withOutputs,
 } from '@xebec/policy';
+import { combineChecks } from './combine-checks.ts';
+import { DispatchPlan, type PlannedRule, type Step } from './dispatch-plan.ts';
+import { type Called, HandlerCalls } from './handler-calls.ts';
 import type { MixerMetrics } from './metrics.ts';
 import type { CompiledPolicy } from './policy-compiler.ts';
 
-/** Rules of this namespace apply to every service. */
-export const CONFIG_NAMESPACE = 'istio-system';
-const INTERNAL = 13;
+export { CONFIG_NAMESPACE } from './dispatch-plan.ts';
+
 /** What holds when no adapter says otherwise. */
-const DEFAULT_VALIDITY = { validDurationMs: 60_000, validUseCount: 10_000 };
-/** An answer that an error made should not live long. */
-const ERROR_VALIDITY = { validDurationMs: 1_000, validUseCount: 1 };
+export const DEFAULT_VALIDITY = { validDurationMs: 60_000, validUseCount: 10_000 };
 
 export interface HeaderChange {
   readonly name: string;
@@ -28,146 +29,261 @@ export interface HeaderChange {
   readonly operation: CompiledHeaderOperation['operation'];
 }
 
+/** All adapters' answers in one. */
 export interface CheckOutcome extends CheckResult {
   readonly requestHeaders: readonly HeaderChange[];
   readonly responseHeaders: readonly HeaderChange[];
+  /** Why there is no answer: an adapter failed or an expression had no value, and no other adapter denied. */
+  readonly failure?: string;
 }
 
-/** Runs the rules of the policy in force. */
+/** One adapter's part in a check. */
+export interface CheckPart {
+  /** `name.namespace` of the handler. */
+  readonly handler: string;
+  readonly actionName: string;
+  readonly called: Called<CheckResult>;
+}
+
+/** A request's attributes after attribute generators have had their say. */
+export interface Preprocessed {
+  readonly bag: AttributeBag;
+  /** What a generator failed at. */
+  readonly failure: string | undefined;
+}
+
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: MixerMetrics;
+}
+
+/** Runs the rules of the policy in force. Answers are promises only where an adapter's are. */
 export class Dispatcher {
-  policy: CompiledPolicy;
-  readonly #clock: Clock;
+  #policy: CompiledPolicy;
+  #plan: DispatchPlan;
+  readonly #calls: HandlerCalls;
   readonly #logger: Logger;
   readonly #metrics: MixerMetrics;
+  readonly #sampling: SamplingEnvironment;
 
-  constructor(policy: CompiledPolicy, { clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: MixerMetrics }) {
-    this.policy = policy;
-    this.#clock = clock;
+  constructor(policy: CompiledPolicy, { clock, random, logger, metrics }: DispatcherOptions) {
+    this.#policy = policy;
+    this.#plan = new DispatchPlan(policy);
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#calls = new HandlerCalls({ clock, logger, metrics: metrics.dispatch });
+    this.#sampling = { monotonic: () => clock.monotonic(), random: () => random.next() };
+  }
+  get policy(): CompiledPolicy {
+    return this.#policy;
+  }
+  set policy(policy: CompiledPolicy) {
+    this.#policy = policy;
+    this.#plan = new DispatchPlan(policy);
   }
 
-  /** All adapters' answers in one: the first that denies gives the code, messages are joined, validity is the shortest. */
-  async check(bag: AttributeBag, tracker: ReferenceTracker): Promise<CheckOutcome> {
-    const pending: (CheckResult | Promise<CheckResult>)[] = [];
-    const requestHeaders: HeaderChange[] = [];
-    const responseHeaders: HeaderChange[] = [];
-    for (const rule of this.#matching(bag, tracker)) {
-      for (const { handler, instances } of rule.actions) {
+  /** Lets attribute generators add to a bag. What they made is no business of the client, so `tracker` does not record its reads. */
+  preprocess(bag: AttributeBag, tracker?: ReferenceTracker): Preprocessed | Promise<Preprocessed> {
+    if (!this.#plan.has('ATTRIBUTE_GENERATOR')) return { bag, failure: undefined };
+    const pending: (ReadonlyMap<string, AttributeValue> | string | Promise<ReadonlyMap<string, AttributeValue> | string>)[] = [];
+    for (const { steps } of this.#matching('ATTRIBUTE_GENERATOR', bag, tracker)) {
+      for (const { handler, instances } of steps) {
         for (const instance of instances) {
-          if (instance.template.variety !== 'CHECK') continue;
           const built = instance.build(bag, tracker);
           if (!built.ok) {
             this.#failed('instance', built.error);
-            pending.push({ code: INTERNAL, message: built.error, ...ERROR_VALIDITY });
+            pending.push(built.error);
             continue;
           }
-          pending.push(this.#checkWith(handler, built.value));
+          const bind = (called: Called<Outputs>) =>
+            called.ok
+              ? bindOutputs(instance.bindings, called.value, bag, (message) =>
+                  this.#failed('binding', `instance ${instance.name}: ${message}`),
+                )
+              : called.error;
+          const called = this.#calls.call<Outputs>(handler, 'ATTRIBUTE_GENERATOR', ({ generate }) => generate?.(built.value));
+          pending.push(called instanceof Promise ? called.then(bind) : bind(called));
         }
       }
-      requestHeaders.push(...this.#headers(rule.requestHeaders, bag, tracker));
-      responseHeaders.push(...this.#headers(rule.responseHeaders, bag, tracker));
     }
-    const results = await Promise.all(pending);
-    const denials = results.filter(({ code }) => code !== 0);
-    return {
-      code: denials[0]?.code ?? 0,
-      message: denials.map(({ message }) => message).join(', '),
-      validDurationMs: Math.min(DEFAULT_VALIDITY.validDurationMs, ...results.map(({ validDurationMs }) => validDurationMs)),
-      validUseCount: Math.min(DEFAULT_VALIDITY.validUseCount, ...results.map(({ validUseCount }) => validUseCount)),
-      requestHeaders,
-      responseHeaders,
-    };
+    return settle(pending, (results) => {
+      const made = new Map<string, AttributeValue>();
+      const failures: string[] = [];
+      for (const result of results) {
+        if (typeof result === 'string') failures.push(result);
+        // The first generator that knows an attribute has the say.
+        else for (const [name, value] of result) if (!made.has(name)) made.set(name, value);
+      }
+      for (const name of made.keys()) tracker?.exclude(name);
+      const failure = failures.length === 0 ? undefined : failures.join('; ');
+      return { bag: made.size === 0 ? bag : new Map([...bag, ...made]), failure };
+    });
   }
-  /** The grant of the first handler that has an instance of this name; undefined when none has. */
-  async quota(name: string, args: QuotaArguments, bag: AttributeBag, tracker: ReferenceTracker): Promise<QuotaGrant | undefined> {
-    for (const rule of this.#matching(bag, tracker)) {
-      for (const { handler, instances } of rule.actions) {
+  /** The first adapter that denies gives the code, messages are joined, validity is the shortest. Wants a preprocessed bag. */
+  check(bag: AttributeBag, tracker: ReferenceTracker): CheckOutcome | Promise<CheckOutcome> {
+    const pending: (CheckPart | Promise<CheckPart>)[] = [];
+    const directing: PlannedRule[] = [];
+    for (const planned of this.#matching('CHECK', bag, tracker)) {
+      for (const step of planned.steps) this.#checkStep(step, bag, tracker, pending);
+      if (planned.rule.requestHeaders.length + planned.rule.responseHeaders.length > 0) directing.push(planned);
+    }
+    return settle(pending, (parts) => {
+      const outcome = combineChecks(parts);
+      if (outcome.code !== 0 || outcome.failure !== undefined || directing.length === 0) return outcome;
+      return { ...outcome, ...this.#direct(directing, parts, bag, tracker) };
+    });
+  }
+  /**
+   * The grant of the first handler that has an instance of this name, whatever its case; without one, or when its rule does not match,
+   * all that was asked for. Wants a preprocessed bag.
+   */
+  quota(name: string, args: QuotaArguments, bag: AttributeBag, tracker: ReferenceTracker): QuotaGrant | Promise<QuotaGrant> {
+    const wanted = name.toLowerCase();
+    for (const { steps } of this.#matching('QUOTA', bag, tracker)) {
+      for (const { handler, instances } of steps) {
         for (const instance of instances) {
-          if (instance.template.variety !== 'QUOTA' || (instance.name !== name && instance.name.split('.')[0] !== name)) continue;
+          const qualified = instance.name.toLowerCase();
+          if (qualified !== wanted && qualified.slice(0, qualified.lastIndexOf('.')) !== wanted) continue;
           const built = instance.build(bag, tracker);
-          const refused = (message: string) => ({ code: INTERNAL, message, amount: 0, validDurationMs: 0 });
-          if (built.ok) {
-            const granted = await this.#call(handler, 'QUOTA', ({ quota }) => quota?.(built.value, args));
-            return granted ?? refused(`adapter ${handler.adapter} failed`);
+          if (!built.ok) {
+            this.#failed('instance', built.error);
+            return refusedQuota(built.error);
           }
-          this.#failed('instance', built.error);
-          return refused(built.error);
+          const called = this.#calls.call<QuotaGrant>(handler, 'QUOTA', ({ quota }) => quota?.(built.value, args));
+          const grant = (result: Called<QuotaGrant>) => (result.ok ? withHandler(result.value, handler.name) : refusedQuota(result.error));
+          return called instanceof Promise ? called.then(grant) : grant(called);
         }
       }
     }
-    return undefined;
+    return { code: 0, message: '', amount: args.amount, validDurationMs: DEFAULT_VALIDITY.validDurationMs };
   }
-  report(bags: readonly AttributeBag[]): void {
-    for (const bag of bags) {
-      for (const rule of this.#matching(bag, undefined)) for (const action of rule.actions) this.#report(action, bag);
+  /** Preprocesses the bags, and gives each handler all its instances of all of them in one call. */
+  report(bags: readonly AttributeBag[]): void | Promise<void> {
+    const batch = new Map<Step['handler'], InstanceValue[]>();
+    if (!this.#plan.has('ATTRIBUTE_GENERATOR')) {
+      for (const bag of bags) this.#gather(bag, batch);
+      this.#flush(batch);
+      return;
     }
+    return settle(
+      bags.map((bag) => this.preprocess(bag)),
+      (preprocessed) => {
+        // A generator that failed leaves attributes out; what is known is reported.
+        for (const { bag } of preprocessed) this.#gather(bag, batch);
+        this.#flush(batch);
+      },
+    );
   }
 
-  #report({ handler, instances }: CompiledAction, bag: AttributeBag): void {
-    const values: InstanceValue[] = [];
-    for (const instance of instances) {
-      if (instance.template.variety !== 'REPORT') continue;
-      const built = instance.build(bag);
-      if (built.ok) values.push(built.value);
-      else this.#failed('instance', built.error);
+  #gather(bag: AttributeBag, batch: Map<Step['handler'], InstanceValue[]>): void {
+    for (const { rule, steps } of this.#matching('REPORT', bag, undefined)) {
+      if (rule.sampler !== undefined && !rule.sampler(bag, this.#sampling)) continue;
+      for (const { handler, instances } of steps) {
+        let values = batch.get(handler);
+        if (values === undefined) {
+          values = [];
+          batch.set(handler, values);
+        }
+        for (const instance of instances) {
+          const built = instance.build(bag);
+          if (built.ok) values.push(built.value);
+          else this.#failed('instance', built.error);
+        }
+      }
     }
-    if (values.length > 0) void this.#call(handler, 'REPORT', ({ report }) => report?.(values));
   }
-  *#matching(bag: AttributeBag, tracker: ReferenceTracker | undefined): Generator<CompiledRule> {
-    for (const rule of this.policy.rules) {
-      if (rule.namespace !== CONFIG_NAMESPACE && rule.namespace !== namespaceOf(bag, tracker)) continue;
-      const matched = rule.match?.evaluate(bag, tracker);
-      if (matched === undefined || (matched.ok && matched.value === true)) yield rule;
-      else if (!matched.ok) this.#failed('match', `rule ${rule.name}: match: ${matched.error.message}`);
+  #flush(batch: ReadonlyMap<Step['handler'], readonly InstanceValue[]>): void {
+    for (const [handler, values] of batch) {
+      if (values.length > 0) {
+        void this.#calls.call<true>(handler, 'REPORT', (target) => {
+          target.report?.(values);
+          return true;
+        });
+      }
     }
+  }
+  #checkStep(
+    { actionName, handler, instances }: Step,
+    bag: AttributeBag,
+    tracker: ReferenceTracker,
+    pending: (CheckPart | Promise<CheckPart>)[],
+  ) {
+    for (const instance of instances) {
+      const built = instance.build(bag, tracker);
+      const part = (called: Called<CheckResult>): CheckPart => ({ handler: handler.name, actionName, called });
+      if (!built.ok) {
+        this.#failed('instance', built.error);
+        pending.push(part({ ok: false, error: built.error }));
+        continue;
+      }
+      const called = this.#calls.call<CheckResult>(handler, 'CHECK', ({ check }) => check?.(built.value));
+      pending.push(called instanceof Promise ? called.then(part) : part(called));
+    }
+  }
+  #matching(variety: Variety, bag: AttributeBag, tracker: ReferenceTracker | undefined): readonly PlannedRule[] {
+    const rules = this.#plan.rules(variety);
+    if (rules.empty) return [];
+    return rules.of(rules.varies ? namespaceOf(bag, tracker) : undefined).filter(({ rule }) => {
+      const matched = rule.match?.evaluate(bag, tracker);
+      if (matched === undefined) return true;
+      if (!matched.ok) this.#failed('match', `rule ${rule.name}: match: ${matched.error.message}`);
+      return matched.ok && matched.value === true;
+    });
+  }
+  /** Header operations of matching rules; what their actions put out counts as attributes. */
+  #direct(rules: readonly PlannedRule[], parts: readonly CheckPart[], request: AttributeBag, tracker: ReferenceTracker) {
+    let bag = request;
+    for (const { actionName, called } of parts) {
+      if (actionName === '' || !called.ok || called.value.outputs === undefined) continue;
+      const prefix = `${actionName}.output.`;
+      bag = withOutputs(bag, prefix, called.value.outputs);
+      for (const output of Object.keys(called.value.outputs)) tracker.exclude(`${prefix}${output}`);
+    }
+    return {
+      requestHeaders: rules.flatMap(({ rule }) => this.#headers(rule.requestHeaders, bag, tracker)),
+      responseHeaders: rules.flatMap(({ rule }) => this.#headers(rule.responseHeaders, bag, tracker)),
+    };
   }
   #headers(operations: readonly CompiledHeaderOperation[], bag: AttributeBag, tracker: ReferenceTracker): HeaderChange[] {
     return operations.flatMap(({ name, operation, values }): HeaderChange[] => {
       if (operation === 'REMOVE') return [{ name, value: '', operation }];
       return values.flatMap((expression) => {
         const result = expression.evaluate(bag, tracker);
-        if (result.ok) return [{ name, value: String(result.value), operation }];
-        this.#failed('header', `header ${name}: ${result.error.message}`);
-        return [];
+        if (!result.ok) this.#failed('header', `header ${name}: ${result.error.message}`);
+        return result.ok && result.value !== '' ? [{ name, value: String(result.value), operation }] : [];
       });
     });
   }
-  async #checkWith(handler: CompiledHandler, instance: InstanceValue): Promise<CheckResult> {
-    const result = await this.#call(handler, 'CHECK', ({ check }) => check?.(instance));
-    return result ?? { code: INTERNAL, message: `adapter ${handler.adapter} failed`, ...ERROR_VALIDITY };
-  }
-  /** Calls an adapter, counted and timed; one that fails must not reach other rules. */
-  async #call<T>(
-    { name, adapter, handler }: CompiledHandler,
-    variety: string,
-    call: (handler: Handler) => T,
-  ): Promise<Awaited<T> | undefined> {
-    const labels = { adapter, handler: name, variety };
-    const started = this.#clock.monotonic();
-    try {
-      return await call(handler);
-    } catch (error) {
-      this.#metrics.dispatchErrors.inc(labels);
-      this.#logger.error({ handler: name, adapter }, `adapter ${adapter} failed: ${errorText(error)}`);
-      return undefined;
-    } finally {
-      this.#metrics.dispatches.inc(labels);
-      this.#metrics.dispatchDuration.observe(labels, (this.#clock.monotonic() - started) / 1000);
-    }
-  }
-  #failed(place: 'match' | 'instance' | 'header', message: string): void {
+  #failed(place: 'match' | 'instance' | 'header' | 'binding', message: string): void {
     this.#metrics.evaluationErrors.inc({ place });
     this.#logger.debug({ place }, message);
   }
 }
 
-/** Where the called service lives; an inbound proxy may know its own namespace alone. */
+/** Goes on at once when nothing has to be waited for. */
+function settle<T, R>(pending: readonly (T | Promise<T>)[], then: (results: readonly T[]) => R): R | Promise<R> {
+  if (pending.some((one) => one instanceof Promise)) return Promise.all(pending).then(then);
+  // None of them is a promise.
+  return then(pending as readonly T[]);
+}
+
+const refusedQuota = (message: string): QuotaGrant => ({ code: 13, message, amount: 0, validDurationMs: 0 });
+
+const withHandler = (grant: QuotaGrant, handler: string): QuotaGrant =>
+  grant.code === 0 ? grant : { ...grant, message: `${handler}:${grant.message}` };
+
+/**
+ * Whose rules apply besides those for all: the reporting proxy's own side, as release 1.4 has it. A client that does not say where it
+ * stands may say where the called service lives.
+ */
 function namespaceOf(bag: AttributeBag, tracker: ReferenceTracker | undefined): string | undefined {
-  for (const name of ['destination.service.namespace', 'destination.namespace']) {
+  const read = (name: string): string | undefined => {
     const attribute = bag.get(name);
     tracker?.record(name, undefined, attribute !== undefined);
-    if (attribute?.form === 'string') return attribute.value;
-  }
-  return undefined;
+    return attribute?.form === 'string' ? attribute.value : undefined;
+  };
+  const own = read('context.reporter.kind') === 'outbound' ? read('source.namespace') : read('destination.namespace');
+  return own ?? read('destination.service.namespace');
 }

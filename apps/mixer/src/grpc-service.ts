@@ -1,18 +1,23 @@
 import { create } from '@bufbuild/protobuf';
 import { type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
 import { type ServerUnaryCall, type sendUnaryData, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { type Clock, errorText, type Logger } from '@xebec/core';
-import { type AttributeBag, decodeAttributes, decodeReport, ReferenceTracker } from '@xebec/expressions';
-import { CompressedAttributesSchema } from '@xebec/protos/istio/mixer/v1/attributes';
+import { type Clock, errorText, type Logger, type Result } from '@xebec/core';
 import {
-  type CheckRequest,
+  type AttributeBag,
+  type CheckCall,
+  decodeCheckCall,
+  decodeReportCall,
+  globalDictionary,
+  ReferenceTracker,
+  type ReportCall,
+} from '@xebec/expressions';
+import {
   type CheckResponse,
   type CheckResponse_QuotaResult,
   CheckResponse_QuotaResultSchema,
   CheckResponseSchema,
   HeaderOperation_Operation,
   Mixer,
-  type ReportRequest,
   type ReportResponse,
   ReportResponseSchema,
 } from '@xebec/protos/istio/mixer/v1/mixer';
@@ -20,8 +25,6 @@ import { serviceDefinition } from '@xebec/rpc';
 import type { CheckOutcome, Dispatcher, HeaderChange } from './dispatcher.ts';
 import type { MixerMetrics } from './metrics.ts';
 import type { MixerService } from './services.ts';
-
-const mixerDefinition = serviceDefinition(Mixer);
 
 export interface MixerServiceOptions {
   readonly dispatcher: Dispatcher;
@@ -39,86 +42,120 @@ class RequestError extends Error {
   }
 }
 
+const generated = serviceDefinition(Mixer);
+
+/** The generated service, but requests are read straight from their bytes. */
+const definition = {
+  ...generated,
+  Check: { ...generated['Check'], requestDeserialize: decodeCheckCall },
+  Report: { ...generated['Report'], requestDeserialize: decodeReportCall },
+} as typeof generated; // grpc-js types an untyped service's methods by any message
+
 /** `istio.mixer.v1.Mixer`. */
 export function mixerApi(options: MixerServiceOptions): MixerService {
-  return { definition: mixerDefinition, implementation: createMixerService(options) };
+  return { definition, implementation: createMixerService(options) };
 }
 
 function createMixerService({ dispatcher, metrics, clock, logger }: MixerServiceOptions): UntypedServiceImplementation {
-  const answer =
-    <Q, A>(method: string, run: (request: Q) => A | Promise<A>) =>
-    async (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): Promise<void> => {
+  const answer = <Q extends { readonly globalWordCount: number }, A>(method: string, run: (request: Q) => A | Promise<A>) => {
+    const counts = metrics.requests.of(method);
+    return (call: ServerUnaryCall<Result<Q, string>, A>, callback: sendUnaryData<A>): void => {
       const started = clock.monotonic();
-      let code = status.OK;
-      try {
-        callback(null, await run(call.request));
-      } catch (error) {
-        code = error instanceof RequestError ? error.code : status.INTERNAL;
+      const end = (code: status) => counts.observe(code, (clock.monotonic() - started) / 1000);
+      const reply = (value: A) => {
+        callback(null, value);
+        end(status.OK);
+      };
+      const fail = (error: unknown) => {
+        const code = error instanceof RequestError ? error.code : status.INTERNAL;
         if (code === status.INTERNAL) logger.error({ method }, errorText(error));
         callback({ code, details: errorText(error) });
+        end(code);
+      };
+      try {
+        const value = run(readable(call.request));
+        if (value instanceof Promise) value.then(reply, fail);
+        else reply(value);
+      } catch (error) {
+        fail(error);
       }
-      metrics.requests.inc({ method, code: String(code) });
-      metrics.requestDuration.observe({ method }, (clock.monotonic() - started) / 1000);
     };
+  };
+  const reported = create(ReportResponseSchema);
   return {
-    Check: answer('Check', async (request: CheckRequest): Promise<CheckResponse> => {
-      refuseGlobalWords(request.globalWordCount);
-      const decoded = decodeAttributes(request.attributes ?? create(CompressedAttributesSchema));
-      if (!decoded.ok) throw new RequestError(status.INVALID_ARGUMENT, `attributes: ${decoded.error}`);
-      const bag = decoded.value;
-      const tracker = new ReferenceTracker();
-      const outcome = await dispatcher.check(bag, tracker);
-      // Quota is not taken for what is refused anyway.
-      const quotas = outcome.code === 0 ? await takeQuotas(dispatcher, request, bag) : {};
-      return create(CheckResponseSchema, {
-        precondition: {
-          status: { code: outcome.code, message: outcome.message },
-          validDuration: toDuration(outcome.validDurationMs),
-          validUseCount: outcome.validUseCount,
-          referencedAttributes: tracker.toMessage(),
-          ...routeDirective(outcome),
-        },
-        quotas,
-      });
-    }),
-    Report: answer('Report', (request: ReportRequest): ReportResponse => {
-      refuseGlobalWords(request.globalWordCount);
-      const bags = decodeReport(request);
-      if (!bags.ok) throw new RequestError(status.INVALID_ARGUMENT, bags.error);
-      metrics.reportedBags.inc(bags.value.length);
-      dispatcher.report(bags.value);
-      return create(ReportResponseSchema);
+    Check: answer('Check', (request: CheckCall) => check(dispatcher, request)),
+    Report: answer('Report', ({ bags }: ReportCall): ReportResponse | Promise<ReportResponse> => {
+      metrics.reportedBags.inc(bags.length);
+      const done = dispatcher.report(bags);
+      return done instanceof Promise ? done.then(() => reported) : reported;
     }),
   };
 }
 
-/** Our end knows no global dictionary: words travel with each message. */
-function refuseGlobalWords(count: number): void {
-  if (count > 0) {
-    throw new RequestError(status.INVALID_ARGUMENT, `global_word_count is ${count}, but this Mixer has no global dictionary; send 0`);
-  }
+function readable<Q extends { readonly globalWordCount: number }>(request: Result<Q, string>): Q {
+  if (!request.ok) throw new RequestError(status.INVALID_ARGUMENT, request.error);
+  const { globalWordCount } = request.value;
+  if (globalWordCount <= globalDictionary.length) return request.value;
+  throw new RequestError(
+    status.INVALID_ARGUMENT,
+    `global_word_count is ${globalWordCount}, but this Mixer's global dictionary has ${globalDictionary.length} words; send at most that`,
+  );
+}
+
+function check(dispatcher: Dispatcher, request: CheckCall): CheckResponse | Promise<CheckResponse> {
+  const generators = new ReferenceTracker();
+  const preprocessed = dispatcher.preprocess(request.bag, generators);
+  const go = ({ bag, failure }: Awaited<typeof preprocessed>) => {
+    if (failure !== undefined) throw new RequestError(status.INTERNAL, `preprocessing attributes failed: ${failure}`);
+    const tracker = new ReferenceTracker(generators);
+    const outcome = dispatcher.check(bag, tracker);
+    const finish = (result: CheckOutcome) => {
+      // Whether to let pass what cannot be decided is the client's to say, and it has a setting for it.
+      if (result.failure !== undefined) throw new RequestError(status.INTERNAL, `performing check operation failed: ${result.failure}`);
+      return respond(dispatcher, request, bag, generators, result, tracker);
+    };
+    return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);
+  };
+  return preprocessed instanceof Promise ? preprocessed.then(go) : go(preprocessed);
+}
+
+function respond(
+  dispatcher: Dispatcher,
+  request: CheckCall,
+  bag: AttributeBag,
+  generators: ReferenceTracker,
+  outcome: CheckOutcome,
+  tracker: ReferenceTracker,
+): CheckResponse | Promise<CheckResponse> {
+  const response = create(CheckResponseSchema, {
+    precondition: {
+      status: { code: outcome.code, message: outcome.message },
+      validDuration: toDuration(outcome.validDurationMs),
+      validUseCount: outcome.validUseCount,
+      referencedAttributes: tracker.toMessage(request.globalWordCount),
+      ...routeDirective(outcome),
+    },
+  });
+  // Quota is not taken for what is refused anyway.
+  if (outcome.code !== 0 || request.quotas.length === 0) return response;
+  return takeQuotas(dispatcher, request, bag, generators).then((quotas) => Object.assign(response, { quotas }));
 }
 
 async function takeQuotas(
   dispatcher: Dispatcher,
-  request: CheckRequest,
+  request: CheckCall,
   bag: AttributeBag,
+  generators: ReferenceTracker,
 ): Promise<Record<string, CheckResponse_QuotaResult>> {
   const results = await Promise.all(
-    Object.entries(request.quotas).map(async ([name, { amount, bestEffort }]) => {
-      const tracker = new ReferenceTracker();
-      const wanted = Number(amount);
-      const args = {
-        amount: wanted,
-        bestEffort,
-        deduplicationId: request.deduplicationId === '' ? '' : `${request.deduplicationId}:${name}`,
-      };
-      // Without a rule for this quota nothing limits it.
-      const grant = (await dispatcher.quota(name, args, bag, tracker)) ?? { code: 0, message: '', amount: wanted, validDurationMs: 60_000 };
+    request.quotas.map(async ({ name, amount, bestEffort }) => {
+      const tracker = new ReferenceTracker(generators);
+      const deduplicationId = request.deduplicationId === '' ? '' : `${request.deduplicationId}:${name}`;
+      const grant = await dispatcher.quota(name, { amount: Number(amount), bestEffort, deduplicationId }, bag, tracker);
       const result = create(CheckResponse_QuotaResultSchema, {
         validDuration: toDuration(grant.validDurationMs),
         grantedAmount: BigInt(Math.floor(grant.amount)),
-        referencedAttributes: tracker.toMessage(),
+        referencedAttributes: tracker.toMessage(request.globalWordCount),
         status: { code: grant.code, message: grant.message },
       });
       return [name, result] as const;
@@ -127,12 +164,16 @@ async function takeQuotas(
   return Object.fromEntries(results);
 }
 
-function routeDirective({ requestHeaders, responseHeaders }: CheckOutcome) {
-  if (requestHeaders.length === 0 && responseHeaders.length === 0) return {};
+function routeDirective({ requestHeaders, responseHeaders, directResponse }: CheckOutcome) {
+  if (requestHeaders.length === 0 && responseHeaders.length === 0 && directResponse === undefined) return {};
   const operations = (changes: readonly HeaderChange[]) =>
     changes.map(({ name, value, operation }) => ({ name, value, operation: HeaderOperation_Operation[operation] }));
   return {
-    routeDirective: { requestHeaderOperations: operations(requestHeaders), responseHeaderOperations: operations(responseHeaders) },
+    routeDirective: {
+      requestHeaderOperations: operations(requestHeaders),
+      responseHeaderOperations: operations(responseHeaders),
+      ...(directResponse === undefined ? {} : { directResponseCode: directResponse.status, directResponseBody: directResponse.body }),
+    },
   };
 }
 

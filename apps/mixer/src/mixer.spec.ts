@@ -33,7 +33,7 @@ async function startMixer(files: Record<string, string>) {
   const metrics = createMixerMetrics(new Registry());
   const registry = new Registry();
   const context = { clock: systemClock, logger: silentLogger };
-  const dispatcher = new Dispatcher(emptyPolicy, { ...context, metrics });
+  const dispatcher = new Dispatcher(emptyPolicy, { ...context, random: systemRandom, metrics });
   const source = createDirectorySource({ directory, defaultNamespace: 'istio-system', ...context });
   const lines: string[] = [];
   const environment = {
@@ -99,7 +99,7 @@ describe('Check', () => {
     const mixer = await startMixer({ 'denier.yaml': sample });
     expect(mixer.problems()).toEqual([]);
     const denied = (await mixer.check(call('v3'))).precondition;
-    expect(denied?.status).toMatchObject({ code: 7, message: 'Not allowed' });
+    expect(denied?.status).toMatchObject({ code: 7, message: 'denyreviewsv3handler.istio-system:Not allowed' });
     expect(denied?.validDuration?.seconds).toBe(5n);
     expect(denied?.validUseCount).toBe(1000);
     const passed = (await mixer.check(call('v2'))).precondition;

@@ -47,7 +47,7 @@ export const mixer: DaemonSpec = {
     const sources = createSources(options, clock, logger);
     const adapterRegistry = new Registry();
     const store = new MetricStore(adapterRegistry, (metric) => metrics.seriesDropped.inc({ metric }));
-    const dispatcher = new Dispatcher(emptyPolicy, { clock, logger, metrics });
+    const dispatcher = new Dispatcher(emptyPolicy, { clock, random, logger, metrics });
     const environment = {
       clock,
       random,

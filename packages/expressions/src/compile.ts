@@ -22,10 +22,11 @@ export interface CompiledExpression {
 }
 
 interface Run {
-  readonly bag: AttributeBag;
-  readonly tracker: ReferenceTracker | undefined;
+  bag: AttributeBag;
+  tracker: ReferenceTracker | undefined;
   failure: EvaluationFailure | undefined;
 }
+const NOTHING: AttributeBag = new Map();
 /** Undefined means that `run.failure` says why. */
 type Closure = (run: Run) => Value | undefined;
 interface Typed {
@@ -59,18 +60,32 @@ export function compileExpression(
     if (expected !== undefined && type !== expected) {
       return err({ column: 1, message: `the expression is of type ${type}, but ${expected} is expected here` });
     }
-    return ok({
-      text,
-      type,
-      evaluate: (bag, tracker) => {
-        const state: Run = { bag, tracker, failure: undefined };
-        const value = run(state);
-        return value === undefined ? err(state.failure ?? { kind: 'error', message: 'no value' }) : ok(value);
-      },
-    });
+    return ok(new Expression(text, type, run));
   } catch (error) {
     if (error instanceof CheckFailure) return err(error.problem);
     throw error;
+  }
+}
+
+/** Evaluation never calls itself from outside, so one state per expression serves all its runs. */
+class Expression implements CompiledExpression {
+  readonly text: string;
+  readonly type: ValueType;
+  readonly #run: Closure;
+  readonly #state: Run = { bag: NOTHING, tracker: undefined, failure: undefined };
+
+  constructor(text: string, type: ValueType, run: Closure) {
+    this.text = text;
+    this.type = type;
+    this.#run = run;
+  }
+  evaluate(bag: AttributeBag, tracker?: ReferenceTracker): Result<Value, EvaluationFailure> {
+    const state = this.#state;
+    state.bag = bag;
+    state.tracker = tracker;
+    state.failure = undefined;
+    const value = this.#run(state);
+    return value === undefined ? err(state.failure ?? { kind: 'error', message: 'no value' }) : ok(value);
   }
 }
 
@@ -123,13 +138,14 @@ function attribute(name: string, column: number, vocabulary: Vocabulary): Typed 
   const type = vocabulary.get(name);
   if (type === undefined) return fail(column, `unknown attribute "${name}"`, nearest(name, vocabulary.keys()));
   const form = FORM_OF[type];
+  const absent: EvaluationFailure = { kind: 'absent', message: `attribute "${name}" is absent` };
   return {
     type,
     run: (state) => {
       const found = state.bag.get(name);
       state.tracker?.record(name, undefined, found !== undefined);
       if (found === undefined) {
-        state.failure = { kind: 'absent', message: `attribute "${name}" is absent` };
+        state.failure = absent;
         return undefined;
       }
       if (found.form !== form) {
@@ -145,6 +161,8 @@ function index(map: Node, keyNode: Node, vocabulary: Vocabulary): Typed {
   const key = expect(check(keyNode, vocabulary), 'STRING', keyNode.column, 'the key of a map');
   const container = expect(check(map, vocabulary), 'STRING_MAP', map.column, 'what stands before [');
   const name = map.kind === 'attribute' ? map.name : undefined;
+  const absent = (keyText: string): EvaluationFailure => ({ kind: 'absent', message: `${name ?? 'the map'}["${keyText}"] is absent` });
+  const literal = keyNode.kind === 'string' ? absent(keyNode.value) : undefined;
   return {
     type: 'STRING',
     run: (state) => {
@@ -157,7 +175,7 @@ function index(map: Node, keyNode: Node, vocabulary: Vocabulary): Typed {
       const value = entries instanceof Map ? entries.get(keyText) : undefined;
       if (name !== undefined) state.tracker?.record(name, keyText, value !== undefined);
       if (typeof value === 'string') return value;
-      state.failure = { kind: 'absent', message: `${name ?? 'the map'}["${keyText}"] is absent` };
+      state.failure = literal ?? absent(keyText);
       return undefined;
     },
   };

@@ -138,7 +138,7 @@ describe('problems', () => {
     ['"abc', 'column 1: the string has no closing "'],
     ['`abc', 'column 1: the string has no closing `'],
     [String.raw`"a\d"`, String.raw`column 3: unknown escape "\d"; write \\ for a backslash, or put the string between backticks`],
-    ["'a'", `column 1: unexpected character "'"; strings stand in double quotes`],
+    ["'ab'", `column 1: unexpected character "'"; strings stand in double quotes`],
     ['request.size = 1', 'column 14: unexpected character "="; equality is =='],
     ['true & false', 'column 6: unexpected character "&"; and is &&'],
     ['10ms', 'column 1: "10m" is not a number; durations stand in quotes, such as "10ms"'],

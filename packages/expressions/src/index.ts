@@ -13,6 +13,7 @@ export {
   isValueType,
   type StringMap,
   type TypedValue,
+  toAttributeValue,
   VALUE_TYPES,
   type Value,
   type ValueType,

@@ -25,6 +25,13 @@ export function tokenize(text: string): Result<readonly Token[], ExpressionProbl
       at++;
       continue;
     }
+    // One character between single quotes is a string as well: Go's character, which release 1.4 read so.
+    const character = /^'([^'\\\n])'/u.exec(text.slice(at, at + 4))?.[0];
+    if (character !== undefined) {
+      tokens.push({ kind: 'string', text: character.slice(1, -1), column });
+      at += character.length;
+      continue;
+    }
     if (char === '"' || char === '`') {
       const read = char === '"' ? readQuoted(text, at) : readRaw(text, at);
       if (!read.ok) return read;
@@ -33,8 +40,9 @@ export function tokenize(text: string): Result<readonly Token[], ExpressionProbl
       continue;
     }
     const rest = text.slice(at, at + 256);
-    const name = /^[A-Za-z_][A-Za-z0-9_]*/.exec(rest)?.[0];
-    const number = /^(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][0-9a-fA-F]+|\d+)/.exec(rest)?.[0];
+    // `$out` is what an attribute generator found out.
+    const name = /^(?:\$out\b|[A-Za-z_][A-Za-z0-9_]*)/.exec(rest)?.[0];
+    const number = /^(?:\d+\.\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|0[xX][0-9a-fA-F]+|\d+)/.exec(rest)?.[0];
     const operator = OPERATORS.find((candidate) => rest.startsWith(candidate));
     const word = name ?? number ?? operator;
     if (word === undefined) {

@@ -62,3 +62,9 @@ export const FORM_OF: Readonly<Record<ValueType, AttributeForm>> = {
   DURATION: 'duration',
   STRING_MAP: 'stringMap',
 };
+
+/** A typed value in the form in which bags have it. */
+export function toAttributeValue({ type, value }: TypedValue): AttributeValue {
+  // The type says which form the value has.
+  return { form: FORM_OF[type], value } as AttributeValue;
+}

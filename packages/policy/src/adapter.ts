@@ -25,7 +25,7 @@ export interface CheckResult {
   /** Times that they may; negative: unlimited. */
   readonly validUseCount: number;
   /** Instead of the status that `code` stands for: what the client answers its caller with. */
-  readonly directResponse?: { readonly status: number; readonly body: string };
+  readonly directResponse?: { readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> };
   /** Read by header operations of rules as `<action name>.output.<key>`; their declared types are the template's outputs. */
   readonly outputs?: Readonly<Record<string, TypedValue>>;
 }

@@ -2,7 +2,6 @@ import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import {
   type AttributeBag,
   type CompiledExpression,
-  compileExpression,
   type ExpressionProblem,
   expressionProblemText,
   type ReferenceTracker,
@@ -12,71 +11,120 @@ import {
 } from '@xebec/expressions';
 import type { InstanceSpec } from '@xebec/schemas';
 import type { InstanceValue } from './adapter.ts';
+import { type Binding, compileBindings } from './attribute-bindings.ts';
+import { compileIn, type ExpressionLanguage } from './language.ts';
+import { type FieldMap, SharedFields } from './shared-fields.ts';
 import { type TemplateDefinition, templates } from './template.ts';
 
 export interface CompiledInstance {
   /** `name.namespace`. */
   readonly name: string;
   readonly template: TemplateDefinition;
+  /** What an attribute generator's outputs become; of other templates none. */
+  readonly bindings: readonly Binding[];
   /** Fails with one line when an expression has no value. */
   build(bag: AttributeBag, tracker?: ReferenceTracker): Result<InstanceValue, string>;
 }
 
-type Field = CompiledExpression | ReadonlyMap<string, CompiledExpression>;
+export interface InstanceOptions {
+  /** Release 1.4's expressions unless the object's annotation says otherwise. */
+  readonly language?: ExpressionLanguage;
+  /** Of the policy: what instances have in common is evaluated once. */
+  readonly shared?: SharedFields;
+}
+
+type Field = { readonly key: string } & ({ readonly one: CompiledExpression } | { readonly map: FieldMap });
 
 /** Compiles an instance object: its params are expressions, checked against the attribute vocabulary. */
-export function compileInstance(name: string, spec: InstanceSpec, vocabulary: Vocabulary): Result<CompiledInstance> {
+export function compileInstance(
+  name: string,
+  spec: InstanceSpec,
+  vocabulary: Vocabulary,
+  { language = 'CEXL', shared = new SharedFields() }: InstanceOptions = {},
+): Result<CompiledInstance> {
   const templateName = spec.compiledTemplate ?? spec.template ?? '';
   const template = templates.get(templateName);
-  if (template === undefined) {
-    const suggestion = nearest(templateName, templates.keys());
-    const message =
-      templateName === ''
-        ? `required field is missing; it is one of ${[...templates.keys()].join(', ')}`
-        : `unknown template "${templateName}"${suggestion === undefined ? '' : `; did you mean "${suggestion}"?`}`;
-    return err([{ path: 'spec.compiledTemplate', message }]);
-  }
+  if (template === undefined) return err([unknownTemplate(spec, templateName)]);
   const violations: Violation[] = [];
-  const fields = new Map<string, Field>();
-  const expression = (path: string, text: unknown, type?: ValueType): CompiledExpression | undefined => {
-    const compiled = compileExpression(sourceText(text), vocabulary, type);
+  const fields: Field[] = [];
+  const compile = (path: string, text: unknown, type?: ValueType): CompiledExpression | undefined => {
+    const compiled = compileIn(language, sourceText(text), vocabulary, type);
     if (compiled.ok) return compiled.value;
     violations.push(toViolation(path, compiled.error));
     return undefined;
   };
-  for (const [key, raw] of Object.entries(spec.params ?? {})) {
-    const path = `spec.params.${key}`;
-    const definition = template.fields[key];
-    if (definition === undefined) {
-      const suggestion = nearest(key, Object.keys(template.fields));
-      const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
-      violations.push({ path, message: `template ${template.name} has no field "${key}"${hint}` });
-    } else if (definition.shape === 'value') {
-      const compiled = expression(path, raw, definition.type);
-      if (compiled !== undefined) fields.set(key, compiled);
-    } else if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-      violations.push({ path, message: 'must be a map of expressions' });
-    } else {
-      const entries = new Map<string, CompiledExpression>();
-      for (const [entry, text] of Object.entries(raw)) {
-        const compiled = expression(`${path}.${entry}`, text);
-        if (compiled !== undefined) entries.set(entry, compiled);
+  const given = new Set<string>();
+  const read = (raw: Readonly<Record<string, unknown>>, prefix: string): void => {
+    for (const [written, value] of Object.entries(raw)) {
+      const path = `spec.params.${prefix}${written}`;
+      const key = fieldName(template, `${prefix}${written}`);
+      const definition = key === undefined ? undefined : template.fields[key];
+      if (key !== undefined) given.add(key);
+      if (definition === undefined || key === undefined) {
+        if (isGroup(template, `${prefix}${written}.`) && isRecord(value)) read(value, `${prefix}${written}.`);
+        else violations.push(unknownField(template, path, `${prefix}${written}`));
+      } else if (definition.shape === 'value') {
+        const one = compile(path, value, definition.type);
+        if (one !== undefined) fields.push({ key, one });
+      } else if (!isRecord(value)) {
+        violations.push({ path, message: 'must be a map of expressions' });
+      } else {
+        const entries = new Map<string, CompiledExpression>();
+        for (const [entry, text] of Object.entries(value)) {
+          const compiled = compile(`${path}.${entry}`, text);
+          if (compiled !== undefined) entries.set(entry, compiled);
+        }
+        fields.push({ key, map: shared.map(entries, language) });
       }
-      fields.set(key, entries);
     }
-  }
+  };
+  read(spec.params ?? {}, '');
   for (const [key, { required }] of Object.entries(template.fields)) {
-    if (required === true && spec.params?.[key] === undefined)
-      violations.push({ path: `spec.params.${key}`, message: 'required field is missing' });
+    if (required === true && !given.has(key)) violations.push({ path: `spec.params.${key}`, message: 'required field is missing' });
   }
-  return violations.length > 0
-    ? err(violations)
-    : ok({ name, template, build: (bag, tracker) => build(name, template, fields, bag, tracker) });
+  const bindings = compileBindings(template, spec.attributeBindings ?? {}, vocabulary, language);
+  if (!bindings.ok) violations.push(...bindings.error);
+  if (violations.length > 0 || !bindings.ok) return err(violations);
+  return ok({ name, template, bindings: bindings.value, build: (bag, tracker) => build(name, template.name, fields, bag, tracker) });
 }
 
 export function toViolation(path: string, problem: ExpressionProblem): Violation {
   const { suggestion } = problem;
   return { path, message: expressionProblemText(problem), ...(suggestion === undefined ? {} : { suggestion }) };
+}
+
+function unknownTemplate({ compiledTemplate }: InstanceSpec, name: string): Violation {
+  const path = compiledTemplate === undefined ? 'spec.template' : 'spec.compiledTemplate';
+  if (name === '')
+    return { path: 'spec.compiledTemplate', message: `required field is missing; it is one of ${[...templates.keys()].join(', ')}` };
+  const suggestion = nearest(name, templates.keys());
+  const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+  return { path, message: `unknown template "${name}"${hint}`, ...(suggestion === undefined ? {} : { suggestion }) };
+}
+
+function unknownField(template: TemplateDefinition, path: string, key: string): Violation {
+  const suggestion = nearest(key, Object.keys(template.fields));
+  const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+  return {
+    path,
+    message: `template ${template.name} has no field "${key}"${hint}`,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+/** The template's own spelling of a field: protobuf's JSON takes `api_version` for `apiVersion`, and the other way round. */
+function fieldName({ fields }: TemplateDefinition, written: string): string | undefined {
+  if (Object.hasOwn(fields, written)) return written;
+  const camel = written.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  if (Object.hasOwn(fields, camel)) return camel;
+  const snake = written.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.hasOwn(fields, snake) ? snake : undefined;
+}
+
+const isGroup = ({ fields }: TemplateDefinition, prefix: string): boolean => Object.keys(fields).some((key) => key.startsWith(prefix));
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** YAML makes `value: 1` a number and `flag: true` a boolean; as expressions they are their own text. */
@@ -86,27 +134,22 @@ function sourceText(value: unknown): string {
 
 function build(
   name: string,
-  template: TemplateDefinition,
-  fields: ReadonlyMap<string, Field>,
+  template: string,
+  fields: readonly Field[],
   bag: AttributeBag,
   tracker: ReferenceTracker | undefined,
 ): Result<InstanceValue, string> {
   const values: Record<string, TypedValue | ReadonlyMap<string, TypedValue>> = {};
-  for (const [key, field] of fields) {
-    if (!(field instanceof Map)) {
-      const one = field as CompiledExpression; // the other half of the union
-      const result = one.evaluate(bag, tracker);
-      if (!result.ok) return err(`instance ${name}: ${key}: ${result.error.message}`);
-      values[key] = { type: one.type, value: result.value };
-      continue;
+  for (const field of fields) {
+    if ('one' in field) {
+      const result = field.one.evaluate(bag, tracker);
+      if (!result.ok) return err(`instance ${name}: ${field.key}: ${result.error.message}`);
+      values[field.key] = { type: field.one.type, value: result.value };
+    } else {
+      const result = field.map.evaluate(bag, tracker);
+      if (!result.ok) return err(`instance ${name}: ${field.key}.${result.error}`);
+      values[field.key] = result.value;
     }
-    const entries = new Map<string, TypedValue>();
-    for (const [entry, expression] of field) {
-      const result = expression.evaluate(bag, tracker);
-      if (!result.ok) return err(`instance ${name}: ${key}.${entry}: ${result.error.message}`);
-      entries.set(entry, { type: expression.type, value: result.value });
-    }
-    values[key] = entries;
   }
-  return ok({ name, template: template.name, fields: values });
+  return ok({ name, template, fields: values });
 }

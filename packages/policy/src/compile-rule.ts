@@ -1,8 +1,10 @@
 import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
-import { type CompiledExpression, compileExpression, type Vocabulary } from '@xebec/expressions';
+import type { CompiledExpression, ValueType, Vocabulary } from '@xebec/expressions';
 import type { RuleSpec } from '@xebec/schemas';
 import type { Handler } from './adapter.ts';
 import { type CompiledInstance, toViolation } from './compile-instance.ts';
+import { compileIn, type ExpressionLanguage } from './language.ts';
+import { compileSampling, type Sampler } from './sampling.ts';
 
 export interface CompiledHandler {
   /** `name.namespace`. */
@@ -13,6 +15,8 @@ export interface CompiledHandler {
 }
 
 export interface CompiledAction {
+  /** By which header operations name its outputs; empty: none. */
+  readonly name: string;
   readonly handler: CompiledHandler;
   readonly instances: readonly CompiledInstance[];
 }
@@ -32,6 +36,8 @@ export interface CompiledRule {
   readonly actions: readonly CompiledAction[];
   readonly requestHeaders: readonly CompiledHeaderOperation[];
   readonly responseHeaders: readonly CompiledHeaderOperation[];
+  /** Which reports its actions get; undefined: all. */
+  readonly sampler: Sampler | undefined;
 }
 
 export interface RuleScope {
@@ -39,6 +45,7 @@ export interface RuleScope {
   /** By `name.namespace`. */
   readonly handlers: ReadonlyMap<string, CompiledHandler>;
   readonly instances: ReadonlyMap<string, CompiledInstance>;
+  readonly language?: ExpressionLanguage;
 }
 
 /** `name`, `name.namespace` or `name.kind.namespace` as `name.namespace`; `name.kind` too, where that kind is the one meant. */
@@ -50,38 +57,70 @@ export function resolveReference(reference: string, kind: string, namespace: str
 }
 
 export function compileRule(name: string, namespace: string, spec: RuleSpec, scope: RuleScope): Result<CompiledRule> {
+  const { language = 'CEXL', vocabulary } = scope;
   const violations: Violation[] = [];
   let match: CompiledExpression | undefined;
   if (spec.match !== undefined && spec.match.trim() !== '') {
-    const compiled = compileExpression(spec.match, scope.vocabulary, 'BOOL');
+    const compiled = compileIn(language, spec.match, vocabulary, 'BOOL');
     if (compiled.ok) match = compiled.value;
     else violations.push(toViolation('spec.match', compiled.error));
   }
   const actions: CompiledAction[] = [];
   for (const [i, action] of (spec.actions ?? []).entries()) {
     const path = `spec.actions[${i}]`;
-    const handler = find(scope.handlers, action.handler, 'handler', namespace, `${path}.handler`, violations);
+    const handler = find(scope.handlers, action.handler, 'handler', ({ adapter }) => adapter, namespace, `${path}.handler`, violations);
     const instances: CompiledInstance[] = [];
     for (const [j, reference] of (action.instances ?? []).entries()) {
       const at = `${path}.instances[${j}]`;
-      const instance = find(scope.instances, reference, 'instance', namespace, at, violations);
+      const instance = find(scope.instances, reference, 'instance', ({ template }) => template.name, namespace, at, violations);
       if (instance === undefined || handler === undefined) continue;
       const template = instance.template.name;
-      if (handler.templates.includes(template)) instances.push(instance);
-      else violations.push({ path: at, message: `adapter ${handler.adapter} takes ${handler.templates.join(', ')}, not ${template}` });
+      if (!handler.templates.includes(template))
+        violations.push({ path: at, message: `adapter ${handler.adapter} takes ${handler.templates.join(', ')}, not ${template}` });
+      else if (instances.includes(instance)) violations.push({ path: at, message: `instance ${instance.name} is here twice` });
+      else instances.push(instance);
     }
-    if (handler !== undefined) actions.push({ handler, instances });
+    if (handler !== undefined) actions.push({ name: action.name ?? '', handler, instances });
   }
-  const requestHeaders = headerOperations('requestHeaderOperations', spec, scope.vocabulary, violations);
-  const responseHeaders = headerOperations('responseHeaderOperations', spec, scope.vocabulary, violations);
-  return violations.length > 0 ? err(violations) : ok({ name, namespace, match, actions, requestHeaders, responseHeaders });
+  const withOutputs = outputVocabulary(vocabulary, actions);
+  const requestHeaders = headerOperations('requestHeaderOperations', spec, withOutputs, language, violations);
+  const responseHeaders = headerOperations('responseHeaderOperations', spec, withOutputs, language, violations);
+  const sampling = compileSampling(spec.sampling, vocabulary);
+  if (!sampling.ok) violations.push(...sampling.error);
+  if (violations.length > 0 || !sampling.ok) return err(violations);
+  return ok({ name, namespace, match, actions, requestHeaders, responseHeaders, sampler: sampling.value });
 }
 
-function find<T>(known: ReadonlyMap<string, T>, reference: string, kind: string, namespace: string, path: string, violations: Violation[]) {
+/** What header operations may name besides attributes: `<action name>.output.<output>`. */
+function outputVocabulary(vocabulary: Vocabulary, actions: readonly CompiledAction[]): Vocabulary {
+  const outputs = actions.flatMap(({ name, instances }) =>
+    name === ''
+      ? []
+      : instances.flatMap(({ template }) =>
+          Object.entries(template.outputs ?? {}).map(([output, type]): [string, ValueType] => [`${name}.output.${output}`, type]),
+        ),
+  );
+  return outputs.length === 0 ? vocabulary : new Map([...vocabulary, ...outputs]);
+}
+
+/** By every name that release 1.4 takes: `n`, `n.namespace`, `n.kind.namespace`, `n.kind`; the kind may be the adapter or template. */
+function find<T>(
+  known: ReadonlyMap<string, T>,
+  reference: string,
+  kind: string,
+  kindOf: (value: T) => string,
+  namespace: string,
+  path: string,
+  violations: Violation[],
+): T | undefined {
   const name = resolveReference(reference, kind, namespace);
-  // Instances are named by their template too: `requestcount.metric.istio-system` and `requestcount.metric`.
-  const [first = '', second] = reference.split('.');
-  const found = known.get(name) ?? (second !== undefined && kind === 'instance' ? known.get(`${first}.${namespace}`) : undefined);
+  const [first = '', second, third] = reference.split('.');
+  let found = known.get(name);
+  if (second !== undefined && third === undefined && found === undefined) {
+    const local = known.get(`${first}.${namespace}`);
+    if (local !== undefined && kindOf(local) === second) found = local;
+  }
+  if (third !== undefined && found !== undefined && second !== kind && kindOf(found) !== second) found = undefined;
   if (found === undefined) {
     const suggestion = nearest(name, known.keys());
     const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
@@ -94,13 +133,14 @@ function headerOperations(
   key: 'requestHeaderOperations' | 'responseHeaderOperations',
   spec: RuleSpec,
   vocabulary: Vocabulary,
+  language: ExpressionLanguage,
   violations: Violation[],
 ): CompiledHeaderOperation[] {
   return (spec[key] ?? []).map(({ name, operation = 'REPLACE', values = [] }, i) => ({
     name,
     operation,
     values: values.flatMap((text, j) => {
-      const compiled = compileExpression(text, vocabulary, 'STRING');
+      const compiled = compileIn(language, text, vocabulary, 'STRING');
       if (!compiled.ok) violations.push(toViolation(`spec.${key}[${i}].values[${j}]`, compiled.error));
       return compiled.ok ? [compiled.value] : [];
     }),

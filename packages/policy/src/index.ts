@@ -8,7 +8,8 @@ export type {
   QuotaGrant,
   Variety,
 } from './adapter.ts';
-export { type CompiledInstance, compileInstance, toViolation } from './compile-instance.ts';
+export { type Binding, bindOutputs, type Outputs, withOutputs } from './attribute-bindings.ts';
+export { type CompiledInstance, compileInstance, type InstanceOptions, toViolation } from './compile-instance.ts';
 export {
   type CompiledAction,
   type CompiledHandler,
@@ -18,4 +19,7 @@ export {
   type RuleScope,
   resolveReference,
 } from './compile-rule.ts';
+export { compileIn, type ExpressionLanguage } from './language.ts';
+export { compileSampling, type Sampler, type SamplingEnvironment } from './sampling.ts';
+export { type FieldMap, SharedFields } from './shared-fields.ts';
 export { type TemplateDefinition, type TemplateField, templates } from './template.ts';

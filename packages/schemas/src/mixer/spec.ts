@@ -33,7 +33,13 @@ export const ruleSpec = z.strictObject({
   responseHeaderOperations: z.array(headerOperation).optional(),
   sampling: z
     .strictObject({
-      random: z.strictObject({ attributeExpression: z.string().optional(), percentSampled: params.optional() }).optional(),
+      random: z
+        .strictObject({
+          attributeExpression: z.string().optional(),
+          percentSampled: params.optional(),
+          useIndependentRandomness: z.boolean().optional(),
+        })
+        .optional(),
       rateLimit: z
         .strictObject({ samplingDuration: duration.optional(), maxUnsampledEntries: uint32.optional(), samplingRate: uint32.optional() })
         .optional(),

@@ -1,0 +1,53 @@
+import { type CheckOutcome, type CheckPart, DEFAULT_VALIDITY, type HeaderChange } from './dispatcher.ts';
+
+const OK = 0;
+/** An answer that an error made should not live long. */
+const FAILED = { code: 13, validDurationMs: 0, validUseCount: 0 };
+
+/** One answer of all adapters': a denial counts for more than a failure elsewhere, a failure for more than a consent. */
+export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
+  let validDurationMs = Number.POSITIVE_INFINITY;
+  let validUseCount = Number.POSITIVE_INFINITY;
+  let code = OK;
+  const messages: string[] = [];
+  const failures: string[] = [];
+  let direct: CheckOutcome['directResponse'];
+  for (const { handler, called } of parts) {
+    if (!called.ok) {
+      failures.push(called.error);
+      continue;
+    }
+    const { value } = called;
+    validDurationMs = Math.min(validDurationMs, value.validDurationMs);
+    if (value.validUseCount >= 0) validUseCount = Math.min(validUseCount, value.validUseCount);
+    if (value.code === OK) continue;
+    if (code === OK) {
+      code = value.code;
+      direct = value.directResponse;
+    }
+    messages.push(`${handler}:${value.message}`);
+  }
+  if (code === OK && failures.length > 0)
+    return { ...FAILED, message: failures.join('; '), failure: failures.join('; '), requestHeaders: [], responseHeaders: [] };
+  const answered = messages.length > 0 || parts.some(({ called }) => called.ok);
+  const validity = answered
+    ? { validDurationMs, validUseCount: validUseCount === Number.POSITIVE_INFINITY ? -1 : validUseCount }
+    : DEFAULT_VALIDITY;
+  return {
+    code,
+    message: messages.join(', '),
+    ...validity,
+    requestHeaders: [],
+    responseHeaders: direct?.headers === undefined ? [] : directHeaders(direct.headers),
+    ...(direct === undefined ? {} : { directResponse: direct }),
+  };
+}
+
+/** Cookies cannot be joined in one line: what stands in one value, between commas, becomes several. */
+function directHeaders(headers: Readonly<Record<string, string>>): HeaderChange[] {
+  return Object.entries(headers).flatMap(([name, value]): HeaderChange[] =>
+    name.toLowerCase() === 'set-cookie'
+      ? value.split(',').map((cookie) => ({ name, value: cookie, operation: 'APPEND' }))
+      : [{ name, value, operation: 'REPLACE' }],
+  );
+}
