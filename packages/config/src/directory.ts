@@ -1,13 +1,10 @@
-import { hash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, Debounce, errorText, type Logger, XebecError } from '@xebec/core';
-import type { ConfigObject } from '@xebec/schemas';
-import { decodeAny } from './decode.ts';
+import { type FileContent, FileSet, isConfigFile } from './file-set.ts';
 import { ObjectStore } from './object-store.ts';
-import { type ConfigProblem, type ConfigSource, type ObjectKey, objectKey, problemText } from './source.ts';
-import { lineOfField, readYamlObjects, type YamlObject } from './yaml-documents.ts';
+import type { ConfigSource } from './source.ts';
 
 export interface DirectoryOptions {
   readonly directory: string;
@@ -17,91 +14,85 @@ export interface DirectoryOptions {
   readonly logger: Logger;
 }
 
-interface LoadedFile {
-  readonly digest: string;
-  readonly objects: readonly ConfigObject[];
-  readonly problems: readonly ConfigProblem[];
-}
-
 /** Quiet time after the last file event: an editor writes in several steps. */
 const SETTLE = { quietMs: 10, maxMs: 200 };
+/** After events everything is looked at once more, for those that were lost. */
+const LOOK_AGAIN = { quietMs: 1_000, maxMs: 5_000 };
+/** A file written so short a time ago may be written again with the same time and size. */
+const RACY_MS = 100;
+const MAX_BYTES = 32 * 1024 * 1024;
 
-/**
- * A directory of YAML and JSON files, with its folders, watched. A document that is wrong is reported with file and line and
- * left out; one that was right before it was edited stays as it was until it is right again.
- */
+/** A directory of YAML and JSON files, with its folders, watched; see FileSet for what becomes of wrong ones. */
 export function createDirectorySource(options: DirectoryOptions): ConfigSource {
-  const { directory, logger, clock } = options;
+  const { directory, logger, clock, defaultNamespace } = options;
   const store = new ObjectStore();
-  const files = new Map<string, LoadedFile>();
-  let problems: readonly ConfigProblem[] = [];
+  const files = new FileSet({ store, defaultNamespace, label: 'directory', logger });
+  /** What `stat` said of files when they were read: one that says the same is not read again. */
+  const signatures = new Map<string, string>();
+  /** Files that events named since the last scan, below `directory`. */
+  let named = new Set<string>();
+  let wanted: 'nothing' | 'named' | 'all' = 'nothing';
   let watcher: FSWatcher | undefined;
   let scanning: Promise<void> | undefined;
-  let again = false;
   let closed = false;
 
-  const load = async (file: string): Promise<void> => {
-    const bytes = await readFile(file);
-    const digest = hash('sha256', bytes, 'hex');
-    const before = files.get(file);
-    if (before?.digest === digest) return;
-    files.set(file, { digest, ...decodeFile(file, bytes.toString('utf8'), options.defaultNamespace, before?.objects ?? []) });
+  /** The file as it is now; undefined: gone, or no file; `unchanged`: as it was read last. */
+  const read = async (file: string, trustStat: boolean): Promise<FileContent | undefined | 'unchanged'> => {
+    try {
+      const found = await stat(file, { bigint: true });
+      if (!found.isFile()) return undefined;
+      const signature = `${found.ino}/${found.size}/${found.mtimeNs}/${found.ctimeNs}`;
+      if (trustStat && signatures.get(file) === signature) return 'unchanged';
+      if (found.size > MAX_BYTES) return { failure: `larger than ${MAX_BYTES} bytes` };
+      const text = await readFile(file, 'utf8');
+      const racy = clock.now() - Number(found.mtimeMs) < RACY_MS;
+      signatures.set(file, racy ? '' : signature);
+      return { text };
+    } catch (error) {
+      signatures.delete(file);
+      // Gone between listing and reading, or unreadable: the first is normal.
+      return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? undefined : { failure: errorText(error) };
+    }
   };
-  const scan = async (): Promise<void> => {
-    const names = await readdir(directory, { recursive: true });
-    const present = new Set<string>();
-    for (const name of names.filter(isConfigFile).sort()) {
+  const scan = async (all: boolean, some: ReadonlySet<string>): Promise<void> => {
+    const names = all ? (await readdir(directory, { recursive: true })).filter(isConfigFile) : [...some];
+    const contents = new Map<string, FileContent | undefined>();
+    if (all) for (const file of files.files) contents.set(file, undefined);
+    for (const name of names.sort()) {
       const file = join(directory, name);
-      try {
-        if (!(await stat(file)).isFile()) continue;
-        await load(file);
-        present.add(file);
-      } catch (error) {
-        // Gone between listing and reading, or unreadable: the first is normal.
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') continue;
-        present.add(file);
-        files.set(file, {
-          digest: '',
-          objects: files.get(file)?.objects ?? [],
-          problems: [{ origin: file, line: 0, message: errorText(error) }],
-        });
-      }
+      const content = await read(file, !some.has(name));
+      if (content === 'unchanged') contents.delete(file);
+      else contents.set(file, content);
     }
-    for (const file of [...files.keys()]) if (!present.has(file)) files.delete(file);
-    publish();
-  };
-  const publish = (): void => {
-    const objects = new Map<ObjectKey, ConfigObject>();
-    const found: ConfigProblem[] = [...files.values()].flatMap((file) => file.problems);
-    for (const object of [...files.values()].flatMap((file) => file.objects)) {
-      const key = objectKey(object);
-      const first = objects.get(key);
-      if (first === undefined) objects.set(key, object);
-      else found.push(duplicate(object, first));
-    }
-    const known = new Set(problems.map(problemText));
-    for (const problem of found) if (!known.has(problemText(problem))) logger.error({ source: 'directory' }, problemText(problem));
-    problems = found;
-    store.replace(objects.values());
+    files.update(contents);
   };
   /** One scan at a time; what happens during a scan makes another. */
   const rescan = (): Promise<void> => {
-    if (scanning !== undefined) {
-      again = true;
-      return scanning;
-    }
-    scanning = scan()
+    if (scanning !== undefined) return scanning;
+    const [all, some] = [wanted === 'all', named];
+    wanted = 'nothing';
+    named = new Set();
+    scanning = scan(all, some)
       .catch((error: unknown) => logger.error({ directory }, `cannot read the configuration directory: ${errorText(error)}`))
       .finally(() => {
         scanning = undefined;
-        if (again && !closed) {
-          again = false;
-          void rescan();
-        }
+        if (wanted !== 'nothing' && !closed) void rescan();
       });
     return scanning;
   };
   const settle = new Debounce(SETTLE, clock, () => void rescan());
+  const lookAgain = new Debounce(LOOK_AGAIN, clock, () => {
+    wanted = 'all';
+    void rescan();
+  });
+  const onEvent = (name: string | null): void => {
+    if (name !== null && isConfigFile(name)) named.add(name);
+    // A folder, or the link through which a ConfigMap's volume changes.
+    else wanted = 'all';
+    if (wanted === 'nothing') wanted = 'named';
+    settle.trigger();
+    lookAgain.trigger();
+  };
 
   return {
     name: `directory ${directory}`,
@@ -111,10 +102,10 @@ export function createDirectorySource(options: DirectoryOptions): ConfigSource {
     list: () => store.list(),
     subscribe: (listener) => store.subscribe(listener),
     onSynced: (listener) => store.onSynced(listener),
-    problems: () => problems,
+    problems: () => files.problems(),
     start: async () => {
       try {
-        watcher = watch(directory, { recursive: true }, () => settle.trigger());
+        watcher = watch(directory, { recursive: true }, (_type, name) => onEvent(name));
         watcher.on('error', (error) => logger.error({ directory }, `watching the configuration directory failed: ${errorText(error)}`));
         await readdir(directory);
       } catch (cause) {
@@ -122,63 +113,16 @@ export function createDirectorySource(options: DirectoryOptions): ConfigSource {
           cause,
         });
       }
+      wanted = 'all';
       await rescan();
       store.markSynced();
     },
     close: async () => {
       closed = true;
       settle.close();
+      lookAgain.close();
       watcher?.close();
       await scanning;
     },
   };
-}
-
-function isConfigFile(name: string): boolean {
-  return /\.(ya?ml|json)$/.test(name) && !name.split('/').some((part) => part.startsWith('.') && !part.startsWith('..data'));
-}
-
-function duplicate(object: ConfigObject, first: ConfigObject): ConfigProblem {
-  const { kind, metadata, source } = object;
-  return {
-    origin: source?.file ?? '',
-    line: source?.line ?? 0,
-    message: `${kind} ${metadata.namespace}/${metadata.name} is already defined at ${first.source?.file ?? ''}:${first.source?.line ?? 0}; the first one counts`,
-  };
-}
-
-function decodeFile(
-  file: string,
-  text: string,
-  defaultNamespace: string,
-  previous: readonly ConfigObject[],
-): { objects: readonly ConfigObject[]; problems: readonly ConfigProblem[] } {
-  const read = readYamlObjects(text);
-  const problems: ConfigProblem[] = read.problems.map(({ line, message }) => ({ origin: file, line, message }));
-  const objects: ConfigObject[] = [];
-  const refused = new Set<ObjectKey>();
-  for (const document of read.objects) {
-    const source = { file, line: document.line, fieldLines: document.fieldLines };
-    const decoded = decodeAny(document.value, { defaultNamespace, source });
-    if (decoded.ok) {
-      if (decoded.value !== undefined) objects.push(decoded.value);
-      continue;
-    }
-    refused.add(keyOfRefused(document, defaultNamespace));
-    for (const { path, message } of decoded.error) {
-      problems.push({ origin: file, line: lineOfField(document, path), message: path === '' ? message : `${path}: ${message}` });
-    }
-  }
-  // Of a file that no longer parses nothing can be told apart, so all its objects stay that are not in it again.
-  const present = new Set(objects.map(objectKey));
-  const keepAll = read.problems.length > 0;
-  objects.push(...previous.filter((object) => !present.has(objectKey(object)) && (keepAll || refused.has(objectKey(object)))));
-  return { objects, problems };
-}
-
-function keyOfRefused(document: YamlObject, defaultNamespace: string): ObjectKey {
-  const raw = typeof document.value === 'object' && document.value !== null ? document.value : {};
-  const { apiVersion = '', kind = '', metadata = {} } = raw as { apiVersion?: unknown; kind?: unknown; metadata?: unknown };
-  const { name = '', namespace = defaultNamespace } = (metadata ?? {}) as { name?: unknown; namespace?: unknown };
-  return objectKey({ apiVersion: String(apiVersion), kind: String(kind), metadata: { name: String(name), namespace: String(namespace) } });
 }
