@@ -22,6 +22,7 @@ export type { EnvoyFilterPatch, EnvoyFilterSpec } from './envoy-filter/spec.ts';
 export { durationMs, type StringMatch } from './fields.ts';
 export type { Findings, Warning } from './findings.ts';
 export type { GatewayServer, GatewaySpec, ServerTls } from './gateway/spec.ts';
+export { allJsonSchema, type JsonSchema, settingsJsonSchemas, toJsonSchema } from './json-schema.ts';
 export type { KindDefinition, PrinterColumn } from './kind.ts';
 export { findKind, kinds } from './kinds.ts';
 export { checkMeshConfig } from './mesh-config/check.ts';

@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { allJsonSchema, findKind, kinds, settingsJsonSchemas, toJsonSchema } from './index.ts';
+
+const folder = join(import.meta.dirname, '../cases');
+const document = z.looseObject({ apiVersion: z.string(), kind: z.string(), spec: z.record(z.string(), z.unknown()) });
+const bases = readdirSync(folder).map((name) => {
+  const { base } = z.looseObject({ base: document }).parse(parse(readFileSync(join(folder, name), 'utf8')));
+  return { name, base };
+});
+// Strict mode would want types repeated beside enums and in each branch.
+const ajv = new Ajv({ strict: false, allErrors: true });
+const all = ajv.compile(allJsonSchema());
+
+describe.each(bases)('$name', ({ base }) => {
+  const kind = findKind(base.apiVersion, base.kind);
+  const own = ajv.compile(kind === undefined ? false : toJsonSchema(kind));
+
+  it('is valid by the schema of its kind and by that of all', () => {
+    expect({ valid: own(base), errors: own.errors }).toEqual({ valid: true, errors: null });
+    expect({ valid: all(base), errors: all.errors }).toEqual({ valid: true, errors: null });
+  });
+  it.each([
+    { change: 'an unknown field of its spec', changed: { ...base, spec: { ...base.spec, hostss: ['a'] } } },
+    { change: 'an unknown field of its own', changed: { ...base, specs: {} } },
+    { change: 'a spec of another type', changed: { ...base, spec: ['a'] } },
+    { change: 'a version that it does not have', changed: { ...base, apiVersion: base.apiVersion.replace(/\/.*/, '/v9') } },
+    { change: 'no metadata', changed: { ...base, metadata: undefined } },
+  ])('is not with $change', ({ changed }) => {
+    expect(own(JSON.parse(JSON.stringify(changed)))).toBe(false);
+    expect(all(JSON.parse(JSON.stringify(changed)))).toBe(false);
+  });
+});
+
+it('has an example of every kind', () => {
+  expect(new Set(bases.map(({ base }) => base.kind))).toEqual(new Set(kinds.map(({ kind }) => kind)));
+});
+
+it('lets objects of other APIs through, and no unknown kind of the mesh', () => {
+  expect(all({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: { replicas: 1 } })).toBe(true);
+  expect(all({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualServise', metadata: { name: 'a' } })).toBe(false);
+  expect(all({ kind: 'VirtualService' })).toBe(false);
+});
+
+it('says what a duration is', () => {
+  const mesh = ajv.compile(settingsJsonSchemas()['MeshConfig'] ?? false);
+  expect(['7s', '100ms', '1h30m', '0.5s', '0', '-1s'].filter((connectTimeout) => !mesh({ connectTimeout }))).toEqual([]);
+  expect(['7', 's', '5 s', '1d', ''].filter((connectTimeout) => mesh({ connectTimeout }))).toEqual([]);
+});
