@@ -1,4 +1,5 @@
 import type { AdapterDefinition } from './adapter.ts';
+import { cloudevents } from './cloudevents/adapter.ts';
 import { denier } from './denier/adapter.ts';
 import { fluentd } from './fluentd/adapter.ts';
 import { list } from './list/adapter.ts';
@@ -7,8 +8,9 @@ import { prometheus } from './prometheus/adapter.ts';
 import { redisquota } from './redisquota/adapter.ts';
 import { statsd } from './statsd/adapter.ts';
 import { stdio } from './stdio/adapter.ts';
+import { zipkin } from './zipkin/adapter.ts';
 
 /** Adapters by the name that handlers give as `compiledAdapter`. */
 export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
-  [denier, fluentd, list, memquota, prometheus, redisquota, statsd, stdio].map((adapter) => [adapter.name, adapter]),
+  [cloudevents, denier, fluentd, list, memquota, prometheus, redisquota, statsd, stdio, zipkin].map((adapter) => [adapter.name, adapter]),
 );
