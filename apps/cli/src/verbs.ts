@@ -1,12 +1,14 @@
 import { addAnalyze } from './analyze/command.ts';
-import { addApply } from './apply/command.ts';
+import { addApply, addDelete } from './apply/command.ts';
 import { addAuthz } from './authz/command.ts';
 import { addCa } from './ca/command.ts';
 import { addCertificates } from './certificates/command.ts';
+import { addConfig } from './config/command.ts';
 import { addExplain } from './explain/command.ts';
 import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
+import { addSchema } from './schema/command.ts';
 import { addStrictReport } from './strict-report/command.ts';
 import { addDown, addUp } from './up/command.ts';
 import { addValidate } from './validate/command.ts';
@@ -21,11 +23,14 @@ export const verbs: readonly Verb[] = [
   addAnalyze,
   addValidate,
   addApply,
+  addDelete,
+  addConfig,
   addWait,
   addProxyStatus,
   addProxyConfig,
   addCa,
   addCertificates,
+  addSchema,
   addStrictReport,
   addXds,
   addExplain,

@@ -112,9 +112,10 @@ function parseAnalyzers(names: readonly string[] = []): readonly string[] {
   return names;
 }
 
-function meshSettings(
+/** MeshConfig and what follows from it, of files or of the mesh's own ConfigMap. */
+export function meshSettings(
   objects: readonly RawObject[],
-  options: AnalyzeOptions,
+  options: Pick<AnalyzeOptions, 'meshConfigFile' | 'meshNetworksFile'>,
 ): Pick<Analysis, 'meshConfig' | 'meshNetworks' | 'rootNamespace'> {
   const map = objects.find(
     ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'istio' && metadata.namespace === 'istio-system',

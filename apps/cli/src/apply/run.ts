@@ -1,56 +1,52 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type KubernetesObject, KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node';
-import { readYamlObjects } from '@xebec/config';
 import { errorText, systemClock } from '@xebec/core';
-import { isMeshGroup } from '@xebec/schemas';
+import { isMeshGroup, kinds } from '@xebec/schemas';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { defaultNamespace, type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
 import { findPilots } from '../pilot/debug.ts';
 import { type AwaitedObject, awaitObjects, parseTimeout, report } from '../pilot/progress.ts';
+import { listBundles, writeBundle } from './bundle-writer.ts';
+import { KubeObjects } from './kube-objects.ts';
+import { newErrors, refuseErrors } from './new-errors.ts';
+import { changesConfig, inOrder, type PlannedWrite, planApply, planRemoval, serverText } from './plan.ts';
+import { type FileOptions, readObjects } from './read-objects.ts';
 
-export interface ApplyOptions extends KubeOptions {
-  readonly filename: readonly string[];
-  readonly recursive?: boolean;
+export interface WriteOptions extends KubeOptions {
+  readonly message?: string;
+  /** `--no-bundle` makes it false. */
+  readonly bundle: boolean;
+  readonly bundleTimeout: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface ApplyOptions extends WriteOptions, FileOptions {
   readonly wait?: boolean;
   readonly timeout: string;
   readonly output: string;
   readonly istioNamespace: string;
+  readonly prune?: boolean;
+  readonly selector?: string;
 }
-
-const FIELD_MANAGER = 'xebec';
 
 export async function run(options: ApplyOptions): Promise<void> {
   if (options.output !== 'short' && options.output !== 'json')
     throw new CommandFailure(`-o ${options.output} is not an output format; use short or json`, EXIT.usage);
+  if (options.prune === true && (options.selector ?? '') === '')
+    throw new CommandFailure('--prune needs -l: only objects with these labels are removed when no file has them', EXIT.usage);
   const timeoutMs = parseTimeout(options.timeout);
   const config = loadKubeConfig(options);
-  const namespace = defaultNamespace(config, options);
-  const objects = readObjects(options);
-  const api = KubernetesObjectApi.makeApiClient(config);
+  const objects = new KubeObjects(config);
+  const read = await readObjects(options, objects, defaultNamespace(config, options));
+  const planned = await planApply(objects, read);
+  const writes = options.prune === true ? [...planned, ...(await planPrune(objects, planned, options.selector ?? ''))] : planned;
+  const short = options.output === 'short';
   const awaited: AwaitedObject[] = [];
-  for (const { object, file, line } of objects) {
-    // The server ignores a namespace for kinds that have none.
-    const whole = { ...object, metadata: { ...object.metadata, namespace: object.metadata?.namespace ?? namespace } };
-    const what = `${object.kind} ${whole.metadata.namespace}/${object.metadata?.name ?? ''}`;
-    let applied: KubernetesObject;
-    try {
-      applied = await api.patch(whole, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
-    } catch (error) {
-      throw new CommandFailure(`${file}:${line}: ${what}: ${messageOf(error)}`);
-    }
-    const { kind = '', metadata } = applied;
-    if (options.output === 'short') process.stdout.write(`${what} applied\n`);
-    if (isMeshGroup(object.apiVersion ?? ''))
-      awaited.push({
-        kind,
-        namespace: metadata?.namespace ?? '',
-        name: metadata?.name ?? '',
-        generation: metadata?.generation ?? 0,
-      });
-  }
-  if (options.wait !== true) {
-    if (options.output === 'json') process.stdout.write(`${JSON.stringify(awaited, null, 2)}\n`);
+  await write(config, objects, writes, options, (item, stored) => {
+    if (short) process.stdout.write(`${item.what} ${item.removes ? 'removed' : 'applied'}\n`);
+    if (stored !== undefined && isMeshGroup(item.reference.apiVersion)) awaited.push(awaitedOf(item, stored));
+  });
+  if (options.wait !== true || options.dryRun === true) {
+    if (!short) process.stdout.write(`${JSON.stringify(awaited, null, 2)}\n`);
     return;
   }
   const end = systemClock.monotonic() + timeoutMs;
@@ -59,67 +55,89 @@ export async function run(options: ApplyOptions): Promise<void> {
   report(states, options.output);
 }
 
-interface ReadObject {
-  readonly object: KubernetesObject;
-  readonly file: string;
-  readonly line: number;
+/** Stores what was planned: analysed first, what is configuration as one bundle, the rest before it. */
+export async function write(
+  config: ReturnType<typeof loadKubeConfig>,
+  objects: KubeObjects,
+  writes: readonly PlannedWrite[],
+  options: WriteOptions,
+  onWritten: (write: PlannedWrite, stored: Record<string, unknown> | undefined) => void,
+): Promise<number | undefined> {
+  const timeoutSeconds = Math.ceil(parseTimeout(options.bundleTimeout) / 1000);
+  if (timeoutSeconds < 1 || timeoutSeconds > 3600)
+    throw new CommandFailure(`--bundle-timeout ${options.bundleTimeout} must be from 1s to 1h`, EXIT.usage);
+  const members = writes.filter(changesConfig);
+  if (members.length > 0 && options.force !== true) refuseErrors(await newErrors(config, writes, systemClock.now()));
+  if (options.dryRun === true) {
+    for (const item of inOrder(writes)) process.stdout.write(`${item.what} ${dryRunText(item)} (dry run)\n`);
+    return undefined;
+  }
+  const others = writes.filter((item) => !changesConfig(item));
+  const writeEach = async (items: readonly PlannedWrite[]) => {
+    for (const item of inOrder(items)) {
+      try {
+        onWritten(item, await item.write(objects, { dryRun: false }));
+      } catch (error) {
+        const place = item.read === undefined ? '' : `${item.read.file}:${item.read.line}: `;
+        throw new CommandFailure(`${place}${item.what}: ${serverText(error)}`);
+      }
+    }
+  };
+  await writeEach(others.filter(({ removes }) => !removes));
+  let version: number | undefined;
+  // One object is whole by itself; a message needs a bundle to stand in.
+  const alone = members.length <= 1 && (options.message ?? '') === '';
+  if (options.bundle && !alone && (await bundlesAreKnown(objects))) {
+    const result = await writeBundle(objects, members, { message: options.message ?? '', timeoutSeconds, onWritten });
+    version = result.version;
+    console.error(`${members.length} objects took effect together${version === undefined ? '' : ` as version ${version}`}`);
+  } else await writeEach(members);
+  await writeEach(others.filter(({ removes }) => removes));
+  return version;
 }
 
-function readObjects({ filename, recursive }: ApplyOptions): readonly ReadObject[] {
-  const found = filename
-    .flatMap((path) => filesOf(path, recursive === true))
-    .flatMap((file) => {
-      const { objects, problems } = readYamlObjects(readFile(file));
-      const [problem] = problems;
-      if (problem !== undefined) throw new CommandFailure(`${file}:${problem.line}: ${problem.message}`, EXIT.data);
-      return objects.map(({ value, line }) => {
-        if (!isKubernetesObject(value))
-          throw new CommandFailure(`${file}:${line}: not a Kubernetes object: it needs apiVersion, kind and metadata.name`, EXIT.data);
-        return { object: value, file, line };
-      });
+async function bundlesAreKnown(objects: KubeObjects): Promise<boolean> {
+  if ((await listBundles(objects)) !== undefined) return true;
+  console.error(
+    'Warning: the API server does not know ConfigBundle (deploy/crds/config.xebec.dev.yaml): the objects are stored one after the other',
+  );
+  return false;
+}
+
+/** Objects of the mesh's kinds that have the labels and that no file has. */
+async function planPrune(objects: KubeObjects, planned: readonly PlannedWrite[], selector: string): Promise<readonly PlannedWrite[]> {
+  const given = new Set(planned.map(({ what }) => what));
+  const found: PlannedWrite[] = [];
+  for (const { group, versions, kind } of kinds) {
+    const items = await objects.list(`${group}/${versions[0]}`, kind, selector).catch((error: unknown) => {
+      throw new CommandFailure(`--prune -l ${selector}: ${errorText(error)}`);
     });
-  if (found.length === 0) throw new CommandFailure(`${filename.join(', ')}: no objects there`, EXIT.data);
+    const references = items.map((item) => referenceOf(item));
+    found.push(...(await planRemoval(objects, references)).filter(({ what }) => !given.has(what)));
+  }
   return found;
 }
 
-function filesOf(path: string, recursive: boolean): readonly string[] {
-  if (path === '-') return [path];
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    return readdirSync(path, { withFileTypes: true })
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .flatMap((entry) => {
-        const full = join(path, entry.name);
-        if (entry.isDirectory()) return recursive ? filesOf(full, true) : [];
-        return /\.(ya?ml|json)$/.test(entry.name) ? [full] : [];
-      });
-  } catch (error) {
-    throw new CommandFailure(`${path}: cannot read: ${errorText(error)}`, EXIT.data);
-  }
+function referenceOf(raw: Record<string, unknown>) {
+  const metadata = typeof raw['metadata'] === 'object' && raw['metadata'] !== null ? raw['metadata'] : {};
+  return {
+    apiVersion: String(raw['apiVersion']),
+    kind: String(raw['kind']),
+    metadata: {
+      name: 'name' in metadata ? String(metadata.name) : '',
+      namespace: 'namespace' in metadata ? String(metadata.namespace) : undefined,
+    },
+  };
 }
 
-function readFile(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw new CommandFailure(`${file}: cannot read: ${errorText(error)}`, EXIT.data);
-  }
+function dryRunText(item: PlannedWrite): string {
+  if (item.before === undefined && item.after === undefined) return item.removes ? 'removed' : 'applied';
+  if (!changesConfig(item)) return 'unchanged';
+  return item.before === undefined ? 'created' : item.after === undefined ? 'removed' : 'changed';
 }
 
-function isKubernetesObject(value: unknown): value is KubernetesObject {
-  if (typeof value !== 'object' || value === null || !('apiVersion' in value) || !('kind' in value) || !('metadata' in value)) return false;
-  const { metadata } = value;
-  return typeof metadata === 'object' && metadata !== null && 'name' in metadata && typeof metadata.name === 'string';
-}
-
-/** The `message` of a Kubernetes Status in an API failure. */
-function messageOf(error: unknown): string {
-  const body = typeof error === 'object' && error !== null && 'body' in error ? error.body : undefined;
-  try {
-    const status: unknown = typeof body === 'string' ? JSON.parse(body) : body;
-    if (typeof status === 'object' && status !== null && 'message' in status) return String(status.message);
-  } catch {
-    // The body is not a Status: the error's own text has to do.
-  }
-  return errorText(error);
+function awaitedOf({ reference }: PlannedWrite, stored: Record<string, unknown>): AwaitedObject {
+  const metadata = typeof stored['metadata'] === 'object' && stored['metadata'] !== null ? stored['metadata'] : {};
+  const generation = 'generation' in metadata && typeof metadata.generation === 'number' ? metadata.generation : 0;
+  return { kind: reference.kind, namespace: reference.metadata.namespace ?? '', name: reference.metadata.name, generation };
 }
