@@ -1,5 +1,5 @@
 import { err, ok, type Violation } from '@xebec/core';
-import { formatValue, numericValue } from '@xebec/expressions';
+import { numericValue } from '@xebec/expressions';
 import type { InstanceValue } from '@xebec/policy';
 import type { AdapterDefinition } from '../adapter.ts';
 import { parseParams } from '../params.ts';
@@ -7,10 +7,6 @@ import type { MetricStore } from './metric-store.ts';
 import { bucketBounds, normalizeParams, prometheusParams } from './params.ts';
 
 type Lease = NonNullable<ReturnType<MetricStore['acquire']>>;
-interface Metric {
-  readonly lease: Lease;
-  readonly labelNames: readonly string[];
-}
 
 /** Turns metric instances into Prometheus series; each is named `<namespace>_<name>`, `istio_` unless told otherwise. */
 export const prometheus: AdapterDefinition = {
@@ -23,7 +19,7 @@ export const prometheus: AdapterDefinition = {
   configure(raw, environment) {
     const parsed = parseParams(prometheusParams, normalizeParams(raw));
     if (!parsed.ok) return parsed;
-    const metrics = new Map<string, Metric>();
+    const metrics = new Map<string, Lease>();
     const violations: Violation[] = [];
     for (const [i, definition] of parsed.value.metrics.entries()) {
       const instance = qualified(definition.instance_name, environment.namespace);
@@ -45,11 +41,11 @@ export const prometheus: AdapterDefinition = {
           message: `${name} is in use with another kind, other labels or other buckets`,
         });
       } else {
-        metrics.set(instance, { lease, labelNames: definition.label_names });
+        metrics.set(instance, lease);
       }
     }
     const release = () => {
-      for (const { lease } of metrics.values()) lease.release();
+      for (const lease of metrics.values()) lease.release();
     };
     if (violations.length > 0) {
       release();
@@ -70,17 +66,12 @@ function qualified(name: string, namespace: string): string {
   return `${parts[0] ?? ''}.${parts.length === 1 ? namespace : (parts.at(-1) ?? '')}`;
 }
 
-function record(metric: Metric | undefined, { fields }: InstanceValue): void {
+function record(metric: Lease | undefined, { fields }: InstanceValue): void {
   const value = fields['value'];
   if (metric === undefined || value === undefined || !('type' in value)) return;
   const number = numericValue(value);
-  // Counters cannot go down, and prom-client throws when asked to.
+  // Counters cannot go down.
   if (number === undefined || !Number.isFinite(number) || number < 0) return;
   const dimensions = fields['dimensions'];
-  const labels: Record<string, string> = {};
-  for (const name of metric.labelNames) {
-    const label = dimensions instanceof Map ? dimensions.get(name) : undefined;
-    labels[name] = label === undefined ? '' : formatValue(label);
-  }
-  metric.lease.record(labels, number);
+  metric.record(dimensions instanceof Map ? dimensions : undefined, number);
 }

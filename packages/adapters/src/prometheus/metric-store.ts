@@ -1,15 +1,18 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { type Dimensions, LabelTexts, SeriesTable } from './label-cells.ts';
+import { SeriesMetric } from './series-metric.ts';
 
 export interface MetricDefinition {
   readonly name: string;
   readonly help: string;
   readonly kind: 'COUNTER' | 'GAUGE' | 'DISTRIBUTION';
   readonly labelNames: readonly string[];
-  /** Upper bounds; of distributions alone. */
+  /** Upper bounds, ascending; of distributions alone. */
   readonly buckets: readonly number[];
 }
 
-export type Recorder = (labels: Record<string, string>, value: number) => void;
+/** Takes a finite value from 0 for the labels that the dimensions give; labels that they do not give are empty. */
+export type Recorder = (dimensions: Dimensions | undefined, value: number) => void;
 
 interface Entry {
   readonly signature: string;
@@ -27,6 +30,7 @@ const MAX_SERIES = 20_000;
 export class MetricStore {
   readonly #registry: Registry;
   readonly #entries = new Map<string, Entry>();
+  readonly #texts = new LabelTexts();
   readonly #onDropped: (metric: string) => void;
 
   /** `onDropped` hears of each value that would have made one series too many. */
@@ -44,7 +48,7 @@ export class MetricStore {
       this.#remove(name);
       known = undefined;
     }
-    const entry = known ?? { signature, record: this.#bounded(name, this.#create(definition)), users: 0 };
+    const entry = known ?? { signature, record: this.#create(definition), users: 0 };
     entry.users++;
     this.#entries.set(name, entry);
     return {
@@ -63,29 +67,22 @@ export class MetricStore {
     this.#entries.delete(name);
     this.#registry.removeSingleMetric(name);
   }
-
-  #bounded(name: string, record: Recorder): Recorder {
-    const series = new Set<string>();
-    return (labels, value) => {
-      const key = JSON.stringify(labels);
-      if (!series.has(key)) {
-        if (series.size >= MAX_SERIES) return this.#onDropped(name);
-        series.add(key);
+  #create(definition: MetricDefinition): Recorder {
+    const { name, kind, labelNames, buckets } = definition;
+    const table = new SeriesTable(labelNames, kind === 'DISTRIBUTION' ? buckets : undefined, MAX_SERIES, this.#texts.of(labelNames));
+    new SeriesMetric(definition, table, this.#registry);
+    return (dimensions, value) => {
+      const series = table.find(dimensions);
+      if (series === undefined) this.#onDropped(name);
+      else if (kind === 'GAUGE') series.value = value;
+      else if (series.counts === undefined) series.value += value;
+      else {
+        let slot = 0;
+        while (slot < buckets.length && value > (buckets[slot] ?? 0)) slot++;
+        series.counts[slot] = (series.counts[slot] ?? 0) + 1;
+        series.count++;
+        series.sum += value;
       }
-      record(labels, value);
     };
-  }
-  #create({ name, help, kind, labelNames, buckets }: MetricDefinition): Recorder {
-    const base = { name, help, labelNames: [...labelNames], registers: [this.#registry] };
-    if (kind === 'GAUGE') {
-      const gauge = new Gauge(base);
-      return (labels, value) => gauge.set(labels, value);
-    }
-    if (kind === 'DISTRIBUTION') {
-      const histogram = new Histogram({ ...base, buckets: [...buckets] });
-      return (labels, value) => histogram.observe(labels, value);
-    }
-    const counter = new Counter(base);
-    return (labels, value) => counter.inc(labels, value);
   }
 }
