@@ -2,3 +2,7 @@ export type { AdapterDefinition, AdapterEnvironment, DeliveryEvents } from './ad
 export { adapters } from './adapters.ts';
 export { noWorkloads, type WorkloadDirectory, type WorkloadFacts } from './kubernetesenv/workload-directory.ts';
 export { MetricStore } from './prometheus/metric-store.ts';
+export { MemoryQuotaStore } from './quota/memory-store.ts';
+export type { QuotaAlgorithm, QuotaAnswer, QuotaLimit, QuotaRequest, QuotaStore, ShareHolder } from './quota/quota-store.ts';
+export { parseRedisAddress } from './redis/redis-address.ts';
+export { RedisQuotaStore } from './redis/redis-quota-store.ts';

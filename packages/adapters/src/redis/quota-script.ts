@@ -20,7 +20,8 @@ if not now then
 end
 
 local function text(number) return string.format('%.0f', number) end
-local function expire(key, span) redis.call('PEXPIRE', key, text(math.ceil(span / 1000) + 1)) end
+-- Times decide what counts; a second more lets Redis' own clock be coarse.
+local function expire(key, span) redis.call('PEXPIRE', key, text(math.ceil(span / 1000) + 1000)) end
 
 if remember > 0 then
   local known = redis.call('GET', KEYS[3])
