@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Logger } from '@xebec/core';
-import type { ConfigObject } from '@xebec/schemas';
+import type { ConfigObject, SourceReference } from '@xebec/schemas';
 import { decodeAny } from './decode.ts';
 import type { ObjectStore } from './object-store.ts';
 import { type ConfigProblem, type ObjectKey, objectKey, problemText } from './source.ts';
@@ -128,8 +128,7 @@ function decodeFile(
   const objects = new Map<ObjectKey, ConfigObject>();
   const refused = new Set<ObjectKey>();
   for (const document of read.objects) {
-    const source = { file, line: document.line, fieldLines: document.fieldLines };
-    const decoded = decodeAny(document.value, { defaultNamespace, source });
+    const decoded = decodeAny(document.value, { defaultNamespace, source: new FileReference(file, document) });
     if (decoded.ok) {
       if (decoded.value === undefined) continue;
       const key = objectKey(decoded.value);
@@ -146,6 +145,22 @@ function decodeFile(
   const keepAll = read.problems.length > 0;
   for (const [key, object] of previous) if (!objects.has(key) && (keepAll || refused.has(key))) objects.set(key, object);
   return { objects, problems };
+}
+
+/** Where an object stands; the lines of its fields are looked for when somebody asks for them. */
+class FileReference implements SourceReference {
+  readonly file: string;
+  readonly line: number;
+  readonly #document: YamlObject;
+
+  constructor(file: string, document: YamlObject) {
+    this.file = file;
+    this.line = document.line;
+    this.#document = document;
+  }
+  get fieldLines(): Readonly<Record<string, number>> {
+    return this.#document.fieldLines;
+  }
 }
 
 function keyOfRefused(document: YamlObject, defaultNamespace: string): ObjectKey {

@@ -1,5 +1,6 @@
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
 import { isRecord } from './decode.ts';
+import { readSimpleDocument } from './simple-yaml.ts';
 
 /** One object of a YAML stream with the lines of all its fields; or what is wrong with the document. */
 export interface YamlObject {
@@ -20,9 +21,65 @@ export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
 /** Reads a stream of YAML documents (JSON is YAML); `kind: List` is taken apart. A broken document does not spoil the others. */
 export function readYamlObjects(text: string): { readonly objects: readonly YamlObject[]; readonly problems: readonly YamlProblem[] } {
+  if (text.length > MAX_YAML_BYTES) return { objects: [], problems: [{ line: 1, message: `larger than ${MAX_YAML_BYTES} bytes` }] };
+  return readSimpleObjects(text) ?? readAnyObjects(text);
+}
+
+/** The start of a document whose content begins on the next line. */
+const SEPARATOR = /^---[ ]*(?:#.*)?$/m;
+
+/**
+ * Objects of a stream all of whose documents are simple; undefined for others. Lines are looked for when somebody wants to know them,
+ * which nobody does for most objects.
+ */
+function readSimpleObjects(
+  text: string,
+): { readonly objects: readonly YamlObject[]; readonly problems: readonly YamlProblem[] } | undefined {
+  const objects: YamlObject[] = [];
+  let firstLine = 1;
+  for (const part of text.split(SEPARATOR)) {
+    const found = readSimpleDocument(part);
+    if (found === undefined) {
+      if (!/^(?:[ ]*(?:#.*)?\n)*[ ]*(?:#.*)?$/.test(part)) return undefined;
+    } else {
+      const { kind } = found.value;
+      if (typeof kind === 'string' && kind.endsWith('List')) return undefined;
+      objects.push(new SimpleObject(found.value, part, firstLine, firstLine + found.line));
+    }
+    for (let at = part.indexOf('\n'); at !== -1; at = part.indexOf('\n', at + 1)) firstLine++;
+  }
+  return { objects, problems: [] };
+}
+
+class SimpleObject implements YamlObject {
+  readonly value: unknown;
+  readonly line: number;
+  readonly #text: string;
+  readonly #firstLine: number;
+  #fieldLines: Readonly<Record<string, number>> | undefined;
+
+  constructor(value: unknown, text: string, firstLine: number, line: number) {
+    this.value = value;
+    this.line = line;
+    this.#text = text;
+    this.#firstLine = firstLine;
+  }
+  get fieldLines(): Readonly<Record<string, number>> {
+    if (this.#fieldLines === undefined) {
+      const lines: Record<string, number> = {};
+      readSimpleDocument(this.#text, (path, line) => {
+        lines[path] = this.#firstLine + line;
+      });
+      this.#fieldLines = lines;
+    }
+    return this.#fieldLines;
+  }
+}
+
+/** The same by the parser of all of YAML. */
+export function readAnyObjects(text: string): { readonly objects: readonly YamlObject[]; readonly problems: readonly YamlProblem[] } {
   const objects: YamlObject[] = [];
   const problems: YamlProblem[] = [];
-  if (text.length > MAX_YAML_BYTES) return { objects, problems: [{ line: 1, message: `larger than ${MAX_YAML_BYTES} bytes` }] };
   const lines = new LineCounter();
   const lineOf = (offset: number) => lines.linePos(offset).line;
   for (const document of parseAllDocuments(text, { lineCounter: lines, logLevel: 'silent', prettyErrors: false })) {
