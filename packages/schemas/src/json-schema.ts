@@ -78,7 +78,10 @@ function fieldsSchema(schema: z.ZodType): JsonSchema {
     unrepresentable: 'any',
     io: 'input',
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema === duration) jsonSchema.pattern = DURATION;
+      if (zodSchema !== duration) return;
+      jsonSchema.pattern = DURATION;
+      // A keyword of VS Code's JSON and YAML services.
+      jsonSchema['patternErrorMessage'] = 'Not a duration: write a number and a unit, such as 500ms, 7s or 1h30m';
     },
   });
   return fields;
