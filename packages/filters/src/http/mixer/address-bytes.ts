@@ -17,3 +17,16 @@ export function addressBytes(text: string): Uint8Array | undefined {
   const all = [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last];
   return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 255]));
 }
+
+const maxAddresses = 4096;
+const addresses = new Map<string, Uint8Array | undefined>();
+
+/** As `addressBytes`: the same few callers come again and again. */
+export function knownAddress(text: string): Uint8Array | undefined {
+  const known = addresses.get(text);
+  if (known !== undefined || addresses.has(text)) return known;
+  if (addresses.size >= maxAddresses) addresses.clear();
+  const bytes = addressBytes(text);
+  addresses.set(text, bytes);
+  return bytes;
+}

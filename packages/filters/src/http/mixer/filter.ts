@@ -1,147 +1,161 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { errorText, type Random } from '@xebec/core';
-import {
-  CheckRequestSchema,
-  type CheckResponse_PreconditionResult,
-  CheckResponseSchema,
-  type HeaderOperation,
-  HeaderOperation_Operation as Operation,
-} from '@xebec/protos/istio/mixer/v1/mixer';
-import { type HeaderList, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
-import type { FilterContext, FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
-import { type AttributeBag, addRequestAttributes, addResponseAttributes, type CheckOutcome } from './attributes.ts';
-import type { CheckCache } from './check-cache.ts';
-import { compressAttributes } from './compress.ts';
+import type { StreamInfo } from '@xebec/telemetry';
+import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
+import type { FilterStatus, HttpFilter, HttpFilterCallbacks } from '../../http-filter.ts';
+import type { ApiKeyPlace, CheckOutcome, HttpCall } from './call.ts';
+import { applyChanges, replyTo } from './check-answer.ts';
+import type { CheckClient, CheckVerdict } from './check-client.ts';
+import { type ForwardedAttributes, type ForwardedReader, forwardedHeader, namespaceOfUid } from './forwarded-attributes.ts';
+import { headerBytes } from './http-attributes.ts';
+import { callerOf, downstreamPeer, type KnownPeer, type ProxySide, upstreamPeer } from './peers.ts';
+import { chargesOf } from './quota-rules.ts';
 import type { MixerReporter } from './reporter.ts';
-import { httpStatusOf, rpcCodeName } from './rpc-status.ts';
-
-export interface MixerPerRoute {
-  readonly disableCheck: boolean;
-  readonly disableReport: boolean;
-  readonly attributes: AttributeBag;
-}
+import type { RouteSettings } from './route-settings.ts';
 
 export interface MixerConfig {
-  readonly context: FilterContext;
-  readonly checkCluster: string;
-  readonly checkTimeoutMs: number;
-  readonly failOpen: boolean;
-  readonly attributes: AttributeBag;
-  readonly cache: CheckCache;
-  readonly reporter: MixerReporter | undefined;
+  readonly side: ProxySide;
+  /** Absent: no checks. */
+  readonly checks: CheckClient<HttpCall> | undefined;
+  /** Absent: no reports. */
+  readonly reporter: MixerReporter<HttpCall> | undefined;
+  readonly forwarded: ForwardedReader;
+  readonly ignoreForwarded: boolean;
+  /** The header's value for the next proxy; undefined: none. */
+  readonly forward: string | undefined;
 }
 
-const unavailable = 14;
+const externalClusters = new Set(['PassthroughCluster', 'BlackHoleCluster']);
 
-export function createMixerFilter(config: MixerConfig, perRoute: MixerPerRoute | undefined, callbacks: HttpFilterCallbacks): HttpFilter {
-  const { context } = config;
-  const { info, request } = callbacks;
-  const bag: AttributeBag = new Map([...config.attributes, ...(perRoute?.attributes ?? [])]);
-  const stats = context.stats.scope('http_mixer_filter');
-  let collected = false;
-  let ended = false;
-  let outcome: CheckOutcome | undefined;
-  let response: ResponseHead | undefined;
-  let responseOperations: readonly HeaderOperation[] = [];
+/** One request's part in it: asks whether it may go on, and tells how it went. */
+export class MixerFilter implements HttpFilter, HttpCall {
+  readonly side: ProxySide;
+  readonly info: StreamInfo;
+  readonly request: RequestHead;
+  readonly apiKeys: readonly ApiKeyPlace[];
+  forwarded: ForwardedAttributes | undefined = undefined;
+  outcome: CheckOutcome | undefined = undefined;
+  response: ResponseHead | undefined = undefined;
+  responseTrailers: HeaderList | undefined = undefined;
+  requestHeaderBytes = 0;
+  api: ReadonlyMap<string, string> | undefined = undefined;
+  readonly #config: MixerConfig;
+  readonly #route: RouteSettings;
+  readonly #callbacks: HttpFilterCallbacks;
+  #peer: KnownPeer | null | undefined = undefined;
+  #verdict: CheckVerdict | undefined = undefined;
+  #seen = false;
+  #ended = false;
 
-  const collect = (): void => {
-    if (collected) return;
-    collected = true;
-    addRequestAttributes(bag, request, info, context);
-  };
-  /** Applies an answer; true when the request may go on. */
-  const apply = (result: CheckResponse_PreconditionResult | undefined, cacheHit: boolean): boolean => {
-    const code = result?.status?.code ?? 0;
-    const message = result?.status?.message ?? '';
-    outcome = { errorCode: code, errorMessage: message, cacheHit };
-    const directive = result?.routeDirective;
-    if (code !== 0 || (directive !== undefined && directive.directResponseCode !== 0)) {
-      const direct = directive?.directResponseCode ?? 0;
-      callbacks.sendLocalReply({
-        status: direct === 0 ? httpStatusOf(code) : direct,
-        body: direct === 0 ? `${rpcCodeName(code)}:${message}` : (directive?.directResponseBody ?? ''),
-        details: 'mixer_check_denied',
-        flag: 'UAEX',
-        headers: (directive?.responseHeaderOperations ?? []).flatMap((operation) => [operation.name.toLowerCase(), operation.value]),
+  constructor(config: MixerConfig, route: RouteSettings, callbacks: HttpFilterCallbacks) {
+    this.#config = config;
+    this.#route = route;
+    this.#callbacks = callbacks;
+    this.side = config.side;
+    this.info = callbacks.info;
+    this.request = callbacks.request;
+    this.apiKeys = route.apiKeys;
+  }
+  get peer(): KnownPeer | undefined {
+    if (this.#peer === undefined) {
+      const found = this.side.inbound ? downstreamPeer(this.info) : upstreamPeer(this.info);
+      // Who an outbound call goes to is not known before it went.
+      if (found === undefined && !this.side.inbound && !this.#ended) return undefined;
+      this.#peer = found ?? null;
+    }
+    return this.#peer ?? undefined;
+  }
+  onRequestHead(head: RequestHead): FilterStatus {
+    this.#seen = true;
+    this.#begin(head);
+    const { checks } = this.#config;
+    if (checks === undefined || this.#route.disableCheck) return 'continue';
+    const { checked, quotaRules } = this.#route;
+    const charges = quotaRules.length === 0 ? [] : chargesOf(quotaRules, checked, this);
+    const verdict = checks.check(checked, this, charges, (later) => {
+      if (this.#ended) this.#note(later);
+      else if (this.#apply(later)) this.#callbacks.continueRequest(this);
+    });
+    if (verdict === undefined) return 'stop';
+    return this.#apply(verdict) ? 'continue' : 'stop';
+  }
+  onRequestTrailers(trailers: HeaderList): FilterStatus {
+    this.requestHeaderBytes += headerBytes(trailers);
+    return 'continue';
+  }
+  onResponseHead(head: ResponseHead): FilterStatus {
+    this.response = head;
+    const answer = this.#verdict?.answer;
+    if (answer !== undefined && answer.responseHeaders.length > 0 && (answer.code === 0 || answer.directStatus !== 0)) {
+      applyChanges(head.headers, answer.responseHeaders);
+    }
+    return 'continue';
+  }
+  onResponseTrailers(trailers: HeaderList): FilterStatus {
+    this.responseTrailers = trailers;
+    return 'continue';
+  }
+  onComplete(): void {
+    this.#ended = true;
+    const { reporter } = this.#config;
+    if (reporter === undefined || this.#route.disableReport) return;
+    // An earlier filter has answered: the request never came by.
+    if (!this.#seen) this.#begin(this.request);
+    reporter.report(this.#route.reported, this);
+  }
+
+  #begin(head: RequestHead): void {
+    const { inbound } = this.side;
+    const { forward, ignoreForwarded, forwarded } = this.#config;
+    const told = header(head.headers, forwardedHeader);
+    if (told !== undefined) {
+      if (inbound && !ignoreForwarded) this.forwarded = believable(forwarded.read(told), this.info);
+      removeHeader(head.headers, forwardedHeader);
+    }
+    this.api = this.#route.apiOf(head);
+    if (this.#config.reporter !== undefined) this.requestHeaderBytes = bytesOfHead(head);
+    if (forward !== undefined && !inbound && !externalClusters.has(this.#callbacks.route()?.clusterName ?? 'BlackHoleCluster')) {
+      setHeader(head.headers, forwardedHeader, forward);
+    }
+  }
+  /** True when the request may go on. */
+  #apply(verdict: CheckVerdict): boolean {
+    this.#note(verdict);
+    const { answer } = verdict;
+    if (answer.code !== 0 || answer.directStatus !== 0) {
+      this.#callbacks.sendLocalReply({
+        ...replyTo(answer),
+        details: answer.directStatus === 0 ? 'mixer_access_denied' : 'mixer_direct_response',
+        ...(answer.code === 0 ? {} : { flag: 'UAEX' as const }),
       });
       return false;
     }
-    if (directive !== undefined) {
-      applyOperations(request.headers, directive.requestHeaderOperations);
-      responseOperations = directive.responseHeaderOperations;
+    if (answer.requestHeaders.length > 0) {
+      applyChanges(this.request.headers, answer.requestHeaders);
+      this.#callbacks.clearRoute();
     }
     return true;
-  };
-  const failed = (error: unknown): void => {
-    stats.counter('total_remote_check_failures').add(1);
-    context.logger.debug({ error: errorText(error), failOpen: config.failOpen }, 'Mixer did not answer a check');
-    outcome = { errorCode: unavailable, errorMessage: 'Mixer did not answer', cacheHit: false };
-    if (config.failOpen) callbacks.continueRequest();
-    else
-      callbacks.sendLocalReply({ status: 503, body: 'UNAVAILABLE:policy check failed', details: 'mixer_check_unavailable', flag: 'UAEX' });
-  };
-
-  return {
-    onRequestHead(): FilterStatus {
-      if (config.checkCluster === '' || perRoute?.disableCheck === true) return 'continue';
-      collect();
-      stats.counter('total_check_calls').add(1);
-      const cached = config.cache.get(bag);
-      if (cached !== undefined) {
-        stats.counter('total_check_cache_hits').add(1);
-        return apply(cached, true) ? 'continue' : 'stop';
-      }
-      stats.counter('total_remote_check_calls').add(1);
-      const message = create(CheckRequestSchema, {
-        attributes: compressAttributes(bag),
-        globalWordCount: 0,
-        deduplicationId: identifier(context.random),
-      });
-      context.upstream
-        .grpcUnary(config.checkCluster, '/istio.mixer.v1.Mixer/Check', toBinary(CheckRequestSchema, message), config.checkTimeoutMs)
-        .then((bytes) => fromBinary(CheckResponseSchema, bytes).precondition)
-        .then(
-          (result) => {
-            if (result !== undefined) config.cache.put(bag, result);
-            if (!ended && apply(result, false)) callbacks.continueRequest();
-          },
-          (error: unknown) => {
-            if (!ended) failed(error);
-          },
-        )
-        .catch((error: unknown) => context.logger.error({ error: errorText(error) }, 'handling an answer of Mixer failed'));
-      return 'stop';
-    },
-    onResponseHead(head) {
-      response = head;
-      applyOperations(head.headers, responseOperations);
-      return 'continue';
-    },
-    onComplete() {
-      ended = true;
-      if (config.reporter === undefined || perRoute?.disableReport === true) return;
-      collect();
-      addResponseAttributes(bag, info, response, outcome);
-      config.reporter.report(bag);
-    },
-  };
-}
-
-function applyOperations(headers: HeaderList, operations: readonly HeaderOperation[]): void {
-  for (const { name, value, operation } of operations) {
-    const key = name.toLowerCase();
-    if (operation === Operation.REMOVE) removeHeader(headers, key);
-    else if (operation === Operation.APPEND) headers.push(key, value);
-    else setHeader(headers, key, value);
+  }
+  #note(verdict: CheckVerdict): void {
+    this.#verdict = verdict;
+    const { answer, cacheHit, quotaCacheHit } = verdict;
+    this.outcome = { errorCode: answer.code, errorMessage: answer.message, cacheHit, quotaCacheHit };
   }
 }
 
-/** 128 bits in hex: the same for retries of one check, so that quota is taken once. */
-function identifier(random: Random): string {
-  let text = '';
-  for (let i = 0; i < 4; i++)
-    text += Math.floor(random.next() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0');
-  return text;
+function bytesOfHead({ headers, path, authority, method, scheme }: RequestHead): number {
+  // With the names of the pseudo headers.
+  return headerBytes(headers) + path.length + authority.length + method.length + scheme.length + 29;
+}
+
+/**
+ * What a caller's proxy says of itself counts when the caller has shown a certificate of the namespace it claims: strangers, and
+ * workloads of other namespaces, must not choose their attributes.
+ */
+function believable(told: ForwardedAttributes | undefined, { connection }: StreamInfo): ForwardedAttributes | undefined {
+  const namespace = told === undefined ? undefined : callerOf(connection)?.namespace;
+  if (told === undefined || namespace === undefined) return undefined;
+  const believed = new Map(told);
+  const uid = told.get('source.uid');
+  if (uid !== undefined && namespaceOfUid(uid) !== namespace) believed.delete('source.uid');
+  if (told.get('source.namespace') !== namespace) believed.delete('source.namespace');
+  return believed;
 }

@@ -1,10 +1,10 @@
-import { create, toBinary } from '@bufbuild/protobuf';
 import { errorText } from '@xebec/core';
-import type { CompressedAttributes } from '@xebec/protos/istio/mixer/v1/attributes';
-import { ReportRequest_RepeatedAttributesSemantics, ReportRequestSchema } from '@xebec/protos/istio/mixer/v1/mixer';
 import type { FilterContext } from '../../http-filter.ts';
-import type { AttributeBag } from './attributes.ts';
-import { compressAttributes } from './compress.ts';
+import type { AttributeSet } from './attribute.ts';
+import { callFailure } from './call-failure.ts';
+import type { ClientStats } from './client-stats.ts';
+import { type ReadValues, ReportBatch } from './report-batch.ts';
+import type { GlobalWords } from './word-dictionary.ts';
 
 export interface ReporterOptions {
   readonly cluster: string;
@@ -12,56 +12,106 @@ export interface ReporterOptions {
   readonly maxTimeMs: number;
 }
 
+const REPORT = '/istio.mixer.v1.Mixer/Report';
 const reportTimeoutMs = 5000;
 /** Batches under way at one time; what comes beyond is dropped and counted, so a dead Mixer costs no memory. */
 const maxInFlight = 8;
+/** A batch leaves when it is this large, however few its entries. */
+const maxBatchBytes = 256 * 1024;
+/** Of batches that are sent and not answered: heads of requests can be large. */
+const maxInFlightBytes = 4 * 1024 * 1024;
+/** Batches of entries that have the same attributes; what has yet others goes into one that takes all. */
+const maxShapes = 8;
 
-/** Gathers reports of finished requests into batches. */
-export class MixerReporter {
+/** Gathers reports of finished calls into batches. */
+export class MixerReporter<C> {
   readonly #options: ReporterOptions;
   readonly #context: FilterContext;
-  #batch: CompressedAttributes[] = [];
+  readonly #stats: ClientStats;
+  readonly #words: GlobalWords;
+  #shaped: ReportBatch<C>[] = [];
+  #mixed: ReportBatch<C> | undefined;
   #inFlight = 0;
+  #inFlightBytes = 0;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(options: ReporterOptions, context: FilterContext) {
+  constructor(options: ReporterOptions, context: FilterContext, stats: ClientStats, words: GlobalWords) {
     this.#options = options;
     this.#context = context;
+    this.#stats = stats;
+    this.#words = words;
   }
-  report(bag: AttributeBag): void {
-    this.#batch.push(compressAttributes(bag));
-    if (this.#batch.length >= this.#options.maxEntries) this.flush();
+  report(set: AttributeSet<C>, call: C): void {
+    this.#stats.total_report_calls.add(1);
+    const { attributes } = set;
+    const values: ReadValues[number][] = [];
+    let shape = '';
+    let bits = 0;
+    for (let i = 0; i < attributes.length; i++) {
+      const value = attributes[i]?.read(call);
+      values.push(value);
+      if (value !== undefined) bits |= 1 << (i & 15);
+      if ((i & 15) === 15) {
+        shape += String.fromCharCode(bits);
+        bits = 0;
+      }
+    }
+    shape += String.fromCharCode(bits);
+    const batch = this.#batchOf(set, shape);
+    batch.add(set, values);
+    if (batch.count >= this.#options.maxEntries || batch.bytes >= maxBatchBytes) this.#send(batch);
     else this.#cancelTimer ??= this.#context.clock.setTimeout(() => this.flush(), this.#options.maxTimeMs);
   }
+  /** Sends what there is. */
   flush(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    const attributes = this.#batch;
-    if (attributes.length === 0) return;
-    this.#batch = [];
-    const stats = this.#context.stats.scope('http_mixer_filter');
-    if (this.#inFlight >= maxInFlight) {
-      stats.counter('total_reports_dropped').add(attributes.length);
-      return;
-    }
-    const request = create(ReportRequestSchema, {
-      attributes,
-      globalWordCount: 0,
-      repeatedAttributesSemantics: ReportRequest_RepeatedAttributesSemantics.INDEPENDENT_ENCODING,
-    });
-    this.#inFlight++;
-    stats.counter('total_remote_report_calls').add(1);
-    this.#context.upstream
-      .grpcUnary(this.#options.cluster, '/istio.mixer.v1.Mixer/Report', toBinary(ReportRequestSchema, request), reportTimeoutMs)
-      .catch((error: unknown) => {
-        stats.counter('total_reports_dropped').add(attributes.length);
-        this.#context.logger.debug({ error: errorText(error), entries: attributes.length }, 'reports to Mixer were lost');
-      })
-      .finally(() => {
-        this.#inFlight--;
-      });
+    for (const batch of [...this.#shaped, ...(this.#mixed === undefined ? [] : [this.#mixed])]) this.#send(batch);
   }
   close(): void {
     this.flush();
+  }
+  #batchOf(set: AttributeSet<C>, shape: string): ReportBatch<C> {
+    for (const batch of this.#shaped) if (batch.set === set && batch.shape === shape) return batch;
+    if (this.#shaped.length < maxShapes) {
+      const batch = new ReportBatch<C>(this.#words.count, set, shape);
+      this.#shaped.push(batch);
+      return batch;
+    }
+    this.#mixed ??= new ReportBatch<C>(this.#words.count);
+    return this.#mixed;
+  }
+  #send(batch: ReportBatch<C>): void {
+    if (batch === this.#mixed) this.#mixed = undefined;
+    else this.#shaped = this.#shaped.filter((other) => other !== batch);
+    const stats = this.#stats;
+    const { count } = batch;
+    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + batch.bytes > maxInFlightBytes) {
+      stats.total_reports_dropped.add(count);
+      return;
+    }
+    const wordCount = this.#words.count;
+    const bytes = batch.finish();
+    this.#inFlight++;
+    this.#inFlightBytes += bytes.length;
+    stats.total_remote_report_calls.add(1);
+    this.#context.upstream
+      .grpcUnary(this.#options.cluster, REPORT, bytes, reportTimeoutMs)
+      .then(
+        () => stats.total_remote_report_successes.add(1),
+        (error: unknown) => {
+          const failure = callFailure(error);
+          if (failure === 'words') this.#words.shrink(wordCount);
+          if (failure === 'timeout') stats.total_remote_report_timeouts.add(1);
+          else if (failure === 'not sent') stats.total_remote_report_send_errors.add(1);
+          else stats.total_remote_report_other_errors.add(1);
+          stats.total_reports_dropped.add(count);
+          this.#context.logger.debug({ error: errorText(error), entries: count }, 'reports to Mixer were lost');
+        },
+      )
+      .finally(() => {
+        this.#inFlight--;
+        this.#inFlightBytes -= bytes.length;
+      });
   }
 }

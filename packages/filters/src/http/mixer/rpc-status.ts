@@ -26,3 +26,7 @@ export function rpcCodeName(code: number): string {
 export function httpStatusOf(code: number): number {
   return codes[code]?.[1] ?? 500;
 }
+
+export function isRpcCode(code: number): boolean {
+  return codes[code] !== undefined;
+}
