@@ -1,6 +1,7 @@
 import { err, nearest, ok, type Result } from '@xebec/core';
 import type { BinaryOperator, Node } from './ast.ts';
 import { FUNCTIONS, type FunctionSignature } from './functions.ts';
+import { internName } from './global-dictionary.ts';
 import { parseExpression } from './parser.ts';
 import type { ExpressionProblem } from './problem.ts';
 import type { ReferenceTracker } from './references.ts';
@@ -134,7 +135,8 @@ function expect(typed: Typed, type: ValueType, column: number, what: string): Ty
   return typed.type === type ? typed : fail(column, `${what} must be ${type}, but is ${typed.type}`);
 }
 
-function attribute(name: string, column: number, vocabulary: Vocabulary): Typed {
+function attribute(written: string, column: number, vocabulary: Vocabulary): Typed {
+  const name = internName(written);
   const type = vocabulary.get(name);
   if (type === undefined) return fail(column, `unknown attribute "${name}"`, nearest(name, vocabulary.keys()));
   const form = FORM_OF[type];
@@ -160,7 +162,7 @@ function attribute(name: string, column: number, vocabulary: Vocabulary): Typed 
 function index(map: Node, keyNode: Node, vocabulary: Vocabulary): Typed {
   const key = expect(check(keyNode, vocabulary), 'STRING', keyNode.column, 'the key of a map');
   const container = expect(check(map, vocabulary), 'STRING_MAP', map.column, 'what stands before [');
-  const name = map.kind === 'attribute' ? map.name : undefined;
+  const name = map.kind === 'attribute' ? internName(map.name) : undefined;
   const absent = (keyText: string): EvaluationFailure => ({ kind: 'absent', message: `${name ?? 'the map'}["${keyText}"] is absent` });
   const literal = keyNode.kind === 'string' ? absent(keyNode.value) : undefined;
   return {

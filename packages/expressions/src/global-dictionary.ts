@@ -229,3 +229,14 @@ export const globalDictionary: readonly string[] = [
 
 /** Indexes by word. */
 export const globalWordIndexes: ReadonlyMap<string, number> = new Map(globalDictionary.map((word, index) => [word, index]));
+
+const names = new Map<string, string>(globalDictionary.map((word) => [word, word]));
+
+/** The one string object for an attribute's name: maps find a key that is the very same object without comparing characters. */
+export function internName(name: string): string {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  // What requests bring must not fill the memory.
+  if (names.size < 5_000 && name.length < 200) names.set(name, name);
+  return name;
+}

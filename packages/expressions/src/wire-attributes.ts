@@ -1,4 +1,4 @@
-import { globalDictionary } from './global-dictionary.ts';
+import { globalDictionary, internName } from './global-dictionary.ts';
 import type { AttributeBag, AttributeValue } from './value.ts';
 import { MalformedMessage, type WireReader } from './wire-reader.ts';
 
@@ -125,7 +125,8 @@ function readEntry(tag: number, reader: WireReader, words: readonly string[], ba
     else reader.skip(field & 7);
   }
   reader.end = outer;
-  bag.set(wordAt(key, words), value ?? emptyValue(tag, words));
+  const name = wordAt(key, words);
+  bag.set(key < 0 ? internName(name) : name, value ?? emptyValue(tag, words));
 }
 
 /** Undefined when the field has another wire type than its map's values: it is skipped, as protobuf wants it. */

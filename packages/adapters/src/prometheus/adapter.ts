@@ -70,8 +70,7 @@ function record(metric: Lease | undefined, { fields }: InstanceValue): void {
   const value = fields['value'];
   if (metric === undefined || value === undefined || !('type' in value)) return;
   const number = numericValue(value);
-  // Counters cannot go down.
-  if (number === undefined || !Number.isFinite(number) || number < 0) return;
+  if (number === undefined || !Number.isFinite(number)) return;
   const dimensions = fields['dimensions'];
   metric.record(dimensions instanceof Map ? dimensions : undefined, number);
 }

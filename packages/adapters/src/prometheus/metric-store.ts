@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { type Dimensions, LabelTexts, SeriesTable } from './label-cells.ts';
+import { type Dimensions, LabelSets, type Series } from './label-sets.ts';
 import { SeriesMetric } from './series-metric.ts';
 
 export interface MetricDefinition {
@@ -11,12 +11,13 @@ export interface MetricDefinition {
   readonly buckets: readonly number[];
 }
 
-/** Takes a finite value from 0 for the labels that the dimensions give; labels that they do not give are empty. */
+/** Takes a finite value, from 0 but for gauges, for the labels that the dimensions give; labels that they do not give are empty. */
 export type Recorder = (dimensions: Dimensions | undefined, value: number) => void;
 
 interface Entry {
   readonly signature: string;
   readonly record: Recorder;
+  remove(): void;
   users: number;
 }
 
@@ -30,7 +31,8 @@ const MAX_SERIES = 20_000;
 export class MetricStore {
   readonly #registry: Registry;
   readonly #entries = new Map<string, Entry>();
-  readonly #texts = new LabelTexts();
+  /** By label names. */
+  readonly #labelSets = new Map<string, LabelSets>();
   readonly #onDropped: (metric: string) => void;
 
   /** `onDropped` hears of each value that would have made one series too many. */
@@ -48,7 +50,7 @@ export class MetricStore {
       this.#remove(name);
       known = undefined;
     }
-    const entry = known ?? { signature, record: this.#create(definition), users: 0 };
+    const entry = known ?? { signature, ...this.#create(definition), users: 0 };
     entry.users++;
     this.#entries.set(name, entry);
     return {
@@ -64,15 +66,29 @@ export class MetricStore {
   }
 
   #remove(name: string): void {
+    this.#entries.get(name)?.remove();
     this.#entries.delete(name);
     this.#registry.removeSingleMetric(name);
   }
-  #create(definition: MetricDefinition): Recorder {
+  #create(definition: MetricDefinition): { readonly record: Recorder; remove(): void } {
     const { name, kind, labelNames, buckets } = definition;
-    const table = new SeriesTable(labelNames, kind === 'DISTRIBUTION' ? buckets : undefined, MAX_SERIES, this.#texts.of(labelNames));
-    new SeriesMetric(definition, table, this.#registry);
-    return (dimensions, value) => {
-      const series = table.find(dimensions);
+    const key = labelNames.join(',');
+    const sets = this.#labelSets.get(key) ?? new LabelSets(labelNames);
+    this.#labelSets.set(key, sets);
+    const index = sets.add();
+    new SeriesMetric(definition, sets, index, this.#registry);
+    let count = 0;
+    const create = (dimensions: Dimensions | undefined): Series | undefined => {
+      if (count >= MAX_SERIES) return undefined;
+      count++;
+      const counts = kind === 'DISTRIBUTION' ? new Float64Array(buckets.length + 1) : undefined;
+      const series: Series = { value: 0, counts, count: 0, sum: 0 };
+      (sets.find(dimensions) ?? sets.create(dimensions)).series[index] = series;
+      return series;
+    };
+    const record: Recorder = (dimensions, value) => {
+      if (value < 0 && kind !== 'GAUGE') return;
+      const series = sets.find(dimensions)?.series[index] ?? create(dimensions);
       if (series === undefined) this.#onDropped(name);
       else if (kind === 'GAUGE') series.value = value;
       else if (series.counts === undefined) series.value += value;
@@ -84,5 +100,10 @@ export class MetricStore {
         series.sum += value;
       }
     };
+    const remove = () => {
+      sets.remove(index);
+      if (sets.unused) this.#labelSets.delete(key);
+    };
+    return { record, remove };
   }
 }

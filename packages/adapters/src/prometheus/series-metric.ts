@@ -1,5 +1,5 @@
 import { Gauge, type MetricObjectWithValues, type MetricValueWithName, type Registry } from 'prom-client';
-import type { SeriesTable } from './label-cells.ts';
+import type { LabelSets } from './label-sets.ts';
 import type { MetricDefinition } from './metric-store.ts';
 
 const TYPES = { COUNTER: 'counter', GAUGE: 'gauge', DISTRIBUTION: 'histogram' } as const;
@@ -7,15 +7,17 @@ const TYPES = { COUNTER: 'counter', GAUGE: 'gauge', DISTRIBUTION: 'histogram' } 
 type Sample = MetricValueWithName<string> & { readonly sharedLabels?: object };
 type Collected = MetricObjectWithValues<MetricValueWithName<string>>;
 
-/** Shows the series of a table as one metric of a registry; nothing of it is computed before somebody scrapes. */
+/** Shows the series that one metric has in its label sets as a metric of a registry; nothing of it is computed before somebody scrapes. */
 export class SeriesMetric extends Gauge {
   readonly #definition: MetricDefinition;
-  readonly #table: SeriesTable;
+  readonly #sets: LabelSets;
+  readonly #index: number;
 
-  constructor(definition: MetricDefinition, table: SeriesTable, registry: Registry) {
+  constructor(definition: MetricDefinition, sets: LabelSets, index: number, registry: Registry) {
     super({ name: definition.name, help: definition.help, registers: [registry] });
     this.#definition = definition;
-    this.#table = table;
+    this.#sets = sets;
+    this.#index = index;
   }
   override async get(): Promise<Collected> {
     return this.#collect(({ sharedLabels, labels, ...sample }) => ({ ...sample, labels: { ...labels, ...sharedLabels } }));
@@ -28,7 +30,10 @@ export class SeriesMetric extends Gauge {
   #collect(finish: (sample: Sample) => Sample): Collected {
     const { name, help, kind, buckets } = this.#definition;
     const values: Sample[] = [];
-    for (const { labels: sharedLabels, value, counts, count, sum } of this.#table.all()) {
+    for (const { labels: sharedLabels, series } of this.#sets.all()) {
+      const own = series[this.#index];
+      if (own === undefined) continue;
+      const { value, counts, count, sum } = own;
       if (counts === undefined) {
         values.push(finish({ metricName: name, labels: {}, sharedLabels, value }));
         continue;

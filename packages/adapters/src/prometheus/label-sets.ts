@@ -1,0 +1,110 @@
+import { formatValue, type TypedValue } from '@xebec/expressions';
+
+/** A number, or the numbers of a distribution, of one label combination. */
+export interface Series {
+  /** Of counters and gauges. */
+  value: number;
+  /** Of distributions: values at most each bound and above the one before, and above all in the last. */
+  readonly counts: Float64Array | undefined;
+  count: number;
+  sum: number;
+}
+
+/** One combination of label values, and the series that metrics with these label names have for it, by the metric's index. */
+export interface LabelSet {
+  /** The object stays the same, by which prom-client remembers its text. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ids: Int32Array;
+  readonly series: (Series | undefined)[];
+}
+
+export type Dimensions = ReadonlyMap<string, TypedValue>;
+
+const NO_DIMENSIONS: Dimensions = new Map();
+
+/**
+ * The label combinations of all metrics with the same label names. The metrics of one request share their dimensions, so its labels are
+ * looked up once, value by value: no text is put together.
+ */
+export class LabelSets {
+  readonly #names: readonly string[];
+  /** Values that some combination has, numbered. */
+  readonly #ids = new Map<string, number>();
+  readonly #byHash = new Map<number, LabelSet[]>();
+  readonly #wanted: Int32Array;
+  readonly #used: boolean[] = [];
+  #last: { readonly dimensions: Dimensions; readonly set: LabelSet } | undefined;
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    this.#wanted = new Int32Array(names.length);
+  }
+  /** An index for one more metric. */
+  add(): number {
+    const free = this.#used.indexOf(false);
+    const index = free < 0 ? this.#used.length : free;
+    this.#used[index] = true;
+    return index;
+  }
+  /** Drops a metric and its series. */
+  remove(index: number): void {
+    this.#used[index] = false;
+    for (const [hash, sets] of this.#byHash) {
+      for (const set of sets) set.series[index] = undefined;
+      const kept = sets.filter(({ series }) => series.some((one) => one !== undefined));
+      if (kept.length > 0) this.#byHash.set(hash, kept);
+      else this.#byHash.delete(hash);
+    }
+    this.#last = undefined;
+  }
+  /** Whether no metric is left. */
+  get unused(): boolean {
+    return !this.#used.includes(true);
+  }
+  find(given: Dimensions | undefined): LabelSet | undefined {
+    const dimensions = given ?? NO_DIMENSIONS;
+    const last = this.#last;
+    if (last !== undefined && last.dimensions === dimensions) return last.set;
+    const wanted = this.#wanted;
+    let hash = 0;
+    for (const [i, name] of this.#names.entries()) {
+      const id = this.#ids.get(labelText(dimensions.get(name)));
+      if (id === undefined) return undefined;
+      wanted[i] = id;
+      hash = (Math.imul(hash, 31) + id) | 0;
+    }
+    const set = this.#byHash.get(hash)?.find(({ ids }) => equal(ids, wanted));
+    if (set !== undefined) this.#last = { dimensions, set };
+    return set;
+  }
+  /** To be called when `find` finds nothing. */
+  create(given: Dimensions | undefined): LabelSet {
+    const dimensions = given ?? NO_DIMENSIONS;
+    const texts = this.#names.map((name) => labelText(dimensions.get(name)));
+    const ids = Int32Array.from(texts, (text) => {
+      const known = this.#ids.get(text) ?? this.#ids.size;
+      this.#ids.set(text, known);
+      return known;
+    });
+    const hash = ids.reduce((sum, id) => (Math.imul(sum, 31) + id) | 0, 0);
+    const set: LabelSet = { labels: Object.fromEntries(this.#names.map((name, i) => [name, texts[i] ?? ''])), ids, series: [] };
+    const others = this.#byHash.get(hash);
+    if (others === undefined) this.#byHash.set(hash, [set]);
+    else others.push(set);
+    this.#last = { dimensions, set };
+    return set;
+  }
+  *all(): Generator<LabelSet> {
+    for (const sets of this.#byHash.values()) yield* sets;
+  }
+}
+
+function equal(a: Int32Array, b: Int32Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+function labelText(typed: TypedValue | undefined): string {
+  if (typed === undefined) return '';
+  return typeof typed.value === 'string' ? typed.value : formatValue(typed);
+}
