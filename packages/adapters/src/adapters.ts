@@ -4,7 +4,9 @@ import { denier } from './denier/adapter.ts';
 import { fluentd } from './fluentd/adapter.ts';
 import { list } from './list/adapter.ts';
 import { memquota } from './memquota/adapter.ts';
+import { opentelemetry } from './opentelemetry/adapter.ts';
 import { prometheus } from './prometheus/adapter.ts';
+import { rateLimits } from './rate-limits/adapter.ts';
 import { redisquota } from './redisquota/adapter.ts';
 import { statsd } from './statsd/adapter.ts';
 import { stdio } from './stdio/adapter.ts';
@@ -12,5 +14,7 @@ import { zipkin } from './zipkin/adapter.ts';
 
 /** Adapters by the name that handlers give as `compiledAdapter`. */
 export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
-  [cloudevents, denier, fluentd, list, memquota, prometheus, redisquota, statsd, stdio, zipkin].map((adapter) => [adapter.name, adapter]),
+  [cloudevents, denier, fluentd, list, memquota, opentelemetry, prometheus, rateLimits, redisquota, statsd, stdio, zipkin].map(
+    (adapter) => [adapter.name, adapter],
+  ),
 );
