@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { MetricStore, noWorkloads } from '@xebec/adapters';
+import { MetricStore, noWorkloads, RateLimitDomains } from '@xebec/adapters';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -55,6 +55,7 @@ export const mixer: DaemonSpec = {
       metrics: store,
       mixerMetrics: metrics,
       workloads: noWorkloads,
+      rateLimits: new RateLimitDomains(),
       writeLine: (line: string) => void process.stdout.write(`${line}\n`),
     };
     const loader = loadPolicy({ sources, dispatcher, environment, metrics, clock, logger });
@@ -70,7 +71,18 @@ export const mixer: DaemonSpec = {
       throw listenError('--prometheus-addr', prometheusAddr, cause);
     });
     const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
-    const context = { dispatcher, clock, random, logger, metrics, registry, workloads: environment.workloads, sources, http: health.http };
+    const context = {
+      dispatcher,
+      clock,
+      random,
+      logger,
+      metrics,
+      registry,
+      workloads: environment.workloads,
+      rateLimits: environment.rateLimits,
+      sources,
+      http: health.http,
+    };
     const running = services.map((create) => create(context));
     for (const { definition, implementation } of running) server.addService(definition, implementation);
     const port = await listen(server, grpcAddr);

@@ -1,5 +1,5 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { WorkloadDirectory } from '@xebec/adapters';
+import type { RateLimitDomains, WorkloadDirectory } from '@xebec/adapters';
 import type { ConfigSource } from '@xebec/config';
 import type { Clock, Logger, Random } from '@xebec/core';
 import type { HealthServer } from '@xebec/daemon';
@@ -7,6 +7,7 @@ import type { Registry } from 'prom-client';
 import type { Dispatcher } from './dispatcher.ts';
 import { mixerApi } from './grpc-service.ts';
 import type { MixerMetrics } from './metrics.ts';
+import { rateLimitService } from './rate-limit-service/service.ts';
 
 /** What every service on Mixer's gRPC port is made of. */
 export interface ServiceContext {
@@ -18,6 +19,7 @@ export interface ServiceContext {
   /** Where a service's own metrics go: `/metrics` of the HTTP address. */
   readonly registry: Registry;
   readonly workloads: WorkloadDirectory;
+  readonly rateLimits: RateLimitDomains;
   /** Where configuration comes from, for services with kinds of their own. */
   readonly sources: readonly ConfigSource[];
   /** For pages below `/debug`. */
@@ -33,4 +35,4 @@ export interface MixerService {
 }
 
 /** The services of the gRPC port; a new one is one line here. */
-export const services: readonly ((context: ServiceContext) => MixerService)[] = [mixerApi];
+export const services: readonly ((context: ServiceContext) => MixerService)[] = [mixerApi, rateLimitService];

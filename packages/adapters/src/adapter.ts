@@ -2,6 +2,7 @@ import type { Clock, Logger, Random, Result } from '@xebec/core';
 import type { AdapterSignature, Handler } from '@xebec/policy';
 import type { WorkloadDirectory } from './kubernetesenv/workload-directory.ts';
 import type { MetricStore } from './prometheus/metric-store.ts';
+import type { RateLimitDomains } from './rate-limits/rate-limit-domains.ts';
 
 /** What happens to what adapters send elsewhere, for Mixer's own metrics. */
 export interface DeliveryEvents {
@@ -18,6 +19,8 @@ export interface AdapterEnvironment {
   readonly logger: Logger;
   readonly metrics: MetricStore;
   readonly workloads: WorkloadDirectory;
+  /** Where handlers of rate limits put the domains that the rate limit service serves. */
+  readonly rateLimits: RateLimitDomains;
   readonly delivery: DeliveryEvents;
   /** Takes one line without its end. */
   readonly writeLine: (line: string) => void;

@@ -4,5 +4,13 @@ export { noWorkloads, type WorkloadDirectory, type WorkloadFacts } from './kuber
 export { MetricStore } from './prometheus/metric-store.ts';
 export { MemoryQuotaStore } from './quota/memory-store.ts';
 export type { QuotaAlgorithm, QuotaAnswer, QuotaLimit, QuotaRequest, QuotaStore, ShareHolder } from './quota/quota-store.ts';
+export type { DescriptorLimit } from './rate-limits/descriptor-tree.ts';
+export {
+  type DescriptorVerdict,
+  type RateLimitDescriptor,
+  type RateLimitDomain,
+  RateLimitDomains,
+} from './rate-limits/rate-limit-domains.ts';
+export { type RateLimitUnit, UNIT_SECONDS } from './rate-limits/rate-limit-params.ts';
 export { parseRedisAddress } from './redis/redis-address.ts';
 export { RedisQuotaStore } from './redis/redis-quota-store.ts';

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import type { AdapterDefinition, AdapterEnvironment } from './adapter.ts';
 import { noWorkloads } from './kubernetesenv/workload-directory.ts';
 import { MetricStore } from './prometheus/metric-store.ts';
+import { RateLimitDomains } from './rate-limits/rate-limit-domains.ts';
 
 /** An environment for specs that remembers what handlers did with it. */
 export function testEnvironment(over: Partial<AdapterEnvironment> = {}) {
@@ -17,6 +18,7 @@ export function testEnvironment(over: Partial<AdapterEnvironment> = {}) {
     logger: silentLogger,
     metrics: new MetricStore(registry),
     workloads: noWorkloads,
+    rateLimits: new RateLimitDomains(),
     delivery: {
       delivered: (entries) => {
         counts.delivered += entries;

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { err, errorText, ok, type Result, type Violation } from '@xebec/core';
 import { z } from 'zod';
 import type { AdapterDefinition } from '../adapter.ts';
@@ -7,6 +6,7 @@ import { protoObject } from '../proto-object.ts';
 import { quotaHandler } from '../quota/quota-handler.ts';
 import { algorithmOf, checkQuotas, quotaDefinitions } from '../quota/quota-params.ts';
 import { parseRedisAddress, type RedisAddress } from '../redis/redis-address.ts';
+import { readCertificates } from '../redis/redis-certificates.ts';
 import { RedisQuotaStore } from '../redis/redis-quota-store.ts';
 
 const UNAVAILABLE = 14;
@@ -76,11 +76,11 @@ export const redisquota: AdapterDefinition = {
     const parsed = read(raw, namespace);
     if (!parsed.ok) return parsed;
     const { quotas, address, connectionPoolSize, timeLimit, caCertificates } = parsed.value;
-    const certificates = caCertificates === undefined ? ok(undefined) : readCertificates(caCertificates);
+    const certificates = readCertificates(caCertificates);
     if (!certificates.ok) return certificates;
     const store = new RedisQuotaStore({
       address,
-      ...(certificates.value === undefined ? {} : { caCertificates: certificates.value }),
+      ...certificates.value,
       // Requests share a connection without waiting for each other.
       connections: connectionPoolSize === 0 ? 1 : connectionPoolSize,
       timeLimitMs: timeLimit,
@@ -100,11 +100,3 @@ export const redisquota: AdapterDefinition = {
     );
   },
 };
-
-function readCertificates(file: string): Result<string | undefined> {
-  try {
-    return ok(readFileSync(file, 'utf8'));
-  } catch (error) {
-    return err([{ path: 'spec.params.caCertificates', message: `cannot read ${file}: ${errorText(error)}` }]);
-  }
-}
