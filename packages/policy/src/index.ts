@@ -19,6 +19,7 @@ export {
   type RuleScope,
   resolveReference,
 } from './compile-rule.ts';
+export { FieldRow } from './field-row.ts';
 export { compileIn, type ExpressionLanguage } from './language.ts';
 export { compileSampling, type Sampler, type SamplingEnvironment } from './sampling.ts';
 export { type FieldMap, SharedFields } from './shared-fields.ts';

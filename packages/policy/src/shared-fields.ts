@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '@xebec/core';
 import type { AttributeBag, CompiledExpression, ReferenceTracker, TypedValue } from '@xebec/expressions';
+import { FieldRow } from './field-row.ts';
 
 /** A map of expressions, such as the dimensions of a metric. */
 export interface FieldMap {
@@ -12,12 +13,14 @@ export interface FieldMap {
  * back, by which adapters may know it again.
  */
 class SharedMap implements FieldMap {
-  readonly #entries: readonly (readonly [string, CompiledExpression])[];
+  readonly #names: readonly string[];
+  readonly #expressions: readonly CompiledExpression[];
   #bag: AttributeBag | undefined;
   #result: Result<ReadonlyMap<string, TypedValue>, string> | undefined;
 
   constructor(entries: ReadonlyMap<string, CompiledExpression>) {
-    this.#entries = [...entries];
+    this.#names = [...entries.keys()];
+    this.#expressions = [...entries.values()];
   }
   evaluate(bag: AttributeBag, tracker: ReferenceTracker | undefined): Result<ReadonlyMap<string, TypedValue>, string> {
     // Whoever tracks wants to hear of every read.
@@ -29,13 +32,16 @@ class SharedMap implements FieldMap {
     return this.#result;
   }
   #run(bag: AttributeBag, tracker: ReferenceTracker | undefined): Result<ReadonlyMap<string, TypedValue>, string> {
-    const values = new Map<string, TypedValue>();
-    for (const [entry, expression] of this.#entries) {
+    const expressions = this.#expressions;
+    const row: TypedValue[] = [];
+    for (let i = 0; i < expressions.length; i++) {
+      const expression = expressions[i];
+      if (expression === undefined) continue;
       const result = expression.evaluate(bag, tracker);
-      if (!result.ok) return err(`${entry}: ${result.error.message}`);
-      values.set(entry, { type: expression.type, value: result.value });
+      if (!result.ok) return err(`${this.#names[i] ?? ''}: ${result.error.message}`);
+      row.push({ type: expression.type, value: result.value });
     }
-    return ok(values);
+    return ok(new FieldRow(this.#names, row));
   }
 }
 

@@ -1,4 +1,5 @@
 import { formatValue, type TypedValue } from '@xebec/expressions';
+import { FieldRow } from '@xebec/policy';
 
 /** A number, or the numbers of a distribution, of one label combination. */
 export interface Series {
@@ -33,6 +34,8 @@ export class LabelSets {
   readonly #byHash = new Map<number, LabelSet[]>();
   readonly #wanted: Int32Array;
   readonly #used: boolean[] = [];
+  #rowNames: readonly string[] | undefined;
+  #places: readonly number[] = [];
   #last: { readonly dimensions: Dimensions; readonly set: LabelSet } | undefined;
 
   constructor(names: readonly string[]) {
@@ -66,9 +69,14 @@ export class LabelSets {
     const last = this.#last;
     if (last !== undefined && last.dimensions === dimensions) return last.set;
     const wanted = this.#wanted;
+    const names = this.#names;
+    const row = dimensions instanceof FieldRow ? dimensions.row : undefined;
+    const places = dimensions instanceof FieldRow ? this.#placesIn(dimensions.names) : names;
     let hash = 0;
-    for (const [i, name] of this.#names.entries()) {
-      const id = this.#ids.get(labelText(dimensions.get(name)));
+    for (let i = 0; i < names.length; i++) {
+      const place = places[i];
+      const typed = typeof place === 'number' ? row?.[place] : place === undefined ? undefined : dimensions.get(place);
+      const id = this.#ids.get(labelText(typed));
       if (id === undefined) return undefined;
       wanted[i] = id;
       hash = (Math.imul(hash, 31) + id) | 0;
@@ -76,6 +84,14 @@ export class LabelSets {
     const set = this.#byHash.get(hash)?.find(({ ids }) => equal(ids, wanted));
     if (set !== undefined) this.#last = { dimensions, set };
     return set;
+  }
+  /** Where rows of a field have each label's value; -1 where they have none. Handlers see few kinds of rows. */
+  #placesIn(names: readonly string[]): readonly number[] {
+    if (this.#rowNames !== names) {
+      this.#rowNames = names;
+      this.#places = this.#names.map((name) => names.indexOf(name));
+    }
+    return this.#places;
   }
   /** To be called when `find` finds nothing. */
   create(given: Dimensions | undefined): LabelSet {
@@ -104,7 +120,12 @@ function equal(a: Int32Array, b: Int32Array): boolean {
   return true;
 }
 
+/** Texts of response codes and the like: a bigint's own is slow to make. */
+const SMALL = Array.from({ length: 1_000 }, (_, i) => String(i));
+
 function labelText(typed: TypedValue | undefined): string {
   if (typed === undefined) return '';
-  return typeof typed.value === 'string' ? typed.value : formatValue(typed);
+  const { value } = typed;
+  if (typeof value === 'string') return value;
+  return (typed.type === 'INT64' ? SMALL[Number(value)] : undefined) ?? formatValue(typed);
 }
