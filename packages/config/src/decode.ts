@@ -11,7 +11,17 @@ export const PLATFORM_KINDS: Readonly<Record<string, string>> = {
   'discovery.k8s.io/v1/EndpointSlice': '/apis/discovery.k8s.io/v1/endpointslices',
   'networking.k8s.io/v1/Ingress': '/apis/networking.k8s.io/v1/ingresses',
   'networking.k8s.io/v1/IngressClass': '/apis/networking.k8s.io/v1/ingressclasses',
+  ...smi('split.smi-spec.io', 'TrafficSplit', 'trafficsplits', 4),
+  ...smi('access.smi-spec.io', 'TrafficTarget', 'traffictargets', 3),
+  ...smi('specs.smi-spec.io', 'HTTPRouteGroup', 'httproutegroups', 4),
+  ...smi('specs.smi-spec.io', 'TCPRoute', 'tcproutes', 4),
 };
+
+/** Kinds of the Service Mesh Interface had a version for each alpha. */
+function smi(group: string, kind: string, plural: string, latest: number): Record<string, string> {
+  const versions = Array.from({ length: latest }, (_, index) => `${group}/v1alpha${index + 1}`);
+  return Object.fromEntries(versions.map((version) => [`${version}/${kind}`, `/apis/${version}/${plural}`]));
+}
 
 const CLUSTER_SCOPED = new Set(['Node', 'Namespace', 'IngressClass']);
 

@@ -5,8 +5,25 @@ import type { Resource } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeConfigSource, until } from './config-source.contract.ts';
 import { createMcpSource } from './mcp-source.ts';
+import { virtualServiceObject } from './testing-publication.ts';
 
 const VS = 'istio/networking/v1alpha3/virtualservices';
+
+const DR = 'istio/networking/v1alpha3/destinationrules';
+
+function rule(name: string, version: string): Resource {
+  return toResource(virtualServiceObject(name, `v${version}.example`, version));
+}
+
+function subsets(version: string): Resource {
+  const { metadata } = virtualServiceObject('d', 'd', version);
+  return toResource({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata,
+    spec: { host: 'd', exportTo: [`n${version}`] },
+  });
+}
 
 /** A galley in small: one collection that tests write to. */
 function collection() {
@@ -74,6 +91,51 @@ function openSource(port: number) {
 }
 
 describe('MCP source', () => {
+  it('tells a change over several collections with one callback, and after a reconnect only what differs', async () => {
+    const known = [VS, DR];
+    const open = async (port: number) => {
+      const mcp = new McpServer(known, silentLogger);
+      const server = new Server();
+      server.addService(mcpSourceService, mcp.implementation());
+      const bound = await new Promise<number>((resolve, reject) =>
+        server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, at) => (error ? reject(error) : resolve(at))),
+      );
+      return { mcp, port: bound, stop: () => server.forceShutdown() };
+    };
+    const content = (count: number, version: string): ReadonlyMap<string, ReadonlyMap<string, Resource>> =>
+      new Map([
+        [VS, new Map(Array.from({ length: count }, (_, i) => [`default/r${i}`, rule(`r${i}`, i === 0 ? version : '1')]))],
+        [DR, new Map([['default/d', subsets(version)]])],
+      ]);
+    const first = await open(0);
+    const source = createMcpSource({
+      address: `127.0.0.1:${first.port}`,
+      id: 'test',
+      collections: known,
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+    onTestFinished(() => source.close());
+    const heard: number[] = [];
+    source.subscribe((changes) => heard.push(changes.length));
+    await source.start();
+    first.mcp.publish(content(500, '1'), '1');
+    await until(() => source.synced, 'synced');
+    first.mcp.publish(content(500, '2'), '2');
+    await until(() => heard.length === 2, 'the second change');
+    expect(heard).toEqual([501, 2]);
+    first.stop();
+    const second = await open(first.port);
+    onTestFinished(() => second.stop());
+    second.mcp.publish(content(500, '3'), '3');
+    await until(() => heard.length === 3, 'the third change');
+    expect(heard).toEqual([501, 2, 2]);
+    const [client] = second.mcp.clients();
+    expect(client).toMatchObject({ id: 'test', transactions: true, sent: { responses: 2, resources: 2 } });
+    expect(client?.sent.bytes).toBeLessThan(1_000);
+  });
+
   describeConfigSource(async () => {
     const origin = collection();
     const server = await origin.serve(0);

@@ -1,6 +1,6 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Clock, Logger, Random } from '@xebec/core';
-import { collections, connectMcpSink, fromResource, McpSink, type Refusal, type SinkChange } from '@xebec/mcp';
+import { collections, connectMcpSink, fromResource, McpSink, McpSinkServer, type Refusal, type SinkChange } from '@xebec/mcp';
 import type { ConfigObject } from '@xebec/schemas';
 import { ObjectStore } from './object-store.ts';
 import { type ConfigSource, type ObjectKey, objectKey } from './source.ts';
@@ -8,7 +8,7 @@ import { type ConfigSource, type ObjectKey, objectKey } from './source.ts';
 export interface McpSourceOptions {
   /** `host:port` of the MCP server. */
   readonly address: string;
-  /** Shown at the server. */
+  /** Shown at the source. */
   readonly id: string;
   readonly collections: readonly string[];
   readonly credentials?: ChannelCredentials;
@@ -22,8 +22,36 @@ export interface McpSourceOptions {
  * one change, over however many collections, is told with one callback; so is everything that is different after a reconnect.
  */
 export function createMcpSource(options: McpSourceOptions): ConfigSource {
-  const store = new ObjectStore();
+  const { source, sink } = createSinkSource(`MCP ${options.address}`, options);
   let client: { close(): void } | undefined;
+  return {
+    ...source,
+    get synced() {
+      return source.synced;
+    },
+    start: async () => {
+      client = connectMcpSink({ ...options, sink });
+    },
+    close: async () => client?.close(),
+  };
+}
+
+/** The same where the source calls us: `server` is to be given to a gRPC server. */
+export function createMcpListeningSource(options: Pick<McpSourceOptions, 'id' | 'collections' | 'logger'> & { readonly name: string }): {
+  readonly source: ConfigSource;
+  readonly server: McpSinkServer;
+} {
+  const { source, sink } = createSinkSource(options.name, options);
+  const server = new McpSinkServer(sink, options.logger);
+  return { source, server };
+}
+
+/** A sink and what it has taken, without a connection. */
+function createSinkSource(
+  name: string,
+  options: Pick<McpSourceOptions, 'id' | 'collections'>,
+): { readonly source: ConfigSource; readonly sink: McpSink } {
+  const store = new ObjectStore();
   /** A change with one wrong object is refused in whole: the source must not think it is in force. */
   const apply = (changes: readonly SinkChange[]): readonly Refusal[] => {
     const refusals: Refusal[] = [];
@@ -57,20 +85,24 @@ export function createMcpSource(options: McpSourceOptions): ConfigSource {
       return refusals;
     },
   });
-  return {
-    name: `MCP ${options.address}`,
+  const source: ConfigSource = {
+    name,
     get synced() {
       return store.synced;
     },
     list: () => store.list(),
     subscribe: (listener) => store.subscribe(listener),
     onSynced: (listener) => store.onSynced(listener),
-    problems: () => [],
-    start: async () => {
-      client = connectMcpSink({ ...options, sink });
-    },
-    close: async () => client?.close(),
+    problems: () =>
+      sink
+        .status()
+        .flatMap(({ collection, lastError }) =>
+          lastError === undefined ? [] : [{ origin: `${name}, ${collection}`, line: 0, message: lastError }],
+        ),
+    start: async () => undefined,
+    close: async () => undefined,
   };
+  return { source, sink };
 }
 
 /** How names in a collection become keys of objects; the empty name gives what they all begin with. */
