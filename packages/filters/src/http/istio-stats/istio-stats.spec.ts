@@ -166,6 +166,16 @@ describe('labels of istio_requests_total', () => {
       { ...reviewsWorkload, destination_service: 'a.b.svc.cluster.local', destination_service_name: 'a' },
     ],
     [
+      'a Kubernetes service whose host was given for its name',
+      { info: { clusterMetadata: service('reviews.default.svc.cluster.local', 'reviews.default.svc.cluster.local', 'default') } },
+      {},
+    ],
+    [
+      'an external service is named by its host',
+      { info: { clusterMetadata: service('httpbin.org', 'httpbin.org', 'default') } },
+      { destination_service: 'httpbin.org', destination_service_name: 'httpbin.org' },
+    ],
+    [
       'PassthroughCluster',
       { info: { upstreamCluster: 'PassthroughCluster', clusterMetadata: undefined }, authority: 'httpbin.org' },
       { destination_service: 'httpbin.org', destination_service_name: 'PassthroughCluster', destination_service_namespace: 'unknown' },

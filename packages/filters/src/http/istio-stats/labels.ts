@@ -51,7 +51,11 @@ function serviceOf(info: StreamInfo, authority: string | undefined, options: Lab
     return typeof value === 'string' ? value : undefined;
   };
   const named = text('host') ?? host;
-  return { host: named, name: text('name') ?? named.split('.', 1)[0] ?? '', namespace: text('namespace') ?? '' };
+  const namespace = text('namespace') ?? '';
+  const name = text('name');
+  // A Kubernetes service is called by its own name, also where the control plane gives its host for one.
+  const short = name === undefined || (name === named && named.includes(`.${namespace}.svc.`));
+  return { host: named, name: short ? (named.split('.', 1)[0] ?? '') : name, namespace };
 }
 
 /** The certificate speaks for the namespace; what a peer says of itself counts where there is none. */
