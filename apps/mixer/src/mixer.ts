@@ -19,6 +19,7 @@ import { createMixerMetrics } from './metrics.ts';
 import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
 import { loadPolicy } from './policy-loader.ts';
 import { services } from './services.ts';
+import { type WatchedWorkloads, watchWorkloads } from './workloads/watch-workloads.ts';
 
 const MIXER_GROUP = 'config.istio.io';
 const MIXER_COLLECTIONS = 'istio/policy/';
@@ -34,7 +35,8 @@ export const mixer: DaemonSpec = {
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
     {
       flags: '--kubeconfig <file>',
-      description: 'read configuration from this API server when neither of the two is given; in a pod its service account is used',
+      description:
+        'pods, for kubernetesenv, and configuration when neither of the two is given, are of this API server; in a pod its service account is used',
       default: '',
     },
   ],
@@ -45,6 +47,7 @@ export const mixer: DaemonSpec = {
     const grpcAddr = hostPortOption(options, 'grpcAddr');
     const prometheusAddr = hostPortOption(options, 'prometheusAddr');
     const sources = createSources(options, clock, logger);
+    const workloads = createWorkloads(options, clock, logger);
     const adapterRegistry = new Registry();
     const store = new MetricStore(adapterRegistry, (metric) => metrics.seriesDropped.inc({ metric }));
     const dispatcher = new Dispatcher(emptyPolicy, { clock, random, logger, metrics });
@@ -54,7 +57,7 @@ export const mixer: DaemonSpec = {
       logger,
       metrics: store,
       mixerMetrics: metrics,
-      workloads: noWorkloads,
+      workloads: workloads?.directory ?? noWorkloads,
       rateLimits: new RateLimitDomains(),
       writeLine: (line: string) => void process.stdout.write(`${line}\n`),
     };
@@ -63,6 +66,7 @@ export const mixer: DaemonSpec = {
       const missing = sources.filter(({ synced }) => !synced).map(({ name }) => name);
       return missing.length === 0 ? undefined : `not synced: ${missing.join(', ')}`;
     });
+    if (workloads !== undefined) health.addReadiness('workloads', () => (workloads.synced() ? undefined : 'the pods are not listed yet'));
     health.http.get('/debug/configz', async () => ({
       rules: dispatcher.policy.rules.map(({ name }) => name),
       problems: loader.problems().map(policyProblemText),
@@ -94,6 +98,7 @@ export const mixer: DaemonSpec = {
         await Promise.all(running.map((service) => service.close?.()));
         await Promise.all(sources.map((source) => source.close()));
         await loader.close();
+        await workloads?.close();
         await exposition.close();
       },
     };
@@ -111,6 +116,14 @@ function createSources(options: Readonly<Record<string, string>>, clock: Clock, 
   if (sources.length > 0) return sources;
   const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
   return [createKubernetesSource({ api, watched: meshKinds(new Set([MIXER_GROUP])), clock, random: systemRandom, logger })];
+}
+
+/** The pods of the API server that is named, that Mixer runs in, or that is the source of configuration; else none are known. */
+function createWorkloads(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): WatchedWorkloads | undefined {
+  const { configDir = '', mcpAddr = '', kubeconfig = '' } = options;
+  const wanted = kubeconfig !== '' || process.env['KUBERNETES_SERVICE_HOST'] !== undefined || (configDir === '' && mcpAddr === '');
+  if (!wanted) return undefined;
+  return watchWorkloads({ api: createKubernetesApi(loadKubeConfig(kubeconfig, process.env)), clock, random: systemRandom, logger });
 }
 
 function listenError(flag: string, { host, port }: HostPort, cause: unknown): XebecError {

@@ -2,6 +2,7 @@ import type { AdapterDefinition } from './adapter.ts';
 import { cloudevents } from './cloudevents/adapter.ts';
 import { denier } from './denier/adapter.ts';
 import { fluentd } from './fluentd/adapter.ts';
+import { kubernetesenv } from './kubernetesenv/adapter.ts';
 import { list } from './list/adapter.ts';
 import { memquota } from './memquota/adapter.ts';
 import { opentelemetry } from './opentelemetry/adapter.ts';
@@ -14,7 +15,19 @@ import { zipkin } from './zipkin/adapter.ts';
 
 /** Adapters by the name that handlers give as `compiledAdapter`. */
 export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
-  [cloudevents, denier, fluentd, list, memquota, opentelemetry, prometheus, rateLimits, redisquota, statsd, stdio, zipkin].map(
-    (adapter) => [adapter.name, adapter],
-  ),
+  [
+    cloudevents,
+    denier,
+    fluentd,
+    kubernetesenv,
+    list,
+    memquota,
+    opentelemetry,
+    prometheus,
+    rateLimits,
+    redisquota,
+    statsd,
+    stdio,
+    zipkin,
+  ].map((adapter) => [adapter.name, adapter]),
 );
