@@ -30,6 +30,7 @@ import { networkExtAuthzDefinition } from './network/ext-authz/config.ts';
 import { tcpStatsDefinition } from './network/istio-stats/config.ts';
 import { networkLocalRateLimitDefinition } from './network/local-ratelimit/config.ts';
 import { tcpMetadataExchangeDefinition } from './network/metadata-exchange/config.ts';
+import { networkMixerDefinition } from './network/mixer/config.ts';
 import { networkRbacDefinition } from './network/rbac/config.ts';
 import { sniClusterDefinition } from './network/sni-cluster/config.ts';
 import type { NetworkFilterDefinition } from './network-filter.ts';
@@ -70,6 +71,7 @@ export const networkFilterDefinitions: readonly NetworkFilterDefinition[] = [
   networkExtAuthzDefinition,
   tcpStatsDefinition,
   networkLocalRateLimitDefinition,
+  networkMixerDefinition,
   tcpMetadataExchangeDefinition,
   networkRbacDefinition,
   sniClusterDefinition,
