@@ -5,6 +5,7 @@ import type { Clock, Logger, Random } from '@xebec/core';
 import type { HealthServer } from '@xebec/daemon';
 import type { Registry } from 'prom-client';
 import type { Dispatcher } from './dispatcher.ts';
+import { extAuthzService } from './ext-authz-service/service.ts';
 import { mixerApi } from './grpc-service.ts';
 import type { MixerMetrics } from './metrics.ts';
 import { rateLimitService } from './rate-limit-service/service.ts';
@@ -35,4 +36,4 @@ export interface MixerService {
 }
 
 /** The services of the gRPC port; a new one is one line here. */
-export const services: readonly ((context: ServiceContext) => MixerService)[] = [mixerApi, rateLimitService];
+export const services: readonly ((context: ServiceContext) => MixerService)[] = [mixerApi, rateLimitService, extAuthzService];
