@@ -1,17 +1,18 @@
 import type { ConfigSource } from '@xebec/config';
 import { type Clock, Debounce } from '@xebec/core';
-import { collectionOf, collections, type McpServer, resourceName, toResource } from '@xebec/mcp';
+import { collectionOf, collections, resourceName, toResource } from '@xebec/mcp';
 import type { Resource } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
+import type { McpServing } from './mcp-serving.ts';
 import type { GalleyMetrics } from './metrics.ts';
 
 /** A `kubectl apply` of several objects goes out as one change, without making a single one wait noticeably. */
 const DEBOUNCE = { quietMs: 5, maxMs: 100 };
 
 /**
- * Feeds an MCP server from a source: nothing until the source is synced, then the collections that changed, as one change. What the
+ * Feeds those who serve collections from a source: nothing until the source is synced, then the collections that changed, as one change. What the
  * source told with one callback is never divided; several callbacks in quick succession may go out together.
  */
-export function distribute(source: ConfigSource, server: McpServer, metrics: GalleyMetrics, clock: Clock): { close(): void } {
+export function distribute(source: ConfigSource, server: Pick<McpServing, 'publish'>, metrics: GalleyMetrics, clock: Clock): { close(): void } {
   const contents = new Map<string, Map<string, Resource>>(collections.map(({ name }) => [name, new Map()]));
   const dirty = new Set<string>();
   let versions = 0;

@@ -12,6 +12,7 @@ import {
 import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import { collections, McpServer, mcpSourceService } from '@xebec/mcp';
+import { createSmiSource, watchedSmiKinds } from '@xebec/smi';
 import { createGatedSource } from './bundles/gated-source.ts';
 import { createBundleMetrics } from './bundles/metrics.ts';
 import { distribute } from './distribution.ts';
@@ -25,8 +26,14 @@ export const galley: DaemonSpec = {
   summary: "Validates the mesh's configuration and distributes it to the other components over MCP.",
   defaultHttpAddr: '0.0.0.0:15014',
   options: [
-    { flags: '--mcp-addr <host:port>', description: 'MCP source', default: '0.0.0.0:9901' },
+    ...mcpOptions,
     { flags: '--config-dir <directory>', description: 'read objects from YAML files there instead of an API server', default: '' },
+    {
+      flags: '--config-source <addresses>',
+      description:
+        'where objects come from, by commas, the first wins: fs:///DIR, k8s://, git:///REPOSITORY?ref=REF&path=DIR, mcp://HOST:PORT, xds://HOST:PORT',
+      default: '',
+    },
     { flags: '--webhook-addr <host:port>', description: 'admission webhooks; served when --ca-addr is given', default: '0.0.0.0:9443' },
     { flags: '--ca-addr <host:port>', description: 'citadel, which gives the webhooks their certificate', default: '' },
     {
@@ -47,15 +54,14 @@ export const galley: DaemonSpec = {
   async start({ options, logger, metrics: registry, health }) {
     const clock = systemClock;
     const metrics = createGalleyMetrics(registry);
-    const mcpAddr = hostPortOption(options, 'mcpAddr');
-    const configDir = options['configDir'] ?? '';
-    const api = configDir === '' ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env)) : undefined;
+    const sources = createGalleySources(options, clock, logger);
+    const { api } = sources;
     const authors = new Authors();
     const bundleMetrics = createBundleMetrics(registry);
     const stop = new AbortController();
     const recorder = startHistory({ options, api, authors, metrics: bundleMetrics, clock, signal: stop.signal, logger });
-    const source = createGatedSource({
-      source: createSource(configDir, api, clock, logger),
+    const gated = createGatedSource({
+      source: sources.source,
       api,
       clock,
       random: systemRandom,
@@ -64,24 +70,16 @@ export const galley: DaemonSpec = {
       record: async (version) => recorder?.record(version),
       onStart: async (objects, members) => recorder?.catchUp(objects, members),
     });
-    const mcp = new McpServer(
-      collections.map(({ name }) => name),
-      logger,
-      {
-        onClients: (count) => metrics.clients.set(count),
-        onAnswer: (collection, meaning) => (meaning === 'ack' ? metrics.acks : metrics.nacks).inc({ collection }),
-      },
-    );
+    // After the gate: a bundle's SMI objects, and what they stand for, are in force together with the rest of it.
+    const source = createSmiSource(gated, logger);
+    const mcp = await serveMcp({ options, health, metrics, clock, logger });
     const distribution = distribute(source, mcp, metrics, clock);
+    metrics.watchConflicts(() => sources.conflicts());
+    process.on('SIGHUP', sources.refresh);
     health.addReadiness('source', () => (source.synced ? undefined : `not synced: ${source.name}`));
     health.http.get('/debug/configz', async () => ({ objects: source.list(), problems: source.problems() }));
-    health.http.get('/debug/bundlez', async () => source.bundles());
-    health.http.get('/debug/mcpz', async () => mcp.clients());
-
-    const server = new Server({ 'grpc.keepalive_time_ms': 30_000, 'grpc.keepalive_timeout_ms': 10_000 });
-    server.addService(mcpSourceService, mcp.implementation());
-    await listen(server, mcpAddr.host, mcpAddr.port);
-    logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
+    health.http.get('/debug/bundlez', async () => gated.bundles());
+    health.http.get('/debug/sourcez', async () => sources.status());
     const webhooks =
       api === undefined || (options['caAddr'] ?? '') === ''
         ? undefined
@@ -103,33 +101,13 @@ export const galley: DaemonSpec = {
       close: async () => {
         await webhooks?.close();
         distribution.close();
-        mcp.close();
+        process.off('SIGHUP', sources.refresh);
         await source.close();
         stop.abort();
         await recorder?.close();
-        await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+        await mcp.close();
       },
     };
   },
 };
 
-function createSource(configDir: string, api: KubernetesApi | undefined, clock: Clock, logger: Logger): ConfigSource {
-  if (api === undefined) return createDirectorySource({ directory: configDir, defaultNamespace: 'default', clock, logger });
-  return createKubernetesSource({
-    api,
-    watched: [...meshKinds(), ...platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' }))],
-    clock,
-    random: systemRandom,
-    logger,
-  });
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return new Promise((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (cause) => {
-      if (cause === null) return resolve();
-      reject(new XebecError('E_LISTEN', `--mcp-addr ${address}: cannot listen; is another process using the port?`, { cause }));
-    }),
-  );
-}

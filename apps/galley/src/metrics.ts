@@ -32,6 +32,18 @@ export function createGalleyMetrics(registry: Registry) {
       labelNames: ['collection'],
       registers,
     }),
+    refusedStreams: new Counter({
+      name: 'galley_mcp_source_refused_streams_total',
+      help: 'Streams that were not let in: too many, too often, or by nobody who may.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    sentBytes: new Counter({
+      name: 'galley_mcp_source_sent_bytes_total',
+      help: 'Bytes of responses to sinks.',
+      labelNames: ['collection'],
+      registers,
+    }),
     published: new Counter({ name: 'galley_runtime_strategy_on_change_total', help: 'Changes published to sinks.', registers }),
     objects: new Gauge({
       name: 'galley_runtime_state_type_instances_total',
@@ -39,6 +51,16 @@ export function createGalleyMetrics(registry: Registry) {
       labelNames: ['collection'],
       registers,
     }),
+    /** `count` is asked at each scrape. */
+    watchConflicts: (count: () => number) =>
+      new Gauge({
+        name: 'galley_source_conflicting_objects',
+        help: 'Objects that several sources have: the first listed is in force.',
+        registers,
+        collect() {
+          this.set(count());
+        },
+      }),
     problems: new Gauge({ name: 'galley_source_invalid_objects', help: 'Stored objects that validation refuses.', registers }),
   };
 }

@@ -9,6 +9,7 @@ import {
 } from '@xebec/config';
 import { type Clock, type Logger, systemRandom } from '@xebec/core';
 import { CONFIG_MAPS, collections } from '@xebec/mcp';
+import { createSmiSource, watchedSmiKinds } from '@xebec/smi';
 
 /** What mixer alone reads. */
 const MIXER_COLLECTIONS = 'istio/policy/';
@@ -32,7 +33,9 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
   const { clock, logger } = options;
   const sources: ConfigSource[] = [];
   if (options.configDir !== '') {
-    sources.push(createDirectorySource({ directory: options.configDir, defaultNamespace: 'default', clock, logger }));
+    sources.push(
+      createSmiSource(createDirectorySource({ directory: options.configDir, defaultNamespace: 'default', clock, logger }), logger),
+    );
   }
   if (options.mcpAddr !== '') {
     const wanted = collections.map(({ name }) => name).filter((name) => name === CONFIG_MAPS || !name.startsWith(MIXER_COLLECTIONS));
@@ -47,9 +50,10 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
       ...platformKinds(PLATFORM),
       ...platformKinds(INGRESSES).map((kind) => ({ ...kind, optional: true })),
       ...(options.mcpAddr === '' ? platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' })) : []),
-      ...(alone ? meshKinds(PILOT_GROUPS) : []),
+      ...(alone ? [...meshKinds(PILOT_GROUPS), ...watchedSmiKinds()] : []),
     ];
-    sources.push(createKubernetesSource({ api: options.kubernetes, watched, clock, random: systemRandom, logger }));
+    const source = createKubernetesSource({ api: options.kubernetes, watched, clock, random: systemRandom, logger });
+    sources.push(alone ? createSmiSource(source, logger) : source);
   }
   return sources;
 }

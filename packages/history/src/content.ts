@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { decodeAny, isRecord, objectKey } from '@xebec/config';
 import { err, ok, type Result } from '@xebec/core';
-import type { ConfigObject } from '@xebec/schemas';
+import { type ConfigObject, isMeshGroup } from '@xebec/schemas';
 
 /** An object as users write it: without what the server adds. `body` holds its other top-level fields, such as `spec`. */
 export interface StoredObject {
@@ -25,6 +25,7 @@ export interface ContentChange {
 
 /** kubectl's own copy of what was applied: it repeats the object, and differs with the way it was written. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+const SMI_GROUP = /^(split|access|specs)\.smi-spec\.io\//;
 const SERVER_FIELDS = new Set(['apiVersion', 'kind', 'metadata', 'status']);
 
 /** What etcd takes for one object is 1.5 MiB; beside the packed contents there are names. */
@@ -41,8 +42,17 @@ export function contentOf(object: ConfigObject): StoredObject {
   return { apiVersion, kind, metadata: { name, namespace, labels, annotations }, body };
 }
 
-/** The content of an object as an API server returned it; undefined when the mesh does not read it, or cannot. */
+/** Whether an object is configuration of the mesh: its own kinds, those of SMI, and its ConfigMap. Secrets never are. */
+export function isConfiguration({ apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }): boolean {
+  return isMeshGroup(apiVersion) || SMI_GROUP.test(apiVersion) || (apiVersion === 'v1' && kind === 'ConfigMap' && name === 'istio');
+}
+
+/** The content of an object as an API server returned it; undefined when it is no configuration, or cannot be read. */
 export function contentOfRaw(raw: unknown): StoredObject | undefined {
+  const { apiVersion, kind, metadata } = isRecord(raw) ? raw : {};
+  const name = isRecord(metadata) ? metadata['name'] : undefined;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || typeof name !== 'string') return undefined;
+  if (!isConfiguration({ apiVersion, kind, name })) return undefined;
   const decoded = decodeAny(raw, { defaultNamespace: '' });
   return decoded.ok && decoded.value !== undefined ? contentOf(decoded.value) : undefined;
 }

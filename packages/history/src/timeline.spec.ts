@@ -67,6 +67,7 @@ describe('records', () => {
     expect(contentOfRaw({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data: { a: 'eA==' } })).toBeUndefined();
     const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio', namespace: 'istio-system' }, data: { mesh: 'a: 1' } };
     expect(contentOfRaw(map)?.body).toEqual({ data: { mesh: 'a: 1' } });
+    expect(contentOfRaw({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'istio' }, spec: {} })).toBeUndefined();
   });
   it('leave out what kubectl keeps for itself', () => {
     const object = virtualService('v1');

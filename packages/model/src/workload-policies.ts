@@ -4,7 +4,10 @@ import type { MeshProxy } from './proxy.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
 /** The workload that a policy is asked about. */
-export type PolicyTarget = Pick<MeshProxy, 'namespace' | 'labels'>;
+export type PolicyTarget = Pick<MeshProxy, 'namespace' | 'labels'> & Partial<Pick<MeshProxy, 'serviceAccount'>>;
+
+/** Narrows a policy to workloads of one service account: policies that are made of SMI's TrafficTargets have it. */
+const SERVICE_ACCOUNT = 'xebec.dev/service-account';
 
 interface TargetReference {
   readonly group?: string | undefined;
@@ -14,7 +17,10 @@ interface TargetReference {
 }
 
 /** What policies have in common: they choose workloads by labels, or name what they are for. */
-type Attachable = { readonly metadata: { readonly namespace: string }; readonly spec: Attachment };
+type Attachable = {
+  readonly metadata: { readonly namespace: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: Attachment;
+};
 
 interface Attachment {
   selector?: { matchLabels?: Record<string, string> | undefined } | undefined;
@@ -64,6 +70,8 @@ function scopes(snapshot: MeshSnapshot, target: PolicyTarget): string[] {
 export function policyApplies(config: Attachable, target: PolicyTarget): boolean {
   const { targetRef, targetRefs, selector } = config.spec;
   const targets = targetRefs !== undefined && targetRefs.length > 0 ? targetRefs : targetRef === undefined ? [] : [targetRef];
+  const account = config.metadata.annotations?.[SERVICE_ACCOUNT];
+  if (account !== undefined && account !== target.serviceAccount) return false;
   if (targets.length === 0) return selects(selector?.matchLabels, target.labels);
   const gateway = target.labels[GATEWAY_NAME];
   return (
