@@ -12,7 +12,12 @@ const DEBOUNCE = { quietMs: 5, maxMs: 100 };
  * Feeds those who serve collections from a source: nothing until the source is synced, then the collections that changed, as one change. What the
  * source told with one callback is never divided; several callbacks in quick succession may go out together.
  */
-export function distribute(source: ConfigSource, server: Pick<McpServing, 'publish'>, metrics: GalleyMetrics, clock: Clock): { close(): void } {
+export function distribute(
+  source: ConfigSource,
+  server: Pick<McpServing, 'publish'>,
+  metrics: GalleyMetrics,
+  clock: Clock,
+): { close(): void } {
   const contents = new Map<string, Map<string, Resource>>(collections.map(({ name }) => [name, new Map()]));
   const dirty = new Set<string>();
   let versions = 0;

@@ -1,24 +1,14 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
-import {
-  type ConfigSource,
-  createDirectorySource,
-  createKubernetesApi,
-  createKubernetesSource,
-  type KubernetesApi,
-  loadKubeConfig,
-  meshKinds,
-  platformKinds,
-} from '@xebec/config';
-import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
+import { systemClock, systemRandom } from '@xebec/core';
 import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
-import { collections, McpServer, mcpSourceService } from '@xebec/mcp';
-import { createSmiSource, watchedSmiKinds } from '@xebec/smi';
+import { createSmiSource } from '@xebec/smi';
 import { createGatedSource } from './bundles/gated-source.ts';
 import { createBundleMetrics } from './bundles/metrics.ts';
 import { distribute } from './distribution.ts';
 import { Authors } from './history/authors.ts';
 import { startHistory } from './history/start.ts';
+import { mcpOptions, serveMcp } from './mcp-serving.ts';
 import { createGalleyMetrics } from './metrics.ts';
+import { createGalleySources } from './sources.ts';
 import { startWebhooks } from './webhook/start.ts';
 
 export const galley: DaemonSpec = {
@@ -110,4 +100,3 @@ export const galley: DaemonSpec = {
     };
   },
 };
-

@@ -49,7 +49,10 @@ export async function createMcpCredentials(options: Readonly<Record<string, stri
     return { server: files, authenticate: authenticator(trustDomain, allowed, () => files.roots), close: () => files.close() };
   }
   if ((options['caAddr'] ?? '') === '')
-    throw new XebecError('E_FLAG', '--mcp-tls-addr needs a certificate: give --ca-addr, or --mcp-cert-file, --mcp-key-file and --mcp-ca-file');
+    throw new XebecError(
+      'E_FLAG',
+      '--mcp-tls-addr needs a certificate: give --ca-addr, or --mcp-cert-file, --mcp-key-file and --mcp-ca-file',
+    );
   const identity = startIdentity({
     caAddress: options['caAddr'] ?? '',
     tokenFile: options['caTokenFile'] ?? '',

@@ -66,13 +66,18 @@ export async function serveMcp({ options, health, metrics, clock, logger }: McpS
     client: connectMcpSource({ address, states: mcp.states, clock, random: systemRandom, logger, events }),
   }));
   health.http.get('/debug/mcpz', async () => mcp.clients());
-  health.http.get('/debug/sinkz', async () => sinks.map(({ address, client }) => ({ address, connected: client.status() !== undefined, ...client.status() })));
+  health.http.get('/debug/sinkz', async () =>
+    sinks.map(({ address, client }) => ({ address, connected: client.status() !== undefined, ...client.status() })),
+  );
 
   const plain = createServer(mcp, xds);
   const address = hostPortOption(options, 'mcpAddr');
   await listen(plain, '--mcp-addr', address, ServerCredentials.createInsecure());
   logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
-  const secure = (options['mcpTlsAddr'] ?? '') === '' ? undefined : serveSecurely(hostPortOption(options, 'mcpTlsAddr'), options, mcp, xds, health, logger);
+  const secure =
+    (options['mcpTlsAddr'] ?? '') === ''
+      ? undefined
+      : serveSecurely(hostPortOption(options, 'mcpTlsAddr'), options, mcp, xds, health, logger);
   return {
     publish: (contents, version) => {
       mcp.publish(contents, version);

@@ -16,6 +16,7 @@ import {
 } from '@xebec/config';
 import { type Clock, type Logger, systemRandom, XebecError } from '@xebec/core';
 import { collections } from '@xebec/mcp';
+import { watchedSmiKinds } from '@xebec/smi';
 
 export interface GalleySources {
   /** All of them as one. */
@@ -45,18 +46,27 @@ export function createGalleySources(options: Readonly<Record<string, string>>, c
   const kubernetes = (): ConfigSource => {
     if (api === undefined) throw new XebecError('E_CONFIG_SOURCE', '--config-source: an API server is written k8s://');
     const configMaps = platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' }));
-    return createKubernetesSource({ api, watched: [...meshKinds(), ...configMaps], clock, random: systemRandom, logger });
-  };
-  const at = (address: string): ConfigSource =>
-    createSourceAt(address.startsWith('/') || address.startsWith('.') ? pathToFileURL(resolve(address)).href.replace(/^file:/, 'fs:') : address, {
-      id: 'xebec-galley',
-      collections: collections.map(({ name }) => name),
-      defaultNamespace: 'default',
-      kubernetes,
+    return createKubernetesSource({
+      api,
+      watched: [...meshKinds(), ...watchedSmiKinds(), ...configMaps],
       clock,
       random: systemRandom,
       logger,
     });
+  };
+  const at = (address: string): ConfigSource =>
+    createSourceAt(
+      address.startsWith('/') || address.startsWith('.') ? pathToFileURL(resolve(address)).href.replace(/^file:/, 'fs:') : address,
+      {
+        id: 'xebec-galley',
+        collections: collections.map(({ name }) => name),
+        defaultNamespace: 'default',
+        kubernetes,
+        clock,
+        random: systemRandom,
+        logger,
+      },
+    );
   const sources: readonly ConfigSource[] = [
     ...(configDir === '' ? [] : [createDirectorySource({ directory: configDir, defaultNamespace: 'default', clock, logger })]),
     ...addresses.map(at),

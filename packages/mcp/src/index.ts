@@ -1,4 +1,4 @@
-export { connectMcpSink, type McpClientOptions } from './client.ts';
+export { connectMcpSink, MAX_MESSAGE_BYTES, type McpClientOptions } from './client.ts';
 export { CONFIG_MAPS, collectionOf, collections, fromResource, resourceName, toResource } from './resource.ts';
 export {
   type CollectionContent,
