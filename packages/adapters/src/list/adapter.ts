@@ -1,125 +1,131 @@
 import { err, ok, type Result, type Violation } from '@xebec/core';
-import { formatValue, parseIp, type TypedValue } from '@xebec/expressions';
-import { RE2JS } from 're2js';
+import { formatValue, type TypedValue } from '@xebec/expressions';
+import type { InstanceValue } from '@xebec/policy';
 import { z } from 'zod';
 import type { AdapterDefinition } from '../adapter.ts';
 import { milliseconds, parseParams } from '../params.ts';
+import { protoObject } from '../proto-object.ts';
+import { type Contains, compileEntries, ENTRY_TYPES } from './entries.ts';
+import { ListProvider } from './list-provider.ts';
 
 const INVALID_ARGUMENT = 3;
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
+const MIN_REFRESH_MS = 1_000;
 
-const params = z.strictObject({
+const params = protoObject({
+  providerUrl: z.string().default(''),
+  refreshInterval: milliseconds.default(60_000),
+  ttl: milliseconds.default(300_000),
+  cachingInterval: milliseconds.default(300_000),
+  cachingUseCount: z.int().default(10_000),
   overrides: z.array(z.string()).max(100_000).default([]),
-  entryType: z.enum(['STRINGS', 'CASE_INSENSITIVE_STRINGS', 'IP_ADDRESSES', 'REGEX']).default('STRINGS'),
+  entryType: z.union([z.enum(ENTRY_TYPES), z.literal([0, 1, 2, 3])]).default('STRINGS'),
   blacklist: z.boolean().default(false),
-  cachingInterval: milliseconds.optional(),
-  cachingUseCount: z.int().optional(),
 });
 
-/** Undefined: the value has not the form of this list's entries. */
-type Contains = (value: TypedValue) => boolean | undefined;
+type Params = z.output<typeof params>;
 
-/** Lets pass what is on a list, or, as a blacklist, what is not. Lists stand in the params; `providerUrl` is not supported. */
+function entryTypeOf({ entryType }: Params): (typeof ENTRY_TYPES)[number] {
+  return typeof entryType === 'number' ? (ENTRY_TYPES[entryType] ?? 'STRINGS') : entryType;
+}
+
+function read(raw: unknown): Result<{ readonly params: Params; readonly overrides: Contains }> {
+  const parsed = parseParams(params, raw);
+  if (!parsed.ok) return parsed;
+  const { providerUrl, refreshInterval, ttl, cachingUseCount, overrides } = parsed.value;
+  const violations: Violation[] = [];
+  const problem = providerUrl === '' ? undefined : urlProblem(providerUrl);
+  if (problem !== undefined) violations.push({ path: 'spec.params.providerUrl', message: problem });
+  if (providerUrl !== '' && refreshInterval < MIN_REFRESH_MS)
+    violations.push({ path: 'spec.params.refreshInterval', message: `must be at least 1s, it is ${refreshInterval}ms` });
+  if (providerUrl !== '' && ttl < refreshInterval)
+    violations.push({
+      path: 'spec.params.ttl',
+      message: `must be at least refreshInterval: ${ttl}ms is shorter than ${refreshInterval}ms`,
+    });
+  if (cachingUseCount < 0) violations.push({ path: 'spec.params.cachingUseCount', message: `${cachingUseCount} is below 0` });
+  const contains = compileEntries(entryTypeOf(parsed.value), overrides, (i) => `spec.params.overrides[${i}]`);
+  if (!contains.ok) violations.push(...contains.error);
+  return contains.ok && violations.length === 0 ? ok({ params: parsed.value, overrides: contains.value }) : err(violations);
+}
+
+function urlProblem(text: string): string | undefined {
+  const hint = 'write http://host/path, https://host/path or file:///path';
+  if (!URL.canParse(text)) return `is no URL: ${hint}`;
+  const { protocol, host, pathname } = new URL(text);
+  if (!['http:', 'https:', 'file:'].includes(protocol)) return `cannot be read by ${protocol.slice(0, -1)}: ${hint}`;
+  if (protocol === 'file:' && (host !== '' || pathname === '/')) return `names no file of this machine: ${hint}`;
+  return undefined;
+}
+
+/** Lets pass what is on a list, or, as a blacklist, what is not. The list stands in the params, at a URL, or in both. */
 export const list: AdapterDefinition = {
   name: 'listchecker',
-  templates: ['listentry'],
+  aliases: ['list'],
+  templates: ['listentry', 'apikey'],
   check(raw) {
-    const parsed = parseParams(params, raw);
-    if (!parsed.ok) return parsed.error;
-    const contains = compile(parsed.value.entryType, parsed.value.overrides);
-    return contains.ok ? [] : contains.error;
+    const checked = read(raw);
+    return checked.ok ? [] : checked.error;
   },
-  configure(raw, _environment) {
-    const parsed = parseParams(params, raw);
-    if (!parsed.ok) return parsed;
-    const { overrides, entryType, blacklist, cachingInterval = 300_000, cachingUseCount = 10_000 } = parsed.value;
-    const contains = compile(entryType, overrides);
-    if (!contains.ok) return contains;
+  configure(raw, { clock, logger }) {
+    const configured = read(raw);
+    if (!configured.ok) return configured;
+    const { params: settings, overrides } = configured.value;
+    const { providerUrl, refreshInterval, ttl, cachingInterval, cachingUseCount, blacklist } = settings;
+    let provided: Contains | undefined;
+    const provider =
+      providerUrl === ''
+        ? undefined
+        : new ListProvider({
+            url: providerUrl,
+            refreshMs: refreshInterval,
+            ttlMs: ttl,
+            clock,
+            logger,
+            install: (entries) => {
+              const contains = compileEntries(entryTypeOf(settings), entries, (i) => `line ${i + 1}`);
+              if (!contains.ok) return contains.error.map(({ path, message }) => `${path}: ${message}`)[0] ?? 'it is not readable';
+              provided = contains.value;
+              return undefined;
+            },
+            drop: () => {
+              provided = undefined;
+            },
+          });
+    const decide = (value: TypedValue | undefined) => {
+      const shown = value === undefined ? '' : formatValue(value);
+      const answer = (code: number, message: string) => ({
+        code,
+        message,
+        validDurationMs: cachingInterval,
+        validUseCount: cachingUseCount,
+      });
+      // Whoever asks while there is no list must not be let in, nor kept out of a blacklist, by half of it.
+      if (provider !== undefined && provided === undefined) throw new Error(`there is no list: ${provider.problem ?? 'its ttl is over'}`);
+      const listed = value === undefined ? undefined : overrides(value);
+      const found = listed === false && value !== undefined ? (provided?.(value) ?? false) : listed;
+      if (found === undefined) return answer(INVALID_ARGUMENT, `${shown} is not a valid IP address`);
+      if (found === !blacklist) return answer(0, '');
+      return blacklist ? answer(PERMISSION_DENIED, `${shown} is blacklisted`) : answer(NOT_FOUND, `${shown} is not whitelisted`);
+    };
+    let started = provider === undefined;
     return ok({
-      check: ({ fields }) => {
-        const value = fields['value'];
-        const typed = value !== undefined && 'type' in value ? value : undefined;
-        const found = typed === undefined ? undefined : contains.value(typed);
-        const shown = typed === undefined ? '' : formatValue(typed);
-        const answer = (code: number, message: string) => ({
-          code,
-          message,
-          validDurationMs: cachingInterval,
-          validUseCount: cachingUseCount,
+      check: (instance) => {
+        const value = entryOf(instance);
+        if (started || provider === undefined) return decide(value);
+        return provider.first.then(() => {
+          started = true;
+          return decide(value);
         });
-        if (found === undefined) return answer(INVALID_ARGUMENT, `${shown} is not a valid IP address`);
-        if (found === !blacklist) return answer(0, '');
-        return blacklist ? answer(PERMISSION_DENIED, `${shown} is blacklisted`) : answer(NOT_FOUND, `${shown} is not whitelisted`);
       },
-      close: () => undefined,
+      close: () => provider?.close(),
     });
   },
 };
 
-function compile(entryType: z.output<typeof params>['entryType'], entries: readonly string[]): Result<Contains> {
-  const violations: Violation[] = [];
-  const read = <T>(what: string, parse: (entry: string) => T | undefined): T[] =>
-    entries.flatMap((entry, i) => {
-      const value = parse(entry);
-      if (value === undefined) violations.push({ path: `spec.params.overrides[${i}]`, message: `"${entry}" is not ${what}` });
-      return value === undefined ? [] : [value];
-    });
-  let contains: Contains;
-  switch (entryType) {
-    case 'STRINGS': {
-      const set = new Set(entries);
-      contains = (value) => set.has(formatValue(value));
-      break;
-    }
-    case 'CASE_INSENSITIVE_STRINGS': {
-      const set = new Set(entries.map((entry) => entry.toLowerCase()));
-      contains = (value) => set.has(formatValue(value).toLowerCase());
-      break;
-    }
-    case 'REGEX': {
-      const patterns = read('a regular expression (RE2)', compileRegex);
-      contains = (value) => patterns.some((pattern) => pattern.matcher(formatValue(value)).find());
-      break;
-    }
-    case 'IP_ADDRESSES': {
-      const ranges = read('an IP address or CIDR range, such as 10.0.0.0/8', parseRange);
-      contains = ({ value }) => {
-        const bytes = value instanceof Uint8Array ? value : parseIp(String(value));
-        return bytes === undefined ? undefined : ranges.some((range) => inRange(bytes, range));
-      };
-      break;
-    }
-  }
-  return violations.length > 0 ? err(violations) : ok(contains);
-}
-
-function compileRegex(pattern: string): RE2JS | undefined {
-  try {
-    return RE2JS.compile(pattern);
-  } catch {
-    return undefined;
-  }
-}
-
-interface Range {
-  readonly bytes: Uint8Array;
-  readonly bits: number;
-}
-
-function parseRange(text: string): Range | undefined {
-  const [address = '', length, ...rest] = text.split('/');
-  const bytes = parseIp(address);
-  if (bytes === undefined || rest.length > 0) return undefined;
-  const bits = length === undefined ? bytes.length * 8 : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN;
-  return bits <= bytes.length * 8 ? { bytes, bits } : undefined;
-}
-
-function inRange(bytes: Uint8Array, { bytes: network, bits }: Range): boolean {
-  if (bytes.length !== network.length) return false;
-  for (let i = 0; i * 8 < bits; i++) {
-    const mask = bits - i * 8 >= 8 ? 255 : (255 << (8 - (bits - i * 8))) & 255;
-    if (((bytes[i] ?? 0) & mask) !== ((network[i] ?? 0) & mask)) return false;
-  }
-  return true;
+/** A listentry's value or an apikey's key. */
+function entryOf({ fields }: InstanceValue): TypedValue | undefined {
+  const value = fields['value'] ?? fields['apiKey'];
+  return value !== undefined && 'type' in value ? value : undefined;
 }
