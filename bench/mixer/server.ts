@@ -13,7 +13,10 @@ const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const READY_DEADLINE_MS = 30_000;
 const END_DEADLINE_MS = 10_000;
-const WARM_UP_MS = 3_000;
+/** Calls before those that count: Mixer's code is compiled by then, however busy the machine is. */
+const WARM_UP_CALLS = { Check: 20_000, Report: 1_000 };
+const LEAST_CALLS = { Check: 10_000, Report: 500 };
+const DEADLINE_MS = 300_000;
 
 /** A real xebec-mixer with a directory of configuration. */
 export class RunningMixer {
@@ -49,9 +52,10 @@ export class RunningMixer {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     try {
-      await sleep(WARM_UP_MS);
+      await this.#reach(method, (await this.#calls(method)) + WARM_UP_CALLS[method]);
       const [calls, cpu] = [await this.#calls(method), this.#cpuUs()];
       await sleep(seconds * 1000);
+      await this.#reach(method, calls + LEAST_CALLS[method]);
       const [more, spent] = [(await this.#calls(method)) - calls, this.#cpuUs() - cpu];
       if (more === 0) throw new Error(`mixer answered no ${method}`);
       return spent / more;
@@ -64,6 +68,13 @@ export class RunningMixer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  async #reach(method: string, calls: number): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS;
+    while ((await this.#calls(method)) < calls) {
+      if (performance.now() > deadline) throw new Error(`mixer did not answer ${calls} calls of ${method} in ${DEADLINE_MS / 1000} s`);
+      await sleep(250);
+    }
+  }
   async #calls(method: string): Promise<number> {
     const metrics = await (await fetch(`http://127.0.0.1:${this.#http}/metrics`)).text();
     const refused = new RegExp(`^mixer_requests_total\\{method="${method}",code="(?!0")`, 'm').exec(metrics);
