@@ -6,12 +6,20 @@ import { checkEnvoyFilter } from './envoy-filter/check.ts';
 import { envoyFilterSpec } from './envoy-filter/spec.ts';
 import { checkGateway } from './gateway/check.ts';
 import { gatewaySpec } from './gateway/spec.ts';
+import { checkHttpApiSpec } from './http-api-spec/check.ts';
+import { httpApiSpecSpec } from './http-api-spec/spec.ts';
+import { checkHttpApiSpecBinding } from './http-api-spec-binding/check.ts';
+import { httpApiSpecBindingSpec } from './http-api-spec-binding/spec.ts';
 import type { KindDefinition, PrinterColumn } from './kind.ts';
 import { attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec } from './mixer/spec.ts';
 import { checkPeerAuthentication } from './peer-authentication/check.ts';
 import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
 import { checkProxyConfig } from './proxy-config/check.ts';
 import { proxyConfigSpec } from './proxy-config/spec.ts';
+import { checkQuotaSpec } from './quota-spec/check.ts';
+import { quotaSpecSpec } from './quota-spec/spec.ts';
+import { checkQuotaSpecBinding } from './quota-spec-binding/check.ts';
+import { quotaSpecBindingSpec } from './quota-spec-binding/spec.ts';
 import { checkRequestAuthentication } from './request-authentication/check.ts';
 import { requestAuthenticationSpec } from './request-authentication/spec.ts';
 import { checkServiceEntry } from './service-entry/check.ts';
@@ -177,6 +185,27 @@ export const kinds: readonly KindDefinition[] = [
   mixer('instance', 'instances', instanceSpec),
   mixer('rule', 'rules', ruleSpec),
   mixer('attributemanifest', 'attributemanifests', attributeManifestSpec),
+  // Of Mixer's client in the proxy: pilot reads them.
+  {
+    ...mixer('QuotaSpec', 'quotaspecs', quotaSpecSpec),
+    check: checkQuotaSpec,
+    collection: 'istio/mixer/v1/config/client/quotaspecs',
+  },
+  {
+    ...mixer('QuotaSpecBinding', 'quotaspecbindings', quotaSpecBindingSpec),
+    check: checkQuotaSpecBinding,
+    collection: 'istio/mixer/v1/config/client/quotaspecbindings',
+  },
+  {
+    ...mixer('HTTPAPISpec', 'httpapispecs', httpApiSpecSpec),
+    check: checkHttpApiSpec,
+    collection: 'istio/config/v1alpha2/httpapispecs',
+  },
+  {
+    ...mixer('HTTPAPISpecBinding', 'httpapispecbindings', httpApiSpecBindingSpec),
+    check: checkHttpApiSpecBinding,
+    collection: 'istio/config/v1alpha2/httpapispecbindings',
+  },
 ];
 
 /** The kind of an object by its `apiVersion` and `kind`, or undefined when the mesh does not know it. */

@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { serviceReference, specReference } from '../mixer/service-reference.ts';
+
+/** `config.istio.io/v1alpha2` HTTPAPISpecBinding: which services an HTTPAPISpec is for. */
+export const httpApiSpecBindingSpec = z.strictObject({
+  services: z.array(serviceReference).optional(),
+  apiSpecs: z.array(specReference).optional(),
+});
+
+export type HttpApiSpecBindingSpec = z.infer<typeof httpApiSpecBindingSpec>;
