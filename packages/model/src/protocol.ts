@@ -37,18 +37,23 @@ export interface PortNaming {
  */
 export function protocolOfPort(port: PortNaming): Protocol {
   if (port.transport === 'UDP' || port.transport === 'SCTP') return 'udp';
-  const standard = BY_APP_PROTOCOL[port.appProtocol ?? ''];
+  const standard = lookUp(BY_APP_PROTOCOL, port.appProtocol ?? '');
   if (standard !== undefined) return standard;
   const name = (port.appProtocol ?? port.name ?? '').toLowerCase();
   if (name.startsWith('grpc-web')) return 'grpc-web';
-  const known = BY_NAME[name.split('-')[0] ?? ''];
+  const known = lookUp(BY_NAME, name.split('-')[0] ?? '');
   if (known !== undefined) return known;
   return SERVER_FIRST_PORTS.has(port.number) ? 'tcp' : 'auto';
 }
 
 /** The protocol that configuration spells out (`HTTP`, `GRPC-WEB`, …): Gateway servers, ServiceEntry and Sidecar ports. */
 export function parseProtocol(text: string | undefined): Protocol {
-  return BY_NAME[(text ?? '').toLowerCase()] ?? 'auto';
+  return lookUp(BY_NAME, (text ?? '').toLowerCase()) ?? 'auto';
+}
+
+/** A port may be called `constructor`, which every object has. */
+function lookUp(table: Readonly<Record<string, Protocol>>, name: string): Protocol | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 export function isHttp(protocol: Protocol): boolean {

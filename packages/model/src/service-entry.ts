@@ -88,7 +88,7 @@ function toEndpoint(workload: Workload, port: ServicePort): Endpoint {
   const target = typeof port.targetPort === 'number' ? port.targetPort : port.number;
   return {
     address: workload.address,
-    port: workload.ports[port.name] ?? target,
+    port: (Object.hasOwn(workload.ports, port.name) ? workload.ports[port.name] : undefined) ?? target,
     servicePortName: port.name,
     labels: workload.labels,
     namespace: workload.namespace,

@@ -26,6 +26,36 @@ function label({ kind, metadata: { name } }: ConfigObject): string {
   return `${kind} ${name}`;
 }
 
+const WEB = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'ServiceEntry',
+  metadata: { name: 'web' },
+  spec: {
+    hosts: ['web.example'],
+    ports: [{ name: 'constructor', number: 80, protocol: 'HTTP' }],
+    resolution: 'STATIC',
+    endpoints: [{ address: '10.0.0.1', ports: { valueOf: 1 } }],
+  },
+};
+const BROKEN = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'broken' },
+  spec: {
+    hosts: ['web.example'],
+    http: [{ fault: { abort: { httpStatus: -1, percentage: { value: 1 } } }, route: [{ destination: { host: 'web.example' } }] }],
+  },
+};
+
+it.each([
+  { what: 'a port that is called as what every object has', objects: [WEB] },
+  { what: 'a status that is none', objects: [WEB, BROKEN] },
+])('translates $what', ({ objects }) => {
+  const scenario = scenarios[0];
+  expect(scenario).toBeDefined();
+  if (scenario !== undefined) expect(() => render({ ...scenario, objects })).not.toThrow();
+});
+
 it('translates whatever random changes of valid objects can be read, for every kind of proxy', () => {
   const random = seededRandom(11);
   let changed = 0;

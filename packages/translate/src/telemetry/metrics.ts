@@ -54,7 +54,7 @@ export function statsConfig(
       .map(([name, { drop, tags }]) => {
         const sorted = [...tags].sort(([a], [b]) => (a < b ? -1 : 1));
         return {
-          name: METRICS[name] ?? name,
+          name: (Object.hasOwn(METRICS, name) ? METRICS[name] : undefined) ?? name,
           drop,
           dimensions: Object.fromEntries(sorted.flatMap(([tag, value]) => (value === undefined ? [] : [[tag, value]]))),
           tagsToRemove: sorted.flatMap(([tag, value]) => (value === undefined ? [tag] : [])),

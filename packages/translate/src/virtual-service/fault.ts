@@ -11,7 +11,8 @@ export function faultConfig(fault: NonNullable<HttpRoute['fault']>): Fields<type
   const { delay, abort } = fault;
   const wait = delay?.fixedDelay;
   const grpc = abort?.grpcStatus === undefined ? -1 : GRPC_STATUS.indexOf(abort.grpcStatus);
-  const status = abort?.httpStatus;
+  // Stored before admission looked at it, a status may be none.
+  const status = abort?.httpStatus === undefined ? undefined : Math.max(0, abort.httpStatus);
   if (wait === undefined && status === undefined && grpc < 0) return undefined;
   return {
     ...(wait === undefined

@@ -42,7 +42,7 @@ export const gatewayCrdVersion: Analyzer = {
   codes: ['IST0176'],
   analyze(view, report) {
     for (const resource of view.all('CustomResourceDefinition')) {
-      const minimum = MINIMUM[resource.name];
+      const minimum = Object.hasOwn(MINIMUM, resource.name) ? MINIMUM[resource.name] : undefined;
       const parsed = VERSION.exec(resource.annotations['gateway.networking.k8s.io/bundle-version'] ?? '');
       if (minimum === undefined || parsed === null) continue;
       const version = [1, 2, 3].map((index) => Number(parsed[index] ?? 0));
