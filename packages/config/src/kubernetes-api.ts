@@ -84,7 +84,7 @@ export function createKubernetesApi(config: KubeConfig): KubernetesApi {
   return {
     get: (path, signal) => call('GET', path, signal),
     send: (method, path, body, signal, contentType = 'application/json') =>
-      call(method, path, signal, { text: JSON.stringify(body), contentType }),
+      call(method, path, signal, body === undefined ? undefined : { text: JSON.stringify(body), contentType }),
     async *watch(path, signal) {
       const response = await open('GET', path, signal, undefined, WATCH_IDLE_MS);
       const status = response.statusCode ?? 0;

@@ -90,7 +90,9 @@ export async function write(
   if (options.bundle && !alone && (await bundlesAreKnown(objects))) {
     const result = await writeBundle(objects, members, { message: options.message ?? '', timeoutSeconds, onWritten });
     version = result.version;
-    console.error(`${members.length} objects took effect together${version === undefined ? '' : ` as version ${version}`}`);
+    console.error(
+      `${members.length === 1 ? '1 object took effect' : `${members.length} objects took effect together`}${version === undefined ? '' : ` as version ${version}`}`,
+    );
   } else await writeEach(members);
   await writeEach(others.filter(({ removes }) => removes));
   return version;

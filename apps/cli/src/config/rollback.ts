@@ -1,4 +1,4 @@
-import { changeKey, contentOfRaw, diffChanges, memberOf, planRollback, type StoredObject, versionsBetween } from '@xebec/history';
+import { changeKey, contentOfRaw, diffChanges, planRollback, type StoredObject, versionsBetween } from '@xebec/history';
 import { KubeObjects } from '../apply/kube-objects.ts';
 import { planContents } from '../apply/plan.ts';
 import { type WriteOptions, write } from '../apply/run.ts';
