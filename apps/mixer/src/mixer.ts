@@ -22,6 +22,7 @@ import { services } from './services.ts';
 import { type WatchedWorkloads, watchWorkloads } from './workloads/watch-workloads.ts';
 
 const MIXER_GROUP = 'config.istio.io';
+const DRAIN_MS = 1_000;
 const MIXER_COLLECTIONS = 'istio/policy/';
 
 export const mixer: DaemonSpec = {
@@ -94,7 +95,7 @@ export const mixer: DaemonSpec = {
     for (const source of sources) await source.start();
     return {
       close: async () => {
-        await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+        await shutDown(server, clock);
         await Promise.all(running.map((service) => service.close?.()));
         await Promise.all(sources.map((source) => source.close()));
         await loader.close();
@@ -116,6 +117,17 @@ function createSources(options: Readonly<Record<string, string>>, clock: Clock, 
   if (sources.length > 0) return sources;
   const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
   return [createKubernetesSource({ api, watched: meshKinds(new Set([MIXER_GROUP])), clock, random: systemRandom, logger })];
+}
+
+/** Calls that are being answered may end; streams of proxies that log or count never do by themselves. */
+function shutDown(server: Server, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.setTimeout(() => server.forceShutdown(), DRAIN_MS);
+    server.tryShutdown(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 /** The pods of the API server that is named, that Mixer runs in, or that is the source of configuration; else none are known. */

@@ -4,10 +4,12 @@ import type { ConfigSource } from '@xebec/config';
 import type { Clock, Logger, Random } from '@xebec/core';
 import type { HealthServer } from '@xebec/daemon';
 import type { Registry } from 'prom-client';
+import { accessLogService } from './access-log-service/service.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { extAuthzService } from './ext-authz-service/service.ts';
 import { mixerApi } from './grpc-service.ts';
 import type { MixerMetrics } from './metrics.ts';
+import { metricsService } from './metrics-service/service.ts';
 import { rateLimitService } from './rate-limit-service/service.ts';
 
 /** What every service on Mixer's gRPC port is made of. */
@@ -36,4 +38,10 @@ export interface MixerService {
 }
 
 /** The services of the gRPC port; a new one is one line here. */
-export const services: readonly ((context: ServiceContext) => MixerService)[] = [mixerApi, rateLimitService, extAuthzService];
+export const services: readonly ((context: ServiceContext) => MixerService)[] = [
+  mixerApi,
+  rateLimitService,
+  extAuthzService,
+  accessLogService,
+  metricsService,
+];
