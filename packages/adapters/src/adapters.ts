@@ -5,6 +5,7 @@ import { fluentd } from './fluentd/adapter.ts';
 import { kubernetesenv } from './kubernetesenv/adapter.ts';
 import { list } from './list/adapter.ts';
 import { memquota } from './memquota/adapter.ts';
+import { opa } from './opa/adapter.ts';
 import { opentelemetry } from './opentelemetry/adapter.ts';
 import { prometheus } from './prometheus/adapter.ts';
 import { rateLimits } from './rate-limits/adapter.ts';
@@ -22,6 +23,7 @@ export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
     kubernetesenv,
     list,
     memquota,
+    opa,
     opentelemetry,
     prometheus,
     rateLimits,
