@@ -1,7 +1,14 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { AttributeBag } from '@xebec/expressions';
 import { RequestMethod } from '@xebec/protos/envoy/config/core/v3/base';
-import { AccessLogType, HTTPAccessLogEntrySchema, TCPAccessLogEntrySchema } from '@xebec/protos/envoy/data/accesslog/v3/accesslog';
+import {
+  type AccessLogCommonSchema,
+  AccessLogType,
+  HTTPAccessLogEntrySchema,
+  type HTTPRequestPropertiesSchema,
+  type HTTPResponsePropertiesSchema,
+  TCPAccessLogEntrySchema,
+} from '@xebec/protos/envoy/data/accesslog/v3/accesslog';
 import { describe, expect, it } from 'vitest';
 import { httpAttributes, isFinal, tcpAttributes } from './entry-attributes.ts';
 import { readReporter } from './reporter.ts';
@@ -22,7 +29,10 @@ const socket = (address: string, port: number) => ({
 });
 const certificate = (uri: string) => ({ subjectAltName: [{ san: { case: 'uri' as const, value: uri } }] });
 
-type Common = NonNullable<MessageInitShape<typeof HTTPAccessLogEntrySchema>['commonProperties']>;
+// What is given as an init, for the fields of a message that was made are all there.
+type Common = Exclude<MessageInitShape<typeof AccessLogCommonSchema>, { $typeName: string }>;
+type Request = Exclude<MessageInitShape<typeof HTTPRequestPropertiesSchema>, { $typeName: string }>;
+type Response = Exclude<MessageInitShape<typeof HTTPResponsePropertiesSchema>, { $typeName: string }>;
 const common: Common = {
   upstreamCluster: 'inbound|9080||',
   startTime: { seconds: 1_600_000_000n, nanos: 5 },
@@ -38,7 +48,7 @@ const common: Common = {
     localCertificateProperties: certificate('spiffe://cluster.local/ns/default/sa/reviews'),
   },
 };
-const http = (over: Partial<Common> = {}, request: object = {}, response: object = {}) =>
+const http = (over: Partial<Common> = {}, request: Request = {}, response: Response = {}) =>
   create(HTTPAccessLogEntrySchema, {
     commonProperties: { ...common, ...over },
     request: {
