@@ -51,10 +51,8 @@ export async function run(version: string | undefined, options: RollbackOptions)
   const became = await write(config, objects, writes, { ...options, message }, ({ what, removes }) =>
     process.stdout.write(`${what} ${removes ? 'removed' : 'restored'}\n`),
   );
-  const members = changes.map(memberOf).length;
-  console.error(
-    `configuration${where} is as it was with v${target}: ${members} objects${became === undefined ? '' : `, version ${became}`}`,
-  );
+  const count = changes.length === 1 ? '1 object' : `${changes.length} objects`;
+  console.error(`configuration${where} is as it was with v${target}: ${count}${became === undefined ? '' : `, version ${became}`}`);
 }
 
 function named({ metadata }: StoredObject): { name: string; namespace?: string } {
