@@ -1,6 +1,7 @@
 import { check } from './check.ts';
 import type { BenchPart } from './part.ts';
 import { report } from './report.ts';
+import { telemetry } from './telemetry.ts';
 
 /** Everything that the benchmark measures, in this order; a new figure is one line here. */
-export const parts: readonly BenchPart[] = [report, check];
+export const parts: readonly BenchPart[] = [report, check, telemetry];
