@@ -1,7 +1,7 @@
 import type { RawObject } from '@xebec/analysis';
 import { nearest, type Violation } from '@xebec/core';
-import { checkMeshConfig, checkObject, decodeObject, isMeshGroup, kinds } from '@xebec/schemas';
-import { parse } from 'yaml';
+import { checkGatewayApi, checkObject, decodeObject, isMeshGroup, kinds } from '@xebec/schemas';
+import { checkSettings } from './mesh-settings.ts';
 
 /** What admission would say of one document. */
 export interface Verdict {
@@ -38,22 +38,13 @@ function nameOf(metadata: object | null): string {
 }
 
 /** Undefined for kinds that are not the mesh's business. */
-function findingsOf({ apiVersion, content, kind, metadata }: RawObject): Pick<Verdict, 'errors' | 'warnings'> | undefined {
+function findingsOf(object: RawObject): Pick<Verdict, 'errors' | 'warnings'> | undefined {
+  const { apiVersion, content, kind, metadata } = object;
   if (isMeshGroup(apiVersion)) {
     const decoded = decodeObject(content, { defaultNamespace: metadata.namespace });
     return decoded.ok ? checkObject(decoded.value) : { errors: decoded.error, warnings: [] };
   }
-  if (apiVersion !== 'v1' || kind !== 'ConfigMap' || !/^istio(?:-[a-z0-9-]+)?$/.test(metadata.name)) return undefined;
-  const data = content['data'];
-  const mesh: unknown = typeof data === 'object' && data !== null && 'mesh' in data ? data.mesh : undefined;
-  if (typeof mesh !== 'string') return undefined;
-  try {
-    const inner = (violation: Violation): Violation => ({ ...violation, path: `data.mesh.${violation.path}` });
-    const { errors, warnings } = checkMeshConfig(parse(mesh, { maxAliasCount: 100 }));
-    return { errors: errors.map(inner), warnings: warnings.map(inner) };
-  } catch (error) {
-    return { errors: [{ path: 'data.mesh', message: error instanceof Error ? error.message : String(error) }], warnings: [] };
-  }
+  return checkGatewayApi(apiVersion, kind, content) ?? checkSettings(object);
 }
 
 /** A group that looks like one of the mesh's but is none. */

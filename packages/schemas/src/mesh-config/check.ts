@@ -1,5 +1,6 @@
 import { durationMs } from '../fields.ts';
 import { FindingList, type Findings } from '../findings.ts';
+import { plainProtoJson } from '../proto-json.ts';
 import { checkClientTls } from '../traffic-policy/client-tls.ts';
 import { checkConnectionPool, checkDuration } from '../traffic-policy/connection-pool.ts';
 import { checkLocality } from '../traffic-policy/locality.ts';
@@ -7,9 +8,11 @@ import { checkOutlierDetection } from '../traffic-policy/traffic-policy.ts';
 import { serverAddress } from '../values/addresses.ts';
 import { isWhole, wholeSeconds } from '../values/durations.ts';
 import { trustDomainName, wildcardDomain } from '../values/names.ts';
+import { isRecord } from '../violations.ts';
 import { checkRetries } from '../virtual-service/retries-check.ts';
 import { decodeMeshConfig } from './decode.ts';
-import type { MeshConfig, MeshProxyConfig } from './spec.ts';
+import { type MeshConfig, type MeshProxyConfig, meshConfig } from './spec.ts';
+import { withoutUnknownFields } from './unknown-fields.ts';
 
 const CURVES: ReadonlySet<string> = new Set(['P-224', 'P-256', 'P-384', 'P-521', 'X25519', 'X25519Kyber768Draft00', 'X25519MLKEM768']);
 const HOUR_MS = 3_600_000;
@@ -30,9 +33,12 @@ const COUNTS = ['httpMaxConcurrentStreams', 'listenerConnectionLimit', 'globalDo
 
 /** What is wrong with a MeshConfig as it was written, and what it likely does not mean. */
 export function checkMeshConfig(input: unknown): Findings {
+  const { unknown } = withoutUnknownFields(meshConfig, plainProtoJson(meshConfig, input ?? {}));
   const decoded = decodeMeshConfig(input);
-  if (!decoded.ok) return { errors: decoded.error, warnings: [] };
+  if (!decoded.ok) return { errors: decoded.error, warnings: unknown };
   const findings = new FindingList();
+  findings.warnings.push(...unknown);
+  checkZeroPorts(input, findings);
   const mesh = decoded.value;
   checkDuration(mesh.connectTimeout, ['connectTimeout'], findings);
   if ((durationMs(mesh.connectTimeout ?? '1s') ?? 0) > HOUR_MS)
@@ -52,6 +58,15 @@ export function checkMeshConfig(input: unknown): Findings {
   checkInboundRetries(mesh.defaultInboundHttpRetryPolicy, findings);
   if (mesh.defaultConfig !== undefined) checkProxy(mesh.defaultConfig, ['defaultConfig'], findings);
   return findings;
+}
+
+/** A port that is left out has a default; one that is 0 is a mistake. */
+function checkZeroPorts(input: unknown, findings: FindingList): void {
+  if (!isRecord(input)) return;
+  const { defaultConfig, proxyListenPort } = input;
+  if (proxyListenPort === 0) findings.error(['proxyListenPort'], '0 is not a port: write a number from 1 to 65535');
+  if (isRecord(defaultConfig) && defaultConfig['proxyAdminPort'] === 0)
+    findings.error(['defaultConfig', 'proxyAdminPort'], '0 is not a port: write a number from 1 to 65535');
 }
 
 function checkTls(mesh: MeshConfig, findings: FindingList): void {

@@ -2,10 +2,15 @@ import { err, ok, type Result } from '@xebec/core';
 import { plainProtoJson } from '../proto-json.ts';
 import { toViolations } from '../violations.ts';
 import { defaultMeshConfig, type MeshConfig, meshConfig } from './spec.ts';
+import { withoutUnknownFields } from './unknown-fields.ts';
 
-/** Reads a MeshConfig and fills in Istio's defaults; `defaultConfig` and policies merge field by field, lists replace. */
+/**
+ * Reads a MeshConfig and fills in Istio's defaults; `defaultConfig` and policies merge field by field, lists replace. Fields that
+ * are not known are left out, as Istio does; `checkMeshConfig` names them.
+ */
 export function decodeMeshConfig(input: unknown): Result<MeshConfig> {
-  const parsed = meshConfig.safeParse(plainProtoJson(meshConfig, input ?? {}), { reportInput: true });
+  const { value } = withoutUnknownFields(meshConfig, plainProtoJson(meshConfig, input ?? {}));
+  const parsed = meshConfig.safeParse(value, { reportInput: true });
   if (!parsed.success) return err(toViolations(parsed.error, [], meshConfig));
   const given = parsed.data;
   const providers = given.extensionProviders ?? [];
