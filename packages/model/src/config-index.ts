@@ -4,8 +4,12 @@ import type {
   DestinationRuleSpec,
   EnvoyFilterSpec,
   GatewaySpec,
+  HttpApiSpecBindingSpec,
+  HttpApiSpecSpec,
   PeerAuthenticationSpec,
   ProxyConfigSpec,
+  QuotaSpecBindingSpec,
+  QuotaSpecSpec,
   RequestAuthenticationSpec,
   ServiceEntrySpec,
   SidecarSpec,
@@ -33,6 +37,10 @@ export interface KnownKinds {
   AuthorizationPolicy: AuthorizationPolicySpec;
   Telemetry: TelemetrySpec;
   WasmPlugin: WasmPluginSpec;
+  QuotaSpec: QuotaSpecSpec;
+  QuotaSpecBinding: QuotaSpecBindingSpec;
+  HTTPAPISpec: HttpApiSpecSpec;
+  HTTPAPISpecBinding: HttpApiSpecBindingSpec;
 }
 
 export type KnownKind = keyof KnownKinds;

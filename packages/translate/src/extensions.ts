@@ -5,6 +5,7 @@ export const METADATA_EXCHANGE = 'istio.metadata_exchange';
 export const ALPN = 'istio.alpn';
 export const STATS = 'istio.stats';
 export const MIXER = 'xebec.filters.http.mixer';
+export const MIXER_TCP = 'xebec.filters.network.mixer';
 
 /**
  * Whether what a node lists is everything the proxy has, so that what is missing must not be sent. Envoys and ours list all they were

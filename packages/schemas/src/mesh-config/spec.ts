@@ -160,6 +160,12 @@ export const meshConfig = z.strictObject({
   policyCheckFailOpen: z.boolean().optional(),
   disablePolicyChecks: z.boolean().optional(),
   disableMixerHttpReports: z.boolean().optional(),
+  /** Callers' proxies ask too. */
+  enableClientSidePolicyCheck: z.boolean().optional(),
+  /** All reports of one proxy go to one Mixer. */
+  sidecarToTelemetrySessionAffinity: z.boolean().optional(),
+  reportBatchMaxEntries: uint32.optional(),
+  reportBatchMaxTime: duration.optional(),
 });
 
 export type MeshConfig = z.infer<typeof meshConfig>;

@@ -18,7 +18,7 @@ import { extension } from '../envoy/any.ts';
 import { type DurationFields, duration } from '../envoy/duration.ts';
 import { listsEverything, STATS } from '../extensions.ts';
 import type { ConfigReference } from '../generated.ts';
-import { mixerFilter } from '../mixer/client.ts';
+import { mixerConnectionFilter, mixerFilter } from '../mixer/client.ts';
 import { type JwtFilters, jwtFilters } from '../request-authentication/filters.ts';
 import type { InboundRetry } from '../route/inbound.ts';
 import { type AccessLogFields, accessLogs } from '../telemetry/access-log.ts';
@@ -128,7 +128,7 @@ export function listenerContext(snapshot: MeshSnapshot, proxy: MeshProxy): Liste
       return [...authorization.references, ...jwt.references];
     },
     get mixer() {
-      return mixerFilter(snapshot, proxy, scope, true).length > 0;
+      return mixerFilter(snapshot, proxy, scope, 'inbound').length > 0;
     },
     get inbound() {
       return side('inbound');
@@ -200,6 +200,7 @@ function sideContext(
         ...own.STATS,
         ...own.UNSPECIFIED_PHASE,
         ...tcpStats,
+        ...(direction === 'inbound' ? [] : mixerConnectionFilter(snapshot, proxy, scope, direction, undefined)),
       ];
     },
     networkExtensions: (port) => {
@@ -218,7 +219,7 @@ function sideContext(
         externalAuthorization: authorization.external,
         authorization: authorization.http,
         own: extensions.http(mode, port),
-        mixer: mixerFilter(snapshot, proxy, scope, direction === 'inbound'),
+        mixer: mixerFilter(snapshot, proxy, scope, direction),
         ...(stats === undefined ? {} : { stats }),
       }),
   };

@@ -76,7 +76,7 @@ export const mutualTlsSocket = query('inbound TLS', (snapshot: MeshSnapshot, pro
   return create(TransportSocketSchema, inboundTls(listenerContext(snapshot, proxy).mutualTls, alpn));
 });
 
-function finished(filter: NetworkFilter): Filter {
+export function finished(filter: NetworkFilter): Filter {
   return create(FilterSchema, filter);
 }
 

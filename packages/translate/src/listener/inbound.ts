@@ -11,12 +11,12 @@ import { socketAddress } from '../envoy/address.ts';
 import { sdsFileSource } from '../envoy/config-source.ts';
 import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
-import { mixerRouteConfig } from '../mixer/client.ts';
+import { mixerConnectionFilter, mixerRouteConfig } from '../mixer/client.ts';
 import { inboundRoute } from '../route/inbound.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
 import { exactBalance } from './exact-balance.ts';
 import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
-import { completeManager, httpPieces, mutualTlsSocket, networkPrefix, tcpPieces } from './inbound-pieces.ts';
+import { completeManager, finished, httpPieces, mutualTlsSocket, networkPrefix, tcpPieces } from './inbound-pieces.ts';
 import { inspectorsFor, originalDestination, originalSource } from './listener-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
@@ -179,7 +179,8 @@ function portChains(
       port: instance.port.number,
       listenPort: port,
       protocol,
-      filterConfig: context.mixer ? mixerRouteConfig(instance.service) : {},
+      service: instance.service,
+      filterConfig: context.mixer ? mixerRouteConfig(snapshot, instance.service) : {},
       ...(tls === undefined ? {} : { tls }),
     },
   );
@@ -196,6 +197,8 @@ interface ChainTarget {
   readonly listenPort: number;
   readonly protocol: ServiceInstance['port']['protocol'];
   readonly filterConfig: Readonly<Record<string, Any>>;
+  /** Whose port it is, where that is known. */
+  readonly service?: Service;
   /** TLS of the user's own that ends here. */
   readonly tls?: ServerTls;
 }
@@ -240,7 +243,12 @@ function filtersInside(
   target: ChainTarget,
 ): readonly Filter[] {
   const { proxy } = context;
-  if (inside === 'tcp') return tcpPieces(snapshot, proxy, target.protocol, target.port, target.cluster);
+  if (inside === 'tcp') {
+    const filters = tcpPieces(snapshot, proxy, target.protocol, target.port, target.cluster);
+    const mixer = mixerConnectionFilter(snapshot, proxy, context.scope, 'inbound', target.service);
+    // Before the last, which passes the bytes on.
+    return mixer.length === 0 ? filters : [...filters.slice(0, -1), ...mixer.map(finished), ...filters.slice(-1)];
+  }
   const pieces = httpPieces(snapshot, proxy, target.protocol, target.listenPort);
   const route = inboundRoute({ ...target, ...(context.inboundRetry === undefined ? {} : { retry: context.inboundRetry }) });
   return [

@@ -17,6 +17,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '@xebec/protos
 import { parseOutboundCluster } from '../cluster/names.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { proxyHeadersConfig } from '../listener/proxy-config.ts';
+import { asksMixer, mixerRouteConfig } from '../mixer/client.ts';
 import { resolveDelegates } from '../virtual-service/delegate.ts';
 import { destinationResolver } from '../virtual-service/destination.ts';
 import { httpRoutes, type Route } from '../virtual-service/http-routes.ts';
@@ -84,6 +85,7 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
         domains: free,
         routes: [...group.routes],
         includeRequestAttemptCount: includesAttemptCount(snapshot, proxy),
+        ...(service !== undefined && asksMixer(snapshot, proxy) ? { typedPerFilterConfig: mixerRouteConfig(snapshot, service) } : {}),
       });
     }
   }
