@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
-import { MetricStore, noWorkloads, RateLimitDomains } from '@xebec/adapters';
+import { MetricStore, noWorkloads, RateLimitDomains, RoleStore } from '@xebec/adapters';
 import { createDirectorySource } from '@xebec/config';
 import { silentLogger, systemClock, systemRandom } from '@xebec/core';
 import { type AttributeBag, type AttributeValue, encodeAttributes } from '@xebec/expressions';
@@ -41,6 +41,7 @@ async function startMixer(files: Record<string, string>) {
     random: systemRandom,
     workloads: noWorkloads,
     rateLimits: new RateLimitDomains(),
+    roles: new RoleStore(),
     metrics: new MetricStore(registry),
     mixerMetrics: metrics,
     writeLine: (line: string) => void lines.push(line),

@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { MetricStore, noWorkloads, RateLimitDomains } from '@xebec/adapters';
+import { MetricStore, noWorkloads, RateLimitDomains, RoleStore } from '@xebec/adapters';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -21,9 +21,9 @@ import { loadPolicy } from './policy-loader.ts';
 import { services } from './services.ts';
 import { type WatchedWorkloads, watchWorkloads } from './workloads/watch-workloads.ts';
 
-const MIXER_GROUP = 'config.istio.io';
+const MIXER_GROUPS = new Set(['config.istio.io', 'rbac.istio.io']);
 const DRAIN_MS = 1_000;
-const MIXER_COLLECTIONS = 'istio/policy/';
+const MIXER_COLLECTIONS = /^istio\/(policy|rbac)\//;
 
 export const mixer: DaemonSpec = {
   name: 'xebec-mixer',
@@ -60,6 +60,7 @@ export const mixer: DaemonSpec = {
       mixerMetrics: metrics,
       workloads: workloads?.directory ?? noWorkloads,
       rateLimits: new RateLimitDomains(),
+      roles: new RoleStore(),
       writeLine: (line: string) => void process.stdout.write(`${line}\n`),
     };
     const loader = loadPolicy({ sources, dispatcher, environment, metrics, clock, logger });
@@ -111,12 +112,12 @@ function createSources(options: Readonly<Record<string, string>>, clock: Clock, 
   const sources: ConfigSource[] = [];
   if (configDir !== '') sources.push(createDirectorySource({ directory: configDir, defaultNamespace: 'istio-system', clock, logger }));
   if (mcpAddr !== '') {
-    const wanted = collections.map(({ name }) => name).filter((name) => name.startsWith(MIXER_COLLECTIONS));
+    const wanted = collections.map(({ name }) => name).filter((name) => MIXER_COLLECTIONS.test(name));
     sources.push(createMcpSource({ address: mcpAddr, id: 'xebec-mixer', collections: wanted, clock, random: systemRandom, logger }));
   }
   if (sources.length > 0) return sources;
   const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
-  return [createKubernetesSource({ api, watched: meshKinds(new Set([MIXER_GROUP])), clock, random: systemRandom, logger })];
+  return [createKubernetesSource({ api, watched: meshKinds(MIXER_GROUPS), clock, random: systemRandom, logger })];
 }
 
 /** Calls that are being answered may end; streams of proxies that log or count never do by themselves. */

@@ -1,7 +1,16 @@
 import { type AdapterEnvironment, adapters } from '@xebec/adapters';
-import { err, errorText, nearest, ok, type Result, type Violation } from '@xebec/core';
+import { err, errorText, ok, type Result } from '@xebec/core';
 import { extendVocabulary, standardVocabulary, type Vocabulary } from '@xebec/expressions';
-import { type CompiledHandler, type CompiledInstance, type CompiledRule, compileInstance, compileRule } from '@xebec/policy';
+import {
+  adapterProblem,
+  type CompiledHandler,
+  type CompiledInstance,
+  type CompiledRule,
+  compileInstance,
+  compileRule,
+  languageOf,
+  SharedFields,
+} from '@xebec/policy';
 import type { AttributeManifestSpec, ConfigObject, HandlerSpec, InstanceSpec, RuleSpec } from '@xebec/schemas';
 import type { MixerMetrics } from './metrics.ts';
 
@@ -49,6 +58,7 @@ export class PolicyCompiler {
 
   compile(all: readonly ConfigObject[]): { readonly policy: CompiledPolicy; readonly problems: readonly PolicyProblem[] } {
     const problems: PolicyProblem[] = [];
+    this.#environment.roles.replace(all);
     const objects = all.filter(({ apiVersion }) => apiVersion.startsWith(MIXER_GROUP));
     this.#forget(objects);
     const each = <T>(kind: string, compileOne: (object: ConfigObject) => Result<T>): Map<string, T> => {
@@ -67,11 +77,17 @@ export class PolicyCompiler {
       return extended;
     });
     const handlers = each('handler', (object) => this.#handler(object));
+    const shared = new SharedFields();
     const instances: ReadonlyMap<string, CompiledInstance> = each('instance', (object) =>
-      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary),
+      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary, { language: languageOf(object), shared }),
     );
     const rules = each('rule', (object) =>
-      compileRule(qualifiedName(object), object.metadata.namespace, object.spec as RuleSpec, { vocabulary, handlers, instances }),
+      compileRule(qualifiedName(object), object.metadata.namespace, object.spec as RuleSpec, {
+        vocabulary,
+        handlers,
+        instances,
+        language: languageOf(object),
+      }),
     );
     this.#environment.metrics.sweep();
     return { policy: { rules: [...rules.values()], handlers: handlers.size, instances: instances.size }, problems };
@@ -120,15 +136,12 @@ export class PolicyCompiler {
     const signature = JSON.stringify(spec);
     const known = this.#handlers.get(key);
     if (known?.signature === signature) return ok(known.compiled);
+    const problem = adapterProblem(spec, adapters);
+    if (problem !== undefined) return err([problem]);
     const adapterName = spec.compiledAdapter ?? spec.adapter ?? '';
     const adapter = adapters.get(adapterName);
-    const path = spec.compiledAdapter === undefined && spec.adapter !== undefined ? 'spec.adapter' : 'spec.compiledAdapter';
-    if (adapter === undefined) return err([unknownAdapter(path, adapterName)]);
-    if (spec.connection !== undefined) {
-      return err([
-        { path: 'spec.connection', message: `adapter ${adapterName} runs inside Mixer; out-of-process adapters are not supported` },
-      ]);
-    }
+    if (adapter === undefined)
+      return err([{ path: 'spec.adapter', message: `adapter "${adapterName}" runs outside Mixer, which is not supported yet` }]);
     // First out, then in: the new version may define the old one's metrics in another way.
     if (known !== undefined) void this.#close(known.compiled);
     this.#handlers.delete(key);
@@ -157,16 +170,6 @@ export class PolicyCompiler {
       this.#handlers.delete(key);
     }
   }
-}
-
-function unknownAdapter(path: string, name: string): Violation {
-  const suggestion = nearest(name, adapters.keys());
-  const known = [...adapters.keys()].join(', ');
-  if (name === '') return { path, message: `required field is missing; it is one of ${known}` };
-  return {
-    path,
-    message: `unknown adapter "${name}"; ${suggestion === undefined ? `it is one of ${known}` : `did you mean "${suggestion}"?`}`,
-  };
 }
 
 function keyOf({ kind, metadata }: ConfigObject): string {

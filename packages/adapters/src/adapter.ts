@@ -3,6 +3,7 @@ import type { AdapterSignature, Handler } from '@xebec/policy';
 import type { WorkloadDirectory } from './kubernetesenv/workload-directory.ts';
 import type { MetricStore } from './prometheus/metric-store.ts';
 import type { RateLimitDomains } from './rate-limits/rate-limit-domains.ts';
+import type { RoleStore } from './rbac/role-store.ts';
 
 /** What happens to what adapters send elsewhere, for Mixer's own metrics. */
 export interface DeliveryEvents {
@@ -21,6 +22,8 @@ export interface AdapterEnvironment {
   readonly workloads: WorkloadDirectory;
   /** Where handlers of rate limits put the domains that the rate limit service serves. */
   readonly rateLimits: RateLimitDomains;
+  /** What `rbac` handlers decide by. */
+  readonly roles: RoleStore;
   readonly delivery: DeliveryEvents;
   /** Takes one line without its end. */
   readonly writeLine: (line: string) => void;

@@ -9,12 +9,13 @@ import { opa } from './opa/adapter.ts';
 import { opentelemetry } from './opentelemetry/adapter.ts';
 import { prometheus } from './prometheus/adapter.ts';
 import { rateLimits } from './rate-limits/adapter.ts';
+import { rbac } from './rbac/adapter.ts';
 import { redisquota } from './redisquota/adapter.ts';
 import { statsd } from './statsd/adapter.ts';
 import { stdio } from './stdio/adapter.ts';
 import { zipkin } from './zipkin/adapter.ts';
 
-/** Adapters by the name that handlers give as `compiledAdapter`. */
+/** Adapters by the names that handlers give as `compiledAdapter`. */
 export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
   [
     cloudevents,
@@ -27,9 +28,10 @@ export const adapters: ReadonlyMap<string, AdapterDefinition> = new Map(
     opentelemetry,
     prometheus,
     rateLimits,
+    rbac,
     redisquota,
     statsd,
     stdio,
     zipkin,
-  ].map((adapter) => [adapter.name, adapter]),
+  ].flatMap((adapter) => [adapter.name, ...(adapter.aliases ?? [])].map((name): [string, AdapterDefinition] => [name, adapter])),
 );

@@ -12,5 +12,6 @@ export {
   RateLimitDomains,
 } from './rate-limits/rate-limit-domains.ts';
 export { type RateLimitUnit, UNIT_SECONDS } from './rate-limits/rate-limit-params.ts';
+export { RoleStore } from './rbac/role-store.ts';
 export { parseRedisAddress } from './redis/redis-address.ts';
 export { RedisQuotaStore } from './redis/redis-quota-store.ts';

@@ -5,6 +5,7 @@ import type { AdapterDefinition, AdapterEnvironment } from './adapter.ts';
 import { noWorkloads } from './kubernetesenv/workload-directory.ts';
 import { MetricStore } from './prometheus/metric-store.ts';
 import { RateLimitDomains } from './rate-limits/rate-limit-domains.ts';
+import { RoleStore } from './rbac/role-store.ts';
 
 /** An environment for specs that remembers what handlers did with it. */
 export function testEnvironment(over: Partial<AdapterEnvironment> = {}) {
@@ -19,6 +20,7 @@ export function testEnvironment(over: Partial<AdapterEnvironment> = {}) {
     metrics: new MetricStore(registry),
     workloads: noWorkloads,
     rateLimits: new RateLimitDomains(),
+    roles: new RoleStore(),
     delivery: {
       delivered: (entries) => {
         counts.delivered += entries;

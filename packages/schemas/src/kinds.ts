@@ -20,6 +20,7 @@ import { checkQuotaSpec } from './quota-spec/check.ts';
 import { quotaSpecSpec } from './quota-spec/spec.ts';
 import { checkQuotaSpecBinding } from './quota-spec-binding/check.ts';
 import { quotaSpecBindingSpec } from './quota-spec-binding/spec.ts';
+import { clusterRbacConfigSpec, serviceRoleBindingSpec, serviceRoleSpec } from './rbac-v1alpha1/spec.ts';
 import { checkRequestAuthentication } from './request-authentication/check.ts';
 import { requestAuthenticationSpec } from './request-authentication/spec.ts';
 import { checkServiceEntry } from './service-entry/check.ts';
@@ -90,6 +91,19 @@ function mixer(kind: string, plural: string, spec: KindDefinition['spec']): Kind
     spec,
     printerColumns: [age],
     collection: `istio/policy/v1beta1/${plural}`,
+  };
+}
+
+function rbac(kind: string, plural: string, spec: KindDefinition['spec']): KindDefinition {
+  return {
+    kind,
+    group: 'rbac.istio.io',
+    versions: ['v1alpha1'],
+    plural,
+    shortNames: [],
+    spec,
+    printerColumns: [age],
+    collection: `istio/rbac/v1alpha1/${plural}`,
   };
 }
 
@@ -206,6 +220,9 @@ export const kinds: readonly KindDefinition[] = [
     check: checkHttpApiSpecBinding,
     collection: 'istio/config/v1alpha2/httpapispecbindings',
   },
+  rbac('ServiceRole', 'serviceroles', serviceRoleSpec),
+  rbac('ServiceRoleBinding', 'servicerolebindings', serviceRoleBindingSpec),
+  rbac('ClusterRbacConfig', 'clusterrbacconfigs', clusterRbacConfigSpec),
 ];
 
 /** The kind of an object by its `apiVersion` and `kind`, or undefined when the mesh does not know it. */
