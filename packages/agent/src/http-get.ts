@@ -3,6 +3,7 @@ import { request } from 'node:http';
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
+  readonly contentType: string;
 }
 
 const MAX_BODY_BYTES = 64 << 20;
@@ -31,7 +32,8 @@ export function httpCall(
       response.once('error', fail);
       response.once('end', () => {
         clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+        const contentType = response.headers['content-type'] ?? '';
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8'), contentType });
       });
     });
     call.end();

@@ -67,6 +67,29 @@ describe('status server', () => {
     const server = await status({ appStatsUrl: `http://127.0.0.1:${app}/metrics` });
     expect((await call(server, '/stats/prometheus')).body).toBe('agent_metric 1\napp_metric 2\n');
   });
+  it('speaks OpenMetrics where Prometheus reads it and the application has it', async () => {
+    const app = await serve((request, response) => {
+      const open = request.headers.accept?.includes('application/openmetrics-text') === true;
+      response.setHeader('content-type', open ? 'application/openmetrics-text; version=1.0.0' : 'text/plain');
+      response.end(open ? 'app_total 2 # {trace_id="a"} 1\n# EOF\n' : 'app_total 2\n');
+    });
+    const server = await status({ appStatsUrl: `http://127.0.0.1:${app}/metrics`, agentMetrics: () => 'agent_metric 1\n\n' });
+    const read = (accept: string) => httpCall(`http://127.0.0.1:${server.port}/stats/prometheus`, { timeoutMs: 5000, headers: { accept } });
+    const open = await read('application/openmetrics-text;version=1.0.0,text/plain;q=0.5');
+    expect(open.contentType).toBe('application/openmetrics-text; version=1.0.0');
+    expect(open.body).toBe('agent_metric 1\napp_total 2 # {trace_id="a"} 1\n# EOF\n');
+    const plain = await read('text/plain');
+    expect(plain.contentType).toContain('text/plain; version=0.0.4');
+    expect(plain.body).toBe('agent_metric 1\n\napp_total 2\n');
+  });
+  it('does not wait longer for the application than Prometheus waits for the page', async () => {
+    const app = await serve(() => undefined);
+    const server = await status({ appStatsUrl: `http://127.0.0.1:${app}/metrics` });
+    const headers = { 'x-prometheus-scrape-timeout-seconds': '0.2' };
+    const url = `http://127.0.0.1:${server.port}/stats/prometheus`;
+    // Five seconds is what the application would get otherwise: this call gives up before.
+    expect((await httpCall(url, { timeoutMs: 4000, headers })).body).toBe('agent_metric 1\n');
+  });
   it('replays probes with their headers, and only those it was told of', async () => {
     const seen: unknown[] = [];
     const app = await serve((request, response) => {

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorText, type Logger } from '@xebec/core';
 import { type AppProbes, runAppProbe } from './app-probes.ts';
-import { httpCall } from './http-get.ts';
+import { type HttpAnswer, httpCall } from './http-get.ts';
 import type { DataPlaneReadiness } from './readiness.ts';
 import type { FileSecretsState } from './secrets/file-secrets.ts';
 
@@ -59,7 +59,7 @@ async function handle(options: StatusServerOptions, request: IncomingMessage, re
       return answer(missing === undefined ? 200 : 503, missing === undefined ? '' : `Envoy proxy is NOT ready: ${missing}\n`);
     }
     case '/stats/prometheus':
-      return answer(200, await mergedMetrics(options), METRICS);
+      return answer(200, ...(await mergedMetrics(options, request.headers)));
     case '/metrics':
       return answer(200, options.agentMetrics(), METRICS);
     case '/debug/file_secrets':
@@ -82,22 +82,41 @@ async function handle(options: StatusServerOptions, request: IncomingMessage, re
   }
 }
 
-/** Proxy, agent and application on one page; whichever does not answer is left out, so that one failure hides no other. */
-async function mergedMetrics(options: StatusServerOptions): Promise<string> {
-  const scrape = async (url: string | undefined) => {
-    if (url === undefined) return '';
+const SCRAPE_TIMEOUT_MS = 5000;
+const OPEN_METRICS = 'application/openmetrics-text';
+
+/**
+ * Proxy, agent and application on one page; whichever does not answer is left out, so that one failure hides no other. Prometheus says
+ * how long it waits and which formats it reads: the page is there in time, and OpenMetrics (exemplars) where the application has it.
+ */
+async function mergedMetrics(
+  options: StatusServerOptions,
+  { accept = '*/*', ...headers }: IncomingHttpHeaders,
+): Promise<[page: string, headers: Record<string, string>]> {
+  const timeoutMs = scrapeTimeoutMs(headers['x-prometheus-scrape-timeout-seconds']);
+  const scrape = async (url: string | undefined, wanted: string): Promise<HttpAnswer | undefined> => {
+    if (url === undefined) return undefined;
     try {
-      const { status, body } = await httpCall(url, { timeoutMs: 5000 });
-      // OpenMetrics' end mark would cut off what follows.
-      if (status === 200) return body.replace(/# EOF\s*$/, '');
-      options.logger.warn({ url, status }, 'metrics page left out');
+      const answer = await httpCall(url, { timeoutMs, headers: { accept: wanted } });
+      if (answer.status === 200) return answer;
+      options.logger.warn({ url, status: answer.status }, 'metrics page left out');
     } catch (error) {
       options.logger.warn({ url }, `metrics page left out: ${errorText(error)}`);
     }
-    return '';
+    return undefined;
   };
-  const pages = [options.agentMetrics(), ...(await Promise.all([scrape(options.proxyStatsUrl), scrape(options.appStatsUrl)]))];
-  return pages.map((page) => (page === '' || page.endsWith('\n') ? page : `${page}\n`)).join('');
+  const [proxy, app] = await Promise.all([scrape(options.proxyStatsUrl, '*/*'), scrape(options.appStatsUrl, accept)]);
+  // The end mark of OpenMetrics would cut off what follows.
+  const pages = [options.agentMetrics(), proxy?.body ?? '', app?.body.replace(/# EOF\s*$/, '') ?? ''];
+  const page = pages.map((text) => (text === '' || text.endsWith('\n') ? text : `${text}\n`)).join('');
+  if (app?.contentType.startsWith(OPEN_METRICS) !== true) return [page, METRICS];
+  return [`${page.replaceAll(/\n{2,}/g, '\n')}# EOF\n`, { 'content-type': app.contentType }];
+}
+
+/** A fifth of the time that Prometheus gives is left for the page itself. */
+function scrapeTimeoutMs(header: string | string[] | undefined): number {
+  const seconds = Number(header);
+  return seconds > 0 ? Math.min(SCRAPE_TIMEOUT_MS, seconds * 800) : SCRAPE_TIMEOUT_MS;
 }
 
 function isLoopback(address: string | undefined): boolean {
