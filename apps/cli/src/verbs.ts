@@ -9,6 +9,7 @@ import type { Verb } from './program.ts';
 import { addProxyConfig } from './proxy-config/command.ts';
 import { addProxyStatus } from './proxy-status/command.ts';
 import { addSchema } from './schema/command.ts';
+import { addSmi } from './smi/command.ts';
 import { addStrictReport } from './strict-report/command.ts';
 import { addDown, addUp } from './up/command.ts';
 import { addValidate } from './validate/command.ts';
@@ -35,5 +36,6 @@ export const verbs: readonly Verb[] = [
   addXds,
   addExplain,
   addAuthz,
+  addSmi,
   addVersion,
 ];
