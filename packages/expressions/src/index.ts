@@ -1,3 +1,4 @@
+export { compileCel } from './cel/compile-cel.ts';
 export { type CompiledExpression, compileExpression, type EvaluationFailure } from './compile.ts';
 export { type DecodeOptions, decodeAttributes, decodeReport, encodeAttributes } from './compressed.ts';
 export { formatValue, jsonValue, numericValue } from './format.ts';

@@ -46,6 +46,8 @@ export interface RuleScope {
   readonly handlers: ReadonlyMap<string, CompiledHandler>;
   readonly instances: ReadonlyMap<string, CompiledInstance>;
   readonly language?: ExpressionLanguage;
+  /** Hears of references to what is not there, which are violations otherwise. */
+  readonly onMissing?: (violation: Violation) => void;
 }
 
 /** `name`, `name.namespace` or `name.kind.namespace` as `name.namespace`; `name.kind` too, where that kind is the one meant. */
@@ -59,6 +61,7 @@ export function resolveReference(reference: string, kind: string, namespace: str
 export function compileRule(name: string, namespace: string, spec: RuleSpec, scope: RuleScope): Result<CompiledRule> {
   const { language = 'CEXL', vocabulary } = scope;
   const violations: Violation[] = [];
+  const missing = scope.onMissing ?? ((violation: Violation) => void violations.push(violation));
   let match: CompiledExpression | undefined;
   if (spec.match !== undefined && spec.match.trim() !== '') {
     const compiled = compileIn(language, spec.match, vocabulary, 'BOOL');
@@ -68,11 +71,11 @@ export function compileRule(name: string, namespace: string, spec: RuleSpec, sco
   const actions: CompiledAction[] = [];
   for (const [i, action] of (spec.actions ?? []).entries()) {
     const path = `spec.actions[${i}]`;
-    const handler = find(scope.handlers, action.handler, 'handler', ({ adapter }) => adapter, namespace, `${path}.handler`, violations);
+    const handler = find(scope.handlers, action.handler, 'handler', ({ adapter }) => adapter, namespace, `${path}.handler`, missing);
     const instances: CompiledInstance[] = [];
     for (const [j, reference] of (action.instances ?? []).entries()) {
       const at = `${path}.instances[${j}]`;
-      const instance = find(scope.instances, reference, 'instance', ({ template }) => template.name, namespace, at, violations);
+      const instance = find(scope.instances, reference, 'instance', ({ template }) => template.name, namespace, at, missing);
       if (instance === undefined || handler === undefined) continue;
       const template = instance.template.name;
       if (!handler.templates.includes(template))
@@ -111,7 +114,7 @@ function find<T>(
   kindOf: (value: T) => string,
   namespace: string,
   path: string,
-  violations: Violation[],
+  missing: (violation: Violation) => void,
 ): T | undefined {
   const name = resolveReference(reference, kind, namespace);
   const [first = '', second, third] = reference.split('.');
@@ -122,9 +125,12 @@ function find<T>(
   }
   if (third !== undefined && found !== undefined && second !== kind && kindOf(found) !== second) found = undefined;
   if (found === undefined) {
-    const suggestion = nearest(name, known.keys());
+    const suffix = name.slice(name.indexOf('.'));
+    const names = [...known.keys()].flatMap((key) => (key.endsWith(suffix) ? [key.slice(0, -suffix.length)] : []));
+    const near = nearest(first, names);
+    const suggestion = near === undefined ? undefined : `${near}${suffix}`;
     const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
-    violations.push({ path, message: `there is no usable ${kind} "${name}"${hint}`, ...(suggestion === undefined ? {} : { suggestion }) });
+    missing({ path, message: `there is no usable ${kind} "${name}"${hint}`, ...(suggestion === undefined ? {} : { suggestion }) });
   }
   return found;
 }

@@ -9,6 +9,7 @@ export type {
   Variety,
 } from './adapter.ts';
 export { type Binding, bindOutputs, type Outputs, withOutputs } from './attribute-bindings.ts';
+export { adapterProblem, checkPolicyObject, isPolicyObject, type PolicyContext, policyContext } from './check-policy.ts';
 export { type CompiledInstance, compileInstance, type InstanceOptions, toViolation } from './compile-instance.ts';
 export {
   type CompiledAction,
@@ -20,7 +21,7 @@ export {
   resolveReference,
 } from './compile-rule.ts';
 export { FieldRow } from './field-row.ts';
-export { compileIn, type ExpressionLanguage } from './language.ts';
+export { compileIn, type ExpressionLanguage, languageOf } from './language.ts';
 export { compileSampling, type Sampler, type SamplingEnvironment } from './sampling.ts';
 export { type FieldMap, SharedFields } from './shared-fields.ts';
 export { type TemplateDefinition, type TemplateField, templates } from './template.ts';

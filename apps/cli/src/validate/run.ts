@@ -1,7 +1,7 @@
 import type { Violation } from '@xebec/core';
 import { type ReadProblem, readManifests } from '../analyze/files.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import { policyContextOf, type Verdict, verdictOf } from './verdict.ts';
 
 export interface ValidateOptions {
   readonly filename: readonly string[];
@@ -24,9 +24,10 @@ export async function run(paths: readonly string[], options: ValidateOptions): P
   if (given.length === 0)
     throw new CommandFailure('nothing to validate: name files or folders with -f, or - for standard input', EXIT.usage);
   const { files, objects, problems } = readManifests(given, { namespace: options.namespace });
+  const context = policyContextOf(objects);
   const verdicts = objects.map((object): Located => {
     const { file = '', fieldLines = {}, line = 1 } = object.source ?? {};
-    return { ...verdictOf(object), file, line, lines: fieldLines };
+    return { ...verdictOf(object, context), file, line, lines: fieldLines };
   });
   if (options.output === 'json')
     process.stdout.write(`${JSON.stringify([...verdicts.map(toJson), ...problems.map(unreadable)], null, 2)}\n`);

@@ -1,6 +1,6 @@
 import { toRawObject } from '@xebec/analysis';
 import { describe, expect, it } from 'vitest';
-import { type Verdict, verdictOf } from './verdict.ts';
+import { policyContextOf, type Verdict, verdictOf } from './verdict.ts';
 
 function verdict(content: unknown): Verdict | undefined {
   const object = toRawObject(content, 'shop');
@@ -50,6 +50,37 @@ describe('verdictOf', () => {
   it('checks the shape of the Gateway API', () => {
     const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name: 'a' }, spec: { hostname: ['a'] } };
     expect(verdict(route)).toMatchObject({ valid: false, errors: [{ path: 'spec.hostname', suggestion: 'hostnames' }] });
+  });
+  it('compiles what Mixer would run, against the other objects of the same files', () => {
+    const mixer = (kind: string, name: string, spec: unknown) =>
+      toRawObject({ apiVersion: 'config.istio.io/v1alpha2', kind, metadata: { name, namespace: 'istio-system' }, spec }, 'shop');
+    const all = [
+      mixer('attributemanifest', 'own', { attributes: { 'shop.tier': { valueType: 'STRING' } } }),
+      mixer('handler', 'deny', { compiledAdapter: 'denier', params: { status: { code: 7 } } }),
+      mixer('handler', 'typo', { compiledAdapter: 'denyer' }),
+      mixer('instance', 'nothing', { compiledTemplate: 'checknothing' }),
+      mixer('instance', 'entry', { compiledTemplate: 'listentry', params: { valu: 'source.ip' } }),
+      mixer('rule', 'good', { match: 'shop.tier == "gold"', actions: [{ handler: 'deny', instances: ['nothing'] }] }),
+      mixer('rule', 'typo', { match: 'true && source.nam == "a"' }),
+      mixer('rule', 'later', { match: 'other.tier == "gold"', actions: [{ handler: 'absent', instances: ['nothing'] }] }),
+      mixer('rule', 'number', { match: 'request.size' }),
+    ].flatMap((object) => (object === undefined ? [] : [object]));
+    const context = policyContextOf(all);
+    const lines = all.flatMap((object) => {
+      const { name, kind, errors, warnings } = verdictOf(object, context);
+      const of = (level: string, list: Verdict['errors']) =>
+        list.map(({ path, message }) => `${level} ${kind} ${name}: ${path}: ${message}`);
+      return [...of('E', errors), ...of('W', warnings)];
+    });
+    expect(lines).toEqual([
+      'E handler typo: spec.compiledAdapter: unknown adapter "denyer"; did you mean "denier"?',
+      'E instance entry: spec.params.valu: template listentry has no field "valu"; did you mean "value"?',
+      'E instance entry: spec.params.value: required field is missing',
+      'E rule typo: spec.match: column 9: unknown attribute "source.nam"; did you mean "source.name"?',
+      'W rule later: spec.actions[0].handler: there is no usable handler "absent.istio-system"',
+      'W rule later: spec.match: column 1: unknown attribute "other.tier"; an attributemanifest must define it, or else this object has no effect',
+      'E rule number: spec.match: column 1: the expression is of type INT64, but BOOL is expected here',
+    ]);
   });
   it('leaves what is not the mesh’s alone, but says when a group is misspelt', () => {
     expect(verdict({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' } })).toMatchObject({ valid: true, checked: false });

@@ -1,6 +1,8 @@
+import { adapters } from '@xebec/adapters';
 import type { RawObject } from '@xebec/analysis';
 import { nearest, type Violation } from '@xebec/core';
-import { checkGatewayApi, checkObject, decodeObject, isMeshGroup, kinds } from '@xebec/schemas';
+import { checkPolicyObject, isPolicyObject, type PolicyContext, policyContext } from '@xebec/policy';
+import { type ConfigObject, checkGatewayApi, checkObject, decodeObject, isMeshGroup, kinds } from '@xebec/schemas';
 import { checkSettings } from './mesh-settings.ts';
 
 /** What admission would say of one document. */
@@ -15,10 +17,20 @@ export interface Verdict {
   readonly checked: boolean;
 }
 
-export function verdictOf(object: RawObject): Verdict {
+/** What Mixer's objects among these say to each other. */
+export function policyContextOf(objects: readonly RawObject[]): PolicyContext {
+  const decoded = objects.filter(isPolicyObject).flatMap(({ content, metadata }): ConfigObject[] => {
+    const result = decodeObject(content, { defaultNamespace: metadata.namespace });
+    return result.ok ? [result.value] : [];
+  });
+  return policyContext(decoded, adapters);
+}
+
+/** `context`: of all objects that are checked together. */
+export function verdictOf(object: RawObject, context: PolicyContext = policyContextOf([object])): Verdict {
   const { apiVersion, content, kind, metadata } = object;
   const { name, namespace } = metadata;
-  const findings = findingsOf(object);
+  const findings = findingsOf(object, context);
   const problem = findings === undefined ? unknownGroup(apiVersion) : undefined;
   const errors = problem === undefined ? (findings?.errors ?? []) : [problem];
   const generated = name === '' && typeof content['metadata'] === 'object' ? nameOf(content['metadata']) : name;
@@ -38,11 +50,15 @@ function nameOf(metadata: object | null): string {
 }
 
 /** Undefined for kinds that are not the mesh's business. */
-function findingsOf(object: RawObject): Pick<Verdict, 'errors' | 'warnings'> | undefined {
+function findingsOf(object: RawObject, context: PolicyContext): Pick<Verdict, 'errors' | 'warnings'> | undefined {
   const { apiVersion, content, kind, metadata } = object;
   if (isMeshGroup(apiVersion)) {
     const decoded = decodeObject(content, { defaultNamespace: metadata.namespace });
-    return decoded.ok ? checkObject(decoded.value) : { errors: decoded.error, warnings: [] };
+    if (!decoded.ok) return { errors: decoded.error, warnings: [] };
+    const found = checkObject(decoded.value);
+    if (!isPolicyObject(decoded.value) || found.errors.length > 0) return found;
+    const { errors, warnings } = checkPolicyObject(decoded.value, context);
+    return { errors, warnings: [...found.warnings, ...warnings] };
   }
   return checkGatewayApi(apiVersion, kind, content) ?? checkSettings(object);
 }

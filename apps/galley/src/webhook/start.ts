@@ -52,7 +52,7 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
   health.addReadiness('webhooks', () => missing);
 
   const validate = (request: AdmissionRequest) => {
-    const answer = validateObject(request);
+    const answer = validateObject(request, () => options.source.list());
     if (answer.allowed && request.dryRun !== true) noteAuthor(options.authors, request);
     const labels = { group: request.resource.group, resource: request.resource.resource };
     if (answer.allowed) metrics.validationPassed.inc(labels);
