@@ -7,6 +7,7 @@ import { agentMetrics } from './agent-metrics.ts';
 import { parseAppProbes } from './app-probes.ts';
 import type { CertificateManager } from './certificate-manager.ts';
 import { capturesDns, startPodDns } from './dns/pod-dns.ts';
+import { goDurationMs } from './go-duration.ts';
 import { openIdentity } from './identity-source.ts';
 import { parseJsonObject, readNode } from './node-metadata.ts';
 import { outputCertificates } from './output-certificates.ts';
@@ -169,6 +170,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       prometheusPort,
       readinessPort: portValue(env, 'ENVOY_STATUS_PORT', 15021),
       ...(podAddress === undefined ? {} : { adminAddress: podAddress, statusAddress: podAddress, listenAddress: podAddress }),
+      ...evictionOf(node.metadata),
       ...zipkinOf(proxyConfig),
     });
     return { bootstrap, adminUrl, statusPort: status.port, certificates, announceDrain, close };
@@ -198,6 +200,14 @@ function appStatsUrl(env: NodeJS.ProcessEnv): { appStatsUrl?: string } {
   const port = textOf(annotations['port']) ?? '80';
   const path = textOf(annotations['path']) ?? '/metrics';
   return { appStatsUrl: `http://${env['XEBEC_APP_ADDRESS'] ?? '127.0.0.1'}:${port}${path.startsWith('/') ? path : `/${path}`}` };
+}
+
+/** The pod's annotation for how long idle series of metrics stay. */
+function evictionOf({ ANNOTATIONS }: Readonly<Record<string, unknown>>): Pick<BootstrapInput, 'statsEvictionMs'> {
+  const name = 'sidecar.istio.io/statsEvictionInterval';
+  const text: unknown = typeof ANNOTATIONS === 'object' && ANNOTATIONS !== null ? Reflect.get(ANNOTATIONS, name) : undefined;
+  const statsEvictionMs = goDurationMs(textOf(text), name);
+  return statsEvictionMs === undefined ? {} : { statsEvictionMs };
 }
 
 function zipkinOf(proxyConfig: Readonly<Record<string, unknown>>): Pick<BootstrapInput, 'zipkin'> {

@@ -33,6 +33,7 @@ import { RemoteAccessLogs } from './runtime/remote-access-logs.ts';
 import { globalConnectionLimit } from './runtime/resource-limits.ts';
 import { RuntimeValues } from './runtime/runtime-values.ts';
 import { createServerStats } from './runtime/server-stats.ts';
+import { evictIdleStats } from './runtime/stats-eviction.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
@@ -195,6 +196,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     globalMax: globalConnectionLimit(bootstrap),
   });
   createServerStats(stats, thread.count, options.restartEpoch ?? 0, bootstrap.overloadManager !== undefined);
+  const stopEvictions = evictIdleStats(bootstrap, stats, clock);
   const extensions = new ExtensionStore({ subscribe, stats, clock });
   const listeners = new ListenerManager({
     network: {
@@ -321,6 +323,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   let stopRuntime: (() => void) | undefined;
   const close = async (): Promise<void> => {
     stopRuntime?.();
+    stopEvictions();
     sources.close();
     listeners.close();
     clusters.close();

@@ -18,6 +18,8 @@ export interface BootstrapInput {
   readonly listenAddress?: string;
   readonly prometheusPort?: number;
   readonly readinessPort?: number;
+  /** Series of Istio's metrics that stand still for so long are forgotten; never by default. */
+  readonly statsEvictionMs?: number;
   /** `host:port` of a Zipkin collector. */
   readonly zipkin?: { readonly host: string; readonly port: number };
 }

@@ -21,6 +21,7 @@ export function renderBootstrap(input: BootstrapInput): Record<string, unknown> 
       ],
     },
     stats_config: statsConfig(),
+    ...(input.statsEvictionMs === undefined ? {} : { stats_eviction_interval: `${input.statsEvictionMs / 1000}s` }),
     admin: {
       address: { socket_address: { address: input.adminAddress ?? '127.0.0.1', port_value: input.adminPort ?? 15000 } },
     },
