@@ -98,3 +98,20 @@ describe('probes', () => {
     expect(JSON.parse(probers)).toEqual({ '/app-health/app/readyz': { httpGet: { path: '/ready', port: 8080 }, timeoutSeconds: 2 } });
   });
 });
+
+describe('metrics of the application', () => {
+  it.each<[string, Record<string, string>, boolean | undefined, boolean]>([
+    ['are merged', {}, undefined, true],
+    ['are not, if the mesh says so', {}, false, false],
+    ['are not, if the pod says so', { 'prometheus.istio.io/merge-metrics': 'false' }, true, false],
+    ['are, if the pod says so and the mesh does not', { 'prometheus.istio.io/merge-metrics': 'true' }, false, true],
+  ])('%s', (_, annotations, enablePrometheusMerge, merged) => {
+    const scrape = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '8080' };
+    const pod: Pod = { ...reviews, metadata: { ...reviews.metadata, annotations: { ...scrape, ...annotations } } };
+    const meshConfig = enablePrometheusMerge === undefined ? {} : { enablePrometheusMerge };
+    const injected = withSidecar(pod, { ...parameters, meshConfig });
+    const text = JSON.stringify(injected);
+    expect(text.includes('ISTIO_PROMETHEUS_ANNOTATIONS')).toBe(merged);
+    expect(injected.metadata?.annotations?.['prometheus.io/port']).toBe(merged ? '15020' : '8080');
+  });
+});

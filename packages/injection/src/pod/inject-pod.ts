@@ -4,7 +4,7 @@ import { type JsonPatchOperation, patchFields } from './json-patch.ts';
 import { INIT_CONTAINER, type InjectionParameters, PROXY_CONTAINER, STATUS_ANNOTATION } from './parameters.ts';
 import type { Container, Pod, Volume } from './pod.ts';
 import { rewriteProbes } from './probes.ts';
-import { holdsApplication, initContainer, prometheusScrape, proxyContainer } from './proxy-container.ts';
+import { holdsApplication, initContainer, mergesMetrics, prometheusScrape, proxyContainer } from './proxy-container.ts';
 import { proxyVolumes } from './volumes.ts';
 import { canonicalName, canonicalRevision, workloadOf } from './workload.ts';
 
@@ -97,8 +97,7 @@ function previousStatus(annotations: Readonly<Record<string, string>>): string |
 
 /** Prometheus scrapes the agent, which merges the application's page in; a pod that opted out of scraping stays out. */
 function scrapeAnnotations(annotations: Readonly<Record<string, string>>, parameters: InjectionParameters): Record<string, string> {
-  if (parameters.meshConfig?.enablePrometheusMerge === false) return {};
-  if (annotations['prometheus.istio.io/merge-metrics'] === 'false') return {};
+  if (!mergesMetrics(annotations, parameters.meshConfig?.enablePrometheusMerge)) return {};
   if (annotations['prometheus.io/scrape'] !== undefined && prometheusScrape(annotations) === undefined) return {};
   return { 'prometheus.io/scrape': 'true', 'prometheus.io/port': '15020', 'prometheus.io/path': '/stats/prometheus' };
 }

@@ -111,9 +111,15 @@ function environment(
   if (config !== undefined) env.push({ name: 'XEBEC_POD_PROXY_CONFIG', value: config });
   if (Object.keys(probers).length > 0) env.push({ name: 'ISTIO_KUBE_APP_PROBERS', value: JSON.stringify(probers) });
   const scrape = prometheusScrape(annotations);
-  if (scrape !== undefined && mesh.enablePrometheusMerge !== false)
+  if (scrape !== undefined && mergesMetrics(annotations, mesh.enablePrometheusMerge))
     env.push({ name: 'ISTIO_PROMETHEUS_ANNOTATIONS', value: JSON.stringify(scrape) });
   return env;
+}
+
+/** Whether the agent shows the application's metrics on its page: as the pod says, else as the mesh does, else yes. */
+export function mergesMetrics(annotations: Readonly<Record<string, string>>, mesh: boolean | undefined): boolean {
+  const own = annotations['prometheus.istio.io/merge-metrics']?.toLowerCase();
+  return own === 'true' || own === 'false' ? own === 'true' : mesh !== false;
 }
 
 /** The application's own scrape settings: the agent merges that page with the proxy's. */

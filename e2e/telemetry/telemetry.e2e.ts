@@ -1,0 +1,238 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../local/machine.ts';
+import { startUp, type UpProcess } from '../src/up-process.ts';
+import { loadDashboards, substitution } from './dashboards.ts';
+import { Prometheus } from './prometheus.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const app = join(import.meta.dirname, 'app.ts');
+const dashboardFolder = join(root, 'deploy/dashboards');
+
+vi.setConfig({ testTimeout: 180_000 });
+
+let folder: string;
+let up: UpProcess;
+let prometheus: Prometheus;
+
+function kubectl(...args: string[]): string {
+  const env = { ...process.env, KUBECONFIG: join(folder, '.xebec/kubeconfig') };
+  return execFileSync('kubectl', args, { env, encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+const addressOf = (name: string) => kubectl('get', 'pods', '-l', `app=${name}`, '-o', 'jsonpath={.items[0].status.podIP}').trim();
+
+/** Has the tester's application call; the results come in order. */
+async function call(kind: 'http' | 'grpc' | 'tcp', query: Record<string, string | number>): Promise<(number | string)[]> {
+  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  const response = await fetch(`http://${addressOf('tester')}:8081/${kind}?${search}`, { signal: AbortSignal.timeout(50_000) });
+  return JSON.parse(await response.text());
+}
+const page = async (name: string, accept?: string) => {
+  const response = await fetch(`http://${addressOf(name)}:15020/stats/prometheus`, accept === undefined ? {} : { headers: { accept } });
+  return { type: response.headers.get('content-type') ?? '', text: await response.text() };
+};
+/** A change that reaches every proxy, and one that admission turns away. */
+function change(round: number): void {
+  const route = (destination: string) => ({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'changing', namespace: 'default' },
+    spec: {
+      hosts: ['target'],
+      http: [{ timeout: `${10 + round}s`, route: [{ [destination]: { host: 'target', port: { number: 8080 } } }] }],
+    },
+  });
+  for (const destination of ['destination', 'destinatoin']) {
+    const file = join(folder, 'changing.json');
+    writeFileSync(file, JSON.stringify(route(destination)));
+    try {
+      kubectl('apply', '-f', file);
+    } catch (error) {
+      if (destination === 'destination') throw error;
+    }
+  }
+}
+const times = <T>(n: number, value: T): T[] => Array.from({ length: n }, () => value);
+
+/** Waits until Prometheus has scraped what is true now. */
+async function settled(expr: string, value: number): Promise<void> {
+  let last = Number.NaN;
+  await eventually(`${expr} is ${value}`, 45_000, async () => {
+    last = await prometheus.sum(expr);
+    return last === value ? true : undefined;
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}; it is ${last}`);
+  });
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'xtel-'));
+  process.env['XEBEC_IMAGE'] = `telemetry.test/app=${process.execPath} ${app}`;
+  up = await startUp(folder, ['--demo', '--samples', join(root, 'samples')], 180_000);
+  kubectl('apply', '-f', join(import.meta.dirname, 'mesh.yaml'));
+  for (const name of ['target-v1', 'tester-v1', 'apart-v1']) kubectl('rollout', 'status', `deploy/${name}`, '--timeout=60s');
+  const data = join(folder, 'prometheus');
+  mkdirSync(data);
+  prometheus = await Prometheus.start(
+    data,
+    join(dashboardFolder, 'prometheus.yaml'),
+    (kind) => JSON.parse(kubectl('get', kind, '-A', '-o', 'json')).items,
+  );
+}, 240_000);
+afterAll(async () => {
+  await prometheus?.stop();
+  await up?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+it('finds all that the mesh exposes', async () => {
+  const targets = await eventually('every target is up', 45_000, async () => {
+    const found = await prometheus.targets();
+    return found.length > 0 && found.every(({ health }) => health === 'up') ? found : undefined;
+  }).catch(async () => prometheus.targets());
+  expect(targets.filter(({ health }) => health !== 'up')).toEqual([]);
+  const jobs = Object.groupBy(targets, ({ job }) => job);
+  expect(jobs['mesh-pods']?.length).toBe(9);
+  expect(jobs['mesh-gateways']?.length).toBe(1);
+  expect(jobs['control-plane']?.length).toBe(4);
+  expect(jobs['mixer-telemetry']?.length).toBe(1);
+});
+
+describe('counts are what was sent, at both ends', () => {
+  const both = ['source', 'destination'];
+  const from = 'job="mesh-pods", source_workload="tester-v1", destination_service_name="target"';
+
+  it('HTTP, by status', async () => {
+    expect(await call('http', { to: 'http://target:8080/ok', n: 37 })).toEqual(times(37, 200));
+    expect(await call('http', { to: 'http://target:8080/status/500', n: 5 })).toEqual(times(5, 500));
+    for (const reporter of both) {
+      await settled(`istio_requests_total{${from}, reporter="${reporter}", request_protocol="http", response_code="200"}`, 37);
+      await settled(`istio_requests_total{${from}, reporter="${reporter}", request_protocol="http", response_code="500"}`, 5);
+      await settled(`istio_request_duration_milliseconds_count{${from}, reporter="${reporter}", request_protocol="http"}`, 42);
+      await settled(`istio_response_bytes_sum{${from}, reporter="${reporter}", request_protocol="http"}`, 42 * 6);
+    }
+  });
+  it('gRPC, with messages', async () => {
+    expect(await call('grpc', { to: 'target:9000', n: 11 })).toEqual(times(11, 0));
+    for (const reporter of both) {
+      await settled(`istio_requests_total{${from}, reporter="${reporter}", request_protocol="grpc", grpc_response_status="0"}`, 11);
+      await settled(`istio_request_messages_total{${from}, reporter="${reporter}"}`, 11);
+      await settled(`istio_response_messages_total{${from}, reporter="${reporter}"}`, 22);
+    }
+  });
+  it('TCP, with bytes', async () => {
+    expect(await call('tcp', { to: 'target:9001', n: 3, bytes: 1000 })).toEqual(times(3, 1000));
+    const source = 'job="mesh-pods", source_workload="tester-v1", destination_service_name="target", reporter="source"';
+    const destination =
+      'job="mesh-pods", source_principal="spiffe://cluster.local/ns/default/sa/default", destination_workload="target-v1", reporter="destination"';
+    for (const labels of [source, destination]) {
+      await settled(`istio_tcp_connections_opened_total{${labels}}`, 3);
+      await settled(`istio_tcp_connections_closed_total{${labels}}`, 3);
+      await settled(`istio_tcp_received_bytes_total{${labels}}`, 3000);
+      await settled(`istio_tcp_sent_bytes_total{${labels}}`, 3000);
+    }
+  });
+  it('what never arrived, and what left the mesh', async () => {
+    expect(await call('http', { to: 'http://nobody:8080/', n: 4 })).toEqual(times(4, 503));
+    await settled('istio_requests_total{job="mesh-pods", destination_service_name="nobody", response_code="503", response_flags="UH"}', 4);
+    await call('http', { to: `http://${addressOf('target')}:8080/`, host: 'stranger.example', n: 2 });
+    await settled(
+      'istio_requests_total{job="mesh-pods", reporter="source", destination_service="stranger.example", destination_service_name="PassthroughCluster"}',
+      2,
+    );
+  });
+  it('pages of Bookinfo, from the gateway on', async () => {
+    const before = await prometheus.sum('istio_requests_total{source_workload="istio-ingressgateway", job="mesh-gateways"}');
+    for (let i = 0; i < 20; i++) expect((await fetch('http://127.0.0.1:8080/productpage')).status).toBe(200);
+    await settled('istio_requests_total{source_workload="istio-ingressgateway", job="mesh-gateways"}', before + 20);
+    await settled('istio_requests_total{source_workload="istio-ingressgateway", reporter="destination", job="mesh-pods"}', before + 20);
+    await settled(
+      'istio_requests_total{source_workload="productpage-v1", destination_service_name="details", reporter="destination", job="mesh-pods"}',
+      before + 20,
+    );
+  });
+});
+
+describe('metrics of the application', () => {
+  it('stand on the proxy’s page, with exemplars where the reader knows them', async () => {
+    const plain = await page('target');
+    expect(plain.type).toContain('text/plain');
+    expect(plain.text).toMatch(/^app_served_total \d+$/m);
+    expect(plain.text).toMatch(/^istio_requests_total\{/m);
+    expect(plain.text).toMatch(/^istio_agent_pilot_connected 1$/m);
+    const open = await page('target', 'application/openmetrics-text; version=1.0.0; charset=utf-8,text/plain;version=0.0.4;q=0.5');
+    expect(open.text.match(/# EOF/g)?.length ?? 0).toBe(open.type.startsWith('application/openmetrics-text') ? 1 : 0);
+    expect(open.text).toMatch(/^app_served_total \d+ # \{trace_id="abc"\} 1$/m);
+    expect((await prometheus.query('app_served_total{app="target"}')).length).toBe(1);
+    expect(await prometheus.exemplars('app_served_total{app="target"}')).toContain('abc');
+  });
+  it('come from the application itself where merging is off', async () => {
+    expect((await page('apart')).text).not.toContain('app_served_total');
+    const [own] = await prometheus.query('app_served_total{app="apart"}');
+    expect(own?.metric['instance']).toMatch(/:8080$/);
+  });
+  it('are left out while the application is slow, and what the proxy counts is there in time', async () => {
+    const set = (ms: number) => fetch(`http://${addressOf('target')}:8081/slow?ms=${ms}`);
+    await set(60_000);
+    const begun = performance.now();
+    const slow = await page('target', 'text/plain');
+    expect(performance.now() - begun).toBeLessThan(30_000);
+    expect(slow.text).toContain('istio_requests_total{');
+    expect(slow.text).not.toContain('app_served_total');
+    await set(0);
+    expect((await page('target')).text).toContain('app_served_total');
+  });
+});
+
+describe('dashboards', () => {
+  it('have an answer to every query, or a reason for none', async () => {
+    const wanted = { service: 'target.default.svc.cluster.local', namespace: 'default', workload: 'target-v1' };
+    // Rates want traffic that goes on.
+    let running = true;
+    let round = 0;
+    const traffic = (async () => {
+      while (running) {
+        await call('http', { to: 'http://target:8080/ok', n: 3 });
+        await call('http', { to: 'http://target:8080/status/500' });
+        await call('http', { to: 'http://nobody:8080/' });
+        await call('http', { to: `http://${addressOf('target')}:8080/`, host: 'stranger.example' });
+        await call('grpc', { to: 'target:9000' });
+        await call('tcp', { to: 'target:9001', bytes: 100 });
+        await fetch('http://127.0.0.1:8080/productpage');
+        change(++round);
+      }
+    })();
+    try {
+      const dashboards = loadDashboards(dashboardFolder);
+      const queries = dashboards.flatMap(({ queries: own }) => own);
+      expect(queries.length).toBeGreaterThan(80);
+      let empty: string[] = [];
+      let excused: string[] = [];
+      await eventually('every query has an answer', 45_000, async () => {
+        empty = [];
+        excused = [];
+        for (const { variables, queries: own } of dashboards) {
+          const replace = await substitution(prometheus, variables, wanted);
+          for (const { dashboard, panel, expr, emptyWhen } of own) {
+            const found = (await prometheus.query(replace(expr))).filter(({ value }) => Number.isFinite(value));
+            if (found.length > 0) continue;
+            if (emptyWhen === undefined) empty.push(`${dashboard} “${panel}”: ${replace(expr)}`);
+            else excused.push(`${dashboard} “${panel}”: ${emptyWhen}`);
+          }
+        }
+        return empty.length === 0 ? true : undefined;
+      }).catch(() => undefined);
+      expect(empty).toEqual([]);
+      // Traffic of every kind runs, so only these may have nothing to say.
+      const quiet =
+        /Refused updates|Connection failures|Retries|Ejected hosts|Adapter errors|Answers of sinks|Requests without mutual TLS|by service|Duration|^control-plane.*Requests/;
+      expect(excused.filter((line) => !quiet.test(line))).toEqual([]);
+    } finally {
+      running = false;
+      await traffic;
+    }
+  });
+});
