@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type BootstrapShape, bootstrap } from '../proxy/bootstrap.ts';
+import { Contender, freePorts, loadCore, proxyCore } from '../proxy/contenders.ts';
+import { type LoadOutcome, type LoadShape, runLoad } from '../proxy/load.ts';
+import { type Rig, startRig } from '../proxy/rig.ts';
+import { summarize } from '../src/stats.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const WARM_UP_SECONDS = 4;
+const READY_DEADLINE_MS = 60_000;
+/** Pairs of windows of which each proxy gets one, in changing order. */
+const PAIRS = 4;
+const RATE = 1000;
+
+const shape: BootstrapShape = { chain: 'sidecar' };
+const load: LoadShape = {
+  protocol: 'http1',
+  connections: 16,
+  streams: 1,
+  path: '/reviews/1',
+  headers: ['user: jason', 'x-request-id: 3d0f2a52-0b29-4a4e-9d0d-6c5f5a1f2d11', 'accept: */*'],
+};
+
+/** Every request is checked by a rule about a header, and lists by the caller's version: the answer depends on six attributes. */
+const policy = `
+apiVersion: config.istio.io/v1alpha2
+kind: handler
+metadata: {name: deny, namespace: istio-system}
+spec: {compiledAdapter: denier, params: {status: {code: 7, message: no}, validDuration: 600s, validUseCount: 100000000}}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: instance
+metadata: {name: nothing, namespace: istio-system}
+spec: {compiledTemplate: checknothing}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: {name: deny, namespace: istio-system}
+spec:
+  match: (request.headers["user"] | "") == "evil" && request.method == "GET" && (source.labels["version"] | "") == "v9"
+  actions: [{handler: deny, instances: [nothing]}]
+---
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: {name: agents, namespace: istio-system}
+spec:
+  match: (request.useragent | "") == "wget" && destination.labels["app"] == "ratings"
+  actions: [{handler: deny, instances: [nothing]}]
+`;
+
+export interface Variant {
+  /** Filters before the router. */
+  readonly filters: readonly object[];
+  readonly accessLog?: boolean;
+}
+
+/** One proxy with what is measured and one without, and a real Mixer on the load's core. */
+export class ProxyPair {
+  readonly #rig: Rig;
+  readonly #mixer: ChildProcess;
+  readonly #off: Contender;
+  readonly #on: Contender;
+
+  private constructor(rig: Rig, mixer: ChildProcess, off: Contender, on: Contender) {
+    this.#rig = rig;
+    this.#mixer = mixer;
+    this.#off = off;
+    this.#on = on;
+  }
+  static async start(name: string, on: Variant): Promise<ProxyPair> {
+    const rig = await startRig();
+    const { mixer, port } = await startMixer(rig.folder);
+    const start = (label: string, variant: Variant) => startProxy(`${name}-${label}`, variant, rig, port);
+    const pair = new ProxyPair(rig, mixer, await start('off', { filters: [] }), await start('on', on));
+    for (const { listener } of [pair.#off, pair.#on]) await runLoad(load, listener, WARM_UP_SECONDS, rig.folder);
+    return pair;
+  }
+  /** Microseconds of CPU that a request costs more with it. */
+  async addedCpuUs(seconds: number): Promise<number> {
+    const each = Math.max(1, Math.round(seconds / 2));
+    return await this.#compare(
+      async (contender) => {
+        const before = contender.cpu();
+        const { requests } = await this.#run(contender, each);
+        const after = contender.cpu();
+        return (after.userUs + after.sysUs - before.userUs - before.sysUs) / requests;
+      },
+      (off, on) => on - off,
+    );
+  }
+  /** By how many percent the p99 at a fixed rate is larger with it. */
+  async addedP99Percent(seconds: number): Promise<number> {
+    return await this.#compare(
+      async (contender) => (await this.#run(contender, seconds, RATE)).p99Us,
+      (off, on) => (on / off - 1) * 100,
+    );
+  }
+  async close(): Promise<void> {
+    await this.#off.stop();
+    await this.#on.stop();
+    const exit = once(this.#mixer, 'exit');
+    this.#mixer.kill('SIGKILL');
+    await exit;
+    this.#rig.close();
+  }
+  async #run(contender: Contender, seconds: number, perSecond?: number): Promise<LoadOutcome> {
+    const outcome = await runLoad(load, contender.listener, seconds, this.#rig.folder, perSecond);
+    if (outcome.failed > 0) throw new Error(`${outcome.failed} requests failed`);
+    return outcome;
+  }
+  async #compare(measure: (contender: Contender) => Promise<number>, difference: (off: number, on: number) => number): Promise<number> {
+    const differences: number[] = [];
+    for (let i = 0; i < PAIRS; i++) {
+      const order = i % 2 === 0 ? [this.#off, this.#on] : [this.#on, this.#off];
+      const figures = new Map<Contender, number>();
+      for (const contender of order) figures.set(contender, await measure(contender));
+      differences.push(difference(figures.get(this.#off) ?? Number.NaN, figures.get(this.#on) ?? Number.NaN));
+    }
+    return summarize(differences).median;
+  }
+}
+
+async function startMixer(folder: string): Promise<{ mixer: ChildProcess; port: number }> {
+  const [grpc, http, prometheus] = await freePorts(3);
+  const directory = join(folder, 'policy');
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'policy.yaml'), policy);
+  const addresses = [
+    '--grpc-addr',
+    `127.0.0.1:${grpc}`,
+    '--http-addr',
+    `127.0.0.1:${http}`,
+    '--prometheus-addr',
+    `127.0.0.1:${prometheus}`,
+  ];
+  const command = [process.execPath, join(root, 'apps/mixer/bin/xebec-mixer.ts'), '--config-dir', directory, ...addresses];
+  const mixer = spawn('taskset', ['-c', loadCore, ...command], { stdio: 'ignore' });
+  const deadline = performance.now() + READY_DEADLINE_MS;
+  for (;;) {
+    if (mixer.exitCode !== null || performance.now() > deadline) throw new Error('xebec-mixer is not ready');
+    try {
+      if ((await fetch(`http://127.0.0.1:${http}/ready`)).ok) return { mixer, port: grpc ?? 0 };
+    } catch {
+      // Not listening yet.
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+interface Manager {
+  typed_config: { http_filters: object[]; access_log?: object[] };
+}
+
+async function startProxy(
+  name: string,
+  { filters, accessLog }: Variant,
+  { folder, backendPort }: Rig,
+  mixerPort: number,
+): Promise<Contender> {
+  const [listener = 0, admin = 0] = await freePorts(2);
+  const parsed: {
+    node: { metadata?: object };
+    static_resources: { listeners: { traffic_direction?: string; filter_chains: { filters: Manager[] }[] }[]; clusters: object[] };
+  } = JSON.parse(bootstrap(shape, { listener, admin, backend: backendPort }));
+  parsed.node.metadata = {
+    NAME: 'reviews-v1-0',
+    NAMESPACE: 'default',
+    WORKLOAD_NAME: 'reviews-v1',
+    LABELS: { app: 'reviews', version: 'v1' },
+  };
+  const http2: { static_resources: { clusters: object[] } } = JSON.parse(
+    bootstrap({ chain: 'router', upstream: 'http2' }, { listener, admin, backend: mixerPort }),
+  );
+  parsed.static_resources.clusters.push({ ...http2.static_resources.clusters[0], name: 'mixer' });
+  for (const one of parsed.static_resources.listeners) {
+    one.traffic_direction = 'INBOUND';
+    for (const { typed_config: manager } of one.filter_chains.flatMap((chain) => chain.filters)) {
+      manager.http_filters.splice(-1, 0, ...filters);
+      if (accessLog !== true) continue;
+      const type = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
+      manager.access_log = [{ name: 'file', typed_config: { '@type': type, path: join(folder, `${name}.log`) } }];
+    }
+  }
+  const file = join(folder, `${name}.json`);
+  writeFileSync(file, JSON.stringify(parsed));
+  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
+  const daemon = [process.execPath, ...flags, join(root, 'apps/proxy/bin/xebec-proxy.ts'), '-c', file, '-l', 'error', '--concurrency', '1'];
+  const child = spawn('taskset', ['-c', proxyCore, ...daemon], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => log.push(String(bytes)));
+  const contender = new Contender('xebec', listener, admin, child, log);
+  await contender.ready();
+  return contender;
+}
