@@ -48,6 +48,13 @@ export function createRecorder(options: RecorderOptions) {
   let closed = false;
   let failing = false;
 
+  const pump = (): void => {
+    running ??= drain().finally(() => {
+      running = undefined;
+      // Something came between the last look at the queue and now.
+      if (queue.length > 0 && !closed) pump();
+    });
+  };
   const add = (version: Omit<ConfigVersion, 'number'>): Promise<number | undefined> =>
     new Promise((resolve) => {
       for (const part of fitting(version)) queue.push({ version: part, done: resolve });
@@ -56,9 +63,7 @@ export function createRecorder(options: RecorderOptions) {
         for (const { done } of given) done(undefined);
         options.onLost(given.length);
       }
-      running ??= drain().finally(() => {
-        running = undefined;
-      });
+      pump();
     });
   const read = async (): Promise<readonly ConfigVersion[]> => {
     const history = await store.list();
