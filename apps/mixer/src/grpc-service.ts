@@ -9,7 +9,6 @@ import {
   decodeReportCall,
   globalDictionary,
   ReferenceTracker,
-  type ReportCall,
 } from '@xebec/expressions';
 import {
   type CheckResponse,
@@ -44,11 +43,16 @@ class RequestError extends Error {
 
 const generated = serviceDefinition(Mixer);
 
-/** The generated service, but requests are read straight from their bytes. */
+const asBytes = (bytes: Buffer): Buffer => bytes;
+
+/**
+ * The generated service, but requests are read straight from their bytes, and only when their turn has come: decoded ones that wait would be
+ * copied by each garbage collection.
+ */
 const definition = {
   ...generated,
-  Check: { ...generated['Check'], requestDeserialize: decodeCheckCall },
-  Report: { ...generated['Report'], requestDeserialize: decodeReportCall },
+  Check: { ...generated['Check'], requestDeserialize: asBytes },
+  Report: { ...generated['Report'], requestDeserialize: asBytes },
 } as typeof generated; // grpc-js types an untyped service's methods by any message
 
 /** `istio.mixer.v1.Mixer`. */
@@ -57,9 +61,13 @@ export function mixerApi(options: MixerServiceOptions): MixerService {
 }
 
 function createMixerService({ dispatcher, metrics, clock, logger }: MixerServiceOptions): UntypedServiceImplementation {
-  const answer = <Q extends { readonly globalWordCount: number }, A>(method: string, run: (request: Q) => A | Promise<A>) => {
+  const answer = <Q extends { readonly globalWordCount: number }, A>(
+    method: string,
+    decode: (bytes: Buffer) => Result<Q, string>,
+    run: (request: Q) => A | Promise<A>,
+  ) => {
     const counts = metrics.requests.of(method);
-    return (call: ServerUnaryCall<Result<Q, string>, A>, callback: sendUnaryData<A>): void => {
+    return (call: ServerUnaryCall<Buffer, A>, callback: sendUnaryData<A>): void => {
       const started = clock.monotonic();
       const end = (code: status) => counts.observe(code, (clock.monotonic() - started) / 1000);
       const reply = (value: A) => {
@@ -73,7 +81,7 @@ function createMixerService({ dispatcher, metrics, clock, logger }: MixerService
         end(code);
       };
       try {
-        const value = run(readable(call.request));
+        const value = run(readable(decode(call.request)));
         if (value instanceof Promise) value.then(reply, fail);
         else reply(value);
       } catch (error) {
@@ -83,8 +91,8 @@ function createMixerService({ dispatcher, metrics, clock, logger }: MixerService
   };
   const reported = create(ReportResponseSchema);
   return {
-    Check: answer('Check', (request: CheckCall) => check(dispatcher, request)),
-    Report: answer('Report', ({ bags }: ReportCall): ReportResponse | Promise<ReportResponse> => {
+    Check: answer('Check', decodeCheckCall, (request) => check(dispatcher, request)),
+    Report: answer('Report', decodeReportCall, ({ bags }): ReportResponse | Promise<ReportResponse> => {
       metrics.reportedBags.inc(bags.length);
       const done = dispatcher.report(bags);
       return done instanceof Promise ? done.then(() => reported) : reported;
