@@ -6,7 +6,9 @@ import {
   createKubernetesApi,
   createKubernetesSource,
   createMcpSource,
+  createSourceAt,
   loadKubeConfig,
+  mergeSources,
   meshKinds,
 } from '@xebec/config';
 import { type Clock, type Logger, systemClock, systemRandom, XebecError } from '@xebec/core';
@@ -34,6 +36,12 @@ export const mixer: DaemonSpec = {
     { flags: '--prometheus-addr <host:port>', description: 'metrics that the prometheus adapter makes', default: '0.0.0.0:42422' },
     { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
+    {
+      flags: '--config-source <addresses>',
+      description:
+        'where configuration comes from, by commas, the first wins: fs:///DIR, k8s://, git:///REPOSITORY?ref=REF&path=DIR, xds://HOST:PORT',
+      default: '',
+    },
     {
       flags: '--kubeconfig <file>',
       description:
@@ -108,16 +116,38 @@ export const mixer: DaemonSpec = {
 };
 
 function createSources(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): readonly ConfigSource[] {
-  const { configDir = '', mcpAddr = '', kubeconfig = '' } = options;
+  const { configDir = '', configSource = '', mcpAddr = '', kubeconfig = '' } = options;
   const sources: ConfigSource[] = [];
+  const kubernetes = () => {
+    const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
+    return createKubernetesSource({ api, watched: meshKinds(MIXER_GROUPS), clock, random: systemRandom, logger });
+  };
+  const addresses = configSource.split(',').flatMap((address) => (address.trim() === '' ? [] : [address.trim()]));
+  if (addresses.length > 0) {
+    const wanted = collections.map(({ name }) => name).filter((name) => MIXER_COLLECTIONS.test(name));
+    const at = {
+      id: 'xebec-mixer',
+      collections: wanted,
+      defaultNamespace: 'istio-system',
+      kubernetes,
+      clock,
+      random: systemRandom,
+      logger,
+    };
+    sources.push(
+      mergeSources(
+        addresses.map((address) => createSourceAt(address, at)),
+        logger,
+      ),
+    );
+  }
   if (configDir !== '') sources.push(createDirectorySource({ directory: configDir, defaultNamespace: 'istio-system', clock, logger }));
   if (mcpAddr !== '') {
     const wanted = collections.map(({ name }) => name).filter((name) => MIXER_COLLECTIONS.test(name));
     sources.push(createMcpSource({ address: mcpAddr, id: 'xebec-mixer', collections: wanted, clock, random: systemRandom, logger }));
   }
   if (sources.length > 0) return sources;
-  const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
-  return [createKubernetesSource({ api, watched: meshKinds(MIXER_GROUPS), clock, random: systemRandom, logger })];
+  return [kubernetes()];
 }
 
 /** Calls that are being answered may end; streams of proxies that log or count never do by themselves. */
@@ -133,8 +163,9 @@ function shutDown(server: Server, clock: Clock): Promise<void> {
 
 /** The pods of the API server that is named, that Mixer runs in, or that is the source of configuration; else none are known. */
 function createWorkloads(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): WatchedWorkloads | undefined {
-  const { configDir = '', mcpAddr = '', kubeconfig = '' } = options;
-  const wanted = kubeconfig !== '' || process.env['KUBERNETES_SERVICE_HOST'] !== undefined || (configDir === '' && mcpAddr === '');
+  const { configDir = '', configSource = '', mcpAddr = '', kubeconfig = '' } = options;
+  const alone = (configDir === '' && mcpAddr === '' && configSource === '') || configSource.includes('k8s://');
+  const wanted = kubeconfig !== '' || process.env['KUBERNETES_SERVICE_HOST'] !== undefined || alone;
   if (!wanted) return undefined;
   return watchWorkloads({ api: createKubernetesApi(loadKubeConfig(kubeconfig, process.env)), clock, random: systemRandom, logger });
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { ownRoots, serverCredentials, startIdentity } from '@xebec/agent';
-import { createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
+import { configSourceAddresses, createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
 import { scatteredMessages } from '@xebec/rpc';
@@ -67,20 +67,22 @@ export const pilot: DaemonSpec = {
     const kubernetes = registries.includes('Kubernetes')
       ? createKubernetesApi(loadKubeConfig(options['kubeconfig'] ?? '', process.env))
       : undefined;
+    const meshFile =
+      (options['meshConfig'] ?? '') === '' ? undefined : new MeshConfigFile(options['meshConfig'] ?? '', process.env, clock, logger);
+    const mesh = await meshFile?.read();
     const sources = createSources({
       configDir: options['configDir'] ?? '',
       mcpAddr: options['mcpAddr'] ?? '',
+      configSources: configSourceAddresses(mesh?.configSources),
       kubernetes,
       clock,
       logger,
     });
-    const meshFile =
-      (options['meshConfig'] ?? '') === '' ? undefined : new MeshConfigFile(options['meshConfig'] ?? '', process.env, clock, logger);
     let secure: SecureServer | undefined;
     const assembly = assemble({
       sources,
       domain: options['domain'] ?? 'cluster.local',
-      mesh: await meshFile?.read(),
+      mesh,
       kubernetes,
       settings,
       metrics,

@@ -3,11 +3,13 @@ import {
   createDirectorySource,
   createKubernetesSource,
   createMcpSource,
+  createSourceAt,
   type KubernetesApi,
+  mergeSources,
   meshKinds,
   platformKinds,
 } from '@xebec/config';
-import { type Clock, type Logger, systemRandom } from '@xebec/core';
+import { type Clock, type Logger, systemRandom, XebecError } from '@xebec/core';
 import { CONFIG_MAPS, collections } from '@xebec/mcp';
 import { createSmiSource, watchedSmiKinds } from '@xebec/smi';
 
@@ -22,6 +24,8 @@ const INGRESSES = ['networking.k8s.io/v1/Ingress', 'networking.k8s.io/v1/Ingress
 export interface SourceOptions {
   readonly configDir: string;
   readonly mcpAddr: string;
+  /** `meshConfig.configSources`, in order of precedence. Where there are any, the mesh's own kinds come from nowhere else by themselves. */
+  readonly configSources?: readonly string[];
   /** Undefined: no API server is used. */
   readonly kubernetes: KubernetesApi | undefined;
   readonly clock: Clock;
@@ -43,9 +47,28 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
       createMcpSource({ address: options.mcpAddr, id: 'xebec-pilot', collections: wanted, clock, random: systemRandom, logger }),
     );
   }
+  const addresses = options.configSources ?? [];
+  if (addresses.length > 0) {
+    const wanted = collections.map(({ name }) => name).filter((name) => name !== CONFIG_MAPS && !name.startsWith(MIXER_COLLECTIONS));
+    const own = mergeSources(
+      addresses.map((address) =>
+        createSourceAt(address, {
+          id: 'xebec-pilot',
+          collections: wanted,
+          defaultNamespace: 'default',
+          kubernetes: () => meshObjectsOf(options),
+          clock,
+          random: systemRandom,
+          logger,
+        }),
+      ),
+      logger,
+    );
+    sources.push(createSmiSource(own, logger));
+  }
   if (options.kubernetes !== undefined) {
     // Without galley, and without a directory, the API server is the only place that configuration can come from.
-    const alone = options.mcpAddr === '' && options.configDir === '';
+    const alone = options.mcpAddr === '' && options.configDir === '' && addresses.length === 0;
     const watched = [
       ...platformKinds(PLATFORM),
       ...platformKinds(INGRESSES).map((kind) => ({ ...kind, optional: true })),
@@ -56,4 +79,12 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
     sources.push(alone ? createSmiSource(source, logger) : source);
   }
   return sources;
+}
+
+/** What `k8s://` among the sources stands for. */
+function meshObjectsOf({ kubernetes, clock, logger }: SourceOptions): ConfigSource {
+  if (kubernetes === undefined)
+    throw new XebecError('E_CONFIG_SOURCE', 'meshConfig.configSources: k8s:// needs an API server, which --registries= turns off');
+  const watched = [...meshKinds(PILOT_GROUPS), ...watchedSmiKinds()];
+  return createKubernetesSource({ api: kubernetes, watched, clock, random: systemRandom, logger });
 }

@@ -1,7 +1,7 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { type ChannelCredentials, Client, credentials as grpcCredentials } from '@grpc/grpc-js';
 import { Backoff, type Clock, errorText, type Logger, type Random } from '@xebec/core';
-import { collections, fromResource, RESOURCE_TYPE_URL, xdsTypeOf } from '@xebec/mcp';
+import { CONFIG_MAPS, collections, fromResource, RESOURCE_TYPE_URL, xdsTypeOf } from '@xebec/mcp';
 import { AggregatedDiscoveryService } from '@xebec/protos/envoy/service/discovery/v3/ads';
 import { DiscoveryRequestSchema, type DiscoveryResponse } from '@xebec/protos/envoy/service/discovery/v3/discovery';
 import { ResourceSchema } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
@@ -37,7 +37,10 @@ export function createXdsSource(options: XdsSourceOptions): ConfigSource {
   const name = `xDS ${address}`;
   const store = new ObjectStore();
   const types = new Map(
-    collections.filter(({ name: collection }) => options.collections.includes(collection)).map((one) => [xdsTypeOf(one), one]),
+    collections
+      // The mesh configuration is no kind of GENERATOR=api.
+      .filter(({ name: collection }) => collection !== CONFIG_MAPS && options.collections.includes(collection))
+      .map((one) => [xdsTypeOf(one), one]),
   );
   const missing = new Set(types.keys());
   const accepted = new Map<string, string>();

@@ -16,7 +16,7 @@ interface KindName {
 
 /** `networking.istio.io/v1/VirtualService` in its parts; undefined for type URLs of another form. */
 export function parseKindUrl(typeUrl: string): KindName | undefined {
-  const match = /^([a-z0-9.-]*)\/v[a-z0-9]+\/([A-Z]\w*)$/.exec(typeUrl);
+  const match = /^([a-z0-9.-]*)\/v[a-z0-9]+\/([A-Za-z]\w*)$/.exec(typeUrl);
   return match?.[1] === undefined || match[2] === undefined ? undefined : { group: match[1], kind: match[2] };
 }
 
