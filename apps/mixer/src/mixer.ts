@@ -20,6 +20,7 @@ import { serveMetrics } from './exposition.ts';
 import { createMixerMetrics } from './metrics.ts';
 import { emptyPolicy, policyProblemText } from './policy-compiler.ts';
 import { loadPolicy } from './policy-loader.ts';
+import { describePolicy } from './policy-page.ts';
 import { services } from './services.ts';
 import { type WatchedWorkloads, watchWorkloads } from './workloads/watch-workloads.ts';
 
@@ -78,7 +79,7 @@ export const mixer: DaemonSpec = {
     });
     if (workloads !== undefined) health.addReadiness('workloads', () => (workloads.synced() ? undefined : 'the pods are not listed yet'));
     health.http.get('/debug/configz', async () => ({
-      rules: dispatcher.policy.rules.map(({ name }) => name),
+      ...describePolicy(dispatcher.policy),
       problems: loader.problems().map(policyProblemText),
     }));
     const exposition = await serveMetrics(adapterRegistry, prometheusAddr).catch((cause: unknown) => {
