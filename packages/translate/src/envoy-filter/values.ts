@@ -1,5 +1,6 @@
 import { type DescMessage, fromJson, type JsonValue, type MessageShape, type Registry } from '@bufbuild/protobuf';
 import { createProtoRegistry } from '@xebec/protos/registry';
+import { withSeconds } from './go-durations.ts';
 
 let registry: Registry | undefined;
 
@@ -13,7 +14,7 @@ export function types(): Registry {
 export function decodeValue<Desc extends DescMessage>(schema: Desc, value: unknown): MessageShape<Desc> | undefined {
   try {
     // The value was read from YAML or JSON, so it is JSON.
-    return fromJson(schema, value as JsonValue, { registry: types(), ignoreUnknownFields: true });
+    return fromJson(schema, withSeconds(schema, value as JsonValue, types()), { registry: types(), ignoreUnknownFields: true });
   } catch {
     return undefined;
   }
