@@ -14,15 +14,17 @@ function peerAttributes(side: 'source' | 'destination', inbound: boolean): Attri
   const forwarded = (name: string) => (call: Call) => (inbound ? call.forwarded?.get(name) : undefined);
   const uid = of(({ peer, named }) => (named ? uidOf(peer) : undefined));
   const namespace = of(({ peer }) => peer.namespace);
+  const [uidTold, told] = [forwarded(`${side}.uid`), forwarded(`${side}.namespace`)];
   const principal = (call: Call): string | undefined =>
     inbound ? callerOf(call.info.connection)?.principal : withoutScheme(call.info.upstreamPeer?.uriSans[0]);
   return [
-    { name: `${side}.uid`, kind: 'string', read: (call) => uid(call) ?? forwarded(`${side}.uid`)(call) },
+    { name: `${side}.uid`, kind: 'string', read: (call) => uid(call) ?? uidTold(call) },
     { name: `${side}.name`, kind: 'string', read: of(({ peer, named }) => (named ? peer.name : undefined)) },
     {
       name: `${side}.namespace`,
       kind: 'string',
-      read: (call) => namespace(call) ?? forwarded(`${side}.namespace`)(call) ?? namespaceOfPrincipal(principal(call)),
+      read: (call) =>
+        namespace(call) ?? told(call) ?? (inbound ? callerOf(call.info.connection)?.namespace : namespaceOfPrincipal(principal(call))),
     },
     { name: `${side}.owner`, kind: 'string', read: of(({ peer }) => peer.owner) },
     { name: `${side}.workload.name`, kind: 'string', read: of(({ peer }) => peer.workload) },

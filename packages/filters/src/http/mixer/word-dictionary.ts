@@ -31,10 +31,14 @@ export class WordDictionary {
     return this.#globalCount;
   }
   indexOf(word: string): number {
-    const global = globalWordIndexes.get(word);
-    if (global !== undefined && global < this.#globalCount) return global;
+    // Global words are kept among the own ones: in a batch nearly every word was there before, and one look finds it.
     const known = this.#indexes.get(word);
     if (known !== undefined) return known;
+    const global = globalWordIndexes.get(word);
+    if (global !== undefined && global < this.#globalCount) {
+      this.#indexes.set(word, global);
+      return global;
+    }
     this.words.push(word);
     const index = -this.words.length;
     this.#indexes.set(word, index);
