@@ -202,7 +202,8 @@ describe('history', () => {
     const bad = file('bad.yaml', reviews('v2', 'good').replace('subset: good', 'subset: godo'));
     const { code, errors } = await xebec('apply', '-f', bad);
     expect(code).toBe(79);
-    expect(errors).toMatch(/nothing was stored: .*IST0101.*bad\.yaml:\d+/s);
+    expect(errors).toMatch(/\[IST0101\] \(VirtualService default\/reviews .*bad\.yaml:\d+\)/);
+    expect(errors).toContain('nothing was stored: analysis finds an error that is new');
     const unknown = file('unknown.yaml', reviews('v2', 'good').replace('hosts:', 'hots:'));
     expect((await xebec('apply', '-f', unknown)).errors).toMatch(
       /unknown\.yaml:1: VirtualService default\/reviews: .*did you mean "hosts"/,

@@ -78,6 +78,7 @@ export const galley: DaemonSpec = {
             api,
             source,
             authors,
+            stalledHolderOf: (key) => gated.stalledHolderOf(key),
             metrics,
             health,
             logger,

@@ -19,11 +19,9 @@ export async function newErrors(config: KubeConfig, writes: readonly PlannedWrit
 /** Ends the command when there are errors, with all of them. */
 export function refuseErrors(errors: readonly Message[]): void {
   if (errors.length === 0) return;
-  const lines = errors.map(formatMessage).join('\n');
-  throw new CommandFailure(
-    `nothing was stored: analysis finds ${errors.length === 1 ? 'an error' : `${errors.length} errors`} that ${errors.length === 1 ? 'is' : 'are'} new (--force stores it all the same)\n${lines}`,
-    EXIT.analyzerFoundIssues,
-  );
+  for (const error of errors) console.error(formatMessage(error));
+  const count = errors.length === 1 ? 'an error that is' : `${errors.length} errors that are`;
+  throw new CommandFailure(`nothing was stored: analysis finds ${count} new; --force stores it all the same`, EXIT.analyzerFoundIssues);
 }
 
 function errorsOf(objects: readonly RawObject[], now: number): readonly Message[] {

@@ -141,9 +141,13 @@ export function serverText(error: unknown): string {
   return text.replace(/^admission webhook "[^"]*" denied the request: /, '');
 }
 
+/** One refusal stands in the error itself; several are printed before it, a line each. */
 function refusalText(refusals: readonly string[]): string {
-  const more = refusals.length > MAX_SHOWN ? `\n… and ${refusals.length - MAX_SHOWN} more` : '';
-  return `nothing was stored: the API server refuses ${refusals.length === 1 ? 'an object' : `${refusals.length} objects`}\n${refusals.slice(0, MAX_SHOWN).join('\n')}${more}`;
+  const [first = ''] = refusals;
+  if (refusals.length === 1) return `nothing was stored: ${first}`;
+  for (const refusal of refusals.slice(0, MAX_SHOWN)) console.error(refusal);
+  if (refusals.length > MAX_SHOWN) console.error(`… and ${refusals.length - MAX_SHOWN} more`);
+  return `nothing was stored: the API server refuses ${refusals.length} objects`;
 }
 
 async function isInNewPlace(

@@ -24,8 +24,8 @@ export interface GatedSourceOptions {
 export interface GatedSource extends ConfigSource {
   /** Bundles that hold objects back, for the debug page. */
   bundles(): readonly { readonly id: string; readonly client: string; readonly phase: string; readonly waitingFor: readonly string[] }[];
-  /** The bundle that holds an object back. */
-  holderOf(key: string): Bundle | undefined;
+  /** The stalled bundle that holds an object back: whoever writes the object now should hear of it. */
+  stalledHolderOf(key: ObjectKey): string | undefined;
 }
 
 /** Puts the gate between a source and whoever distributes it: each publication is one batch of changes. */
@@ -102,7 +102,10 @@ export function createGatedSource(options: GatedSourceOptions): GatedSource {
         phase,
         waitingFor: waitingFor.map(keyText),
       })),
-    holderOf: (key) => gate.holderOf(key),
+    stalledHolderOf: (key) => {
+      const holder = gate.holderOf(key)?.id;
+      return gate.open().some(({ bundle, phase }) => bundle.id === holder && phase === 'Stalled') ? holder : undefined;
+    },
     start: async () => {
       if (api !== undefined)
         desk = openBundleDesk(

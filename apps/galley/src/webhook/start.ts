@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { keepFresh, liveTlsOptions, startIdentity } from '@xebec/agent';
-import type { ConfigSource, KubernetesApi } from '@xebec/config';
+import { type ConfigSource, type KubernetesApi, objectKey } from '@xebec/config';
 import { type Logger, systemClock, systemRandom } from '@xebec/core';
 import type { HealthServer, HostPort } from '@xebec/daemon';
 import type { InjectionMeshConfig } from '@xebec/injection';
@@ -21,6 +21,8 @@ export interface WebhookOptions {
   readonly api: KubernetesApi;
   readonly source: ConfigSource;
   readonly authors: Authors;
+  /** The stalled bundle that holds an object back, by the object's key. */
+  readonly stalledHolderOf: (key: string) => string | undefined;
   readonly metrics: GalleyMetrics;
   readonly health: HealthServer;
   readonly logger: Logger;
@@ -57,7 +59,10 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
     const labels = { group: request.resource.group, resource: request.resource.resource };
     if (answer.allowed) metrics.validationPassed.inc(labels);
     else metrics.validationFailed.inc({ ...labels, reason: 'invalid_resource' });
-    return answer;
+    const holder = answer.allowed ? options.stalledHolderOf(keyOf(request)) : undefined;
+    if (holder === undefined) return answer;
+    const warning = `stored but not in force: bundle ${holder} is stalled and holds it back; "xebec config bundles" shows how to end it`;
+    return { ...answer, warnings: [...(answer.warnings ?? []), warning] };
   };
   const inject = (request: AdmissionRequest) =>
     injectSidecar(request, {
@@ -90,6 +95,17 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
       await Promise.all(closers.toReversed().map((close) => close()));
     },
   };
+}
+
+/** Empty for requests without an object. */
+function keyOf({ object, namespace = '' }: AdmissionRequest): string {
+  const { apiVersion, kind, metadata } = isRecord(object) ? object : {};
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !isRecord(metadata)) return '';
+  return objectKey({
+    apiVersion,
+    kind,
+    metadata: { namespace: String(metadata['namespace'] ?? namespace), name: String(metadata['name'] ?? '') },
+  });
 }
 
 function noteAuthor(authors: Authors, { operation, userInfo, object, oldObject }: AdmissionRequest): void {
