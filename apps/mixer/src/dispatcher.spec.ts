@@ -280,6 +280,15 @@ describe('Report', () => {
     void dispatcher.report(bags(50));
     expect(batches).toEqual([50]);
   });
+  it('reports nothing of a batch that cannot be read to its end', () => {
+    const { dispatcher, batches } = reporting(undefined);
+    const broken = function* (): Generator<AttributeBag> {
+      yield* bags(3);
+      throw new Error('cut');
+    };
+    expect(() => dispatcher.report(broken())).toThrow('cut');
+    expect(batches).toEqual([]);
+  });
   it('samples by request ID, so that the same requests are chosen everywhere', () => {
     const { dispatcher, batches } = reporting({ random: { percentSampled: { numerator: 25 } } });
     void dispatcher.report(bags(10_000));

@@ -159,8 +159,8 @@ export class Dispatcher {
     }
     return { code: 0, message: '', amount: args.amount, validDurationMs: DEFAULT_VALIDITY.validDurationMs };
   }
-  /** Preprocesses the bags, and gives each handler all its instances of all of them in one call. */
-  report(bags: readonly AttributeBag[]): void | Promise<void> {
+  /** Goes through the bags once, and when that succeeds gives each handler all its instances of all of them in one call. */
+  report(bags: Iterable<AttributeBag>): void | Promise<void> {
     const batch = new Map<Step['handler'], InstanceValue[]>();
     if (!this.#plan.has('ATTRIBUTE_GENERATOR')) {
       for (const bag of bags) this.#gather(bag, batch);
@@ -168,7 +168,7 @@ export class Dispatcher {
       return;
     }
     return settle(
-      bags.map((bag) => this.preprocess(bag)),
+      Array.from(bags, (bag) => this.preprocess(bag)),
       (preprocessed) => {
         // A generator that failed leaves attributes out; what is known is reported.
         for (const { bag } of preprocessed) this.#gather(bag, batch);

@@ -6,8 +6,9 @@ import {
   type AttributeBag,
   type CheckCall,
   decodeCheckCall,
-  decodeReportCall,
   globalDictionary,
+  MalformedMessage,
+  openReportCall,
   ReferenceTracker,
 } from '@xebec/expressions';
 import {
@@ -75,7 +76,8 @@ function createMixerService({ dispatcher, metrics, clock, logger }: MixerService
         end(status.OK);
       };
       const fail = (error: unknown) => {
-        const code = error instanceof RequestError ? error.code : status.INTERNAL;
+        const unreadable = error instanceof MalformedMessage ? status.INVALID_ARGUMENT : status.INTERNAL;
+        const code = error instanceof RequestError ? error.code : unreadable;
         if (code === status.INTERNAL) logger.error({ method }, errorText(error));
         callback({ code, details: errorText(error) });
         end(code);
@@ -92,8 +94,8 @@ function createMixerService({ dispatcher, metrics, clock, logger }: MixerService
   const reported = create(ReportResponseSchema);
   return {
     Check: answer('Check', decodeCheckCall, (request) => check(dispatcher, request)),
-    Report: answer('Report', decodeReportCall, ({ bags }): ReportResponse | Promise<ReportResponse> => {
-      metrics.reportedBags.inc(bags.length);
+    Report: answer('Report', openReportCall, ({ bags, count }): ReportResponse | Promise<ReportResponse> => {
+      metrics.reportedBags.inc(count);
       const done = dispatcher.report(bags);
       return done instanceof Promise ? done.then(() => reported) : reported;
     }),

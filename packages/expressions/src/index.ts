@@ -20,4 +20,13 @@ export {
   type ValueType,
 } from './value.ts';
 export { extendVocabulary, type Manifest, standardVocabulary, type Vocabulary } from './vocabulary.ts';
-export { type CheckCall, decodeCheckCall, decodeReportCall, type QuotaRequest, type ReportCall } from './wire-requests.ts';
+export { MalformedMessage } from './wire-reader.ts';
+export {
+  type CheckCall,
+  decodeCheckCall,
+  decodeReportCall,
+  type OpenReport,
+  openReportCall,
+  type QuotaRequest,
+  type ReportCall,
+} from './wire-requests.ts';

@@ -53,8 +53,16 @@ export function decodeCheckCall(bytes: Buffer): Result<CheckCall, string> {
   });
 }
 
+/** A ReportRequest whose bags are decoded one by one: a bag is garbage before the next one is made. */
+export interface OpenReport {
+  readonly globalWordCount: number;
+  readonly count: number;
+  /** To be gone through once. Throws MalformedMessage at a bag that cannot be read. */
+  readonly bags: Iterable<AttributeBag>;
+}
+
 /** Reads a ReportRequest from its bytes. With delta encoding each bag holds what the one before held, where it says nothing else. */
-export function decodeReportCall(bytes: Buffer): Result<ReportCall, string> {
+export function openReportCall(bytes: Buffer): Result<OpenReport, string> {
   return guarded(() => {
     const reader = new WireReader(bytes);
     const attributes: Slice[] = [];
@@ -71,16 +79,32 @@ export function decodeReportCall(bytes: Buffer): Result<ReportCall, string> {
       if (attributes.length > MAX_BAGS) throw new MalformedMessage(`a report has more than ${MAX_BAGS} bags`);
       if (defaultWords.length > MAX_DEFAULT_WORDS) throw new MalformedMessage(`a report has more than ${MAX_DEFAULT_WORDS} default words`);
     }
-    const bags: AttributeBag[] = [];
-    let total = 0;
-    for (const [i, part] of attributes.entries()) {
-      const bag = numbered(i, () => readAttributes(reader, [part], defaultWords, independent ? undefined : bags.at(-1)));
-      total += bag.size;
-      if (total > MAX_REPORTED) throw new MalformedMessage(`a report has more than ${MAX_REPORTED} attributes`);
-      bags.push(bag);
-    }
-    return { bags, globalWordCount };
+    return { globalWordCount, count: attributes.length, bags: readBags(reader, attributes, defaultWords, !independent) };
   });
+}
+
+function* readBags(
+  reader: WireReader,
+  attributes: readonly Slice[],
+  defaultWords: readonly string[],
+  delta: boolean,
+): Generator<AttributeBag> {
+  let before: AttributeBag | undefined;
+  let total = 0;
+  for (const [i, part] of attributes.entries()) {
+    const bag = numbered(i, () => readAttributes(reader, [part], defaultWords, before));
+    if (delta) before = bag;
+    total += bag.size;
+    if (total > MAX_REPORTED) throw new MalformedMessage(`a report has more than ${MAX_REPORTED} attributes`);
+    yield bag;
+  }
+}
+
+/** The same with all bags decoded. */
+export function decodeReportCall(bytes: Buffer): Result<ReportCall, string> {
+  const open = openReportCall(bytes);
+  if (!open.ok) return open;
+  return guarded(() => ({ bags: [...open.value.bags], globalWordCount: open.value.globalWordCount }));
 }
 
 function guarded<T>(read: () => T): Result<T, string> {
