@@ -29,6 +29,8 @@ export class RedisScript {
   readonly #options: RedisScriptOptions;
   readonly #sha: string;
   readonly #name: string;
+  /** Connections that are being given up. */
+  readonly #leaving = new Set<Redis>();
   #next = 0;
   #pending = 0;
   #away = false;
@@ -52,7 +54,7 @@ export class RedisScript {
       await this.#ready(client);
       return await this.#evaluate(client, keysAndArguments);
     } catch (cause) {
-      if (errorText(cause).includes('timed out')) client.disconnect(true);
+      if (errorText(cause).includes('timed out')) this.#giveUp(client);
       throw new Error(`Redis at ${this.#name}: ${errorText(cause)}`, { cause });
     } finally {
       this.#pending--;
@@ -109,12 +111,21 @@ export class RedisScript {
       connectionName: 'xebec-mixer',
     });
     client.on('error', (error: unknown) => this.#lost(errorText(error)));
-    client.on('close', () => this.#lost('the connection was closed'));
+    client.on('close', () => {
+      this.#leaving.delete(client);
+      this.#lost('the connection was closed');
+    });
     client.on('ready', () => {
       if (this.#away) this.#options.logger.info({ redis: this.#name }, `Redis at ${this.#name} is back`);
       this.#away = false;
     });
     return client;
+  }
+  /** Closes the connection, which then makes itself anew; what waits on it is rejected. */
+  #giveUp(client: Redis): void {
+    if (this.#leaving.has(client)) return;
+    this.#leaving.add(client);
+    client.disconnect(true);
   }
   #lost(reason: string): void {
     if (this.#away || this.#closed) return;
