@@ -106,7 +106,8 @@ function portOf(child: ChildProcess): Promise<number> {
       log += chunk.toString('utf8');
       const port = /"grpcAddr":"[^"]*:(\d+)"/.exec(log)?.[1];
       const problems = /"problems":(\d+),"msg":"policy in force"/.exec(log)?.[1];
-      if (port === undefined || problems === undefined) return;
+      // The HTTP server, which is asked for the counts, listens last.
+      if (port === undefined || problems === undefined || !log.includes('"msg":"started"')) return;
       clearTimeout(late);
       if (problems === '0') done(Number(port));
       else failed(new Error(`mixer found problems in its configuration:\n${log}`));
