@@ -33,6 +33,10 @@ function listener(name: string, port: number, failPolicy: 'FAIL_OPEN' | 'FAIL_CL
     '@type': type('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'),
     stat_prefix: name,
     http_filters: [
+      {
+        name: 'istio.metadata_exchange',
+        typed_config: { '@type': type('io.istio.http.peer_metadata.Config'), downstream_discovery: [{ istio_headers: {} }] },
+      },
       { name: 'xebec.filters.http.mixer', typed_config: mixer },
       { name: 'envoy.filters.http.router', typed_config: { '@type': type('envoy.extensions.filters.http.router.v3.Router') } },
     ],
@@ -87,7 +91,11 @@ export async function startGuardedProxy(folder: string, app: number, mixer: numb
 }
 
 /** Sends `count` requests over `connections` connections; the statuses with how often they came, and the longest wait. */
-export async function ask(port: number, count: number, { path = '/', connections = 10 } = {}) {
+export async function ask(
+  port: number,
+  count: number,
+  { path = '/', connections = 10, headers = {} }: { path?: string; connections?: number; headers?: Record<string, string> } = {},
+) {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const statuses = new Map<string, number>();
   const waitsMs: number[] = [];
@@ -99,7 +107,7 @@ export async function ask(port: number, count: number, { path = '/', connections
         statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1);
         done();
       };
-      request({ host: '127.0.0.1', port, path, agent }, (response) => {
+      request({ host: '127.0.0.1', port, path, agent, headers }, (response) => {
         response.resume();
         response.once('end', () => end(String(response.statusCode)));
       })
