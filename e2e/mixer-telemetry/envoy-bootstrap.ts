@@ -78,7 +78,8 @@ export function envoyBootstrap({ http, tcp, backend, mixer }: EnvoyPorts): strin
         listener('tcp', tcp, { name: 'envoy.filters.network.tcp_proxy', typed_config: proxy }),
       ],
       clusters: [
-        cluster(CLUSTER, backend),
+        // Without it Envoy takes the host's name apart at its dots, as names of statistics have them.
+        cluster(CLUSTER, backend, { alt_stat_name: 'reviews' }),
         cluster('mixer', mixer, {
           typed_extension_protocol_options: {
             'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {

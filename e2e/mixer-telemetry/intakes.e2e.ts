@@ -124,7 +124,7 @@ describe('a stock Envoy', () => {
   it('has its statistics at Mixer, for Prometheus', async () => {
     const page = await eventually('the statistics', async () => {
       const text = await mixer.page('/proxy-metrics');
-      return /^envoy_cluster_upstream_rq_total\{[^}]*reviews[^}]*\} [1-9]/m.test(text) ? text : undefined;
+      return /^envoy_cluster_upstream_rq_total\{[^}]*envoy_cluster_name="reviews"\} [1-9]/m.test(text) ? text : undefined;
     });
     const own = 'node_id="sidecar~10.0.0.1~productpage-v1-abc.default~default.svc.cluster.local",node_cluster="productpage.default"';
     expect(page).toContain('# TYPE envoy_cluster_upstream_rq_total counter');

@@ -9,14 +9,18 @@ import { methodDefinition } from '@xebec/rpc';
 import { eventually, freePort, startDaemon } from '../src/daemon-process.ts';
 
 /** A real Mixer with this configuration and a client that reports to it. */
-export async function startMixer(configuration: string) {
+export async function startMixer(configuration: string, env: NodeJS.ProcessEnv = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'xebec-mixer-telemetry-'));
   await writeFile(join(directory, 'policy.yaml'), configuration);
   const [grpc, http, prometheus] = [await freePort(), await freePort(), await freePort()];
-  const daemon = startDaemon('mixer', [
-    ...['--config-dir', directory, '--grpc-addr', `127.0.0.1:${grpc}`],
-    ...['--http-addr', `127.0.0.1:${http}`, '--prometheus-addr', `127.0.0.1:${prometheus}`],
-  ]);
+  const daemon = startDaemon(
+    'mixer',
+    [
+      ...['--config-dir', directory, '--grpc-addr', `127.0.0.1:${grpc}`],
+      ...['--http-addr', `127.0.0.1:${http}`, '--prometheus-addr', `127.0.0.1:${prometheus}`],
+    ],
+    env,
+  );
   const page = async (path: string) => (await fetch(`http://127.0.0.1:${http}${path}`)).text();
   await eventually('Mixer is ready', async () => ((await fetch(`http://127.0.0.1:${http}/ready`)).ok ? true : undefined), 60_000);
   const problems = (JSON.parse(await page('/debug/configz')) as { problems: string[] }).problems;

@@ -10,6 +10,7 @@ import { reviewsCall, startMixer } from './mixer.ts';
 import { startCollector } from './peers.ts';
 
 const MEGABYTE = 1024 * 1024;
+const HEAP_MEGABYTES = 600;
 const cleanups: (() => unknown)[] = [];
 let mixer: Awaited<ReturnType<typeof startMixer>>;
 let ports: { grpc: number; http: number; fluentd: number };
@@ -43,6 +44,7 @@ beforeAll(async () => {
       otlpHttp: `http://127.0.0.1:${silence}`,
       zipkin: `http://127.0.0.1:${silence}`,
     }),
+    { NODE_OPTIONS: `--max-old-space-size=${HEAP_MEGABYTES}` },
   );
   cleanups.push(() => mixer.stop());
 });
@@ -60,12 +62,10 @@ async function reportMany(count: number): Promise<void> {
 
 describe('while backends are away or silent', () => {
   it('Mixer takes reports, keeps its memory bounded and counts what is lost', async () => {
-    await reportMany(22_000);
-    const full = await mixer.memory();
-    await reportMany(22_000);
-    const later = await mixer.memory();
-    expect(later - full).toBeLessThan(100 * MEGABYTE);
-    expect(later).toBeLessThan(700 * MEGABYTE);
+    // With the heap that it has Mixer would end if more waited than may.
+    await reportMany(44_000);
+    expect(mixer.daemon.child.exitCode).toBeNull();
+    expect(await mixer.memory()).toBeLessThan(1024 * MEGABYTE);
     // Of each span, log entry and edge 20,000 may wait; metrics add up and are not lost.
     expect(await dropped('zipkin')).toBe(44_000 - 20_000);
     expect(await dropped('otlphttp')).toBe(2 * 44_000 - 20_000 + (44_000 - 20_000));

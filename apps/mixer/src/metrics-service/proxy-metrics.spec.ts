@@ -14,17 +14,19 @@ describe('metrics of proxies', () => {
     const metrics = new ProxyMetrics();
     metrics.update(a, [family('cluster.x|y.rq', MetricType.COUNTER, counter(3, { 'envoy.response_code': '200', node_id: 'forged' }))], 0);
     metrics.update(b, [family('cluster.x|y.rq', MetricType.COUNTER, counter(1))], 0);
+    metrics.update(b, [family('cluster.x|y.rq', MetricType.COUNTER, counter(7, { zone: 'z' }))], 0);
     metrics.update(b, [family('server.live', MetricType.GAUGE, create(MetricSchema, { gauge: { value: 1 } }))], 0);
     metrics.update(a, [family('cluster.x|y.rq', MetricType.COUNTER, counter(5, { 'envoy.response_code': '200' }))], 0);
     expect(metrics.exposition(0).trim().split('\n')).toEqual([
       '# TYPE envoy_cluster_x_y_rq counter',
       'envoy_cluster_x_y_rq{node_id="sidecar~10.0.0.1~a.default~x",node_cluster="a",envoy_response_code="200"} 5',
       'envoy_cluster_x_y_rq{node_id="b\\"\\n",node_cluster="b"} 1',
+      'envoy_cluster_x_y_rq{node_id="b\\"\\n",node_cluster="b",zone="z"} 7',
       '# TYPE envoy_server_live gauge',
       'envoy_server_live{node_id="b\\"\\n",node_cluster="b"} 1',
     ]);
   });
-  it('show histograms, and summaries where there is no histogram', () => {
+  it('add up the histograms of intervals, and show summaries where there is no histogram', () => {
     const metrics = new ProxyMetrics();
     const histogram = create(MetricSchema, {
       histogram: {
@@ -38,14 +40,15 @@ describe('metrics of proxies', () => {
     });
     const summary = create(MetricSchema, { summary: { sampleCount: 2n, sampleSum: 3, quantile: [{ quantile: 0.5, value: 1 }] } });
     metrics.update(a, [family('t', MetricType.SUMMARY, summary), family('t', MetricType.HISTOGRAM, histogram)], 0);
+    metrics.update(a, [family('t', MetricType.HISTOGRAM, histogram)], 0);
     metrics.update(a, [family('s', MetricType.SUMMARY, summary)], 0);
     const own = 'node_id="sidecar~10.0.0.1~a.default~x",node_cluster="a"';
     expect(metrics.exposition(0).trim().split('\n')).toEqual([
       '# TYPE envoy_t histogram',
-      `envoy_t_bucket{${own},le="1"} 2`,
-      `envoy_t_bucket{${own},le="+Inf"} 3`,
-      `envoy_t_sum{${own}} 4.5`,
-      `envoy_t_count{${own}} 3`,
+      `envoy_t_bucket{${own},le="1"} 4`,
+      `envoy_t_bucket{${own},le="+Inf"} 6`,
+      `envoy_t_sum{${own}} 9`,
+      `envoy_t_count{${own}} 6`,
       '# TYPE envoy_s summary',
       `envoy_s{${own},quantile="0.5"} 1`,
       `envoy_s_sum{${own}} 3`,
@@ -57,9 +60,9 @@ describe('metrics of proxies', () => {
     const lines = (count: number) => Array.from({ length: count }, (_, i) => counter(i, { i: String(i) }));
     expect(metrics.update(a, [family('x', MetricType.COUNTER, ...lines(3))], 0)).toBe(0);
     expect(metrics.update(a, [family('y', MetricType.COUNTER, ...lines(1))], 0)).toBe(1);
-    expect(metrics.update(b, [family('x', MetricType.COUNTER, ...lines(3))], 500)).toBe(3);
+    expect(metrics.update(b, [family('x', MetricType.COUNTER, ...lines(3))], 500)).toBe(1);
     expect(metrics.update({ id: 'c', cluster: '' }, [family('x', MetricType.COUNTER, ...lines(2))], 500)).toBe(2);
-    expect(metrics.size).toEqual({ proxies: 2, lines: 3 });
+    expect(metrics.size).toEqual({ proxies: 2, lines: 5 });
     expect(metrics.update(b, [family('x', MetricType.COUNTER, ...lines(3))], 1_200)).toBe(0);
     expect(metrics.size).toEqual({ proxies: 1, lines: 3 });
     expect(metrics.exposition(9_000)).toBe('');

@@ -17,10 +17,24 @@ export interface ProxyIdentity {
   readonly cluster: string;
 }
 
-interface Family {
-  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped';
+interface Series {
   /** Without the name: `_bucket{node_id="…",le="1"} 4`. */
   readonly lines: readonly string[];
+  /** Of a histogram: what has come so far. */
+  readonly total?: HistogramTotal;
+}
+
+interface Family {
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped';
+  /** By labels: Envoy sends families of one name one by one. */
+  readonly series: Map<string, Series>;
+}
+
+/** Envoy sends of histograms what one interval brought; Prometheus wants all. */
+interface HistogramTotal {
+  readonly buckets: ReadonlyMap<number, bigint>;
+  readonly count: bigint;
+  readonly sum: number;
 }
 
 interface Proxy {
@@ -47,7 +61,7 @@ export class ProxyMetrics {
   constructor(limits: ProxyMetricsLimits = DEFAULT_LIMITS) {
     this.#limits = limits;
   }
-  /** Takes what a proxy sent: families replace those of the same name. Returns the number of lines that had no room. */
+  /** Takes what a proxy sent: values replace those of the same name and labels, histograms are added up. Returns the number of series that had no room. */
   update(proxy: ProxyIdentity, families: readonly MetricFamily[], nowMs: number): number {
     this.#expire(nowMs);
     let state = this.#proxies.get(proxy.id);
@@ -64,16 +78,24 @@ export class ProxyMetrics {
     for (const family of families) {
       if (family.type === MetricType.SUMMARY && histograms.has(family.name)) continue;
       const name = prometheusName(family.name);
-      const lines = family.metric.flatMap((metric) => linesOf(metric, own));
-      const before = state.families.get(name)?.lines.length ?? 0;
-      const grows = lines.length - before;
-      if (state.lines + grows > this.#limits.maxLinesPerProxy || this.#lines + grows > this.#limits.maxLines) {
-        dropped += lines.length;
-        continue;
+      const type = TYPES[family.type];
+      const known = state.families.get(name);
+      if (known !== undefined && known.type !== type) continue;
+      const kept: Family = known ?? { type, series: new Map() };
+      for (const metric of family.metric) {
+        const labels = labelsOf(metric, own);
+        const before = kept.series.get(labels);
+        const series = seriesOf(metric, labels, before);
+        const grows = series.lines.length - (before?.lines.length ?? 0);
+        if (state.lines + grows > this.#limits.maxLinesPerProxy || this.#lines + grows > this.#limits.maxLines) {
+          dropped++;
+          continue;
+        }
+        kept.series.set(labels, series);
+        state.lines += grows;
+        this.#lines += grows;
       }
-      state.families.set(name, { type: TYPES[family.type], lines });
-      state.lines += grows;
-      this.#lines += grows;
+      if (kept.series.size > 0) state.families.set(name, kept);
     }
     return dropped;
   }
@@ -92,7 +114,7 @@ export class ProxyMetrics {
     const out: string[] = [];
     for (const [name, families] of byName) {
       out.push(`# TYPE ${name} ${families[0]?.type ?? 'untyped'}\n`);
-      for (const { lines } of families) for (const line of lines) out.push(name, line, '\n');
+      for (const { series } of families) for (const { lines } of series.values()) for (const line of lines) out.push(name, line, '\n');
     }
     return out.join('');
   }
@@ -120,33 +142,43 @@ function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
-function linesOf(metric: Metric, own: string): string[] {
+function labelsOf({ label }: Metric, own: string): string {
   let labels = own;
-  for (const { name, value } of metric.label) {
+  for (const { name, value } of label) {
     const clean = name.replaceAll('.', '_');
     if (LABEL_NAME.test(clean) && clean !== 'node_id' && clean !== 'node_cluster') labels += `,${clean}="${escapeLabel(value)}"`;
   }
-  const { counter, gauge, untyped, histogram, summary } = metric;
+  return labels;
+}
+
+function seriesOf({ counter, gauge, untyped, histogram, summary }: Metric, labels: string, before: Series | undefined): Series {
   const single = counter ?? gauge ?? untyped;
-  if (single !== undefined) return [`{${labels}} ${number(single.value)}`];
+  if (single !== undefined) return { lines: [`{${labels}} ${number(single.value)}`] };
   if (histogram !== undefined) {
-    const total = String(histogram.sampleCount);
-    const bounded = histogram.bucket.filter(({ upperBound }) => upperBound !== Number.POSITIVE_INFINITY);
-    return [
-      ...bounded.map(({ upperBound, cumulativeCount }) => `_bucket{${labels},le="${number(upperBound)}"} ${cumulativeCount}`),
-      `_bucket{${labels},le="+Inf"} ${total}`,
-      `_sum{${labels}} ${number(histogram.sampleSum)}`,
-      `_count{${labels}} ${total}`,
-    ];
+    const buckets = new Map(before?.total?.buckets);
+    for (const { upperBound, cumulativeCount } of histogram.bucket) {
+      if (upperBound !== Number.POSITIVE_INFINITY) buckets.set(upperBound, (buckets.get(upperBound) ?? 0n) + cumulativeCount);
+    }
+    const count = (before?.total?.count ?? 0n) + histogram.sampleCount;
+    const sum = (before?.total?.sum ?? 0) + (Number.isFinite(histogram.sampleSum) ? histogram.sampleSum : 0);
+    return {
+      total: { buckets, count, sum },
+      lines: [
+        ...[...buckets].map(([bound, below]) => `_bucket{${labels},le="${number(bound)}"} ${below}`),
+        `_bucket{${labels},le="+Inf"} ${count}`,
+        `_sum{${labels}} ${number(sum)}`,
+        `_count{${labels}} ${count}`,
+      ],
+    };
   }
-  if (summary !== undefined) {
-    return [
+  if (summary === undefined) return { lines: [] };
+  return {
+    lines: [
       ...summary.quantile.map(({ quantile, value }) => `{${labels},quantile="${number(quantile)}"} ${number(value)}`),
       `_sum{${labels}} ${number(summary.sampleSum)}`,
       `_count{${labels}} ${summary.sampleCount}`,
-    ];
-  }
-  return [];
+    ],
+  };
 }
 
 function number(value: number): string {
