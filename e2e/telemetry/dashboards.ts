@@ -45,7 +45,7 @@ export async function substitution(
   variables: readonly Variable[],
   wanted: Readonly<Record<string, string>>,
 ): Promise<(expr: string) => string> {
-  const values = new Map([['__rate_interval', '20s']]);
+  const values = new Map([['__rate_interval', '60s']]);
   const replace = (text: string) => text.replaceAll(/\$\{?(\w+)\}?/g, (all, name: string) => values.get(name) ?? all);
   for (const { name, definition, regex, multi } of variables) {
     const parts = /^label_values\((.*), (\w+)\)$/.exec(definition ?? '');

@@ -1,13 +1,18 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../local/machine.ts';
 import { startUp, type UpProcess } from '../src/up-process.ts';
+import { startZipkin, type Zipkin } from '../src/zipkin.ts';
 import { loadDashboards, substitution } from './dashboards.ts';
 import { Prometheus } from './prometheus.ts';
+import { type SeenSpan, zipkinSpans } from './traces.ts';
 
+const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
 const app = join(import.meta.dirname, 'app.ts');
 const dashboardFolder = join(root, 'deploy/dashboards');
@@ -17,6 +22,7 @@ vi.setConfig({ testTimeout: 180_000 });
 let folder: string;
 let up: UpProcess;
 let prometheus: Prometheus;
+let tester: string | undefined;
 
 function kubectl(...args: string[]): string {
   const env = { ...process.env, KUBECONFIG: join(folder, '.xebec/kubeconfig') };
@@ -27,32 +33,38 @@ const addressOf = (name: string) => kubectl('get', 'pods', '-l', `app=${name}`, 
 /** Has the tester's application call; the results come in order. */
 async function call(kind: 'http' | 'grpc' | 'tcp', query: Record<string, string | number>): Promise<(number | string)[]> {
   const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
-  const response = await fetch(`http://${addressOf('tester')}:8081/${kind}?${search}`, { signal: AbortSignal.timeout(50_000) });
-  return JSON.parse(await response.text());
+  tester ??= addressOf('tester');
+  try {
+    const response = await fetch(`http://${tester}:8081/${kind}?${search}`, {
+      headers: { connection: 'close' },
+      signal: AbortSignal.timeout(50_000),
+    });
+    return JSON.parse(await response.text());
+  } catch (cause) {
+    throw new Error(`${kind} ${search}`, { cause });
+  }
 }
 const page = async (name: string, accept?: string) => {
   const response = await fetch(`http://${addressOf(name)}:15020/stats/prometheus`, accept === undefined ? {} : { headers: { accept } });
   return { type: response.headers.get('content-type') ?? '', text: await response.text() };
 };
 /** A change that reaches every proxy, and one that admission turns away. */
-function change(round: number): void {
+async function change(round: number): Promise<void> {
   const route = (destination: string) => ({
     apiVersion: 'networking.istio.io/v1',
     kind: 'VirtualService',
     metadata: { name: 'changing', namespace: 'default' },
     spec: {
       hosts: ['target'],
-      http: [{ timeout: `${10 + round}s`, route: [{ [destination]: { host: 'target', port: { number: 8080 } } }] }],
+      http: [{ timeout: `${10 + round}s`, route: [{ [destination]: { host: 'nobody', port: { number: 8080 } } }] }],
     },
   });
   for (const destination of ['destination', 'destinatoin']) {
     const file = join(folder, 'changing.json');
     writeFileSync(file, JSON.stringify(route(destination)));
-    try {
-      kubectl('apply', '-f', file);
-    } catch (error) {
-      if (destination === 'destination') throw error;
-    }
+    const applied = run('kubectl', ['apply', '-f', file], { env: { ...process.env, KUBECONFIG: join(folder, '.xebec/kubeconfig') } });
+    if (destination === 'destination') await applied;
+    else await expect(applied).rejects.toThrow(/destinatoin/);
   }
 }
 const times = <T>(n: number, value: T): T[] => Array.from({ length: n }, () => value);
@@ -187,10 +199,102 @@ describe('metrics of the application', () => {
   });
 });
 
+describe('traces', () => {
+  let zipkin: Zipkin;
+  const services = ['details', 'istio-ingressgateway', 'productpage', 'ratings', 'reviews'];
+  const backend = (name: string, port: number, nodeAddress: string) => [
+    { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'istio-system' }, spec: { ports: [{ name: 'http', port: 9411 }] } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${name}-host`, namespace: 'istio-system', labels: { 'kubernetes.io/service-name': name } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [nodeAddress], conditions: { ready: true } }],
+      ports: [{ name: 'http', port }],
+    },
+  ];
+  const apply = (...objects: object[]) => {
+    const file = join(folder, 'objects.json');
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    kubectl('apply', '-f', file);
+  };
+  const sampling = (provider: string, percentage: number) =>
+    apply({
+      apiVersion: 'telemetry.istio.io/v1',
+      kind: 'Telemetry',
+      metadata: { name: 'mesh-tracing', namespace: 'istio-system' },
+      spec: { tracing: [{ providers: [{ name: provider }], randomSamplingPercentage: percentage }] },
+    });
+  /** Asks for pages, each a trace of the caller's making, until one page's spans come from every service; gives these spans. */
+  const wholeTrace = (spans: () => Promise<SeenSpan[]>, headers: (traceId: string) => Record<string, string>) =>
+    eventually('one trace through all services', 60_000, async () => {
+      const traceId = randomBytes(16).toString('hex');
+      await fetch('http://127.0.0.1:8080/productpage', { headers: headers(traceId) });
+      await new Promise((done) => setTimeout(done, 1500));
+      const own = (await spans()).filter((span) => span.traceId === traceId);
+      const seen = new Set(own.map(({ tags }) => tags['istio.canonical_service']));
+      return services.every((name) => seen.has(name)) ? own : undefined;
+    });
+  const b3 = (sampled: string) => (traceId: string) => ({
+    'x-b3-traceid': traceId,
+    'x-b3-spanid': randomBytes(8).toString('hex'),
+    'x-b3-sampled': sampled,
+  });
+  function isOneTree(spans: readonly SeenSpan[]): void {
+    const ids = new Set(spans.map(({ id }) => id));
+    // One span's parent is the caller's, who reports nothing.
+    expect(spans.filter(({ parentId }) => !ids.has(parentId))).toHaveLength(1);
+    expect(spans.filter(({ kind }) => kind === 'SERVER').length).toBeGreaterThanOrEqual(4);
+    expect(spans.filter(({ kind }) => kind === 'CLIENT').length).toBeGreaterThanOrEqual(4);
+    const mesh = ['canonical_service', 'canonical_revision', 'mesh_id', 'namespace', 'cluster_id'].map((name) => `istio.${name}`);
+    const all = ['component', 'http.status_code', 'response_flags', 'upstream_cluster', ...mesh];
+    for (const { tags, kind } of spans) {
+      // What a gateway adds for its try of an upstream says less, as Envoy's does.
+      const wanted = kind === 'SERVER' ? [...all, 'node_id', 'http.method', 'http.url'] : all;
+      expect(wanted.filter((name) => tags[name] === undefined || tags[name] === '')).toEqual([]);
+    }
+    expect(spans.some(({ name }) => /^(?:ratings|reviews)\.default\.svc\.cluster\.local:9080\/\*$/.test(name))).toBe(true);
+  }
+
+  beforeAll(async () => {
+    zipkin = await startZipkin('0.0.0.0');
+    const nodeAddress = kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}').trim();
+    apply(...backend('zipkin', zipkin.port, nodeAddress));
+  }, 180_000);
+  afterAll(async () => {
+    await zipkin?.stop();
+  });
+
+  it('reach a real Zipkin as one tree, because the caller says so, while nothing is sampled here', async () => {
+    sampling('zipkin', 0);
+    isOneTree(await wholeTrace(() => zipkinSpans(zipkin), b3('1')));
+    const traces = async () => new Set((await zipkinSpans(zipkin)).map(({ traceId }) => traceId)).size;
+    const before = await traces();
+    for (let i = 0; i < 20; i++) await fetch('http://127.0.0.1:8080/productpage');
+    isOneTree(await wholeTrace(() => zipkinSpans(zipkin), b3('1')));
+    // What came later than the twenty is there: so would they be.
+    expect(await traces()).toBeLessThanOrEqual(before + 3);
+  });
+  it('begin here for every request at 100 %, but not for one whose caller has decided against', async () => {
+    sampling('zipkin', 100);
+    const all = async () => (await zipkinSpans(zipkin)).map(({ traceId }) => traceId);
+    const before = new Set(await all());
+    await eventually('traces of our own', 60_000, async () => {
+      await fetch('http://127.0.0.1:8080/productpage');
+      return (await all()).some((traceId) => !before.has(traceId)) ? true : undefined;
+    });
+    const refused = b3('0')(randomBytes(16).toString('hex'));
+    await fetch('http://127.0.0.1:8080/productpage', { headers: refused });
+    isOneTree(await wholeTrace(() => zipkinSpans(zipkin), b3('1')));
+    expect(await all()).not.toContain(refused['x-b3-traceid']);
+  });
+});
+
 describe('dashboards', () => {
   it('have an answer to every query, or a reason for none', async () => {
     const wanted = { service: 'target.default.svc.cluster.local', namespace: 'default', workload: 'target-v1' };
     // Rates want traffic that goes on.
+    const target = addressOf('target');
     let running = true;
     let round = 0;
     const traffic = (async () => {
@@ -198,11 +302,11 @@ describe('dashboards', () => {
         await call('http', { to: 'http://target:8080/ok', n: 3 });
         await call('http', { to: 'http://target:8080/status/500' });
         await call('http', { to: 'http://nobody:8080/' });
-        await call('http', { to: `http://${addressOf('target')}:8080/`, host: 'stranger.example' });
+        await call('http', { to: `http://${target}:8080/`, host: 'stranger.example' });
         await call('grpc', { to: 'target:9000' });
         await call('tcp', { to: 'target:9001', bytes: 100 });
         await fetch('http://127.0.0.1:8080/productpage');
-        change(++round);
+        await change(++round);
       }
     })();
     try {
@@ -211,7 +315,7 @@ describe('dashboards', () => {
       expect(queries.length).toBeGreaterThan(80);
       let empty: string[] = [];
       let excused: string[] = [];
-      await eventually('every query has an answer', 45_000, async () => {
+      await eventually('every query has an answer', 100_000, async () => {
         empty = [];
         excused = [];
         for (const { variables, queries: own } of dashboards) {
