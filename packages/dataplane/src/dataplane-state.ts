@@ -6,6 +6,7 @@ import type { ClusterManager } from './clusters/cluster-manager.ts';
 import type { DrainRequest, ListenerManager } from './listeners/listener-manager.ts';
 import type { RouteStore } from './network/route-store.ts';
 import type { RuntimeValues } from './runtime/runtime-values.ts';
+import type { TapViewers } from './tap/tap-viewers.ts';
 import type { SecretStore } from './tls/secret-store.ts';
 import type { ThreadCommand } from './workers/thread.ts';
 import type { ExtensionStore } from './xds-client/extension-store.ts';
@@ -44,5 +45,7 @@ export interface DataplaneState {
   obey(command: ThreadCommand): void;
   /** Brings the numbers of hosts up to date with what workers counted; at once without workers. */
   refreshHosts(): Promise<void>;
+  /** Who looks at the traffic. */
+  readonly taps: TapViewers;
   quit(): void;
 }

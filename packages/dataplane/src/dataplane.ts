@@ -8,6 +8,7 @@ import {
   type NetworkFilterDefinition,
   type NodeInfo,
   networkFilterDefinitions,
+  peerFromMetadata,
 } from '@xebec/filters';
 import type { Bootstrap } from '@xebec/protos/envoy/config/bootstrap/v3/bootstrap';
 import type { AdminServer } from './admin/admin-server.ts';
@@ -34,6 +35,8 @@ import { globalConnectionLimit } from './runtime/resource-limits.ts';
 import { RuntimeValues } from './runtime/runtime-values.ts';
 import { createServerStats } from './runtime/server-stats.ts';
 import { evictIdleStats } from './runtime/stats-eviction.ts';
+import { TapHub } from './tap/tap-hub.ts';
+import { TapViewers } from './tap/tap-viewers.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ZipkinReporters } from './tracing/zipkin-reporters.ts';
 import { mergeHostReports } from './workers/merge-host-reports.ts';
@@ -198,6 +201,15 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   createServerStats(stats, thread.count, options.restartEpoch ?? 0, bootstrap.overloadManager !== undefined);
   const stopEvictions = evictIdleStats(bootstrap, stats, clock);
   const extensions = new ExtensionStore({ subscribe, stats, clock });
+  const tap = new TapHub(
+    clock,
+    { workload: peerFromMetadata(nodeInfo.metadata), isGateway: nodeInfo.id.startsWith('router~') },
+    thread.role === 'worker' ? (report) => thread.report({ kind: 'tap', report }) : (report) => taps.receive(report),
+  );
+  const taps = new TapViewers(clock, (active) => {
+    tap.set(active);
+    thread.command({ kind: 'taps', taps: active });
+  });
   const listeners = new ListenerManager({
     network: {
       extensions,
@@ -212,6 +224,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
       runtime: (key) => runtime.fraction(key),
       runtimeFlag: (key) => runtime.flag(key),
       accessLogs,
+      tap,
       formatEnvironment,
       upstream,
       reporters,
@@ -313,17 +326,22 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
               if (cluster?.config.name === command.cluster) cluster.applyHealth(command.hosts);
           }
           return;
+        case 'taps':
+          tap.set(command.taps);
+          return;
         default:
           return;
       }
     },
     refreshHosts: async () => mergeHostReports(clusters, await thread.hostReports()),
+    taps,
     quit: () => options.onQuit?.(),
   };
   let stopRuntime: (() => void) | undefined;
   const close = async (): Promise<void> => {
     stopRuntime?.();
     stopEvictions();
+    taps.close();
     sources.close();
     listeners.close();
     clusters.close();
@@ -348,6 +366,10 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     thread.start(
       (statPrefix) => (statPrefix === 'cluster_manager.cds' ? clusters.inForce : listeners.inForce),
       (report) => {
+        if (report.kind === 'tap') {
+          taps.receive(report.report);
+          return;
+        }
         const cluster = clusters.get(report.cluster);
         if (report.kind === 'outliers') cluster?.applyOutlierReport(report.report);
         else cluster?.failPassively(report.host);

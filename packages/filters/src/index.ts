@@ -25,7 +25,14 @@ export {
   tcpProxyClusterKey,
   upstreamAlpnKey,
 } from './network-filter.ts';
-export { downstreamPeerKey, peerFromMetadata, upstreamPeerKey, type WorkloadPeer } from './peer/workload-peer.ts';
+export {
+  downstreamPeerKey,
+  peerFromEndpoint,
+  peerFromMetadata,
+  peerInState,
+  upstreamPeerKey,
+  type WorkloadPeer,
+} from './peer/workload-peer.ts';
 export type { BucketCell, ProcessState } from './process-state.ts';
 export { httpFilterDefinitions, networkFilterDefinitions } from './registry.ts';
 export { type ResolvedConfig, resolveTypedConfig, typeNameOf } from './typed-struct.ts';

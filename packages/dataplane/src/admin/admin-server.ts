@@ -21,7 +21,8 @@ export async function startAdmin(
     const answered = stats.request(response);
     const reply = (reply: AdminReply): void => {
       answered(reply.status ?? 200);
-      send(response, reply);
+      if (reply.stream === undefined) send(response, reply);
+      else reply.stream(response, request.socket.remoteAddress ?? '');
     };
     answer(request, state).then(reply, (error: unknown) => reply({ status: 500, body: `${errorText(error)}\n` }));
   });

@@ -1,14 +1,19 @@
+import type { ServerResponse } from 'node:http';
 import type { DataplaneState } from '../dataplane-state.ts';
 import { addressText, type EndpointAddress } from '../net/endpoint-address.ts';
+import { tapParameters } from '../tap/tap-request.ts';
 import { type AdminHelp, helpText, homePage } from './help.ts';
 import { activeLevels, setLevels } from './logging.ts';
 import { switchCpuProfiler } from './profiler.ts';
 import { statsPage } from './stats-page.ts';
+import { tapPage } from './tap.ts';
 
 export interface AdminReply {
   readonly status?: number;
   readonly type?: string;
   readonly body: string;
+  /** Answers by itself, for as long as it likes; `body` is not used then. */
+  readonly stream?: (response: ServerResponse, clientAddress: string) => void;
 }
 
 export interface AdminHandler extends AdminHelp {
@@ -229,4 +234,5 @@ export const adminHandlers: readonly AdminHandler[] = [
   mutate('/stats/recentlookups/clear', 'clear list of stat-name lookups and counter', () => ok),
   mutate('/stats/recentlookups/disable', 'disable recording of reset stat-name lookup names', () => ok),
   mutate('/stats/recentlookups/enable', 'enable recording of reset stat-name lookup names', () => ok),
+  mutate('/tap/stream', 'stream finished requests and connections as lines of JSON', tapPage, tapParameters),
 ];

@@ -17,6 +17,7 @@ import {
 import type { RequestHead } from '@xebec/wire';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { TapHub } from '../tap/tap-hub.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';
 import { addressHeader, earlyMutation } from './early-extensions.ts';
@@ -49,6 +50,7 @@ export interface HttpSettings {
   /** By type, in lower case: filters of upgrades that have their own. */
   readonly upgradeFilters: ReadonlyMap<string, readonly NamedFilterFactory[]>;
   readonly accessLogs: readonly AccessLogWriter[];
+  readonly tap: TapHub;
   /** When lines are written beside that at the end; undefined where only that one is. */
   readonly earlyLogs: EarlyLogs | undefined;
   /** Undefined: trace headers pass as they are. */
@@ -157,6 +159,7 @@ export function compileHttpSettings(
     | 'filters'
     | 'upgradeFilters'
     | 'accessLogs'
+    | 'tap'
     | 'tracing'
     | 'stats'
     | 'suppressEnvoyHeaders'

@@ -565,6 +565,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       const context = this.formatContext;
       for (const log of settings.accessLogs) log.log(context);
     }
+    if (settings.tap.watched) settings.tap.see(this.formatContext);
     this.#owner.onStreamDone(this);
   }
   #logEarly({ onStart, intervalMs }: EarlyLogs): void {

@@ -55,7 +55,7 @@ export class PendingHead implements DeadlineOwner {
     this.end();
     const { settings, connectionInfo, clock } = this.#owner;
     settings.stats.rqRxReset.add(1);
-    if (settings.accessLogs.length === 0) return;
+    if (settings.accessLogs.length === 0 && !settings.tap.watched) return;
     const info = createStreamInfo(connectionInfo, this.startMs, this.startMonotonicMs);
     info.protocol = 'HTTP/1.1';
     info.responseFlags.add('DC');
@@ -63,5 +63,6 @@ export class PendingHead implements DeadlineOwner {
     info.durationMs = clock.monotonic() - this.startMonotonicMs;
     const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
     for (const log of settings.accessLogs) log.log(context);
+    if (settings.tap.watched) settings.tap.see(context);
   }
 }

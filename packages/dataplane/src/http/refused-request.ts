@@ -101,13 +101,14 @@ export function answerRefused(
     stats.answered(response.status);
     stats.count('downstream_rq_response_before_rq_complete');
     stats.rqRxReset.add(1);
-    if (settings.accessLogs.length > 0) {
+    if (settings.accessLogs.length > 0 || settings.tap.watched) {
       info.responseCode = response.status;
       if (detail !== 'stream timeout' && !noHost && !late) info.responseFlags.add('DPE');
       info.bytesSent = body.length;
       info.durationMs = 0;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
       for (const log of settings.accessLogs) log.log(context);
+      if (settings.tap.watched) settings.tap.see(context);
     }
   }
   // The codec writes a character for each byte.
@@ -128,7 +129,7 @@ export function logInvalidRequest(
   const overflow = overflows[detail] !== undefined;
   if (detail !== cutOff) settings.stats.root.counter(overflow ? 'http2.header_overflow' : 'http2.rx_messaging_error').add(1);
   if (overflow || settings.http2.closesOnInvalidRequest !== true) settings.stats.root.counter('http2.tx_reset').add(1);
-  if (settings.accessLogs.length === 0) return;
+  if (settings.accessLogs.length === 0 && !settings.tap.watched) return;
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/2';
   info.responseCodeDetails =
@@ -136,6 +137,7 @@ export function logInvalidRequest(
   info.responseFlags.add(overflow ? 'DR' : 'DPE');
   const context: FormatContext = { info, accessLogType: 'DownstreamEnd' };
   for (const log of settings.accessLogs) log.log(context);
+  if (settings.tap.watched) settings.tap.see(context);
 }
 
 function requestOf(head: RequestHead | undefined, noHost: boolean): Pick<FormatContext, 'request'> {

@@ -26,6 +26,7 @@ import { HttpConnection } from '../http/http-connection.ts';
 import { compileHttpFilters, compileHttpSettings } from '../http/http-settings.ts';
 import { compileLocalReply } from '../http/local-reply-rewrite.ts';
 import type { AccessLogs } from '../runtime/access-logs.ts';
+import type { TapHub } from '../tap/tap-hub.ts';
 import { readDataSource } from '../tls/secret-store.ts';
 import { compileHttpTracing } from '../tracing/http-tracing.ts';
 import type { ZipkinReporters } from '../tracing/zipkin-reporters.ts';
@@ -50,6 +51,8 @@ export interface NetworkEnvironment {
   readonly runtime: RuntimeFraction;
   readonly runtimeFlag: (key: string) => boolean | undefined;
   readonly accessLogs: AccessLogs;
+  /** Where somebody may look at what has ended. */
+  readonly tap: TapHub;
   readonly formatEnvironment: FormatEnvironment;
   readonly upstream: FilterUpstream;
   readonly reporters: ZipkinReporters;
@@ -87,9 +90,15 @@ export function compileNetworkChain(filters: readonly Filter[], place: ChainPlac
     }
     if (typeName === TcpProxySchema.typeName) {
       const proto = unpack(any, TcpProxySchema, where);
-      const { clusters, clock, random } = environment;
+      const { clusters, clock, random, tap } = environment;
       const accessLogs = environment.accessLogs.compile(proto.accessLog);
-      terminal = compileTcpProxy(proto, { clusters, clock, random, accessLogs }, environment.stats, environment.formatEnvironment, where);
+      terminal = compileTcpProxy(
+        proto,
+        { clusters, clock, random, accessLogs, tap },
+        environment.stats,
+        environment.formatEnvironment,
+        where,
+      );
       continue;
     }
     const definition = environment.networkFilters.find(
@@ -168,6 +177,7 @@ function compileHttpManager(
       upgradeFilters: compiled.upgradeFilters,
       suppressEnvoyHeaders: compiled.suppressEnvoyHeaders,
       accessLogs: environment.accessLogs.compile(proto.accessLog),
+      tap: environment.tap,
       tracing: traced?.tracing,
       stats,
       bufferLimitBytes: place.bufferLimitBytes,

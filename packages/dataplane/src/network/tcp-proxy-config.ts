@@ -18,6 +18,7 @@ import {
 } from '@xebec/telemetry';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { TapHub } from '../tap/tap-hub.ts';
 
 export interface WeightedTarget {
   readonly name: string;
@@ -41,6 +42,7 @@ export interface TcpProxySettings {
   readonly clock: Clock;
   readonly random: Random;
   readonly accessLogs: readonly AccessLogWriter[];
+  readonly tap: TapHub;
   /** 0 is no limit. */
   readonly idleTimeoutMs: number;
   /** 0 is no limit. */
@@ -75,7 +77,7 @@ export interface TcpStats {
 
 const hour = 3_600_000;
 
-export type TcpProxyParts = Pick<TcpProxySettings, 'clusters' | 'clock' | 'random' | 'accessLogs'>;
+export type TcpProxyParts = Pick<TcpProxySettings, 'clusters' | 'clock' | 'random' | 'accessLogs' | 'tap'>;
 
 /** Compiles `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`; throws XebecError `E_CONFIG` naming the field. */
 export function compileTcpProxySettings(

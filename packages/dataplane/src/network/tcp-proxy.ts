@@ -96,7 +96,10 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     this.#attempt?.abandon();
     this.#upstream?.destroy();
     // After the listener's own line, as in Envoy.
-    queueMicrotask(() => this.#log('TcpConnectionEnd'));
+    queueMicrotask(() => {
+      this.#log('TcpConnectionEnd');
+      if (this.#settings.tap.watched) this.#settings.tap.see({ info: this.#parts.info, accessLogType: 'TcpConnectionEnd' });
+    });
   }
   onConnected(upstream: TcpUpstream): void {
     this.#attempt = undefined;

@@ -7,6 +7,7 @@ import type { DrainRequest } from '../listeners/listener-manager.ts';
 import { type ListenerSockets, LocalSockets } from '../listeners/listener-sockets.ts';
 import type { SocketOpener } from '../listeners/listening-socket.ts';
 import { localCounters, type SharedCounters } from '../runtime/shared-counter.ts';
+import type { ActiveTap, TapReport } from '../tap/tap-hub.ts';
 import type { CollectionWatcher, Subscribe } from '../xds-client/subscribe.ts';
 
 /** Where configuration comes from: xDS and files, or in a worker what the main thread has accepted. */
@@ -28,12 +29,15 @@ export type ThreadCommand =
   | { readonly kind: 'log-level'; readonly level: string }
   | { readonly kind: 'health'; readonly cluster: string; readonly hosts: ReadonlyMap<string, ActiveHealth> }
   /** Whom outlier detection has taken out. */
-  | { readonly kind: 'ejections'; readonly cluster: string; readonly hosts: readonly string[] };
+  | { readonly kind: 'ejections'; readonly cluster: string; readonly hosts: readonly string[] }
+  /** All who look at the traffic. */
+  | { readonly kind: 'taps'; readonly taps: readonly ActiveTap[] };
 
 /** Something that a worker has seen and the main thread decides about. */
 export type WorkerReport =
   | { readonly kind: 'outliers'; readonly cluster: string; readonly report: OutlierReport }
-  | { readonly kind: 'passive-failure'; readonly cluster: string; readonly host: string };
+  | { readonly kind: 'passive-failure'; readonly cluster: string; readonly host: string }
+  | { readonly kind: 'tap'; readonly report: TapReport };
 
 /** What one thread counted of one host, for `/clusters`. */
 export interface HostNumbers {

@@ -239,6 +239,7 @@ function standingKey(command: ThreadCommand): string | undefined {
     case 'drain':
     case 'unhealthy':
     case 'runtime':
+    case 'taps':
       return command.kind;
     case 'health':
       return `health of ${command.cluster}`;
