@@ -17,8 +17,10 @@ describe('plainProtoJson', () => {
     });
     expect(decoded.value.extensionProviders?.[0]).toMatchObject({ envoyExtAuthzGrpc: { port: 9000 } });
   });
-  it('leaves what is wrong for the schema to name', () => {
-    const decoded = decodeMeshConfig({ proxyListenPort: 'many', trust_domian: 'x' });
-    expect(decoded.ok ? [] : decoded.error.map(({ path }) => path)).toEqual(['proxyListenPort', 'trust_domian']);
+  it('leaves what is wrong for the schema to name, and unknown fields out', () => {
+    const wrong = decodeMeshConfig({ proxyListenPort: 'many', trust_domian: 'x' });
+    expect(wrong.ok ? [] : wrong.error.map(({ path }) => path)).toEqual(['proxyListenPort']);
+    const unknown = decodeMeshConfig({ trust_domian: 'x' });
+    expect(unknown.ok ? unknown.value : undefined).toMatchObject({ trustDomain: 'cluster.local' });
   });
 });
