@@ -11,6 +11,7 @@ import { addProxyStatus } from './proxy-status/command.ts';
 import { addSchema } from './schema/command.ts';
 import { addSmi } from './smi/command.ts';
 import { addStrictReport } from './strict-report/command.ts';
+import { addTap } from './tap/command.ts';
 import { addDown, addUp } from './up/command.ts';
 import { addValidate } from './validate/command.ts';
 import { addVersion } from './version/command.ts';
@@ -29,6 +30,7 @@ export const verbs: readonly Verb[] = [
   addWait,
   addProxyStatus,
   addProxyConfig,
+  addTap,
   addCa,
   addCertificates,
   addSchema,
