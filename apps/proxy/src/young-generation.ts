@@ -12,14 +12,19 @@ export function boundYoungGeneration(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-/** The proxy serves: from now on it may grow a little, as the load asks. */
+/**
+ * The proxy serves: from now on it may grow a little, as the load asks. V8 makes it small again whenever the load is low, so whether it may
+ * grow is asked for as long as the process lives: a proxy that could not would spend a tenth of its CPU on collections after each pause.
+ */
 export function letYoungGenerationGrow(): void {
+  let mayGrow = true;
   setFlagsFromString('--semi-space-growth-factor=2');
   const timer = setInterval(() => {
     const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
-    if (space === undefined || space.space_size < enoughBytes) return;
-    setFlagsFromString('--semi-space-growth-factor=1');
-    clearInterval(timer);
+    const small = space === undefined || space.space_size < enoughBytes;
+    if (small === mayGrow) return;
+    mayGrow = small;
+    setFlagsFromString(`--semi-space-growth-factor=${small ? 2 : 1}`);
   }, checkMs);
   timer.unref();
 }
