@@ -14,6 +14,7 @@ import { outputCertificates } from './output-certificates.ts';
 import { adminReadiness } from './readiness.ts';
 import { createSdsServer } from './sds-server.ts';
 import { createFileSecrets } from './secrets/file-secrets.ts';
+import { statsInclusion } from './stats-inclusion.ts';
 import { createStatusServer } from './status-server.ts';
 import { ownRoots } from './trust-store.ts';
 import { startWorkloadApi, WORKLOAD_API_SOCKET, workloadApiSettings } from './workload-api/start-workload-api.ts';
@@ -171,6 +172,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       readinessPort: portValue(env, 'ENVOY_STATUS_PORT', 15021),
       ...(podAddress === undefined ? {} : { adminAddress: podAddress, statusAddress: podAddress, listenAddress: podAddress }),
       ...evictionOf(node.metadata),
+      stats: statsInclusion(annotationsOf(node.metadata), proxyConfig, (env['INSTANCE_IP'] ?? '127.0.0.1').split(',')),
       ...zipkinOf(proxyConfig),
     });
     return { bootstrap, adminUrl, statusPort: status.port, certificates, announceDrain, close };
@@ -203,11 +205,14 @@ function appStatsUrl(env: NodeJS.ProcessEnv): { appStatsUrl?: string } {
 }
 
 /** The pod's annotation for how long idle series of metrics stay. */
-function evictionOf({ ANNOTATIONS }: Readonly<Record<string, unknown>>): Pick<BootstrapInput, 'statsEvictionMs'> {
+function evictionOf(metadata: Readonly<Record<string, unknown>>): Pick<BootstrapInput, 'statsEvictionMs'> {
   const name = 'sidecar.istio.io/statsEvictionInterval';
-  const text: unknown = typeof ANNOTATIONS === 'object' && ANNOTATIONS !== null ? Reflect.get(ANNOTATIONS, name) : undefined;
-  const statsEvictionMs = goDurationMs(textOf(text), name);
+  const statsEvictionMs = goDurationMs(textOf(annotationsOf(metadata)[name]), name);
   return statsEvictionMs === undefined ? {} : { statsEvictionMs };
+}
+
+function annotationsOf({ ANNOTATIONS }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return typeof ANNOTATIONS === 'object' && ANNOTATIONS !== null ? { ...ANNOTATIONS } : {};
 }
 
 function zipkinOf(proxyConfig: Readonly<Record<string, unknown>>): Pick<BootstrapInput, 'zipkin'> {

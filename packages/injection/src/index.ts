@@ -1,5 +1,6 @@
 export { type BootstrapInput, type BootstrapNode, metadataFromEnvironment, nodeId } from './bootstrap/input.ts';
 export { renderBootstrap } from './bootstrap/render.ts';
+export type { StatsInclusion } from './bootstrap/stats-config.ts';
 export { type CleanupPlan, cleanupPlan } from './iptables/cleanup.ts';
 export { defaultIptablesOptions, type IptablesOptions, parseIptablesArguments } from './iptables/options.ts';
 export { type CapturePlan, capturePlan, iptablesPlan } from './iptables/plan.ts';

@@ -270,7 +270,7 @@ export const performanceDashboard: Dashboard = {
             },
           ],
           'Hosts that refuse or do not answer.',
-          'all connections succeed',
+          'all connections succeed, or proxies do not show it (proxyStatsMatcher)',
         ),
         series(
           'Retries',
@@ -282,7 +282,7 @@ export const performanceDashboard: Dashboard = {
             },
           ],
           'Requests tried again.',
-          'nothing is retried',
+          'nothing is retried, or proxies do not show it (proxyStatsMatcher)',
         ),
         series(
           'Ejected hosts',
@@ -294,7 +294,7 @@ export const performanceDashboard: Dashboard = {
             },
           ],
           'Outlier detection keeps them out for a time.',
-          'no host is ejected',
+          'no host is ejected, or proxies do not show it (proxyStatsMatcher)',
         ),
       ],
     },

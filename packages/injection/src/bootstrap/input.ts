@@ -1,3 +1,5 @@
+import type { StatsInclusion } from './stats-config.ts';
+
 /** What the agent knows when it starts a proxy. Addresses are IP addresses or host names, ports are numbers. */
 export interface BootstrapInput {
   readonly node: BootstrapNode;
@@ -20,6 +22,8 @@ export interface BootstrapInput {
   readonly readinessPort?: number;
   /** Series of Istio's metrics that stand still for so long are forgotten; never by default. */
   readonly statsEvictionMs?: number;
+  /** Metrics of the proxy beside those that the mesh needs; none by default. */
+  readonly stats?: StatsInclusion;
   /** `host:port` of a Zipkin collector. */
   readonly zipkin?: { readonly host: string; readonly port: number };
 }

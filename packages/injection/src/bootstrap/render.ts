@@ -1,6 +1,7 @@
 import { bootstrapClusters } from './clusters.ts';
 import type { BootstrapInput } from './input.ts';
 import { agentListeners } from './listeners.ts';
+import { statsConfig } from './stats-config.ts';
 
 /**
  * The bootstrap of a proxy in the mesh, as protobuf JSON of `envoy.config.bootstrap.v3.Bootstrap`: ADS over the agent's
@@ -20,7 +21,7 @@ export function renderBootstrap(input: BootstrapInput): Record<string, unknown> 
         { name: 'admin', admin_layer: {} },
       ],
     },
-    stats_config: statsConfig(),
+    stats_config: statsConfig(input.stats ?? {}),
     ...(input.statsEvictionMs === undefined ? {} : { stats_eviction_interval: `${input.statsEvictionMs / 1000}s` }),
     admin: {
       address: { socket_address: { address: input.adminAddress ?? '127.0.0.1', port_value: input.adminPort ?? 15000 } },
@@ -40,20 +41,6 @@ export function renderBootstrap(input: BootstrapInput): Record<string, unknown> 
       clusters: bootstrapClusters(input),
     },
     ...(input.zipkin === undefined ? {} : { tracing: zipkinTracing() }),
-  };
-}
-
-function statsConfig(): Record<string, unknown> {
-  return {
-    use_all_default_tags: false,
-    stats_tags: [
-      { tag_name: 'cluster_name', regex: '^cluster\\.((.+?(\\..+?\\.svc\\.cluster\\.local)?)\\.)' },
-      { tag_name: 'tcp_prefix', regex: '^tcp\\.((.*?)\\.)\\w+?$' },
-      { tag_name: 'response_code', regex: '_rq(_(\\d{3}))$' },
-      { tag_name: 'response_code_class', regex: '_rq(_(\\dxx))$' },
-      { tag_name: 'http_conn_manager_prefix', regex: '^http\\.(((?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*))\\.)' },
-      { tag_name: 'listener_address', regex: '^listener\\.(((?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*))\\.)' },
-    ],
   };
 }
 

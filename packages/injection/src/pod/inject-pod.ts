@@ -4,6 +4,7 @@ import { type JsonPatchOperation, patchFields } from './json-patch.ts';
 import { INIT_CONTAINER, type InjectionParameters, PROXY_CONTAINER, STATUS_ANNOTATION } from './parameters.ts';
 import type { Container, Pod, Volume } from './pod.ts';
 import { rewriteProbes } from './probes.ts';
+import { podProxyConfig } from './proxy-config.ts';
 import { holdsApplication, initContainer, mergesMetrics, prometheusScrape, proxyContainer } from './proxy-container.ts';
 import { proxyVolumes } from './volumes.ts';
 import { canonicalName, canonicalRevision, workloadOf } from './workload.ts';
@@ -23,7 +24,7 @@ export function injectPod(pod: Pod, parameters: InjectionParameters): InjectionR
   if (!decision.inject) return { patch: [], skipped: decision.reason, warnings: [] };
   return {
     patch: patchFields(pod, withSidecar(pod, parameters)),
-    warnings: decision.warning === undefined ? [] : [decision.warning],
+    warnings: [decision.warning, podProxyConfig(pod, parameters).warning].filter((warning) => warning !== undefined),
   };
 }
 

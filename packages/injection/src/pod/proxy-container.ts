@@ -2,6 +2,7 @@ import { interceptionModeOf } from './annotation-values.ts';
 import { INIT_CONTAINER, type InjectionParameters, PROXY_CONTAINER, PROXY_UID } from './parameters.ts';
 import type { Container, EnvVar, Pod } from './pod.ts';
 import type { AppProbers } from './probes.ts';
+import { podProxyConfig } from './proxy-config.ts';
 import { proxyVolumeMounts } from './volumes.ts';
 import type { PodWorkload } from './workload.ts';
 
@@ -71,10 +72,7 @@ export function initContainer(pod: Pod, args: readonly string[], parameters: Inj
 
 /** Whether applications wait for the proxy: the mesh's default, or the pod's `proxy.istio.io/config` annotation. */
 export function holdsApplication(pod: Pod, parameters: InjectionParameters): boolean {
-  const own = pod.metadata?.annotations?.['proxy.istio.io/config'];
-  const word = own === undefined ? undefined : /holdApplicationUntilProxyStarts"?\s*:\s*"?(true|false)/.exec(own)?.[1];
-  if (word !== undefined) return word === 'true';
-  return parameters.meshConfig?.defaultConfig?.['holdApplicationUntilProxyStarts'] === true;
+  return String(podProxyConfig(pod, parameters).config['holdApplicationUntilProxyStarts']) === 'true';
 }
 
 function environment(
@@ -87,7 +85,6 @@ function environment(
   const mesh = parameters.meshConfig ?? {};
   const trustDomain = mesh.trustDomain ?? 'cluster.local';
   const annotations = pod.metadata?.annotations ?? {};
-  const config = annotations['proxy.istio.io/config'];
   const env: EnvVar[] = [
     { name: 'PILOT_CERT_PROVIDER', value: 'istiod' },
     { name: 'CA_ADDR', value: parameters.caAddress ?? 'istio-citadel.istio-system.svc:8060' },
@@ -96,7 +93,7 @@ function environment(
     field('INSTANCE_IP', 'status.podIP'),
     field('SERVICE_ACCOUNT', 'spec.serviceAccountName'),
     field('HOST_IP', 'status.hostIP'),
-    { name: 'PROXY_CONFIG', value: JSON.stringify(mesh.defaultConfig ?? {}) },
+    { name: 'PROXY_CONFIG', value: JSON.stringify(podProxyConfig(pod, parameters).config) },
     { name: 'ISTIO_META_POD_PORTS', value: JSON.stringify(apps.flatMap((app) => app.ports ?? [])) },
     { name: 'ISTIO_META_APP_CONTAINERS', value: apps.map((app) => app.name).join(',') },
     { name: 'ISTIO_META_CLUSTER_ID', value: parameters.clusterId ?? 'Kubernetes' },
@@ -108,7 +105,6 @@ function environment(
     { name: 'ISTIO_META_MESH_ID', value: mesh.meshId ?? trustDomain },
     { name: 'TRUST_DOMAIN', value: trustDomain },
   ];
-  if (config !== undefined) env.push({ name: 'XEBEC_POD_PROXY_CONFIG', value: config });
   if (Object.keys(probers).length > 0) env.push({ name: 'ISTIO_KUBE_APP_PROBERS', value: JSON.stringify(probers) });
   const scrape = prometheusScrape(annotations);
   if (scrape !== undefined && mergesMetrics(annotations, mesh.enablePrometheusMerge))
