@@ -13,35 +13,38 @@ const column = (title: string, width: number, cell: Column['cell']): Column => (
 const orDash = (text: string | number | undefined): string => (text === undefined || text === '' ? '-' : String(text));
 const isTcp = ({ summary }: TapEvent): boolean => summary.protocol === 'TCP';
 
+/** What varies most in length stands at the end. */
 const narrow: readonly Column[] = [
   column('TIME', 12, ({ summary }) => summary.start_time.slice(11, 23)),
-  column('PROXY', 16, (_, { name }) => name),
   column('DIR', 3, ({ summary }) => ({ inbound: 'in', outbound: 'out', unspecified: '-' })[summary.direction]),
-  column('FROM', 20, ({ summary }) => partyText(summary.source) ?? orDash(summary.source.address)),
-  column('IDENTITY', 20, ({ summary }) => identityText(summary.source.principal)),
-  column('TO', 20, (event) => calleeText(event)),
+  column('FROM', 22, ({ summary }) => partyText(summary.source) ?? orDash(summary.source.address)),
+  column('TO', 22, (event) => calleeText(event)),
   column('METHOD', 6, (event) => (isTcp(event) ? 'TCP' : orDash(event.summary.request_method))),
   column('PATH', 16, (event) => (isTcp(event) ? orDash(event.summary.requested_server_name) : orDash(event.summary.path))),
   column('CODE', 4, ({ summary }) => codeText(summary.response_code, summary.grpc_status)),
   column('FLAGS', 5, ({ summary }) => orDash(summary.response_flags.join(','))),
-  column('ROUTE', 16, ({ summary }) => orDash(summary.route_name ?? summary.virtual_host)),
-  column('MS', 7, ({ summary }) => msText(summary.duration_ms)),
+  column('MS', 6, ({ summary }) => msText(summary.duration_ms)),
+];
+
+const behind: readonly Column[] = [
+  column('ROUTE', 10, ({ summary }) => orDash(summary.route_name ?? summary.virtual_host)),
+  column('IDENTITY', 28, ({ summary }) => identityText(summary.source.principal)),
+  column('PROXY', 16, (_, { name }) => name),
 ];
 
 const more: readonly Column[] = [
   column('UPSTREAM', 18, ({ summary }) => orDash(summary.upstream_remote_address)),
   column('TRIES', 5, ({ summary }) => String(summary.upstream_request_attempt_count)),
-  column('UPSTREAM-MS', 7, ({ summary }) =>
-    summary.upstream_service_time_ms === undefined ? '-' : msText(summary.upstream_service_time_ms),
-  ),
-  column('HOST', 16, ({ summary }) => orDash(summary.authority)),
-  column('TO-IDENTITY', 20, ({ summary }) => identityText(summary.destination.principal)),
+  column('UPSTREAM-MS', 7, ({ summary }) => orDash(summary.upstream_service_time_ms)),
   column('MTLS', 4, ({ summary }) => (summary.mtls ? 'yes' : 'no')),
   column('PROTOCOL', 8, ({ summary }) => orDash(summary.protocol)),
   column('BYTES-IN', 8, ({ summary }) => String(summary.request_body_bytes)),
   column('BYTES-OUT', 8, ({ summary }) => String(summary.response_body_bytes)),
-  column('TRACE', 32, ({ summary }) => orDash(summary.trace_id)),
+  column('HOST', 16, ({ summary }) => orDash(summary.authority)),
   column('DETAILS', 16, ({ summary }) => orDash(summary.upstream_transport_failure_reason ?? summary.response_code_details)),
+  ...behind,
+  column('TO-IDENTITY', 28, ({ summary }) => identityText(summary.destination.principal)),
+  column('TRACE', 32, ({ summary }) => orDash(summary.trace_id)),
 ];
 
 /** Rows as they come: columns grow with what they show, so most of a table stays aligned without waiting for its end. */
@@ -51,7 +54,7 @@ export class EventTable {
   readonly #headers: boolean;
 
   constructor(options: { readonly wide: boolean; readonly headers: boolean }) {
-    this.#columns = options.wide ? [...narrow, ...more] : narrow;
+    this.#columns = [...narrow, ...(options.wide ? more : behind)];
     this.#widths = this.#columns.map(({ width }) => width);
     this.#headers = options.headers;
   }
@@ -96,7 +99,9 @@ function calleeText({ summary }: TapEvent): string {
   const known = partyText(summary.destination);
   if (known !== undefined) return known;
   const cluster = summary.upstream_cluster;
-  return cluster === undefined ? orDash(summary.authority ?? summary.destination.address) : cluster.split('|')[3] || cluster;
+  return cluster === undefined
+    ? orDash(summary.authority ?? summary.destination.address)
+    : (cluster.split('|')[3] || cluster).replace(/\.svc\.cluster\.local$/, '');
 }
 
 function codeText(code: number | undefined, grpcStatus: number | undefined): string {

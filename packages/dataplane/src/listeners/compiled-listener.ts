@@ -17,6 +17,7 @@ import { addressText, type EndpointAddress, endpointAddress } from '../net/endpo
 import { compileNetworkChain, type NetworkEnvironment } from '../network/network-filters.ts';
 import type { NetworkChain } from '../network/terminal.ts';
 import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { TapHub } from '../tap/tap-hub.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { compileDownstreamTls, type DownstreamTls } from './downstream-tls.ts';
 import { compileListenerFilters, type ListenerFilters } from './inspection.ts';
@@ -55,6 +56,7 @@ export interface CompiledListener {
   readonly chains: { find(traits: ConnectionTraits): CompiledChain | undefined };
   readonly allChains: readonly CompiledChain[];
   readonly accessLogs: readonly AccessLogWriter[];
+  readonly tap: TapHub;
 }
 
 const directions: Partial<Record<TrafficDirection, ConnectionInfo['direction']>> = {
@@ -120,6 +122,7 @@ export function compileListener(
     chains: proto.filterChainMatcher === undefined ? new FilterChainMatcher(chains, fallback) : chainTree(proto, chains, fallback, where),
     allChains,
     accessLogs: environment.accessLogs.compile(proto.accessLog),
+    tap: environment.tap,
   };
 }
 

@@ -319,11 +319,15 @@ export class DownstreamConnection {
   }
   /** Ends a connection that no filter chain took, or whose handshake failed. */
   #refuse(details: string, flag: 'NR' | undefined, unread = false): void {
-    if (this.#listener.accessLogs.length > 0) {
+    const { accessLogs, tap } = this.#listener;
+    if (accessLogs.length > 0 || tap.watched) {
       const info = createStreamInfo(this.#connectionInfo(this.#chain?.name ?? '', undefined), this.#owner.clock.now(), this.#startMs);
       if (flag !== undefined) info.responseFlags.add(flag);
       info.responseCodeDetails = details;
       this.#info = info;
+      info.durationMs = this.#owner.clock.monotonic() - this.#startMs;
+      // No filter will tell of its end.
+      if (tap.watched) tap.see({ info });
     }
     // Bytes that only filters have looked at make a close a reset, as in Envoy.
     if (unread) this.#raw.resetAndDestroy();

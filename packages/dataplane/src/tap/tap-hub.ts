@@ -29,6 +29,8 @@ interface Tap extends ActiveTap {
   dropped: number;
 }
 
+/** Clusters of the bootstrap behind which the proxy's own pages are: probes and scrapes are nobody's traffic. */
+const ownPages: ReadonlySet<string> = new Set(['agent', 'prometheus_stats']);
 /** How long dropped events may stay uncounted where no other event tells of them. */
 const reportDelayMs = 500;
 
@@ -62,6 +64,7 @@ export class TapHub {
   }
   /** A request or connection has ended. Only to be called while `watched`. */
   see(context: FormatContext): void {
+    if (ownPages.has(context.info.upstreamCluster)) return;
     const subject = new TapSubject(context, this.#proxy);
     for (const tap of this.#taps) {
       if (!tap.matches(subject)) continue;
