@@ -14,3 +14,8 @@ export const MIXER_TCP = 'xebec.filters.network.mixer';
 export function listsEverything({ flavour, extensions }: MeshProxy): boolean {
   return flavour === 'xebec' || extensions.has('envoy.filters.http.router');
 }
+
+/** Whether a filter or logger of Envoy's may be sent: what a proxy lacks it would refuse the whole listener for. */
+export function runs(proxy: MeshProxy, name: string): boolean {
+  return !listsEverything(proxy) || proxy.extensions.has(name);
+}

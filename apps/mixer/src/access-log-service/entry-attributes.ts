@@ -143,6 +143,7 @@ function putCommon(bag: Bag, common: AccessLogCommon | undefined, reporter: Repo
   putAddress(bag, 'origin', common.downstreamRemoteAddress, false);
   putAddress(bag, 'destination', inbound ? common.downstreamLocalAddress : common.upstreamRemoteAddress, true);
   putService(bag, cluster);
+  if (inbound) putTaggedService(bag, common.customTags[SERVICES_TAG]);
   bag.set('connection.mtls', { form: 'bool', value: principalOf(tls?.peerCertificateProperties) !== undefined });
   putText(bag, 'connection.requested_server_name', tls?.tlsSniHostname);
   if (inbound) {
@@ -171,6 +172,16 @@ function putService(bag: Bag, cluster: string): void {
   if (!ofMesh) return;
   putText(bag, 'destination.service.namespace', namespace);
   putText(bag, 'destination.service.uid', `istio://${namespace}/services/${name}`);
+}
+
+/** Of loggers that pilot configures: `[{"host":…,"name":…,"namespace":…}]`, the metadata of an inbound cluster. */
+const SERVICES_TAG = 'istio.services';
+const MAX_TAG_CHARS = 16_384;
+
+/** Inbound clusters are named by their port alone; of several services that share it, the first is taken. */
+function putTaggedService(bag: Bag, tag: string | undefined): void {
+  const match = tag === undefined || tag.length > MAX_TAG_CHARS ? null : /"host":"([^"\\]+)"/.exec(tag);
+  if (match?.[1] !== undefined) putService(bag, `outbound|||${match[1]}`);
 }
 
 function putAddress(bag: Bag, end: 'source' | 'origin' | 'destination', address: Address | undefined, withPort: boolean): void {

@@ -1,6 +1,7 @@
 import { type AttributeBag, type AttributeValue, parseIp, standardVocabulary } from '@xebec/expressions';
 import type { Address } from '@xebec/protos/envoy/config/core/v3/address';
 import type { AttributeContext } from '@xebec/protos/envoy/service/auth/v3/attribute_context';
+import type { FilterAttributes } from './filter-attributes.ts';
 
 /** Name of the context extension that asks for quotas. */
 export const QUOTAS_EXTENSION = 'mixer.quotas';
@@ -9,9 +10,9 @@ const JWT_METADATA = 'envoy.filters.http.jwt_authn';
 
 /**
  * What Envoy tells an external authorizer, as Mixer's attributes. Context extensions of the route are attributes too, and come before
- * what the request says: `destination.service.host: shop.default.svc.cluster.local`.
+ * what the request says: `destination.service.host: shop.default.svc.cluster.local`. Between them stands what the filter says.
  */
-export function attributesOf(context: AttributeContext): AttributeBag {
+export function attributesOf(context: AttributeContext, ofFilter: FilterAttributes = new Map()): AttributeBag {
   const bag = new Map<string, AttributeValue>();
   const text = (name: string, value: string | undefined): void => {
     if (value !== undefined && value !== '') bag.set(name, { form: 'string', value });
@@ -63,7 +64,7 @@ export function attributesOf(context: AttributeContext): AttributeBag {
     if (http.size >= 0n) bag.set('request.size', { form: 'int64', value: http.size });
   }
   for (const [name, value] of claimAttributes(context.metadataContext?.filterMetadata[JWT_METADATA])) bag.set(name, value);
-  for (const [name, value] of Object.entries(context.contextExtensions)) {
+  for (const [name, value] of [...ofFilter, ...Object.entries(context.contextExtensions)]) {
     const attribute = name === QUOTAS_EXTENSION ? undefined : typed(name, value);
     if (attribute !== undefined) bag.set(name, attribute);
   }
@@ -71,8 +72,10 @@ export function attributesOf(context: AttributeContext): AttributeBag {
 }
 
 /** Text by the type that the attribute has; undefined when it is none of that type. */
-function typed(name: string, value: string): AttributeValue | undefined {
-  switch (standardVocabulary.get(name)) {
+function typed(name: string, value: string | ReadonlyMap<string, string>): AttributeValue | undefined {
+  const type = standardVocabulary.get(name);
+  if (typeof value !== 'string') return type === 'STRING_MAP' && value.size > 0 ? { form: 'stringMap', value } : undefined;
+  switch (type) {
     case 'INT64':
       return /^-?\d{1,18}$/.test(value) ? { form: 'int64', value: BigInt(value) } : undefined;
     case 'BOOL':

@@ -7,6 +7,7 @@ import type { CheckOutcome, Dispatcher } from '../dispatcher.ts';
 import type { MixerService, ServiceContext } from '../services.ts';
 import { answerOf } from './answer.ts';
 import { attributesOf, QUOTAS_EXTENSION } from './attributes.ts';
+import { type FilterAttributes, FilterAttributesReader } from './filter-attributes.ts';
 
 const RESOURCE_EXHAUSTED = 8;
 const MAX_QUOTAS = 16;
@@ -16,8 +17,9 @@ const MAX_QUOTAS = 16;
  * the call, so that the proxy's `failure_mode_allow` decides.
  */
 export function extAuthzService({ dispatcher, logger }: ServiceContext): MixerService {
-  const Check = ({ request }: ServerUnaryCall<CheckRequest, CheckResponse>, callback: sendUnaryData<CheckResponse>): void => {
-    decide(dispatcher, request).then(
+  const reader = new FilterAttributesReader();
+  const Check = ({ request, metadata }: ServerUnaryCall<CheckRequest, CheckResponse>, callback: sendUnaryData<CheckResponse>): void => {
+    decide(dispatcher, request, reader.read(metadata)).then(
       (outcome) => callback(null, answerOf(outcome)),
       (error: unknown) => {
         logger.debug({}, `external authorization: ${errorText(error)}`);
@@ -28,14 +30,19 @@ export function extAuthzService({ dispatcher, logger }: ServiceContext): MixerSe
   return { definition: serviceDefinition(Authorization), implementation: { Check } };
 }
 
-async function decide(dispatcher: Dispatcher, { attributes }: CheckRequest): Promise<Omit<CheckOutcome, 'failure'>> {
+async function decide(
+  dispatcher: Dispatcher,
+  { attributes }: CheckRequest,
+  ofFilter: FilterAttributes,
+): Promise<Omit<CheckOutcome, 'failure'>> {
   if (attributes === undefined) throw new Error('the check has no attributes');
-  const { bag, failure } = await dispatcher.preprocess(attributesOf(attributes));
+  const { bag, failure } = await dispatcher.preprocess(attributesOf(attributes, ofFilter));
   if (failure !== undefined) throw new Error(`preprocessing attributes failed: ${failure}`);
   const outcome = await dispatcher.check(bag, new ReferenceTracker());
   if (outcome.failure !== undefined) throw new Error(`performing check operation failed: ${outcome.failure}`);
   if (outcome.code !== 0) return outcome;
-  for (const { name, amount } of quotasOf(attributes.contextExtensions[QUOTAS_EXTENSION])) {
+  const quotas = attributes.contextExtensions[QUOTAS_EXTENSION] ?? ofFilter.get(QUOTAS_EXTENSION);
+  for (const { name, amount } of quotasOf(typeof quotas === 'string' ? quotas : undefined)) {
     const args = { amount, bestEffort: false, deduplicationId: '' };
     const { code, message, amount: granted } = await dispatcher.quota(name, args, bag, new ReferenceTracker());
     if (granted >= amount) continue;

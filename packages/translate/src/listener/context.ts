@@ -18,7 +18,7 @@ import { extension } from '../envoy/any.ts';
 import { type DurationFields, duration } from '../envoy/duration.ts';
 import { listsEverything, STATS } from '../extensions.ts';
 import type { ConfigReference } from '../generated.ts';
-import { mixerConnectionFilter, mixerFilter } from '../mixer/client.ts';
+import { mixerConnectionFilter, mixerFilter, mixerLogs } from '../mixer/client.ts';
 import { type JwtFilters, jwtFilters } from '../request-authentication/filters.ts';
 import type { InboundRetry } from '../route/inbound.ts';
 import { type AccessLogFields, accessLogs } from '../telemetry/access-log.ts';
@@ -175,6 +175,7 @@ function sideContext(
   const denials = direction === 'outbound' ? undefined : denialReply(config);
   const headers = proxyHeadersOf(config.proxyHeaders, direction === 'outbound');
   const logs = accessLogs(snapshot, proxy, mode);
+  const reports = mixerLogs(snapshot, proxy, direction);
   const stats = statsConfig(snapshot, proxy, mode, direction === 'gateway', direction === 'inbound');
   const tcpStats = stats === undefined || !proxy.extensions.has(STATS) ? [] : [extension(STATS, PluginConfigSchema, stats)];
   const extensions = extensionFilters(snapshot, proxy);
@@ -185,8 +186,8 @@ function sideContext(
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     http10: proxy.metadata['HTTP10'] === '1',
     ...(denials === undefined ? {} : { denials }),
-    accessLog: logs.http,
-    tcpAccessLog: logs.tcp,
+    accessLog: [...logs.http, ...reports.http],
+    tcpAccessLog: [...logs.tcp, ...reports.tcp],
     listenerLog: logs.listener,
     tracing: tracingOf(snapshot, proxy, mode, config),
     tcpStats,

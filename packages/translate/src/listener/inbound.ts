@@ -11,8 +11,8 @@ import { socketAddress } from '../envoy/address.ts';
 import { sdsFileSource } from '../envoy/config-source.ts';
 import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
-import { mixerConnectionFilter, mixerRouteConfig } from '../mixer/client.ts';
-import { inboundRoute } from '../route/inbound.ts';
+import { mixerConnectionFilter, mixerRouteConfig, mixerRouteMetadata } from '../mixer/client.ts';
+import { type InboundRoute, inboundRoute } from '../route/inbound.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
 import { exactBalance } from './exact-balance.ts';
 import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
@@ -180,7 +180,8 @@ function portChains(
       listenPort: port,
       protocol,
       service: instance.service,
-      filterConfig: context.mixer ? mixerRouteConfig(snapshot, instance.service) : {},
+      filterConfig: context.mixer ? mixerRouteConfig(snapshot, context.proxy, instance.service) : {},
+      ...mixerRouteMetadata(snapshot, context.proxy, instance.service),
       ...(tls === undefined ? {} : { tls }),
     },
   );
@@ -197,6 +198,7 @@ interface ChainTarget {
   readonly listenPort: number;
   readonly protocol: ServiceInstance['port']['protocol'];
   readonly filterConfig: Readonly<Record<string, Any>>;
+  readonly metadata?: NonNullable<InboundRoute['metadata']>;
   /** Whose port it is, where that is known. */
   readonly service?: Service;
   /** TLS of the user's own that ends here. */

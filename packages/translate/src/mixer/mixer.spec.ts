@@ -53,7 +53,6 @@ describe("Mixer's client by the mesh's configuration", () => {
     expect(text).toContain('"name":"xebec.filters.network.mixer"');
     expect(count(text, `"checkCluster":${cluster}`)).toBeGreaterThan(0);
     expect(count(text, `"reportCluster":${cluster}`)).toBeGreaterThan(count(text, `"checkCluster":${cluster}`));
-    expect(listeners({}, { extensions: [] })).not.toContain('mixer');
   });
   it('says on outbound connections who calls, in what proxies tell each other', () => {
     expect(listeners({})).toContain('"forwardAttributes":{"attributes":{"source.uid":{"stringValue":"kubernetes://shop.default"}');
@@ -125,5 +124,54 @@ describe("Mixer's client by the mesh's configuration", () => {
     expect(text).toContain('"quotas":[{"quota":"writes","charge":"3"}]');
     expect(text).toContain('shopping');
     expect(text).not.toContain('unbound');
+  });
+});
+
+describe('an Envoy that lacks the client', () => {
+  const [http, network] = ['envoy.filters.http.ext_authz', 'envoy.filters.network.ext_authz'];
+  const loggers = ['envoy.access_loggers.http_grpc', 'envoy.access_loggers.tcp_grpc'];
+  const listed = (...extensions: string[]) => ({ extensions: ['envoy.filters.http.router', ...extensions] });
+  const named = (text: string) => [http, network, ...loggers].filter((name) => text.includes(`"name":"${name}"`));
+
+  it('asks by external authorization and reports by access logs', () => {
+    const text = listeners({}, { extensions: [] });
+    expect(named(text)).toEqual([http, network, ...loggers]);
+    expect(text).not.toContain('xebec.filters');
+    expect(text).toContain('"contextExtensions":{"destination.service.host":"shop.default.svc.cluster.local"');
+  });
+  it.each<[string, JsonObject, string[]]>([
+    ['no Mixer', { mixerCheckServer: '', mixerReportServer: '' }, []],
+    ['only a Mixer to ask', { mixerReportServer: '' }, [http, network]],
+    ['only a Mixer to tell', { mixerCheckServer: '' }, loggers],
+    ['policy checks off', { disablePolicyChecks: true }, loggers],
+    ['HTTP reports off', { disableMixerHttpReports: true }, [http, network, 'envoy.access_loggers.tcp_grpc']],
+    ['a Mixer that nobody knows', { mixerCheckServer: 'nobody:1', mixerReportServer: 'nobody:1' }, []],
+    ['a port that Mixer has not', { mixerCheckServer: `${mixer.host}:1`, mixerReportServer: `${mixer.host}:1` }, []],
+  ])('with %s', (_, mesh, names) => {
+    expect(named(listeners(mesh, { extensions: [] }))).toEqual(names);
+  });
+  it('says on which side the proxy stands', () => {
+    const text = listeners({ enableClientSidePolicyCheck: true }, { extensions: [] });
+    expect(text).toContain('\\"context.reporter.kind\\":\\"outbound\\"');
+    expect(text).toContain('"logName":"mixer_outbound_http"');
+    const routes = JSON.stringify(rendered({ enableClientSidePolicyCheck: true }, { extensions: [] }).routes);
+    expect(routes).toContain('"contextExtensions":{"destination.service.host":"shop.default.svc.cluster.local"');
+  });
+  it('denies where checks fail closed and it cannot check, and goes on where they fail open', () => {
+    const closed = rendered({}, listed());
+    expect(named(JSON.stringify(closed))).toEqual([]);
+    expect(JSON.stringify(closed)).toContain(`xebec-filter-missing[${http}]`);
+    expect(JSON.stringify(closed)).toContain(`xebec-filter-missing[${network}]`);
+    expect(JSON.stringify(closed)).not.toContain('ExtAuthz');
+    expect(JSON.stringify(rendered({ policyCheckFailOpen: true }, listed()))).not.toMatch(/xebec-filter-missing|ExtAuthz/);
+    expect(named(JSON.stringify(rendered({}, listed(http, network, ...loggers))))).toEqual([http, network, ...loggers]);
+  });
+  it('fails as the mesh or its annotation says', () => {
+    const opens = (mesh: JsonObject, annotations: JsonObject) =>
+      listeners(mesh, { extensions: [], annotations }).includes('"failureModeAllow":true');
+    expect(opens({}, {})).toBe(false);
+    expect(opens({ policyCheckFailOpen: true }, {})).toBe(true);
+    expect(opens({}, { 'policy.istio.io/check': 'allow-on-error' })).toBe(true);
+    expect(opens({ policyCheckFailOpen: true }, { 'policy.istio.io/check': 'enable' })).toBe(false);
   });
 });

@@ -34,12 +34,16 @@ export function checksCalls(mesh: MeshConfig, proxy: MeshProxy, direction: Direc
   }
 }
 
-export function checkPolicy(mesh: MeshConfig, proxy: MeshProxy): CheckPolicy {
+/** Whether calls go on when Mixer cannot be asked. */
+export function failsOpen(mesh: MeshConfig, proxy: MeshProxy): boolean {
   const given = proxy.annotations[CHECK];
-  const open = given === 'allow-on-error' || (given !== 'enable' && mesh.policyCheckFailOpen === true);
+  return given === 'allow-on-error' || (given !== 'enable' && mesh.policyCheckFailOpen === true);
+}
+
+export function checkPolicy(mesh: MeshConfig, proxy: MeshProxy): CheckPolicy {
   const [base, most] = [waitOf(proxy.annotations[BASE_WAIT]), waitOf(proxy.annotations[MAX_WAIT])];
   return {
-    failPolicy: open ? MixerClient_FailPolicy.FAIL_OPEN : MixerClient_FailPolicy.FAIL_CLOSE,
+    failPolicy: failsOpen(mesh, proxy) ? MixerClient_FailPolicy.FAIL_OPEN : MixerClient_FailPolicy.FAIL_CLOSE,
     maxRetry: Math.min(MAX_RETRIES, countOf(proxy.annotations[RETRIES])),
     ...(base === undefined ? {} : { baseRetryWait: base }),
     ...(most === undefined ? {} : { maxRetryWait: most }),

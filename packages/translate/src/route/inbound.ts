@@ -1,5 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Protocol } from '@xebec/model';
+import type { MetadataSchema } from '@xebec/protos/envoy/config/core/v3/base';
 import type { RouteConfigurationSchema } from '@xebec/protos/envoy/config/route/v3/route';
 import type { RetryPolicySchema } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { MeshConfig } from '@xebec/schemas';
@@ -14,6 +15,8 @@ export interface InboundRoute {
   readonly protocol: Protocol;
   /** Configuration of filters for this route. */
   readonly filterConfig: Readonly<Record<string, Any>>;
+  /** What loggers can read of the route. */
+  readonly metadata?: Fields<typeof MetadataSchema>;
   /** The mesh's `defaultInboundHttpRetryPolicy`. */
   readonly retry?: InboundRetry;
 }
@@ -46,6 +49,7 @@ export function inboundRoute(view: InboundRoute): Fields<typeof RouteConfigurati
             },
             decorator: { operation: view.operation },
             typedPerFilterConfig: { ...view.filterConfig },
+            ...(view.metadata === undefined ? {} : { metadata: view.metadata }),
           },
         ],
       },

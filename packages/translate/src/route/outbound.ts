@@ -85,7 +85,9 @@ export function outboundRoute(snapshot: MeshSnapshot, proxy: MeshProxy, name: st
         domains: free,
         routes: [...group.routes],
         includeRequestAttemptCount: includesAttemptCount(snapshot, proxy),
-        ...(service !== undefined && asksMixer(snapshot, proxy) ? { typedPerFilterConfig: mixerRouteConfig(snapshot, service) } : {}),
+        ...(service !== undefined && asksMixer(snapshot, proxy)
+          ? { typedPerFilterConfig: mixerRouteConfig(snapshot, proxy, service) }
+          : {}),
       });
     }
   }
