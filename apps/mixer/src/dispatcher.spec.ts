@@ -1,4 +1,4 @@
-import { seededRandom, silentLogger, VirtualClock } from '@xebec/core';
+import { type Logger, seededRandom, silentLogger, VirtualClock } from '@xebec/core';
 import { type AttributeBag, type AttributeValue, ReferenceTracker, standardVocabulary } from '@xebec/expressions';
 import { type CompiledHandler, compileInstance, compileRule, type Handler } from '@xebec/policy';
 import type { InstanceSpec, RuleSpec } from '@xebec/schemas';
@@ -18,7 +18,7 @@ interface Setup {
 }
 
 /** A dispatcher over these objects, all of istio-system unless a rule says otherwise. */
-function setup({ handlers, instances, rules }: Setup) {
+function setup({ handlers, instances, rules }: Setup, logger: Logger = silentLogger) {
   const clock = new VirtualClock();
   const registry = new Registry();
   const metrics = createMixerMetrics(registry);
@@ -50,10 +50,7 @@ function setup({ handlers, instances, rules }: Setup) {
     if (!rule.ok) throw new Error(JSON.stringify(rule.error));
     return rule.value;
   });
-  const dispatcher = new Dispatcher(
-    { rules: compiled, handlers: 0, instances: 0 },
-    { clock, random: seededRandom(3), logger: silentLogger, metrics },
-  );
+  const dispatcher = new Dispatcher({ rules: compiled, handlers: 0, instances: 0 }, { clock, random: seededRandom(3), logger, metrics });
   const check = async (bag: AttributeBag = new Map(), tracker = new ReferenceTracker()): Promise<CheckOutcome> => {
     const { bag: whole } = await dispatcher.preprocess(bag, tracker);
     return dispatcher.check(whole, tracker);
@@ -65,6 +62,17 @@ const nothing = { nothing: { compiledTemplate: 'checknothing' } };
 const always = (handler: string, instances = ['nothing']) => ({ actions: [{ handler, instances }] });
 
 describe('Check', () => {
+  it('names an expression without a value in the log, once', async () => {
+    const warned: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_fields: unknown, message?: string) => void warned.push(message ?? '') };
+    const match = 'request.headers["x-internal"] != "true"';
+    const { check } = setup(
+      { handlers: { a: { check: () => deny } }, instances: nothing, rules: { a: { ...always('a'), match } } },
+      logger,
+    );
+    expect([(await check()).code, (await check()).code]).toEqual([0, 0]);
+    expect(warned).toEqual([expect.stringMatching(/^rule a\.istio-system: match: .*request\.headers/)]);
+  });
   it('joins what handlers say: the first denial, the shortest validity, uses without limit left out', async () => {
     const { check } = setup({
       handlers: {

@@ -52,6 +52,9 @@ export interface Preprocessed {
   readonly failure: string | undefined;
 }
 
+/** As many different failures are named in the log until the configuration changes. */
+const MAX_WARNINGS = 100;
+
 export interface DispatcherOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -65,6 +68,8 @@ export class Dispatcher {
   #plan: DispatchPlan;
   readonly #calls: HandlerCalls;
   readonly #logger: Logger;
+  /** Expressions without a value that the log has named: a dispatcher lives as long as its configuration. */
+  readonly #warned = new Set<string>();
   readonly #metrics: MixerMetrics;
   readonly #sampling: SamplingEnvironment;
 
@@ -258,7 +263,12 @@ export class Dispatcher {
   }
   #failed(place: 'match' | 'instance' | 'header' | 'binding', message: string): void {
     this.#metrics.evaluationErrors.inc({ place });
-    this.#logger.debug({ place }, message);
+    if (this.#warned.has(message) || this.#warned.size >= MAX_WARNINGS) {
+      this.#logger.debug({ place }, message);
+      return;
+    }
+    this.#warned.add(message);
+    this.#logger.warn({ place }, `${message} (said once until the configuration changes; --log-level debug says it each time)`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { errorText, systemClock } from '@xebec/core';
-import { isMeshGroup, kinds } from '@xebec/schemas';
+import { findKind, isMeshGroup, kinds } from '@xebec/schemas';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { defaultNamespace, type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
 import { findPilots } from '../pilot/debug.ts';
@@ -9,6 +9,8 @@ import { KubeObjects } from './kube-objects.ts';
 import { newErrors, refuseErrors } from './new-errors.ts';
 import { changesConfig, inOrder, type PlannedWrite, planApply, planRemoval, serverText } from './plan.ts';
 import { type FileOptions, readObjects } from './read-objects.ts';
+
+const MIXER_COLLECTIONS = 'istio/policy/';
 
 export interface WriteOptions extends KubeOptions {
   readonly message?: string;
@@ -43,7 +45,7 @@ export async function run(options: ApplyOptions): Promise<void> {
   const awaited: AwaitedObject[] = [];
   await write(config, objects, writes, options, (item, stored) => {
     if (short) process.stdout.write(`${item.what} ${item.removes ? 'removed' : 'applied'}\n`);
-    if (stored !== undefined && isMeshGroup(item.reference.apiVersion)) awaited.push(awaitedOf(item, stored));
+    if (stored !== undefined && reachesProxies(item.reference)) awaited.push(awaitedOf(item, stored));
   });
   if (options.wait !== true || options.dryRun === true) {
     if (!short) process.stdout.write(`${JSON.stringify(awaited, null, 2)}\n`);
@@ -118,6 +120,11 @@ async function planPrune(objects: KubeObjects, planned: readonly PlannedWrite[],
     found.push(...(await planRemoval(objects, references)).filter(({ what }) => !given.has(what)));
   }
   return found;
+}
+
+/** Handlers, instances, rules and manifests are Mixer's alone: no proxy ever runs them. */
+function reachesProxies({ apiVersion, kind }: PlannedWrite['reference']): boolean {
+  return isMeshGroup(apiVersion) && findKind(apiVersion, kind)?.collection.startsWith(MIXER_COLLECTIONS) !== true;
 }
 
 function referenceOf(raw: Record<string, unknown>) {

@@ -47,6 +47,13 @@ function setup(params: object) {
 
 const violations = (params: object) => list.check(params).map(({ path, message }) => `${path.replace('spec.params.', '')}: ${message}`);
 
+it('says of a misspelt field and of a value that is none what is right', () => {
+  expect(violations({ blacklst: true, entry_type: 'IP_ADRESSES' })).toEqual([
+    'entryType: "IP_ADRESSES" is not one of "STRINGS", "CASE_INSENSITIVE_STRINGS", "IP_ADDRESSES", "REGEX", 0, 1, 2, 3; did you mean "IP_ADDRESSES"?',
+    'blacklst: unknown field "blacklst"; did you mean "blacklist"?',
+  ]);
+});
+
 describe('a list at a URL', () => {
   it('is read before the first answer, beside the overrides, which come first', async () => {
     const { url } = await serve();

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type KubeClient, KubeError } from '../node/kube-client.ts';
 import { startTimeOf } from '../node/processes.ts';
-import { collectionPath, type ManifestObject, readManifests } from './manifests.ts';
+import { applyObject, collectionPath, type ManifestObject, readManifests } from './manifests.ts';
 import { readUpState, removeUpState, runningUp, writeUpState } from './up-state.ts';
 
 let folder: string;
@@ -44,6 +45,29 @@ describe('collectionPath', () => {
   ])('%s %s', (apiVersion, kind, namespace, path) => {
     const object: ManifestObject = { apiVersion, kind, metadata: { name: 'x', ...(namespace === undefined ? {} : { namespace }) } };
     expect(collectionPath(object, 'default')).toBe(path);
+  });
+});
+
+describe('applyObject', () => {
+  it('brings stored webhooks to what the manifest says, with the CA bundle that Galley wrote', async () => {
+    const webhook = (name: string, caBundle?: string) => ({ name, clientConfig: caBundle === undefined ? {} : { caBundle } });
+    const base = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration' };
+    const stored = { ...base, metadata: { name: 'w', resourceVersion: '7' }, webhooks: [webhook('a', 'Q0E=')] };
+    const wanted = { ...base, metadata: { name: 'w' }, webhooks: [webhook('a'), webhook('b')] };
+    const patches: unknown[] = [];
+    const client: Pick<KubeClient, 'post' | 'get' | 'mergePatch'> = {
+      post: () => Promise.reject(new KubeError(409, 'exists')),
+      // The answers are of the only type that is asked for here.
+      get: async <T>() => stored as T,
+      mergePatch: async <T>(_path: string, patch: unknown) => {
+        patches.push(patch);
+        return stored as T;
+      },
+    };
+    await applyObject(client, wanted);
+    expect(patches).toEqual([
+      { ...base, metadata: { name: 'w', resourceVersion: '7' }, webhooks: [webhook('a', 'Q0E='), webhook('b', 'Q0E=')] },
+    ]);
   });
 });
 

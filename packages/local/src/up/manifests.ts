@@ -67,16 +67,44 @@ export function collectionPath(object: ManifestObject, defaultNamespace: string)
 }
 
 /** Creates an object, or brings an existing one to what the manifest says. */
-export async function applyObject(client: KubeClient, object: ManifestObject, defaultNamespace = 'default'): Promise<void> {
+export async function applyObject(
+  client: Pick<KubeClient, 'post' | 'get' | 'mergePatch'>,
+  object: ManifestObject,
+  defaultNamespace = 'default',
+): Promise<void> {
   const collection = collectionPath(object, defaultNamespace);
   try {
     await client.post(collection, object);
   } catch (error) {
     if (!(error instanceof KubeError && error.status === 409)) throw error;
-    // What the cluster filled in stays: Galley's CA bundles, cluster addresses.
-    if (object.kind.endsWith('WebhookConfiguration')) return;
-    await client.mergePatch(`${collection}/${object.metadata.name}`, object);
+    const path = `${collection}/${object.metadata.name}`;
+    // What the cluster filled in stays: cluster addresses, and Galley's CA bundles, which stand in a list.
+    await client.mergePatch(path, object.kind.endsWith('WebhookConfiguration') ? withCaBundles(object, await client.get(path)) : object);
   }
+}
+
+interface Webhook {
+  readonly name: string;
+  readonly clientConfig: { readonly caBundle?: string };
+}
+
+/** The manifest's webhooks with the CA bundle that the stored ones have; refused when somebody writes the object in between. */
+function withCaBundles(object: ManifestObject, stored: KubeObject): ManifestObject {
+  // Both are webhook configurations: one is ours, the other has passed the API server.
+  const known = (stored as { webhooks?: readonly Webhook[] }).webhooks ?? [];
+  const webhooks = (object as { webhooks?: readonly Webhook[] }).webhooks ?? [];
+  const bundle = known.find(({ clientConfig }) => clientConfig.caBundle !== undefined)?.clientConfig.caBundle;
+  const resourceVersion = stored.metadata?.resourceVersion;
+  const merged = webhooks.map((webhook) =>
+    bundle === undefined ? webhook : { ...webhook, clientConfig: { ...webhook.clientConfig, caBundle: bundle } },
+  );
+  return Object.assign(
+    { ...object },
+    {
+      metadata: { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+      webhooks: merged,
+    },
+  );
 }
 
 export interface RetryOptions {
