@@ -89,7 +89,7 @@ async function firstOf(config: KubeConfig, name: string, namespace: string): Pro
     const found = await lookUp(config, kind, name, namespace);
     if (found !== undefined) return found;
   }
-  return notFound(`no pod, deployment or service "${name}"`, namespace);
+  throw new CommandFailure(`there is no pod, deployment or service "${name}" in namespace ${namespace}`);
 }
 
 async function lookUp(config: KubeConfig, kind: string, name: string, namespace: string): Promise<PodSelection | undefined> {
