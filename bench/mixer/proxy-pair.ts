@@ -7,13 +7,15 @@ import { Contender, freePorts, loadCore, proxyCore } from '../proxy/contenders.t
 import { type LoadOutcome, type LoadShape, runLoad } from '../proxy/load.ts';
 import { type Rig, startRig } from '../proxy/rig.ts';
 import { summarize } from '../src/stats.ts';
+import { cpuTimeUs } from './cpu-time.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const WARM_UP_SECONDS = 3;
-const WARM_UP_REQUESTS = 60_000;
+const WARM_UP_REQUESTS = 30_000;
 const READY_DEADLINE_MS = 60_000;
-/** Pairs of windows of which each proxy gets one, in changing order. */
-const PAIRS = 4;
+/** Pairs of windows of which each listener gets one, in changing order; of CPU and of latencies. */
+const CPU_PAIRS = 24;
+const LATENCY_PAIRS = 6;
 const RATE = 1000;
 
 const shape: BootstrapShape = { chain: 'sidecar' };
@@ -52,13 +54,19 @@ spec:
   actions: [{handler: deny, instances: [nothing]}]
 `;
 
+/** What one listener has and the other has not. */
 export interface Variant {
   /** Filters before the router. */
   readonly filters: readonly object[];
   readonly accessLog?: boolean;
+  /** Whether Mixer is asked; then nearly all answers must come from the cache. */
+  readonly checked?: boolean;
 }
 
-/** One proxy with what is measured and one without, and a real Mixer on the load's core. */
+/**
+ * One proxy with two listeners, one with what is measured and one without, and a real Mixer on the load's core. Two processes would not do:
+ * what the compiler and the collector happen to do differs between two equal proxies by more than is measured here.
+ */
 export class ProxyPair {
   readonly #rig: Rig;
   readonly #mixer: ChildProcess;
@@ -71,24 +79,24 @@ export class ProxyPair {
     this.#off = off;
     this.#on = on;
   }
-  static async start(name: string, on: Variant): Promise<ProxyPair> {
+  static async start(name: string, variant: Variant): Promise<ProxyPair> {
     const rig = await startRig();
     const { mixer, port } = await startMixer(rig.folder);
-    const start = (label: string, variant: Variant) => startProxy(`${name}-${label}`, variant, rig, port);
-    const pair = new ProxyPair(rig, mixer, await start('off', { filters: [] }), await start('on', on));
-    for (const contender of [pair.#off, pair.#on]) await warmUp(contender, rig.folder);
-    await checksAreKept(pair.#on);
+    const { off, on } = await startProxy(name, variant, rig, port);
+    const pair = new ProxyPair(rig, mixer, off, on);
+    for (const contender of [off, on, off, on]) await warmUp(contender, rig.folder);
+    if (variant.checked === true) await checksAreKept(on);
     return pair;
   }
   /** Microseconds of CPU that a request costs more with it. */
   async addedCpuUs(seconds: number): Promise<number> {
-    const each = Math.max(1, Math.round(seconds / 2));
+    const each = Math.max(0.2, (2 * seconds) / CPU_PAIRS);
     return await this.#compare(
+      CPU_PAIRS,
       async (contender) => {
-        const before = contender.cpu();
+        const before = cpuTimeUs(contender.pid);
         const { requests } = await this.#run(contender, each);
-        const after = contender.cpu();
-        return (after.userUs + after.sysUs - before.userUs - before.sysUs) / requests;
+        return (cpuTimeUs(contender.pid) - before) / requests;
       },
       (off, on) => on - off,
     );
@@ -96,12 +104,12 @@ export class ProxyPair {
   /** By how many percent the p99 at a fixed rate is larger with it. */
   async addedP99Percent(seconds: number): Promise<number> {
     return await this.#compare(
+      LATENCY_PAIRS,
       async (contender) => (await this.#run(contender, seconds, RATE)).p99Us,
       (off, on) => (on / off - 1) * 100,
     );
   }
   async close(): Promise<void> {
-    await this.#off.stop();
     await this.#on.stop();
     const exit = once(this.#mixer, 'exit');
     this.#mixer.kill('SIGKILL');
@@ -113,9 +121,13 @@ export class ProxyPair {
     if (outcome.failed > 0) throw new Error(`${outcome.failed} requests failed`);
     return outcome;
   }
-  async #compare(measure: (contender: Contender) => Promise<number>, difference: (off: number, on: number) => number): Promise<number> {
+  async #compare(
+    pairs: number,
+    measure: (contender: Contender) => Promise<number>,
+    difference: (off: number, on: number) => number,
+  ): Promise<number> {
     const differences: number[] = [];
-    for (let i = 0; i < PAIRS; i++) {
+    for (let i = 0; i < pairs; i++) {
       const order = i % 2 === 0 ? [this.#off, this.#on] : [this.#on, this.#off];
       const figures = new Map<Contender, number>();
       for (const contender of order) figures.set(contender, await measure(contender));
@@ -165,8 +177,16 @@ async function startMixer(folder: string): Promise<{ mixer: ChildProcess; port: 
   }
 }
 
-interface Manager {
-  typed_config: { http_filters: object[]; access_log?: object[] };
+interface Listener {
+  name: string;
+  address: object;
+  traffic_direction?: string;
+  filter_chains: { filters: { typed_config: { http_filters: object[]; access_log?: object[] } }[] }[];
+}
+
+interface Bootstrap {
+  node: { metadata?: object };
+  static_resources: { listeners: Listener[]; clusters: object[] };
 }
 
 async function startProxy(
@@ -174,24 +194,22 @@ async function startProxy(
   { filters, accessLog }: Variant,
   { folder, backendPort }: Rig,
   mixerPort: number,
-): Promise<Contender> {
-  const [listener = 0, admin = 0] = await freePorts(2);
-  const parsed: {
-    node: { metadata?: object };
-    static_resources: { listeners: { traffic_direction?: string; filter_chains: { filters: Manager[] }[] }[]; clusters: object[] };
-  } = JSON.parse(bootstrap(shape, { listener, admin, backend: backendPort }));
+): Promise<{ off: Contender; on: Contender }> {
+  const [listener = 0, other = 0, admin = 0] = await freePorts(3);
+  const parsed: Bootstrap = JSON.parse(bootstrap(shape, { listener, admin, backend: backendPort }));
   parsed.node.metadata = {
     NAME: 'reviews-v1-0',
     NAMESPACE: 'default',
     WORKLOAD_NAME: 'reviews-v1',
     LABELS: { app: 'reviews', version: 'v1' },
   };
-  const http2: { static_resources: { clusters: object[] } } = JSON.parse(
-    bootstrap({ chain: 'router', upstream: 'http2' }, { listener, admin, backend: mixerPort }),
-  );
+  const http2: Bootstrap = JSON.parse(bootstrap({ chain: 'router', upstream: 'http2' }, { listener, admin, backend: mixerPort }));
   parsed.static_resources.clusters.push({ ...http2.static_resources.clusters[0], name: 'mixer' });
-  for (const one of parsed.static_resources.listeners) {
-    one.traffic_direction = 'INBOUND';
+  for (const one of parsed.static_resources.listeners) one.traffic_direction = 'INBOUND';
+  const second: Bootstrap = JSON.parse(JSON.stringify(parsed));
+  for (const one of second.static_resources.listeners) {
+    one.name = `${one.name}-on`;
+    one.address = { socket_address: { address: '127.0.0.1', port_value: other } };
     for (const { typed_config: manager } of one.filter_chains.flatMap((chain) => chain.filters)) {
       manager.http_filters.splice(-1, 0, ...filters);
       if (accessLog !== true) continue;
@@ -199,6 +217,7 @@ async function startProxy(
       manager.access_log = [{ name: 'file', typed_config: { '@type': type, path: join(folder, `${name}.log`) } }];
     }
   }
+  parsed.static_resources.listeners.push(...second.static_resources.listeners);
   const file = join(folder, `${name}.json`);
   writeFileSync(file, JSON.stringify(parsed));
   const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
@@ -206,7 +225,7 @@ async function startProxy(
   const child = spawn('taskset', ['-c', proxyCore, ...daemon], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => log.push(String(bytes)));
-  const contender = new Contender('xebec', listener, admin, child, log);
-  await contender.ready();
-  return contender;
+  const [off, on] = [new Contender('xebec', listener, admin, child, log), new Contender('xebec', other, admin, child, log)];
+  await on.ready();
+  return { off, on };
 }

@@ -30,7 +30,7 @@ export async function runLoad(shape: LoadShape, port: number, seconds: number, f
   rmSync(log, { force: true });
   const connections = perSecond === undefined ? shape.connections : 10;
   const args = [
-    ...['-c', loadCore, 'h2load', '-t', '1', '-c', String(connections), '-D', String(seconds), `--log-file=${log}`],
+    ...['-c', loadCore, 'h2load', '-t', '1', '-c', String(connections), '-D', `${Math.round(seconds * 1000)}ms`, `--log-file=${log}`],
     ...(shape.protocol === 'http1' ? ['--h1'] : ['-m', String(shape.streams)]),
     ...(perSecond === undefined ? [] : ['--rps', String(perSecond / connections)]),
     ...(shape.bodyFile === undefined ? [] : ['-d', shape.bodyFile]),
