@@ -205,6 +205,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     clock,
     { workload: peerFromMetadata(nodeInfo.metadata), isGateway: nodeInfo.id.startsWith('router~') },
     thread.role === 'worker' ? (report) => thread.report({ kind: 'tap', report }) : (report) => taps.receive(report),
+    thread.role === 'worker' ? undefined : (id) => taps.takes(id),
   );
   const taps = new TapViewers(clock, (active) => {
     tap.set(active);

@@ -1,5 +1,8 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '@xebec/core';
 import type { DataplaneState } from '../dataplane-state.ts';
 import { parseTapRequest, tapLimits } from '../tap/tap-request.ts';
+import type { TapSink } from '../tap/tap-viewers.ts';
 import type { AdminReply } from './handlers.ts';
 
 /** Addresses of the machine itself: 127.0.0.0/8 and ::1. */
@@ -29,20 +32,55 @@ export function tapPage(query: URLSearchParams, state: DataplaneState): AdminRep
         'cache-control': 'no-cache, max-age=0',
         'x-content-type-options': 'nosniff',
       });
-      const forget = taps.open(value, {
-        get waitingBytes() {
-          return response.writableLength;
-        },
-        write: (text) => void response.write(text),
-        end: () => void response.end(),
-      });
-      response.once('close', forget);
-      response.once('error', forget);
+      const sink = new GatheredLines(response, state.clock);
+      const forget = taps.open(value, sink);
+      const gone = (): void => {
+        forget();
+        sink.drop();
+      };
+      response.once('close', gone);
+      response.once('error', gone);
       // Asked of the workers after the tap was: their answer says that they know it.
       void state.refreshHosts().then(() => {
         if (!response.writableEnded)
-          response.write(`${JSON.stringify({ tap_started: { max_rps: value.maxRps, duration_ms: value.durationMs } })}\n`);
+          sink.write(`${JSON.stringify({ tap_started: { max_rps: value.maxRps, duration_ms: value.durationMs } })}\n`);
       });
     },
   };
+}
+
+const gatherMs = 20;
+
+/** Lines of some milliseconds in one write: a write for each would cost the proxy more than the event itself. */
+class GatheredLines implements TapSink {
+  readonly #response: ServerResponse;
+  readonly #clock: Clock;
+  #lines = '';
+  #cancel: (() => void) | undefined;
+
+  constructor(response: ServerResponse, clock: Clock) {
+    this.#response = response;
+    this.#clock = clock;
+  }
+  get waitingBytes(): number {
+    return this.#response.writableLength + this.#lines.length;
+  }
+  write(text: string): void {
+    this.#lines += text;
+    this.#cancel ??= this.#clock.setTimeout(() => this.#flush(), gatherMs);
+  }
+  end(): void {
+    this.#flush();
+    this.#response.end();
+  }
+  drop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#lines = '';
+  }
+  #flush(): void {
+    const lines = this.#lines;
+    this.drop();
+    if (lines !== '' && !this.#response.destroyed) this.#response.write(lines);
+  }
 }

@@ -47,9 +47,9 @@ export class HeaderView {
     this.#all = showHeaders.includes('*') || showHeaders.includes('all');
     this.#named = new Set(showHeaders);
   }
-  /** `headers`: names and values in turn. Beyond the first 64 they are left out. */
+  /** `pseudo`: shown as they are. `headers`: names and values in turn. Beyond the first 64 they are left out. */
   list(pseudo: readonly (readonly [string, string])[], headers: readonly string[]): ShownHeader[] {
-    const shown = pseudo.map(([key, value]): ShownHeader => ({ key, value: key === ':path' ? this.path(value) : cut(value) }));
+    const shown = pseudo.map(([key, value]): ShownHeader => ({ key, value: cut(value) }));
     for (let at = 0; at < headers.length && shown.length < maxHeaders; at += 2) {
       const key = headers[at] ?? '';
       shown.push({ key, value: this.#value(key, headers[at + 1] ?? '') });
@@ -62,9 +62,22 @@ export class HeaderView {
   }
   #value(key: string, value: string): string {
     if (this.#all || this.#named.has(key)) return cut(value);
-    if (secretHeaders.has(key) || secretWords.test(key)) return hidden;
+    if (isSecret(key)) return hidden;
     return carriesUrl.has(key) ? withoutSecrets(cut(value)) : cut(value);
   }
+}
+
+/** Verdicts on names: the same ones come with every request. */
+const verdicts = new Map<string, boolean>();
+const maxVerdicts = 1000;
+
+function isSecret(name: string): boolean {
+  const known = verdicts.get(name);
+  if (known !== undefined) return known;
+  const secret = secretHeaders.has(name) || secretWords.test(name);
+  if (verdicts.size >= maxVerdicts) verdicts.clear();
+  verdicts.set(name, secret);
+  return secret;
 }
 
 const carriesUrl: ReadonlySet<string> = new Set([

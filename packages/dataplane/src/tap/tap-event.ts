@@ -75,7 +75,8 @@ export interface TapEvent {
 
 /** What one viewer is told of a request or connection. */
 export function tapEvent(subject: TapSubject, view: HeaderView): TapEvent {
-  const summary = summaryOf(subject, view);
+  const path = subject.context.request === undefined ? '' : view.path(subject.path);
+  const summary = summaryOf(subject, path);
   const { info, context } = subject;
   const connection: TapConnection = {
     local_address: address(info.connection.localAddress, info.connection.localPort),
@@ -96,7 +97,7 @@ export function tapEvent(subject: TapSubject, view: HeaderView): TapEvent {
             : view.list(
                 [
                   [':method', request.method],
-                  [':path', subject.path],
+                  [':path', path],
                   [':scheme', request.scheme],
                   [':authority', subject.authority],
                 ],
@@ -120,7 +121,7 @@ export function tapEvent(subject: TapSubject, view: HeaderView): TapEvent {
   };
 }
 
-function summaryOf(subject: TapSubject, view: HeaderView): TapSummary {
+function summaryOf(subject: TapSubject, path: string): TapSummary {
   const { info, context, isHttp, grpcStatus } = subject;
   const { request } = context;
   const { connection } = info;
@@ -131,7 +132,7 @@ function summaryOf(subject: TapSubject, view: HeaderView): TapSummary {
     start_time: timestamp(info.startTimeMs),
     direction: connection.direction,
     protocol: isHttp ? info.protocol : 'TCP',
-    ...(request === undefined ? {} : { request_method: request.method, path: view.path(subject.path), authority: subject.authority }),
+    ...(request === undefined ? {} : { request_method: request.method, path, authority: subject.authority }),
     ...(isHttp ? { response_code: info.responseCode } : {}),
     ...(grpcStatus === undefined ? {} : { grpc_status: grpcStatus }),
     ...said('response_code_details', info.responseCodeDetails || (info.localCloseReason ?? '')),

@@ -44,13 +44,16 @@ export class TapHub {
   readonly #clock: Clock;
   readonly #proxy: TapProxy;
   readonly #send: (report: TapReport) => void;
+  readonly #takes: (id: number) => boolean;
   #taps: readonly Tap[] = [];
   #cancelReport: (() => void) | undefined;
 
-  constructor(clock: Clock, proxy: TapProxy, send: (report: TapReport) => void) {
+  /** `takes`: asked before an event is made, where the receiver is in this thread. False: it has counted the event as lost. */
+  constructor(clock: Clock, proxy: TapProxy, send: (report: TapReport) => void, takes: (id: number) => boolean = () => true) {
     this.#clock = clock;
     this.#proxy = proxy;
     this.#send = send;
+    this.#takes = takes;
   }
   /** All who look from now on; who did before keeps its state. */
   set(active: readonly ActiveTap[]): void {
@@ -74,6 +77,7 @@ export class TapHub {
         continue;
       }
       const { id, dropped } = tap;
+      if (!this.#takes(id)) continue;
       tap.dropped = 0;
       this.#send({ id, line: `${JSON.stringify(tapEvent(subject, tap.view))}\n`, dropped });
     }

@@ -36,6 +36,8 @@ interface Viewer extends ActiveTap {
 
 /** A viewer that has so much before it gets nothing more until it has taken some. */
 export const maxWaitingBytes = 256 * 1024;
+/** So much is free before an event is made at all. */
+const roomBytes = 16 * 1024;
 const statusEveryMs = 250;
 /** Without news: whoever carries the stream sees that it lives, and notices that nobody reads it. */
 const heartbeatMs = 5000;
@@ -78,6 +80,14 @@ export class TapViewers {
     viewer.cancel.push(this.#clock.setTimeout(() => this.#end(viewer, 'duration'), request.durationMs));
     this.#tellRegularly(viewer);
     return () => this.#forget(viewer);
+  }
+  /** Whether a viewer has room for an event; counts it as lost where not. */
+  takes(id: number): boolean {
+    const viewer = this.#viewers.get(id);
+    if (viewer === undefined) return false;
+    if (viewer.sink.waitingBytes < maxWaitingBytes - roomBytes) return true;
+    viewer.droppedBySlowViewer++;
+    return false;
   }
   /** What a thread has seen. */
   receive({ id, line, dropped }: TapReport): void {
