@@ -27,7 +27,7 @@ const PROXIES: readonly Section[] = [
 const CLI: Section = {
   title: 'xebec',
   script: 'apps/cli/bin/xebec.ts',
-  verbs: [[], ['up'], ['down'], ['analyze'], ['proxy-status'], ['proxy-config'], ['xds'], ['version']],
+  verbs: [[], ['up'], ['down'], ['analyze'], ['proxy-status'], ['proxy-config'], ['tap'], ['xds'], ['version']],
 };
 
 /** `docs/reference/flags.md`: the `--help` of every command, as it is printed. Runs each of them. */
