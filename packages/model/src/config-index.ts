@@ -14,6 +14,7 @@ import type {
   ServiceEntrySpec,
   SidecarSpec,
   TelemetrySpec,
+  TrafficExtensionSpec,
   VirtualServiceSpec,
   WasmPluginSpec,
   WorkloadEntrySpec,
@@ -37,6 +38,7 @@ export interface KnownKinds {
   AuthorizationPolicy: AuthorizationPolicySpec;
   Telemetry: TelemetrySpec;
   WasmPlugin: WasmPluginSpec;
+  TrafficExtension: TrafficExtensionSpec;
   QuotaSpec: QuotaSpecSpec;
   QuotaSpecBinding: QuotaSpecBindingSpec;
   HTTPAPISpec: HttpApiSpecSpec;

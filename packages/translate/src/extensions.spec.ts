@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ALPN, METADATA_EXCHANGE, MIXER, STATS } from './extensions.ts';
 import { render } from './testing/scenario.ts';
@@ -59,6 +60,23 @@ describe('an Envoy that lists what it has', () => {
     expect(text).not.toMatch(/"envoy\.filters\.(http\.cors|network\.mongo_proxy|network\.ext_authz|http\.ext_authz)"/);
     expect(text).toContain('xebec-filter-missing[envoy.filters.network.ext_authz]');
     expect(text).toContain('xebec-filter-missing[envoy.filters.http.ext_authz]');
+  });
+  it('runs scripts and modules of users where it has what runs them', () => {
+    const own = (name: string, spec: JsonObject) => ({
+      apiVersion: 'extensions.istio.io/v1alpha1',
+      kind: 'TrafficExtension',
+      metadata: { name, namespace: 'default' },
+      spec,
+    });
+    const extensions = [own('script', { lua: { inlineCode: '-- nothing' } }), own('module', { wasm: { url: 'file:///module.wasm' } })];
+    const names = (...more: string[]) => {
+      const text = JSON.stringify(render({ node: node([...listed, ...more]), services, objects: extensions }).listeners);
+      return ['script', 'module'].filter((name) => text.includes(`trafficextension/default.${name}"`));
+    };
+    expect(names()).toEqual([]);
+    expect(names('envoy.filters.http.lua')).toEqual(['script']);
+    expect(names('envoy.filters.http.wasm')).toEqual(['module']);
+    expect(names('envoy.filters.http.lua', 'envoy.filters.http.wasm')).toEqual(['script', 'module']);
   });
   it('is taken to have everything of Envoy where its list names no router', () => {
     expect(envoy(['istio.alpn'])).toMatch(/"envoy\.filters\.network\.mongo_proxy"/);

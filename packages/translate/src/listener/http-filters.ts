@@ -79,10 +79,11 @@ export function httpFilters(view: HttpFilterView): HttpFilter[] {
 function executable(view: HttpFilterView, filters: readonly HttpFilter[]): HttpFilter[] {
   if (!view.listsAll) return [...filters];
   const guards = new Set([...view.externalAuthorization, ...view.requestAuthentication, ...view.authorization, ...view.mixer]);
+  const own = new Set(Object.values(view.own).flat());
   return filters.flatMap((filter) => {
     const name = filter.name ?? '';
-    // Users' extensions are references under names of their own, and are left out earlier where nothing could run them.
-    if (name === ROUTER || name === RBAC || view.extensions.has(name) || filter.configType?.case === 'configDiscovery') return [filter];
+    // Users' extensions have names of their own, and are left out earlier where nothing could run them.
+    if (name === ROUTER || name === RBAC || view.extensions.has(name) || own.has(filter)) return [filter];
     return guards.has(filter) ? [denyAll(name)] : [];
   });
 }

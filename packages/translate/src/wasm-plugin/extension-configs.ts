@@ -9,7 +9,9 @@ import { FailurePolicy, type PluginConfigSchema } from '@xebec/protos/envoy/exte
 import { pack } from '../envoy/any.ts';
 import { seconds } from '../envoy/duration.ts';
 import { patchesFor } from '../envoy-filter/patches.ts';
-import { extensionName, isNetworkPlugin, pluginsOf, type WasmPlugin } from './filters.ts';
+import { extensionName, extensionsOf, isNetworkExtension, type TrafficExtension } from './filters.ts';
+
+type Wasm = NonNullable<TrafficExtension['spec']['wasm']>;
 
 const FAILURE_POLICIES = {
   FAIL_CLOSE: FailurePolicy.FAIL_CLOSED,
@@ -19,22 +21,24 @@ const FAILURE_POLICIES = {
 
 const FETCH_TIMEOUT_S = 30;
 
-/** What a proxy gets by ECDS: the WasmPlugins that its listeners name, and what EnvoyFilters give as EXTENSION_CONFIG. */
+/** What a proxy gets by ECDS: the extensions in WASM that its listeners name, and what EnvoyFilters give as EXTENSION_CONFIG. */
 export function generateExtensionConfigs(snapshot: MeshSnapshot, proxy: MeshProxy): readonly TypedExtensionConfig[] {
-  const plugins = pluginsOf(snapshot, proxy).map(wasmConfig);
+  const plugins = extensionsOf(snapshot, proxy).flatMap(wasmConfig);
   const added = patchesFor(snapshot, proxy).flatMap(({ applyTo, value }) =>
     applyTo === 'EXTENSION_CONFIG' && isMessage(value, TypedExtensionConfigSchema) ? [value] : [],
   );
   return [...plugins, ...added];
 }
 
-function wasmConfig(plugin: WasmPlugin): TypedExtensionConfig {
-  const config = pluginConfig(plugin);
-  const typedConfig = isNetworkPlugin(plugin) ? pack(NetworkWasmSchema, { config }) : pack(HttpWasmSchema, { config });
-  return create(TypedExtensionConfigSchema, { name: extensionName(plugin), typedConfig });
+function wasmConfig(extension: TrafficExtension): TypedExtensionConfig[] {
+  const { metadata, spec } = extension;
+  if (spec.wasm === undefined) return [];
+  const config = pluginConfig(metadata, spec.wasm);
+  const typedConfig = isNetworkExtension(extension) ? pack(NetworkWasmSchema, { config }) : pack(HttpWasmSchema, { config });
+  return [create(TypedExtensionConfigSchema, { name: extensionName(extension), typedConfig })];
 }
 
-function pluginConfig({ metadata, spec }: WasmPlugin): MessageInitShape<typeof PluginConfigSchema> {
+function pluginConfig(metadata: TrafficExtension['metadata'], spec: Wasm): MessageInitShape<typeof PluginConfigSchema> {
   const own = spec.pluginConfig ?? {};
   const text = create(StringValueSchema, { value: JSON.stringify(own) });
   const environment = spec.vmConfig?.env ?? [];
@@ -48,7 +52,7 @@ function pluginConfig({ metadata, spec }: WasmPlugin): MessageInitShape<typeof P
   };
   const hostEnvKeys = environment.filter(({ valueFrom }) => valueFrom === 'HOST').map(({ name }) => name);
   return {
-    name: `${metadata.namespace}.${metadata.name}~istio-translated-wasmplugin`,
+    name: `${metadata.namespace}.${metadata.name}`,
     rootId: spec.pluginName ?? '',
     failurePolicy: FAILURE_POLICIES[spec.failStrategy ?? 'FAIL_CLOSE'],
     ...(Object.keys(own).length === 0 ? {} : { configuration: anyPack(StringValueSchema, text) }),
@@ -56,7 +60,7 @@ function pluginConfig({ metadata, spec }: WasmPlugin): MessageInitShape<typeof P
       case: 'vmConfig',
       value: {
         runtime: 'envoy.wasm.runtime.v8',
-        code: codeOf(spec.url, spec.sha256 ?? ''),
+        code: codeOf(spec.url ?? '', spec.sha256 ?? ''),
         environmentVariables: { keyValues, hostEnvKeys },
       },
     },

@@ -1,12 +1,15 @@
-import { type MeshProxy, type MeshSnapshot, policyApplies } from '@xebec/model';
-import type { ConfigObject, WasmPluginSpec } from '@xebec/schemas';
+import { byAge, type MeshProxy, type MeshSnapshot, policyApplies } from '@xebec/model';
+import { LuaSchema } from '@xebec/protos/envoy/extensions/filters/http/lua/v3/lua';
+import type { ConfigObject, TrafficExtensionSpec, WasmPluginSpec } from '@xebec/schemas';
+import { extension } from '../envoy/any.ts';
 import { ADS_SOURCE } from '../envoy/config-source.ts';
-import { listsEverything } from '../extensions.ts';
+import { runs } from '../extensions.ts';
 import type { NetworkFilter } from '../listener/connection-manager.ts';
 import type { HttpFilter } from '../listener/http-filters.ts';
 import { type Mode, matchesMode } from '../telemetry/access-log.ts';
 
-export type WasmPlugin = ConfigObject<WasmPluginSpec>;
+/** A TrafficExtension, or a WasmPlugin as the TrafficExtension that it stands for. */
+export type TrafficExtension = ConfigObject<TrafficExtensionSpec>;
 export type Phase = NonNullable<WasmPluginSpec['phase']>;
 export type ByPhase<T> = Readonly<Record<Phase, readonly T[]>>;
 
@@ -25,51 +28,84 @@ const NETWORK_TYPES = [
   'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC',
 ];
 
-/** WASM runs in Envoys that have it; our own data plane lists what it has. */
-export function runsWasm(proxy: MeshProxy): boolean {
-  return !listsEverything(proxy) || proxy.extensions.has('envoy.filters.http.wasm');
+const WASM = 'envoy.filters.http.wasm';
+const LUA = 'envoy.filters.http.lua';
+/** As Istio marks TrafficExtensions that it makes of WasmPlugins; no name of an object has a tilde. */
+const OF_WASM_PLUGIN = '~istio-translated-wasmplugin';
+
+/** The name of an extension's filter, and of what is asked for over extension discovery. */
+export function extensionName({ metadata }: TrafficExtension): string {
+  return `extensions.istio.io/trafficextension/${metadata.namespace}.${metadata.name}`;
 }
 
-/** Under which name a plugin is asked for over extension discovery. */
-export function extensionName(plugin: WasmPlugin): string {
-  // As release 1.32 names it, where a WasmPlugin is a kind of TrafficExtension.
-  return `extensions.istio.io/trafficextension/${plugin.metadata.namespace}.${plugin.metadata.name}~istio-translated-wasmplugin`;
-}
-
-/** The plugins that apply to a proxy: of its own namespace and of the root, highest priority first, then as they came. */
-export function pluginsOf(snapshot: MeshSnapshot, proxy: MeshProxy): WasmPlugin[] {
-  if (!runsWasm(proxy)) return [];
+/**
+ * The extensions that apply to a proxy and that it can run: of its own namespace and of the root, highest priority first, then as they
+ * came. Our own data plane, which lists what it has, runs neither WASM nor Lua.
+ */
+export function extensionsOf(snapshot: MeshSnapshot, proxy: MeshProxy): TrafficExtension[] {
+  const [wasm, lua] = [runs(proxy, WASM), runs(proxy, LUA)];
+  if (!wasm && !lua) return [];
   const namespaces = [...new Set([proxy.namespace, snapshot.rootNamespace])];
-  const priority = ({ spec }: WasmPlugin) => spec.priority ?? Number.NEGATIVE_INFINITY;
+  const priority = ({ spec }: TrafficExtension) => spec.priority ?? Number.NEGATIVE_INFINITY;
   return namespaces
-    .flatMap((namespace) => snapshot.config.in('WasmPlugin', namespace))
-    .filter((plugin) => plugin.spec.url !== '' && policyApplies(plugin, proxy))
+    .flatMap((namespace) => {
+      const plugins = snapshot.config.in('WasmPlugin', namespace);
+      const extensions = snapshot.config.in('TrafficExtension', namespace);
+      return plugins.length === 0 ? extensions : [...plugins.map(ofWasmPlugin), ...extensions].sort(byAge);
+    })
+    .filter(({ spec }) => ((spec.wasm?.url ?? '') !== '' ? wasm : lua && (spec.lua?.inlineCode ?? '') !== ''))
+    .filter((extension) => policyApplies(extension, proxy))
     .sort((a, b) => (priority(a) === priority(b) ? 0 : priority(b) > priority(a) ? 1 : -1));
 }
 
-export function isNetworkPlugin({ spec }: WasmPlugin): boolean {
-  return spec.type === 'NETWORK';
-}
-
-/** The filters are references: their configuration, with the module in it, comes over extension discovery. */
-export function extensionFilters(snapshot: MeshSnapshot, proxy: MeshProxy): ExtensionFilters {
-  const plugins = pluginsOf(snapshot, proxy);
-  const http = plugins.filter((plugin) => !isNetworkPlugin(plugin));
-  const network = plugins.filter(isNetworkPlugin);
+function ofWasmPlugin({ apiVersion, metadata, spec }: ConfigObject<WasmPluginSpec>): TrafficExtension {
+  const { selector, targetRef, targetRefs, phase, priority, match, ...wasm } = spec;
+  const targets = targetRefs ?? (targetRef === undefined ? undefined : [targetRef]);
   return {
-    http: (mode, port) => byPhase(http, mode, port, (plugin): HttpFilter => reference(plugin, HTTP_TYPES)),
-    network: (mode, port) => byPhase(network, mode, port, (plugin): NetworkFilter => reference(plugin, NETWORK_TYPES)),
+    apiVersion,
+    kind: 'TrafficExtension',
+    metadata: { ...metadata, name: `${metadata.name}${OF_WASM_PLUGIN}` },
+    spec: {
+      wasm,
+      ...(selector === undefined ? {} : { selector }),
+      ...(targets === undefined ? {} : { targetRefs: targets }),
+      ...(phase === undefined || phase === 'UNSPECIFIED_PHASE' ? {} : { phase }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(match === undefined ? {} : { match }),
+    },
   };
 }
 
-function byPhase<T>(plugins: readonly WasmPlugin[], mode: Mode, port: number, build: (plugin: WasmPlugin) => T): ByPhase<T> {
-  const matching = plugins.filter((plugin) => matches(plugin, mode, port));
-  const of = (phase: Phase) => matching.filter(({ spec }) => (spec.phase ?? 'UNSPECIFIED_PHASE') === phase).map(build);
-  return { AUTHN: of('AUTHN'), AUTHZ: of('AUTHZ'), STATS: of('STATS'), UNSPECIFIED_PHASE: of('UNSPECIFIED_PHASE') };
+/** Lua is only for HTTP. */
+export function isNetworkExtension({ spec }: TrafficExtension): boolean {
+  return spec.wasm?.type === 'NETWORK';
+}
+
+/** Filters of WASM are references: their configuration, with the module in it, comes over extension discovery. Lua stands in place. */
+export function extensionFilters(snapshot: MeshSnapshot, proxy: MeshProxy): ExtensionFilters {
+  const extensions = extensionsOf(snapshot, proxy);
+  const http = extensions.filter((extension) => !isNetworkExtension(extension));
+  const network = extensions.filter(isNetworkExtension);
+  return {
+    http: (mode, port) => byPhase(http, mode, port, (extension): HttpFilter => luaFilter(extension) ?? reference(extension, HTTP_TYPES)),
+    network: (mode, port) => byPhase(network, mode, port, (extension): NetworkFilter => reference(extension, NETWORK_TYPES)),
+  };
+}
+
+function byPhase<T>(
+  extensions: readonly TrafficExtension[],
+  mode: Mode,
+  port: number,
+  build: (extension: TrafficExtension) => T,
+): ByPhase<T> {
+  const matching = extensions.filter((extension) => matches(extension, mode, port));
+  const of = (phase: NonNullable<TrafficExtensionSpec['phase']>) =>
+    matching.filter(({ spec }) => (spec.phase ?? 'UNSPECIFIED') === phase).map(build);
+  return { AUTHN: of('AUTHN'), AUTHZ: of('AUTHZ'), STATS: of('STATS'), UNSPECIFIED_PHASE: of('UNSPECIFIED') };
 }
 
 /** Any of the selectors; without one, everywhere. */
-function matches({ spec }: WasmPlugin, mode: Mode, port: number): boolean {
+function matches({ spec }: TrafficExtension, mode: Mode, port: number): boolean {
   const selectors = spec.match ?? [];
   return (
     selectors.length === 0 ||
@@ -81,6 +117,15 @@ function matches({ spec }: WasmPlugin, mode: Mode, port: number): boolean {
   );
 }
 
-function reference(plugin: WasmPlugin, typeUrls: string[]) {
-  return { name: extensionName(plugin), configType: { case: 'configDiscovery' as const, value: { configSource: ADS_SOURCE, typeUrls } } };
+function luaFilter(given: TrafficExtension): HttpFilter | undefined {
+  const { wasm, lua } = given.spec;
+  if (wasm !== undefined || lua?.inlineCode === undefined) return undefined;
+  return extension(extensionName(given), LuaSchema, { defaultSourceCode: { specifier: { case: 'inlineString', value: lua.inlineCode } } });
+}
+
+function reference(extension: TrafficExtension, typeUrls: string[]) {
+  return {
+    name: extensionName(extension),
+    configType: { case: 'configDiscovery' as const, value: { configSource: ADS_SOURCE, typeUrls } },
+  };
 }
