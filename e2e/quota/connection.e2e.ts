@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRedisAddress, type QuotaRequest, RedisQuotaStore } from '@xebec/adapters';
 import { type Logger, silentLogger } from '@xebec/core';
 import { afterEach, expect, it } from 'vitest';
@@ -30,12 +31,13 @@ function connect(url: string, caCertificates?: string) {
   const ca = caCertificates === undefined ? {} : { caCertificates };
   const store = new RedisQuotaStore({ address: address.value, ...ca, connections: 2, timeLimitMs: 300, prefix: 't:', logger });
   cleanups.push(() => store.close());
+  const close = () => store.close();
   const outcome = () =>
     store.take(request).then(
       ({ granted }) => `granted ${granted}`,
       (error: unknown) => (error instanceof Error ? error.message : 'failed'),
     );
-  return { outcome, logged };
+  return { outcome, logged, close };
 }
 
 it('refuses at once while Redis hangs, keeps nothing for later, and goes on when it wakes', async () => {
@@ -94,4 +96,12 @@ it('speaks TLS with a password, and trusts the given certificates alone', async 
   const wrong = connect(`rediss://:wr0ng@localhost:${port}`, await readFile(certificate, 'utf8'));
   expect(await wrong.outcome()).toContain(`Redis at localhost:${port}: `);
   expect(`${stranger.logged}${wrong.logged}`).not.toMatch(/s3cret|wr0ng/);
+  // A handler that is replaced at once breaks off its handshakes, wherever they are: that must not reach the process.
+  for (let ms = 0; ms < 20; ms++) {
+    const brief = connect(`rediss://:s3cret@localhost:${port}`);
+    const asked = brief.outcome();
+    await sleep(ms);
+    brief.close();
+    expect(await asked).toContain(`Redis at localhost:${port}: `);
+  }
 });

@@ -110,6 +110,9 @@ export class RedisScript {
       disableClientInfo: true,
       connectionName: 'xebec-mixer',
     });
+    // A TLS handshake that is broken off may fail twice, and ioredis listens to each stream's first error alone: without a listener the
+    // second would end the process. The stream is there when what 'connecting' has started is through.
+    client.on('connecting', () => setImmediate(() => client.stream?.on('error', () => undefined)));
     client.on('error', (error: unknown) => this.#lost(errorText(error)));
     client.on('close', () => {
       this.#leaving.delete(client);
