@@ -50,8 +50,12 @@ export interface Collector {
   stop(): Promise<unknown>;
 }
 
-/** A real collector; ports may be given, so that one comes back where it was. */
-export async function startCollector(directory: string, ports?: Pick<Collector, 'grpc' | 'http' | 'fluentd'>): Promise<Collector> {
+/** A real collector; ports may be given, so that one comes back where it was, and where OTLP over gRPC listens. */
+export async function startCollector(
+  directory: string,
+  ports?: Pick<Collector, 'grpc' | 'http' | 'fluentd'>,
+  grpcHost = '127.0.0.1',
+): Promise<Collector> {
   const { grpc, http, fluentd } = ports ?? { grpc: await freePort(), http: await freePort(), fluentd: await freePort() };
   const output = join(directory, `collected-${grpc}.json`);
   const config = join(directory, 'collector.yaml');
@@ -60,7 +64,7 @@ export async function startCollector(directory: string, ports?: Pick<Collector, 
     `receivers:
   otlp:
     protocols:
-      grpc: {endpoint: "127.0.0.1:${grpc}"}
+      grpc: {endpoint: "${grpcHost}:${grpc}"}
       http: {endpoint: "127.0.0.1:${http}"}
   fluentforward: {endpoint: "127.0.0.1:${fluentd}"}
 exporters:

@@ -44,8 +44,8 @@ createTcp((socket) => {
   socket.pipe(socket);
 }).listen(9001, '0.0.0.0');
 
-async function callHttp(url: string, host: string | undefined): Promise<number> {
-  const call = request(url, { headers: { connection: 'close', ...(host === undefined ? {} : { host }) }, agent: false }).end();
+async function callHttp(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
+  const call = request(url, { headers: { connection: 'close', ...headers }, agent: false }).end();
   const [response] = await once(call, 'response');
   response.resume();
   await once(response, 'end');
@@ -84,7 +84,7 @@ createServer(async (incoming, response) => {
     for (let i = 0; i < Number(text('n') || 1); i++) {
       const call =
         url.pathname === '/http'
-          ? callHttp(text('to'), url.searchParams.get('host') ?? undefined)
+          ? callHttp(text('to'), Object.fromEntries([...url.searchParams].filter(([name]) => name === 'host' || name === 'traceparent')))
           : url.pathname === '/grpc'
             ? callGrpc(text('to'))
             : callTcp(text('to'), Number(text('bytes')));

@@ -37,7 +37,11 @@ interface Target {
 }
 
 interface ScrapeConfig {
-  kubernetes_sd_configs?: readonly { readonly role: 'pod' | 'endpoints'; readonly namespaces?: { readonly names: readonly string[] } }[];
+  kubernetes_sd_configs?: readonly {
+    readonly role: 'pod' | 'endpoints';
+    readonly namespaces?: { readonly names: readonly string[] };
+    readonly kubeconfig_file?: string;
+  }[];
   file_sd_configs?: readonly object[];
 }
 
@@ -83,7 +87,10 @@ function endpointTargets(all: readonly Endpoints[], namespaces: readonly string[
     );
 }
 
-/** A real Prometheus with the configuration that we ship, scraping every four seconds. */
+/**
+ * A real Prometheus with the configuration that we ship, scraping every four seconds. `PROMETHEUS` names one that was built with discovery
+ * for Kubernetes: it then finds its targets itself, from the API server of `kubeconfig`.
+ */
 export class Prometheus {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -92,12 +99,22 @@ export class Prometheus {
     this.url = url;
     this.#child = child;
   }
-  static async start(folder: string, shipped: string, kubernetes: (kind: 'pods' | 'endpoints') => unknown): Promise<Prometheus> {
+  static async start(
+    folder: string,
+    shipped: string,
+    kubeconfig: string,
+    kubernetes: (kind: 'pods' | 'endpoints') => unknown,
+  ): Promise<Prometheus> {
+    const discovering = process.env['PROMETHEUS'];
     const config: { global: object; scrape_configs: ScrapeConfig[] } = parse(readFileSync(shipped, 'utf8'));
     // What kubectl prints is a list of the kind that was asked for.
     const pods = podTargets(kubernetes('pods') as Pod[]);
     const endpoints = kubernetes('endpoints') as Endpoints[];
     for (const [i, job] of config.scrape_configs.entries()) {
+      if (discovering !== undefined) {
+        job.kubernetes_sd_configs = (job.kubernetes_sd_configs ?? []).map((one) => ({ ...one, kubeconfig_file: kubeconfig }));
+        continue;
+      }
       const [discovery] = job.kubernetes_sd_configs ?? [];
       const found = discovery?.role === 'pod' ? pods : endpointTargets(endpoints, discovery?.namespaces?.names ?? []);
       const file = join(folder, `targets-${i}.json`);
@@ -110,7 +127,9 @@ export class Prometheus {
     writeFileSync(file, stringify(config));
     const port = await freePort();
     const args = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`];
-    const child = spawn('prometheus', [...args, '--enable-feature=exemplar-storage'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(discovering ?? 'prometheus', [...args, '--enable-feature=exemplar-storage'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let log = '';
     child.stderr.on('data', (bytes: Buffer) => (log += bytes.toString()));
     const failed = once(child, 'error').then(([error]) => Promise.reject(new Error(`prometheus (apt-get install prometheus): ${error}`)));

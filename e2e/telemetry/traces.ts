@@ -1,3 +1,4 @@
+import type { Collector } from '../mixer-telemetry/peers.ts';
 import type { Zipkin } from '../src/zipkin.ts';
 
 /** A span as Zipkin tells it. */
@@ -29,4 +30,39 @@ export async function zipkinSpans({ port }: Zipkin): Promise<SeenSpan[]> {
     name: name ?? '',
     tags: tags ?? {},
   }));
+}
+
+/** The part of OTLP's JSON that is read here. */
+interface OtlpTraces {
+  readonly resourceSpans?: readonly {
+    readonly scopeSpans: readonly {
+      readonly spans: readonly {
+        readonly traceId: string;
+        readonly spanId: string;
+        readonly parentSpanId?: string;
+        readonly kind: number;
+        readonly name: string;
+        readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
+      }[];
+    }[];
+  }[];
+}
+
+/** SpanKind of OTLP's trace.proto. */
+const kinds: Readonly<Record<number, SeenSpan['kind']>> = { 2: 'SERVER', 3: 'CLIENT' };
+
+/** Every span that a collector of OpenTelemetry has written. */
+export async function collectedSpans(collector: Collector): Promise<SeenSpan[]> {
+  // What the collector writes is OTLP's JSON; messages of other signals have no resourceSpans.
+  const messages = (await collector.received()) as readonly OtlpTraces[];
+  return messages
+    .flatMap(({ resourceSpans = [] }) => resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)))
+    .map(({ traceId, spanId, parentSpanId, kind, name, attributes }) => ({
+      traceId,
+      id: spanId,
+      parentId: parentSpanId ?? '',
+      kind: kinds[kind] ?? '',
+      name,
+      tags: Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? ''])),
+    }));
 }

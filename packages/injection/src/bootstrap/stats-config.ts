@@ -21,8 +21,8 @@ const alwaysPrefixes = [
   'http_mixer_filter',
   'tcp_mixer_filter',
 ];
-/** What access policy decided, and what a drain waits for. */
-const alwaysSuffixes = ['rbac.allowed', 'rbac.denied', 'shadow_allowed', 'shadow_denied', 'downstream_cx_active'];
+/** What access policy decided. */
+const alwaysSuffixes = ['rbac.allowed', 'rbac.denied', 'shadow_allowed', 'shadow_denied'];
 /** `stat_prefix` of a route is asked for by name. */
 const alwaysRegexps = ['vhost\\..*\\.route\\..*'];
 
