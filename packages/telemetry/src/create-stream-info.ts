@@ -60,6 +60,9 @@ class StreamRecord implements StreamInfo {
     this.#dynamicMetadata ??= new Map();
     return this.#dynamicMetadata;
   }
+  get hasDynamicMetadata(): boolean {
+    return this.#dynamicMetadata !== undefined;
+  }
   get filterState(): Map<string, unknown> {
     this.#filterState ??= new Map();
     return this.#filterState;

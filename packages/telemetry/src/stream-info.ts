@@ -118,6 +118,8 @@ export interface StreamInfo {
   readonly hasFilterState?: boolean;
   /** False where nothing has asked for `responseFlags` yet: there are none. */
   readonly hasResponseFlags?: boolean;
+  /** False where nothing has asked for `dynamicMetadata` yet: there is none. */
+  readonly hasDynamicMetadata?: boolean;
   /** `filter_metadata` of the chosen cluster, route and upstream host. */
   clusterMetadata?: Readonly<Record<string, unknown>> | undefined;
   routeMetadata?: Readonly<Record<string, unknown>> | undefined;

@@ -179,8 +179,9 @@ function grpcField(name: string) {
 }
 
 /** What a policy that is only tried out would have said. */
-function shadowVerdict({ dynamicMetadata }: StreamInfo): { readonly code: string; readonly policy: string | undefined } | undefined {
-  const metadata = dynamicMetadata.get('envoy.filters.http.rbac');
+function shadowVerdict(info: StreamInfo): { readonly code: string; readonly policy: string | undefined } | undefined {
+  if (info.hasDynamicMetadata === false) return undefined;
+  const metadata = info.dynamicMetadata.get('envoy.filters.http.rbac');
   if (metadata === undefined) return undefined;
   let code: string | undefined;
   let policy: string | undefined;

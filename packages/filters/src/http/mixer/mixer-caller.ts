@@ -32,6 +32,8 @@ export class MixerCaller {
   #inFlight = 0;
   #lastAnswerMs = Number.NEGATIVE_INFINITY;
   #silent = false;
+  /** Whether the log says that Mixer cannot be asked. */
+  #away = false;
   #nextProbeMs = 0;
 
   constructor(options: CallerOptions, context: FilterContext, stats: ClientStats, words: GlobalWords) {
@@ -77,6 +79,8 @@ export class MixerCaller {
       this.#stats.total_remote_call_successes.add(1);
       this.#lastAnswerMs = clock.monotonic();
       this.#silent = false;
+      if (this.#away) logger.info({ cluster }, 'Mixer answers again');
+      this.#away = false;
       end({ value });
     };
     const failed = (error: unknown): void => {
@@ -90,6 +94,13 @@ export class MixerCaller {
           logger.warn({ cluster, timeoutMs }, 'Mixer does not answer in time: until it does, the fail policy decides at once');
         }
       } else this.#silent = false;
+      if (failure !== 'timeout' && failure !== 'words' && !this.#away) {
+        this.#away = true;
+        logger.warn(
+          { cluster, error: errorText(error) },
+          'Mixer cannot be asked: until it can, the fail policy decides for each call that is not cached',
+        );
+      }
       if (failure === 'words' && this.#words.shrink(wordCount)) {
         this.#try(encode, encode(), attempt, read, end);
         return;

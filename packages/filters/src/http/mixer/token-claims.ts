@@ -3,8 +3,9 @@ import type { StreamInfo } from '@xebec/telemetry';
 type Claims = Readonly<Record<string, unknown>>;
 
 /** The claims of the token that `jwt_authn` has accepted; it leaves them in metadata under a name that its provider chooses. */
-export function claimsOf({ dynamicMetadata }: StreamInfo): Claims | undefined {
-  const metadata = dynamicMetadata.get('envoy.filters.http.jwt_authn');
+export function claimsOf(info: StreamInfo): Claims | undefined {
+  if (info.hasDynamicMetadata === false) return undefined;
+  const metadata = info.dynamicMetadata.get('envoy.filters.http.jwt_authn');
   if (metadata === undefined) return undefined;
   for (const payload of Object.values(metadata)) {
     if (typeof payload === 'object' && payload !== null && 'iss' in payload) return payload as Claims; // An object has nothing else.
