@@ -1,12 +1,10 @@
-import { err, ok, type Violation } from '@xebec/core';
+import { type Clock, err, ok, type Violation } from '@xebec/core';
 import { numericValue } from '@xebec/expressions';
 import type { InstanceValue } from '@xebec/policy';
 import type { AdapterDefinition } from '../adapter.ts';
 import { parseParams } from '../params.ts';
-import type { MetricStore } from './metric-store.ts';
-import { bucketBounds, normalizeParams, prometheusParams } from './params.ts';
-
-type Lease = NonNullable<ReturnType<MetricStore['acquire']>>;
+import type { MetricLease as Lease } from './metric-store.ts';
+import { bucketBounds, type ExpirationPolicy, normalizeParams, prometheusParams } from './params.ts';
 
 /** Turns metric instances into Prometheus series; each is named `<namespace>_<name>`, `istio_` unless told otherwise. */
 export const prometheus: AdapterDefinition = {
@@ -51,14 +49,36 @@ export const prometheus: AdapterDefinition = {
       release();
       return err(violations);
     }
+    const policy = parsed.value.metrics_expiration_policy;
+    const stopExpiry = policy === undefined ? () => undefined : expireSeries([...metrics.values()], policy, environment.clock);
     return ok({
       report: (instances) => {
         for (const instance of instances) record(metrics.get(instance.name), instance);
       },
-      close: release,
+      close: () => {
+        stopExpiry();
+        release();
+      },
     });
   },
 };
+
+const SHORTEST_LOOK_MS = 1000;
+
+/** Forgets series that stand still, each at the latest two looks after its time; the returned function ends it. */
+function expireSeries(leases: readonly Lease[], policy: ExpirationPolicy, clock: Clock): () => void {
+  const idleMs = policy.metrics_expiry_duration;
+  const intervalMs = Math.max(SHORTEST_LOOK_MS, policy.expiry_check_interval_duration ?? idleMs / 2);
+  let stop: () => void = () => undefined;
+  const look = (): void => {
+    const now = clock.now();
+    // What was added has the time of the look before it.
+    for (const lease of leases) lease.expire(now, now - idleMs - intervalMs);
+    stop = clock.setTimeout(look, intervalMs);
+  };
+  look();
+  return () => stop();
+}
 
 /** `requestcount.metric.istio-system` and `requestcount` mean the instance `requestcount.istio-system`. */
 function qualified(name: string, namespace: string): string {

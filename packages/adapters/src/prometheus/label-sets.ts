@@ -9,6 +9,8 @@ export interface Series {
   readonly counts: Float64Array | undefined;
   count: number;
   sum: number;
+  /** When the metric was last looked at before something was added, in milliseconds; see `expire` of the metric. */
+  last: number;
 }
 
 /** One combination of label values, and the series that metrics with these label names have for it, by the metric's index. */
@@ -32,6 +34,7 @@ export class LabelSets {
   /** Values that some combination has, numbered. */
   readonly #ids = new Map<string, number>();
   readonly #byHash = new Map<number, LabelSet[]>();
+  #nextId = 0;
   readonly #wanted: Int32Array;
   readonly #used: boolean[] = [];
   #rowNames: readonly string[] | undefined;
@@ -52,12 +55,29 @@ export class LabelSets {
   /** Drops a metric and its series. */
   remove(index: number): void {
     this.#used[index] = false;
+    this.drop(index, () => true);
+  }
+  /** Drops the series of a metric that `stale` is true of, and values of labels that no series has any more; returns how many. */
+  drop(index: number, stale: (series: Series) => boolean): number {
+    let dropped = 0;
+    for (const set of this.all()) {
+      const series = set.series[index];
+      if (series === undefined || !stale(series)) continue;
+      set.series[index] = undefined;
+      dropped++;
+    }
+    if (dropped > 0) this.#forgetUnused();
+    return dropped;
+  }
+  #forgetUnused(): void {
+    const inUse = new Set<number>();
     for (const [hash, sets] of this.#byHash) {
-      for (const set of sets) set.series[index] = undefined;
       const kept = sets.filter(({ series }) => series.some((one) => one !== undefined));
       if (kept.length > 0) this.#byHash.set(hash, kept);
       else this.#byHash.delete(hash);
+      for (const { ids } of kept) for (const id of ids) inUse.add(id);
     }
+    for (const [text, id] of this.#ids) if (!inUse.has(id)) this.#ids.delete(text);
     this.#last = undefined;
   }
   /** Whether no metric is left. */
@@ -98,7 +118,7 @@ export class LabelSets {
     const dimensions = given ?? NO_DIMENSIONS;
     const texts = this.#names.map((name) => labelText(dimensions.get(name)));
     const ids = Int32Array.from(texts, (text) => {
-      const known = this.#ids.get(text) ?? this.#ids.size;
+      const known = this.#ids.get(text) ?? this.#nextId++;
       this.#ids.set(text, known);
       return known;
     });

@@ -14,10 +14,25 @@ export interface MetricDefinition {
 /** Takes a finite value, from 0 but for gauges, for the labels that the dimensions give; labels that they do not give are empty. */
 export type Recorder = (dimensions: Dimensions | undefined, value: number) => void;
 
-interface Entry {
-  readonly signature: string;
+/** What one handler has of a metric. */
+export interface MetricLease {
   readonly record: Recorder;
+  /**
+   * Drops the series that nothing was added to since `before`, and takes `now` for the time of what is added until it is called again:
+   * adding does not ask for the time. The first call makes all series as young as `now`. Both in milliseconds of one clock.
+   */
+  expire(now: number, before: number): void;
+  release(): void;
+}
+
+interface Metric {
+  readonly record: Recorder;
+  expire(now: number, before: number): void;
   remove(): void;
+}
+
+interface Entry extends Metric {
+  readonly signature: string;
   users: number;
 }
 
@@ -41,7 +56,7 @@ export class MetricStore {
     this.#onDropped = onDropped;
   }
   /** Undefined when the name is in use with another definition. */
-  acquire(definition: MetricDefinition): { readonly record: Recorder; release(): void } | undefined {
+  acquire(definition: MetricDefinition): MetricLease | undefined {
     const { name } = definition;
     const signature = JSON.stringify([definition.kind, definition.labelNames, definition.buckets]);
     let known = this.#entries.get(name);
@@ -55,6 +70,7 @@ export class MetricStore {
     this.#entries.set(name, entry);
     return {
       record: entry.record,
+      expire: entry.expire,
       release: () => {
         entry.users--;
       },
@@ -70,7 +86,7 @@ export class MetricStore {
     this.#entries.delete(name);
     this.#registry.removeSingleMetric(name);
   }
-  #create(definition: MetricDefinition): { readonly record: Recorder; remove(): void } {
+  #create(definition: MetricDefinition): Metric {
     const { name, kind, labelNames, buckets } = definition;
     const key = labelNames.join(',');
     const sets = this.#labelSets.get(key) ?? new LabelSets(labelNames);
@@ -78,19 +94,24 @@ export class MetricStore {
     const index = sets.add();
     new SeriesMetric(definition, sets, index, this.#registry);
     let count = 0;
+    let looked: number | undefined;
     const create = (dimensions: Dimensions | undefined): Series | undefined => {
       if (count >= MAX_SERIES) return undefined;
       count++;
       const counts = kind === 'DISTRIBUTION' ? new Float64Array(buckets.length + 1) : undefined;
-      const series: Series = { value: 0, counts, count: 0, sum: 0 };
+      const series: Series = { value: 0, counts, count: 0, sum: 0, last: looked ?? 0 };
       (sets.find(dimensions) ?? sets.create(dimensions)).series[index] = series;
       return series;
     };
     const record: Recorder = (dimensions, value) => {
       if (value < 0 && kind !== 'GAUGE') return;
       const series = sets.find(dimensions)?.series[index] ?? create(dimensions);
-      if (series === undefined) this.#onDropped(name);
-      else if (kind === 'GAUGE') series.value = value;
+      if (series === undefined) {
+        this.#onDropped(name);
+        return;
+      }
+      if (looked !== undefined) series.last = looked;
+      if (kind === 'GAUGE') series.value = value;
       else if (series.counts === undefined) series.value += value;
       else {
         let slot = 0;
@@ -100,10 +121,20 @@ export class MetricStore {
         series.sum += value;
       }
     };
+    const expire = (now: number, before: number): void => {
+      const first = looked === undefined;
+      looked = now;
+      if (first) for (const { series } of sets.all()) touch(series[index], now);
+      else count -= sets.drop(index, ({ last }) => last < before);
+    };
     const remove = () => {
       sets.remove(index);
       if (sets.unused) this.#labelSets.delete(key);
     };
-    return { record, remove };
+    return { record, expire, remove };
   }
+}
+
+function touch(series: Series | undefined, now: number): void {
+  if (series !== undefined) series.last = now;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { milliseconds } from '../params.ts';
 
 /** 64-bit integers and doubles may stand in quotes, as protobuf's JSON has them. */
 const count = z.coerce.number().int().min(1).max(200);
@@ -33,6 +34,9 @@ const CAMEL: Readonly<Record<string, string>> = {
   explicitBuckets: 'explicit_buckets',
   numFiniteBuckets: 'num_finite_buckets',
   growthFactor: 'growth_factor',
+  metricsExpirationPolicy: 'metrics_expiration_policy',
+  metricsExpiryDuration: 'metrics_expiry_duration',
+  expiryCheckIntervalDuration: 'expiry_check_interval_duration',
 };
 
 function snakeCase(value: unknown): unknown {
@@ -41,13 +45,21 @@ function snakeCase(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [CAMEL[key] ?? key, snakeCase(inner)]));
 }
 
-export const prometheusParams = z.strictObject({ metrics: z.array(metric).default([]) });
+const positive = milliseconds.refine((ms) => ms > 0, 'must be more than 0, such as 10m');
 
-/** Params with their field names in the snake case of the schema. `metricsExpirationPolicy` is accepted and has no effect. */
+export const prometheusParams = z.strictObject({
+  metrics: z.array(metric).default([]),
+  /** Series that nothing was added to for so long go; looked for at the interval, half of that time unless told otherwise, and at most once a second. */
+  metrics_expiration_policy: z
+    .strictObject({ metrics_expiry_duration: positive, expiry_check_interval_duration: positive.optional() })
+    .optional(),
+});
+
+export type ExpirationPolicy = NonNullable<z.output<typeof prometheusParams>['metrics_expiration_policy']>;
+
+/** Params with their field names in the snake case of the schema. */
 export function normalizeParams(params: unknown): unknown {
-  if (typeof params !== 'object' || params === null) return params;
-  const { metricsExpirationPolicy: _, metrics_expiration_policy: __, ...rest } = params as Record<string, unknown>; // any JSON object
-  return snakeCase(rest);
+  return snakeCase(params);
 }
 
 /** Release 1.4's own default for distributions without buckets. */
