@@ -84,7 +84,11 @@ export async function followPods(
         (error: unknown) => again(timedOut(error) ? undefined : error),
       )
       .then(
-        (controller) => signal.addEventListener('abort', () => controller.abort(), { once: true }),
+        (controller) => {
+          // It may have ended while the watch began.
+          if (signal.aborted) controller.abort();
+          else signal.addEventListener('abort', () => controller.abort(), { once: true });
+        },
         (error: unknown) => again(error ?? 'failed'),
       );
   };

@@ -40,6 +40,7 @@ async function backend(): Promise<number> {
 interface Proxy {
   readonly port: number;
   readonly tcpPort: number;
+  readonly choosyPort: number;
   readonly adminPort: number;
 }
 
@@ -84,6 +85,14 @@ static_resources:
     - filters:
       - name: tcp
         typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: echo}
+  - name: choosy
+    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
+    traffic_direction: INBOUND
+    filter_chains:
+    - filter_chain_match: {server_names: [a.example]}
+      filters:
+      - name: tcp
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: echo}
   clusters:
   - name: outbound|80||backend.shop.svc.cluster.local
     load_assignment: {cluster_name: b, ${endpoint(upstream)}}
@@ -104,7 +113,12 @@ static_resources:
     if (bound?.kind !== 'tcp') throw new Error('not bound');
     return bound.port;
   };
-  return { port: boundPort('http'), tcpPort: boundPort('tcp'), adminPort: dataplane.adminAddress?.port ?? 0 };
+  return {
+    port: boundPort('http'),
+    tcpPort: boundPort('tcp'),
+    choosyPort: boundPort('choosy'),
+    adminPort: dataplane.adminAddress?.port ?? 0,
+  };
 }
 
 interface Viewer {
@@ -232,6 +246,36 @@ it('counts tries, and shows connections that are not HTTP', async () => {
   expect(retried?.summary).toMatchObject({ response_code: 200, route_name: 'again', upstream_request_attempt_count: 2 });
   expect(connection?.summary).toMatchObject({ protocol: 'TCP', upstream_cluster: 'echo', request_body_bytes: 5, response_body_bytes: 5 });
   expect(connection?.socket_buffered_trace?.connection.remote_address?.socket_address.address).toBe('127.0.0.1');
+});
+
+it('shows connections that no filter chain takes', async () => {
+  const { choosyPort, adminPort } = await start();
+  const [viewer, requests] = [await look(adminPort, 'flags=NR&direction=inbound'), await look(adminPort, 'status=0')];
+  await new Promise<void>((resolve) => {
+    connect(choosyPort, '127.0.0.1')
+      .on('error', () => undefined)
+      .once('close', () => resolve());
+  });
+  await until(() => viewer.events().length === 1);
+  expect(viewer.events()[0]?.summary).toMatchObject({
+    protocol: 'TCP',
+    response_flags: ['NR'],
+    response_code_details: 'filter_chain_not_found',
+    upstream_request_attempt_count: 0,
+    destination: { workload: 'web', namespace: 'shop' },
+  });
+  // A condition on requests turns connections away.
+  expect(requests.events()).toEqual([]);
+});
+
+it('shows requests that the codec refuses', async () => {
+  const { port, adminPort } = await start();
+  const viewer = await look(adminPort, 'status=400');
+  const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\n\r\n'));
+  socket.on('error', () => undefined).resume();
+  await until(() => viewer.events().length === 1);
+  socket.destroy();
+  expect(viewer.events()[0]?.summary).toMatchObject({ protocol: 'HTTP/1.1', response_code: 400 });
 });
 
 it('keeps to its rate and says what it left out', async () => {
