@@ -1,4 +1,4 @@
-import { type ChannelCredentials, Client, credentials as grpcCredentials } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, credentials as grpcCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { Backoff, type Clock, type Logger, type Random } from '@xebec/core';
 import { ResourceSource, type Resources } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { methodDefinition } from '@xebec/rpc';
@@ -36,6 +36,8 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
   const backoff = new Backoff(RETRY, options.random);
   const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), CHANNEL_OPTIONS);
   const method = methodDefinition(ResourceSource.method.establishResourceStream);
+  /** Collections that the source has said not to know, until it is another one. */
+  const without = new Set<string>();
   let closed = false;
   let failing = false;
   let cancelRetry: (() => void) | undefined;
@@ -45,9 +47,16 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
     const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
     cancelCall = () => call.cancel();
     let over = false;
-    const lost = (reason: string) => {
+    const lost = (reason: string, unknown?: string) => {
       if (over || closed) return;
       over = true;
+      if (unknown === undefined) without.clear();
+      else {
+        without.add(unknown);
+        logger.warn({ address }, `MCP source ${address} does not know ${unknown}: the others are asked for. Is it of an older release?`);
+        cancelRetry = clock.setTimeout(open, backoff.nextMs());
+        return;
+      }
       if (!failing) logger.warn({ address }, `MCP stream to ${address} lost, keeping what is held and trying again: ${reason}`);
       failing = true;
       cancelRetry = clock.setTimeout(open, backoff.nextMs());
@@ -63,9 +72,15 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
         call.write(answer);
       }
     });
-    call.on('error', (error: Error) => lost(error.message));
+    call.on('error', (error: ServiceError) => {
+      const collection = error.code === status.INVALID_ARGUMENT && /un(?:known|supported) collection "([^"]*)"/.exec(error.details)?.[1];
+      lost(
+        error.message,
+        sink.collections.find((name) => name === collection),
+      );
+    });
     call.on('end', () => lost('ended by the source'));
-    for (const request of sink.open()) call.write(request);
+    for (const request of sink.open(new Set(without))) call.write(request);
   };
   open();
   return {

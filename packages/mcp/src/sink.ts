@@ -55,21 +55,28 @@ export class McpSink {
   readonly #held = new Map<string, HeldCollection>();
   /** Responses of a change that is not complete yet, at most one a collection. */
   #pending = new Map<string, Resources>();
+  /** Collections that the source of the latest stream does not know. */
+  #without: ReadonlySet<string> = new Set();
 
   constructor(options: McpSinkOptions) {
     this.#options = options;
     for (const collection of options.collections)
       this.#held.set(collection, { versions: new Map(), received: false, version: '', lastError: undefined });
   }
-  /** Whether every collection has arrived at least once. */
-  get synced(): boolean {
-    return [...this.#held.values()].every(({ received }) => received);
+  get collections(): readonly string[] {
+    return [...this.#held.keys()];
   }
-  /** The requests that open a stream: one for each collection, with the versions already held. */
-  open(): readonly RequestResources[] {
+  /** Whether every collection that the source knows has arrived at least once. */
+  get synced(): boolean {
+    return [...this.#held].every(([collection, { received }]) => received || this.#without.has(collection));
+  }
+  /** The requests that open a stream: one for each collection but those that the source does not know, with the versions already held. */
+  open(without: ReadonlySet<string> = new Set()): readonly RequestResources[] {
     this.#pending.clear();
-    const annotations = { [TRANSACTIONS]: String(this.#held.size) };
-    return [...this.#held].map(([collection, { versions }]) =>
+    this.#without = without;
+    const asked = [...this.#held].filter(([collection]) => !without.has(collection));
+    const annotations = { [TRANSACTIONS]: String(asked.length) };
+    return asked.map(([collection, { versions }]) =>
       create(RequestResourcesSchema, {
         sinkNode: { id: this.#options.id, annotations },
         collection,
