@@ -2,7 +2,9 @@ import { type CheckOutcome, type CheckPart, DEFAULT_VALIDITY, type HeaderChange 
 
 const OK = 0;
 /** An answer that an error made should not live long. */
-const FAILED = { code: 13, validDurationMs: 0, validUseCount: 0 };
+const FAILED = { validDurationMs: 0, validUseCount: 0 };
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
 
 /** One answer of all adapters': a denial counts for more than a failure elsewhere, a failure for more than a consent. */
 export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
@@ -11,10 +13,12 @@ export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
   let code = OK;
   const messages: string[] = [];
   const failures: string[] = [];
+  let away = true;
   let direct: CheckOutcome['directResponse'];
   for (const { handler, called } of parts) {
     if (!called.ok) {
       failures.push(called.error);
+      away &&= called.unavailable === true;
       continue;
     }
     const { value } = called;
@@ -27,8 +31,10 @@ export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
     }
     messages.push(`${handler}:${value.message}`);
   }
-  if (code === OK && failures.length > 0)
-    return { ...FAILED, message: failures.join('; '), failure: failures.join('; '), requestHeaders: [], responseHeaders: [] };
+  if (code === OK && failures.length > 0) {
+    const failure = failures.join('; ');
+    return { ...FAILED, code: away ? UNAVAILABLE : INTERNAL, message: failure, failure, requestHeaders: [], responseHeaders: [] };
+  }
   const answered = messages.length > 0 || parts.some(({ called }) => called.ok);
   const validity = answered
     ? { validDurationMs, validUseCount: validUseCount === Number.POSITIVE_INFINITY ? -1 : validUseCount }

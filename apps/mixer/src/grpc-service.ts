@@ -121,7 +121,10 @@ function check(dispatcher: Dispatcher, request: CheckCall): CheckResponse | Prom
     const outcome = dispatcher.check(bag, tracker);
     const finish = (result: CheckOutcome) => {
       // Whether to let pass what cannot be decided is the client's to say, and it has a setting for it.
-      if (result.failure !== undefined) throw new RequestError(status.INTERNAL, `performing check operation failed: ${result.failure}`);
+      if (result.failure !== undefined) {
+        const code = result.code === status.UNAVAILABLE ? status.UNAVAILABLE : status.INTERNAL;
+        throw new RequestError(code, `performing check operation failed: ${result.failure}`);
+      }
       return respond(dispatcher, request, bag, generators, result, tracker);
     };
     return outcome instanceof Promise ? outcome.then(finish) : finish(outcome);

@@ -1,3 +1,4 @@
+import { isUnavailable } from '@xebec/adapters';
 import { type Clock, errorText, type Logger } from '@xebec/core';
 import type { CompiledHandler, Handler, Variety } from '@xebec/policy';
 import type { DispatchCounts, DispatchMetrics } from './dispatch-metrics.ts';
@@ -5,8 +6,10 @@ import type { DispatchCounts, DispatchMetrics } from './dispatch-metrics.ts';
 /** Longest time that an adapter may take for one call: whoever waits here has a request waiting. */
 const CALL_LIMIT_MS = 2_000;
 
-/** What became of a call. */
-export type Called<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+/** What became of a call. `unavailable`: nobody answered. */
+export type Called<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: string; readonly unavailable?: boolean };
 
 /** Calls adapters, counted, timed and limited; what fails there reaches nobody else. */
 export class HandlerCalls {
@@ -37,7 +40,7 @@ export class HandlerCalls {
         ? this.#failed(handler, counts, `adapter ${handler.adapter} does not do this`)
         : { ok: true, value: answer };
     } catch (error) {
-      return this.#failed(handler, counts, errorText(error));
+      return this.#failed(handler, counts, errorText(error), isUnavailable(error));
     }
   }
 
@@ -54,14 +57,14 @@ export class HandlerCalls {
       );
       answer.then(
         (value) => end({ ok: true, value }),
-        (error: unknown) => end(this.#failed(handler, counts, errorText(error))),
+        (error: unknown) => end(this.#failed(handler, counts, errorText(error), isUnavailable(error))),
       );
     });
   }
-  #failed<T>({ name, adapter }: CompiledHandler, counts: DispatchCounts, text: string): Called<T> {
+  #failed<T>({ name, adapter }: CompiledHandler, counts: DispatchCounts, text: string, unavailable = false): Called<T> {
     counts.errors++;
     this.#logger.error({ handler: name, adapter }, `adapter ${adapter} failed: ${text}`);
-    return { ok: false, error: `${name}: ${text}` };
+    return { ok: false, error: `${name}: ${text}`, unavailable };
   }
   #countsOf(handler: CompiledHandler, variety: Variety): DispatchCounts {
     let byVariety = this.#counts.get(handler);

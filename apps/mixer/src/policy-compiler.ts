@@ -1,4 +1,4 @@
-import { type AdapterEnvironment, adapters } from '@xebec/adapters';
+import { type AdapterEnvironment, adapters, configureRemote } from '@xebec/adapters';
 import { err, errorText, ok, type Result } from '@xebec/core';
 import { extendVocabulary, standardVocabulary, type Vocabulary } from '@xebec/expressions';
 import {
@@ -8,8 +8,13 @@ import {
   type CompiledRule,
   compileInstance,
   compileRule,
+  ExtensionReader,
+  type Extensions,
   languageOf,
+  remoteAdapterOf,
   SharedFields,
+  type TemplateService,
+  unknownRemote,
 } from '@xebec/policy';
 import type { AttributeManifestSpec, ConfigObject, HandlerSpec, InstanceSpec, RuleSpec } from '@xebec/schemas';
 import type { MixerMetrics } from './metrics.ts';
@@ -51,6 +56,7 @@ export class PolicyCompiler {
   readonly #environment: MixerEnvironment;
   readonly #handlers = new Map<string, { readonly signature: string; readonly compiled: CompiledHandler }>();
   readonly #lastGood = new Map<string, ConfigObject>();
+  readonly #extensions = new ExtensionReader();
 
   constructor(environment: MixerEnvironment) {
     this.#environment = environment;
@@ -76,10 +82,13 @@ export class PolicyCompiler {
       if (extended.ok) vocabulary = extended.value;
       return extended;
     });
-    const handlers = each('handler', (object) => this.#handler(object));
+    const templates: ReadonlyMap<string, TemplateService> = each('template', (object) => this.#extensions.template(object));
+    const remotes = each('adapter', (object) => this.#extensions.adapter(object, templates));
+    const extensions: Extensions = { templates, adapters: remotes };
+    const handlers = each('handler', (object) => this.#handler(object, extensions));
     const shared = new SharedFields();
     const instances: ReadonlyMap<string, CompiledInstance> = each('instance', (object) =>
-      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary, { language: languageOf(object), shared }),
+      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary, { language: languageOf(object), shared, extensions }),
     );
     const rules = each('rule', (object) =>
       compileRule(qualifiedName(object), object.metadata.namespace, object.spec as RuleSpec, {
@@ -130,24 +139,23 @@ export class PolicyCompiler {
     }
     return fallback?.ok === true ? fallback.value : undefined;
   }
-  #handler(object: ConfigObject): Result<CompiledHandler> {
+  #handler(object: ConfigObject, extensions: Extensions): Result<CompiledHandler> {
     const spec = object.spec as HandlerSpec; // decoded by its kind
     const key = keyOf(object);
-    const signature = JSON.stringify(spec);
+    const remote = remoteAdapterOf(spec, object.metadata.namespace, extensions);
+    const signature = JSON.stringify([spec, remote?.revision]);
     const known = this.#handlers.get(key);
     if (known?.signature === signature) return ok(known.compiled);
-    const problem = adapterProblem(spec, adapters);
+    const problem = remote === undefined ? adapterProblem(spec, adapters) : undefined;
     if (problem !== undefined) return err([problem]);
-    const adapterName = spec.compiledAdapter ?? spec.adapter ?? '';
-    const adapter = adapters.get(adapterName);
-    if (adapter === undefined)
-      return err([{ path: 'spec.adapter', message: `adapter "${adapterName}" runs outside Mixer, which is not supported yet` }]);
+    const adapter = remote ?? adapters.get(spec.compiledAdapter ?? spec.adapter ?? '');
+    if (adapter === undefined) return err([unknownRemote(spec, extensions)]);
     // First out, then in: the new version may define the old one's metrics in another way.
     if (known !== undefined) void this.#close(known.compiled);
     this.#handlers.delete(key);
     const { logger, mixerMetrics, ...rest } = this.#environment;
     const name = qualifiedName(object);
-    const configured = adapter.configure(spec.params, {
+    const environment: AdapterEnvironment = {
       ...rest,
       namespace: object.metadata.namespace,
       logger: logger.child({ handler: name }),
@@ -155,9 +163,10 @@ export class PolicyCompiler {
         delivered: (entries) => mixerMetrics.delivered.inc({ handler: name }, entries),
         dropped: (entries) => mixerMetrics.undelivered.inc({ handler: name }, entries),
       },
-    });
+    };
+    const configured = 'configure' in adapter ? adapter.configure(spec.params, environment) : configureRemote(spec, adapter, environment);
     if (!configured.ok) return configured;
-    const compiled = { name, adapter: adapterName, templates: adapter.templates, handler: configured.value };
+    const compiled = { name, adapter: adapter.name, templates: adapter.templates, handler: configured.value };
     this.#handlers.set(key, { signature, compiled });
     return ok(compiled);
   }

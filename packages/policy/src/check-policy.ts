@@ -5,6 +5,8 @@ import type { AdapterSignature } from './adapter.ts';
 import { type CompiledInstance, compileInstance } from './compile-instance.ts';
 import { type CompiledHandler, compileRule } from './compile-rule.ts';
 import { languageOf, languageProblem } from './language.ts';
+import { ExtensionReader, type Extensions, findExtension, type RemoteAdapter } from './out-of-process/extensions.ts';
+import type { TemplateService } from './out-of-process/template-service.ts';
 
 const GROUP = 'config.istio.io/';
 
@@ -15,6 +17,7 @@ export interface PolicyContext {
   /** By `name.namespace`. */
   readonly handlers: ReadonlyMap<string, CompiledHandler>;
   readonly instances: ReadonlyMap<string, CompiledInstance>;
+  readonly extensions: Extensions;
 }
 
 export const isPolicyObject = ({ apiVersion }: { readonly apiVersion: string }): boolean => apiVersion.startsWith(GROUP);
@@ -28,18 +31,52 @@ export function policyContext(objects: readonly ConfigObject[], adapters: Readon
     const extended = extendVocabulary(vocabulary, (object.spec as AttributeManifestSpec).attributes); // decoded by its kind
     if (extended.ok) vocabulary = extended.value;
   }
+  const extensions = readExtensions(own);
   const handlers = new Map<string, CompiledHandler>();
   for (const object of of('handler')) {
-    const { compiledAdapter = '' } = object.spec as HandlerSpec; // decoded by its kind
-    const adapter = adapters.get(compiledAdapter);
+    const spec = object.spec as HandlerSpec; // decoded by its kind
+    const adapter =
+      remoteAdapterOf(spec, object.metadata.namespace, extensions) ?? adapters.get(spec.compiledAdapter ?? spec.adapter ?? '');
     if (adapter !== undefined) handlers.set(qualified(object), stub(qualified(object), adapter));
   }
   const instances = new Map<string, CompiledInstance>();
   for (const object of of('instance')) {
-    const compiled = compileInstance(qualified(object), object.spec as InstanceSpec, vocabulary, { language: languageOf(object) });
+    const compiled = compileInstance(qualified(object), object.spec as InstanceSpec, vocabulary, {
+      language: languageOf(object),
+      extensions,
+    });
     if (compiled.ok) instances.set(compiled.value.name, compiled.value);
   }
-  return { vocabulary, adapters, handlers, instances };
+  return { vocabulary, adapters, handlers, instances, extensions };
+}
+
+const reader = new ExtensionReader();
+
+/** The adapters and templates among these objects; what is wrong in them is left out. */
+function readExtensions(objects: readonly ConfigObject[]): Extensions {
+  const templates = new Map<string, TemplateService>();
+  for (const object of objects) {
+    if (object.kind !== 'template') continue;
+    const read = reader.template(object);
+    if (read.ok) templates.set(qualified(object), read.value);
+  }
+  const adapters = new Map<string, RemoteAdapter>();
+  for (const object of objects) {
+    if (object.kind !== 'adapter') continue;
+    const read = reader.adapter(object, templates, () => undefined);
+    if (read.ok) adapters.set(qualified(object), read.value);
+  }
+  return { adapters, templates };
+}
+
+/** The adapter outside of Mixer that a handler names; `compiledAdapter` never names one. */
+export function remoteAdapterOf(
+  { adapter, compiledAdapter }: HandlerSpec,
+  namespace: string,
+  extensions: Pick<Extensions, 'adapters'>,
+): RemoteAdapter | undefined {
+  if (adapter === undefined || compiledAdapter !== undefined) return undefined;
+  return findExtension(extensions.adapters, adapter, namespace);
 }
 
 /**
@@ -47,7 +84,7 @@ export function policyContext(objects: readonly ConfigObject[], adapters: Readon
  * warnings, and so are attributes whose first word no known attribute has: what they mean may be applied next.
  */
 export function checkPolicyObject(object: ConfigObject, context: PolicyContext): Findings {
-  const { vocabulary, handlers, instances } = context;
+  const { vocabulary, handlers, instances, extensions } = context;
   const language = languageOf(object);
   const warnings: Violation[] = [];
   const violations = ((): readonly Violation[] => {
@@ -56,9 +93,13 @@ export function checkPolicyObject(object: ConfigObject, context: PolicyContext):
       case 'attributemanifest':
         return errorsOf(extendVocabulary(standardVocabulary, (object.spec as AttributeManifestSpec).attributes));
       case 'handler':
-        return handlerErrors(object.spec as HandlerSpec, context);
+        return handlerErrors(object.spec as HandlerSpec, object.metadata.namespace, context, warnings);
+      case 'template':
+        return errorsOf(reader.template(object));
+      case 'adapter':
+        return errorsOf(reader.adapter(object, extensions.templates, (violation) => void warnings.push(violation)));
       case 'instance':
-        return errorsOf(compileInstance(qualified(object), object.spec as InstanceSpec, vocabulary, { language }));
+        return instanceErrors(object, context, warnings);
       case 'rule': {
         const onMissing = (violation: Violation) => void warnings.push(violation);
         const scope = { vocabulary, handlers, instances, language, onMissing };
@@ -90,7 +131,7 @@ export function adapterProblem(
   { compiledAdapter, adapter, connection }: HandlerSpec,
   adapters: ReadonlyMap<string, AdapterSignature>,
 ): Violation | undefined {
-  if (compiledAdapter === undefined && adapter !== undefined && (connection !== undefined || adapter.includes('.'))) return undefined;
+  if (isElsewhere({ compiledAdapter, adapter, connection })) return undefined;
   const name = compiledAdapter ?? adapter ?? '';
   if (adapters.has(name)) {
     if (connection === undefined) return undefined;
@@ -107,11 +148,64 @@ export function adapterProblem(
   return { path, message: `unknown adapter "${name}"; did you mean "${suggestion}"?`, suggestion };
 }
 
-function handlerErrors(spec: HandlerSpec, { adapters }: PolicyContext): readonly Violation[] {
+/** Whether a handler says that its adapter runs outside of Mixer. */
+const isElsewhere = ({ compiledAdapter, adapter, connection }: HandlerSpec): boolean =>
+  compiledAdapter === undefined && adapter !== undefined && (connection !== undefined || adapter.includes('.'));
+
+/** What is wrong with a handler whose adapter runs outside of Mixer. */
+export function remoteHandlerErrors({ adapter = '', connection, params }: HandlerSpec, remote: RemoteAdapter): readonly Violation[] {
+  const violations = [...remote.check(params)];
+  if (connection === undefined) {
+    const message = `adapter ${adapter} runs outside of Mixer: spec.connection.address must say where`;
+    return [...violations, { path: 'spec.connection', message }];
+  }
+  const { address, authentication } = connection;
+  if (!/^(?:[a-z]+:\/{0,3})?(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/.test(address) && !/^unix:\/?\S+$/.test(address))
+    violations.push({ path: 'spec.connection.address', message: `"${address}" is no host:port, nor unix:PATH` });
+  if (authentication === undefined) return violations;
+  const { tls, mutual } = authentication;
+  const path = 'spec.connection.authentication';
+  if ((tls === undefined) === (mutual === undefined)) violations.push({ path, message: 'exactly one of tls and mutual must be set' });
+  if (tls?.tokenPath !== undefined && tls.oauth !== undefined)
+    violations.push({ path: `${path}.tls`, message: 'only one of tokenPath and oauth can be set' });
+  if (tls?.authHeader !== undefined && tls.customHeader !== undefined)
+    violations.push({ path: `${path}.tls`, message: 'only one of authHeader and customHeader can be set' });
+  return violations;
+}
+
+function handlerErrors(spec: HandlerSpec, namespace: string, context: PolicyContext, warnings: Violation[]): readonly Violation[] {
+  const { adapters, extensions } = context;
+  const remote = remoteAdapterOf(spec, namespace, extensions);
+  if (remote !== undefined) return remoteHandlerErrors(spec, remote);
   const problem = adapterProblem(spec, adapters);
   if (problem !== undefined) return [problem];
   const adapter = adapters.get(spec.compiledAdapter ?? spec.adapter ?? '');
-  return adapter === undefined ? [] : adapter.check(spec.params);
+  if (adapter !== undefined) return adapter.check(spec.params);
+  warnings.push(unknownRemote(spec, extensions));
+  return [];
+}
+
+/** Of a handler whose `adapter` object is not there. */
+export function unknownRemote({ adapter = '' }: HandlerSpec, { adapters }: Pick<Extensions, 'adapters'>): Violation {
+  const names = [...adapters.keys()].flatMap((name) => [name, name.slice(0, name.lastIndexOf('.'))]);
+  const suggestion = nearest(adapter, names);
+  const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+  return {
+    path: 'spec.adapter',
+    message: `there is no usable adapter "${adapter}"${hint}`,
+    ...(suggestion === undefined ? {} : { suggestion }),
+  };
+}
+
+/** An instance of a template that may be applied next is no mistake. */
+function instanceErrors(object: ConfigObject, { vocabulary, extensions }: PolicyContext, warnings: Violation[]): readonly Violation[] {
+  const spec = object.spec as InstanceSpec; // decoded by its kind
+  const errors = errorsOf(compileInstance(qualified(object), spec, vocabulary, { language: languageOf(object), extensions }));
+  const [first] = errors;
+  const unknown = first?.path === 'spec.template' && first.suggestion === undefined && first.message.startsWith('unknown template');
+  if (!unknown || first === undefined) return errors;
+  warnings.push({ path: first.path, message: `${first.message}; without it this instance has no effect` });
+  return [];
 }
 
 /** An attribute of which nothing is known, and which no spelling of a known one explains. */

@@ -13,6 +13,7 @@ import type { InstanceSpec } from '@xebec/schemas';
 import type { InstanceValue } from './adapter.ts';
 import { type Binding, compileBindings } from './attribute-bindings.ts';
 import { compileIn, type ExpressionLanguage } from './language.ts';
+import { type Extensions, findExtension, noExtensions } from './out-of-process/extensions.ts';
 import { type FieldMap, SharedFields } from './shared-fields.ts';
 import { type TemplateDefinition, templates } from './template.ts';
 
@@ -31,6 +32,8 @@ export interface InstanceOptions {
   readonly language?: ExpressionLanguage;
   /** Of the policy: what instances have in common is evaluated once. */
   readonly shared?: SharedFields;
+  /** Where `template` may be defined besides Mixer itself. */
+  readonly extensions?: Pick<Extensions, 'templates'>;
 }
 
 type Field = { readonly key: string } & ({ readonly one: CompiledExpression } | { readonly map: FieldMap });
@@ -40,11 +43,10 @@ export function compileInstance(
   name: string,
   spec: InstanceSpec,
   vocabulary: Vocabulary,
-  { language = 'CEXL', shared = new SharedFields() }: InstanceOptions = {},
+  { language = 'CEXL', shared = new SharedFields(), extensions = noExtensions }: InstanceOptions = {},
 ): Result<CompiledInstance> {
-  const templateName = spec.compiledTemplate ?? spec.template ?? '';
-  const template = templates.get(templateName);
-  if (template === undefined) return err([unknownTemplate(spec, templateName)]);
+  const template = templateOf(spec, name.slice(name.lastIndexOf('.') + 1), extensions);
+  if (template === undefined) return err([unknownTemplate(spec, [...templates.keys(), ...extensions.templates.keys()])]);
   const violations: Violation[] = [];
   const fields: Field[] = [];
   const compile = (path: string, text: unknown, type?: ValueType): CompiledExpression | undefined => {
@@ -66,12 +68,15 @@ export function compileInstance(
       } else if (definition.shape === 'value') {
         const one = compile(path, value, definition.type);
         if (one !== undefined) fields.push({ key, one });
+      } else if (typeof value === 'string' && definition.type === 'STRING') {
+        const one = compile(path, value, 'STRING_MAP');
+        if (one !== undefined) fields.push({ key, one });
       } else if (!isRecord(value)) {
         violations.push({ path, message: 'must be a map of expressions' });
       } else {
         const entries = new Map<string, CompiledExpression>();
         for (const [entry, text] of Object.entries(value)) {
-          const compiled = compile(`${path}.${entry}`, text);
+          const compiled = compile(`${path}.${entry}`, text, definition.type);
           if (compiled !== undefined) entries.set(entry, compiled);
         }
         fields.push({ key, map: shared.map(entries, language) });
@@ -93,11 +98,17 @@ export function toViolation(path: string, problem: ExpressionProblem): Violation
   return { path, message: expressionProblemText(problem), ...(suggestion === undefined ? {} : { suggestion }) };
 }
 
-function unknownTemplate({ compiledTemplate }: InstanceSpec, name: string): Violation {
+function templateOf({ compiledTemplate, template }: InstanceSpec, namespace: string, extensions: Pick<Extensions, 'templates'>) {
+  if (compiledTemplate !== undefined) return templates.get(compiledTemplate);
+  if (template === undefined) return undefined;
+  return findExtension(extensions.templates, template, namespace)?.template ?? templates.get(template);
+}
+
+function unknownTemplate({ compiledTemplate, template }: InstanceSpec, known: readonly string[]): Violation {
   const path = compiledTemplate === undefined ? 'spec.template' : 'spec.compiledTemplate';
-  if (name === '')
-    return { path: 'spec.compiledTemplate', message: `required field is missing; it is one of ${[...templates.keys()].join(', ')}` };
-  const suggestion = nearest(name, templates.keys());
+  const name = compiledTemplate ?? template ?? '';
+  if (name === '') return { path: 'spec.compiledTemplate', message: `required field is missing; it is one of ${known.join(', ')}` };
+  const suggestion = nearest(name, known);
   const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
   return { path, message: `unknown template "${name}"${hint}`, ...(suggestion === undefined ? {} : { suggestion }) };
 }

@@ -35,7 +35,15 @@ export { checkMeshNetworks, decodeMeshNetworks, type MeshNetworks } from './mesh
 export type { ConnectionSettings, ProxyHeadersConfig } from './mesh-config/proxy-http.ts';
 export { defaultMeshConfig, type MeshConfig, type MeshProxyConfig, meshProxyConfig } from './mesh-config/spec.ts';
 export type { ServiceReference } from './mixer/service-reference.ts';
-export type { AttributeManifestSpec, HandlerSpec, InstanceSpec, RuleSpec } from './mixer/spec.ts';
+export type {
+  AdapterSpec,
+  AttributeManifestSpec,
+  ConnectionSpec,
+  HandlerSpec,
+  InstanceSpec,
+  RuleSpec,
+  TemplateSpec,
+} from './mixer/spec.ts';
 export type { AllocatedAddress, ConfigObject, FieldOrigin, ObjectMeta, SourceReference } from './object.ts';
 export type { MutualTlsMode, PeerAuthenticationSpec } from './peer-authentication/spec.ts';
 export type { ProxyConfigSpec } from './proxy-config/spec.ts';

@@ -11,7 +11,7 @@ import { httpApiSpecSpec } from './http-api-spec/spec.ts';
 import { checkHttpApiSpecBinding } from './http-api-spec-binding/check.ts';
 import { httpApiSpecBindingSpec } from './http-api-spec-binding/spec.ts';
 import type { KindDefinition, PrinterColumn } from './kind.ts';
-import { attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec } from './mixer/spec.ts';
+import { adapterSpec, attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec, templateSpec } from './mixer/spec.ts';
 import { checkPeerAuthentication } from './peer-authentication/check.ts';
 import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
 import { checkProxyConfig } from './proxy-config/check.ts';
@@ -199,6 +199,8 @@ export const kinds: readonly KindDefinition[] = [
   mixer('instance', 'instances', instanceSpec),
   mixer('rule', 'rules', ruleSpec),
   mixer('attributemanifest', 'attributemanifests', attributeManifestSpec),
+  { ...mixer('adapter', 'adapters', adapterSpec), collection: 'istio/config/v1alpha2/adapters' },
+  { ...mixer('template', 'templates', templateSpec), collection: 'istio/config/v1alpha2/templates' },
   // Of Mixer's client in the proxy: pilot reads them.
   {
     ...mixer('QuotaSpec', 'quotaspecs', quotaSpecSpec),
