@@ -1,3 +1,4 @@
+import type { AdapterSignature } from '@xebec/policy';
 import type { Analyzer } from './analyzer.ts';
 import type { Fields } from './fields.ts';
 import { createMessage, formatMessage, levelOf, type Message } from './message.ts';
@@ -18,6 +19,8 @@ export interface AnalyzeOptions {
   readonly now?: number;
   /** KiB that one object may add to the configuration of each proxy: 1024. */
   readonly maxProxyGrowthKib?: number;
+  /** Of Mixer, by name; without them nothing is said of Mixer's objects. */
+  readonly adapters?: ReadonlyMap<string, AdapterSignature>;
   /** Only analyzers of these names. */
   readonly only?: readonly string[];
 }
@@ -37,6 +40,7 @@ export function analyze(objects: readonly RawObject[], options: AnalyzeOptions =
     meshNetworks: options.meshNetworks ?? {},
     now: options.now,
     maxProxyGrowthKib: options.maxProxyGrowthKib ?? 1024,
+    adapters: options.adapters,
   });
   const found: Message[] = [];
   for (const analyzer of analyzers)

@@ -488,6 +488,18 @@ export const messageTypes = {
       'This %s adds about %d KiB to the configuration of each proxy that sees it, more than %d KiB; narrow its exportTo or split it.',
     when: 'one object makes each proxy grow by more than a set size',
   },
+  XB0008: {
+    name: 'MixerObjectDoesNotCompile',
+    level: 'Error',
+    template: 'Mixer leaves this %s out: %s.',
+    when: "an expression, template, adapter or its params in one of Mixer's objects is wrong",
+  },
+  XB0009: {
+    name: 'MixerReferenceMissing',
+    level: 'Warning',
+    template: 'Mixer cannot use all of this %s: %s.',
+    when: "one of Mixer's objects names a handler, instance or attribute that is not there",
+  },
 } as const satisfies Record<string, MessageType>;
 
 export type MessageCode = keyof typeof messageTypes;

@@ -18,6 +18,7 @@ import { deprecation } from './analyzers/kubernetes/deprecation.ts';
 import { meshNetworks } from './analyzers/kubernetes/mesh-networks.ts';
 import { externalControlPlane, injectionWebhooks } from './analyzers/kubernetes/webhooks.ts';
 import { endingCertificates } from './analyzers/own/certificates.ts';
+import { mixerObjects } from './analyzers/own/mixer-objects.ts';
 import { policyTargets } from './analyzers/own/policy-targets.ts';
 import { proxyGrowth } from './analyzers/own/proxy-growth.ts';
 import { shadowedMatches } from './analyzers/own/shadowed-matches.ts';
@@ -86,5 +87,6 @@ export const analyzers: readonly Analyzer[] = [
   unresolvedHosts,
   policyTargets,
   endingCertificates,
+  mixerObjects,
   proxyGrowth,
 ];

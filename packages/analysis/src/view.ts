@@ -1,3 +1,4 @@
+import { type AdapterSignature, checkPolicyObject, isPolicyObject, policyContext } from '@xebec/policy';
 import { checkObject, decodeObject, type Findings, isMeshGroup } from '@xebec/schemas';
 import { defaultIngressGateway } from './default-gateway.ts';
 import { type Fields, isRecord, record, text } from './fields.ts';
@@ -21,6 +22,8 @@ export interface ViewOptions {
   readonly now: number | undefined;
   /** KiB that one object may add to the configuration of each proxy. */
   readonly maxProxyGrowthKib: number;
+  /** Of Mixer, by name; undefined: Mixer's objects are not compiled. */
+  readonly adapters: ReadonlyMap<string, AdapterSignature> | undefined;
 }
 
 /** What admission says of an object of the mesh. */
@@ -39,10 +42,24 @@ export interface AnalysisView extends ViewOptions {
   readonly hosts: HostIndex;
   /** Of every object of the mesh's groups, readable or not. */
   readonly findings: readonly ObjectFindings[];
+  /** Of Mixer's objects that decode: what compiling them together finds. */
+  readonly mixerFindings: readonly ObjectFindings[];
 }
 
 /** Namespaces of Kubernetes itself, which no mesh concerns. */
 const IGNORED_NAMESPACES: ReadonlySet<string> = new Set(['kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage']);
+
+function compileMixer(objects: readonly RawObject[], adapters: ReadonlyMap<string, AdapterSignature>): ObjectFindings[] {
+  const decoded = objects.filter(isPolicyObject).flatMap((object) => {
+    const result = decodeObject(object.content, { defaultNamespace: object.metadata.namespace });
+    return result.ok ? [{ object, config: result.value }] : [];
+  });
+  const context = policyContext(
+    decoded.map(({ config }) => config),
+    adapters,
+  );
+  return decoded.map(({ object, config }) => ({ subject: subjectOf(object), ...checkPolicyObject(config, context) }));
+}
 
 /** Indexes all objects; what does not decode is read as it stands. */
 export function createView(objects: readonly RawObject[], options: ViewOptions): AnalysisView {
@@ -81,6 +98,7 @@ export function createView(objects: readonly RawObject[], options: ViewOptions):
   return {
     ...options,
     findings,
+    mixerFindings: options.adapters === undefined ? [] : compileMixer(objects, options.adapters),
     all,
     find: (kind, fullName) => byName.get(`${kind}:${fullName}`),
     knows: (kind) => options.complete || known[kind],

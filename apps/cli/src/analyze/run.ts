@@ -1,3 +1,4 @@
+import { adapters } from '@xebec/adapters';
 import {
   type AnalyzeOptions as Analysis,
   analyze,
@@ -58,7 +59,14 @@ export async function run(paths: readonly string[], options: AnalyzeOptions): Pr
   const live = config === undefined ? [] : await readEverywhere(options);
   const given = new Set(objects.map(keyOf));
   const all = [...live.filter((object) => !given.has(keyOf(object))), ...objects];
-  const analysis: Analysis = { complete: useKube, now: Date.now(), maxProxyGrowthKib: growth, only, ...meshSettings(all, options) };
+  const analysis: Analysis = {
+    complete: useKube,
+    now: Date.now(),
+    adapters,
+    maxProxyGrowthKib: growth,
+    only,
+    ...meshSettings(all, options),
+  };
   const everywhere = options.allNamespaces === true || (!useKube && options.namespace === undefined);
   const messages = analyze(all, analysis)
     .filter((message) => everywhere || isIn(namespace, message) || given.has(keyOfMessage(message)))
