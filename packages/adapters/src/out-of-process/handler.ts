@@ -52,10 +52,18 @@ export function configureRemote(spec: HandlerSpec, adapter: RemoteAdapter, envir
   const params = adapter.params.encode(spec.params);
   if (violations.length > 0 || !params.ok || spec.connection === undefined) return err([...violations]);
   const config = adapter.params.typeUrl === '' ? new Uint8Array() : encodeAny(adapter.params.typeUrl, params.value);
-  return ok(new RemoteHandler(adapter, config, new AdapterChannel(spec.connection, environment), environment));
+  const handler = new RemoteHandler(adapter, config, new AdapterChannel(spec.connection, environment), environment);
+  // Dispatch takes methods off their handler.
+  return ok({
+    check: (instance) => handler.check(instance),
+    quota: (instance, args) => handler.quota(instance, args),
+    generate: (instance) => handler.generate(instance),
+    report: (instances) => handler.report(instances),
+    close: () => handler.close(),
+  });
 }
 
-class RemoteHandler implements Handler {
+class RemoteHandler implements Required<Handler> {
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #config: Uint8Array<ArrayBuffer>;
   readonly #channel: AdapterChannel;
