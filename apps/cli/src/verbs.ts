@@ -1,3 +1,4 @@
+import { addAdapter } from './adapter/command.ts';
 import { addAnalyze } from './analyze/command.ts';
 import { addApply, addDelete } from './apply/command.ts';
 import { addAuthz } from './authz/command.ts';
@@ -38,6 +39,7 @@ export const verbs: readonly Verb[] = [
   addXds,
   addExplain,
   addAuthz,
+  addAdapter,
   addSmi,
   addVersion,
 ];
