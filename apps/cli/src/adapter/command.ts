@@ -1,7 +1,17 @@
 import type { Command } from 'commander';
+import type { NewAdapterOptions } from './new/write-adapter.ts';
 
 export function addAdapter(program: Command): void {
-  const adapter = program.command('adapter').description('What Mixer must know of adapters that run outside of it');
+  const adapter = program.command('adapter').description('New adapters of Mixer, and what it must know of those that run outside of it');
+  adapter
+    .command('new <name>')
+    .description('Writes a folder with an adapter that runs at once, its test and its objects')
+    .requiredOption('--template <names>', 'templates that it takes, by commas')
+    .option('--language <language>', 'typescript or python', 'typescript')
+    .option('--in-process', 'one that runs inside of Mixer, in a checkout of Xebec')
+    .option('--out <folder>', 'where to (default: a folder of its name)')
+    .option('-n, --namespace <namespace>', 'where its objects go', 'istio-system')
+    .action(async (name: string, options: NewAdapterOptions) => (await import('./run.ts')).printNew(name, options));
   adapter
     .command('manifest <name>')
     .description('Prints the adapter object of an adapter')

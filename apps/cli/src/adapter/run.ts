@@ -5,6 +5,12 @@ import { decodeObject } from '@xebec/schemas';
 import { stringify } from 'yaml';
 import { CommandFailure, EXIT } from '../exit.ts';
 import type { ManifestOptions } from './command.ts';
+import { type NewAdapterOptions, writeAdapter } from './new/write-adapter.ts';
+
+export function printNew(name: string, options: NewAdapterOptions): void {
+  const { folder, next } = writeAdapter(name, options);
+  process.stdout.write(`${folder} is written. Next:\n${next.map((line) => `  ${line}\n`).join('')}`);
+}
 
 export function printManifest(name: string, options: ManifestOptions): void {
   process.stdout.write(manifest(name, options));

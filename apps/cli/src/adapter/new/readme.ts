@@ -1,0 +1,22 @@
+/** What a new adapter's folder says of itself. */
+export function readme(name: string, python: boolean): string {
+  const [what, server] = python ? ['adapter.py', 'server.py'] : ['adapter.ts', 'server.ts'];
+  const run = python
+    ? 'python3 -m venv .venv\n.venv/bin/pip install -r requirements.txt\n.venv/bin/python test_adapter.py\n.venv/bin/python server.py 0.0.0.0:9070'
+    : 'npm install\nnpm test\nnode server.ts 0.0.0.0:9070   # Node 24 or newer';
+  return `# ${name}
+
+An adapter that Mixer calls over gRPC. \`${what}\` is yours: one function for each template. \`${server}\` serves them.
+
+\`\`\`sh
+${run}
+\`\`\`
+
+\`mixer.yaml\` tells Mixer: the adapter, a handler with the address where it runs, an example instance for each template, and a rule.
+\`xebec validate -f mixer.yaml\` says whether it would be admitted.
+
+Params of handlers: write a \`config.proto\` with a \`message Params\`, compile it with
+\`protoc --include_imports --descriptor_set_out=config.binpb config.proto\`, and take the adapter object from
+\`xebec adapter manifest ${name} --template … --config config.binpb\`. They arrive as \`adapter_config\` of each request.
+`;
+}
