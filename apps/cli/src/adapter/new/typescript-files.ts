@@ -37,6 +37,9 @@ const HANDLER = {
   }`,
 };
 
+/** A statement of the new file: written so, it is none of this one. */
+const take = (names: string, module: string): string => `import ${names} from '${module}';`;
+
 /** Files by path of an adapter in TypeScript: what it decides, the server around it, a test of both. */
 export function typescriptFiles(name: string, templates: readonly AdapterTemplate[]): Readonly<Record<string, string>> {
   const has = (variety: AdapterTemplate['variety']) => templates.some((template) => template.variety === variety);
@@ -61,10 +64,10 @@ export const adapter = {
 ${templates.map((template) => DECISION[template.variety](template.name)).join('\n')}
 };
 `,
-    'server.ts': `import { fileURLToPath } from 'node:url';
-import { loadPackageDefinition, Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import { adapter } from './adapter.ts';
+    'server.ts': `${take('{ fileURLToPath }', 'node:url')}
+${take('{ loadPackageDefinition, Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall }', '@grpc/grpc-js')}
+${take('{ loadSync }', '@grpc/proto-loader')}
+${take('{ adapter }', './adapter.ts')}
 
 // biome-ignore lint/suspicious/noExplicitAny: messages of files that are loaded at run time
 type Message = any;
@@ -99,10 +102,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('SIGTERM', () => server.tryShutdown(() => process.exit(0)));
 }
 `,
-    'adapter.test.ts': `import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { credentials } from '@grpc/grpc-js';
-import { protos, serve } from './server.ts';
+    'adapter.test.ts': `${take('assert', 'node:assert/strict')}
+${take('{ test }', 'node:test')}
+${take('{ credentials }', '@grpc/grpc-js')}
+${take('{ protos, serve }', './server.ts')}
 
 // biome-ignore lint/suspicious/noExplicitAny: messages of files that are loaded at run time
 type Message = any;

@@ -22,18 +22,20 @@ const NAME = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const IN_PROCESS_FOLDER = 'packages/adapters/src';
 /** What the adapter protocol consists of, below the folder of Xebec's proto files. */
 const PROTOCOL = ['istio/mixer/adapter', 'istio/policy'];
-const RPC_STATUS = `syntax = "proto3";
-
-package google.rpc;
-
-import "google/protobuf/any.proto";
-
-message Status {
-  int32 code = 1;
-  string message = 2;
-  repeated google.protobuf.Any details = 3;
-}
-`;
+const RPC_STATUS = [
+  'syntax = "proto3";',
+  '',
+  'package google.rpc;',
+  '',
+  'import "google/protobuf/any.proto";',
+  '',
+  'message Status {',
+  '  int32 code = 1;',
+  '  string message = 2;',
+  '  repeated google.protobuf.Any details = 3;',
+  '}',
+  '',
+].join('\n');
 
 /** Writes the folder of a new adapter; returns it with what to do next, a line each. */
 export function writeAdapter(name: string, options: NewAdapterOptions): { readonly folder: string; readonly next: readonly string[] } {
