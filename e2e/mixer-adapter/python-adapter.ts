@@ -20,7 +20,7 @@ const FILES = [
 ];
 
 /** The interpreter of a virtual environment with grpcio and its compiler, made once in the cache of the user. */
-async function pythonWithGrpc(): Promise<string> {
+export async function pythonWithGrpc(): Promise<string> {
   const home = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'xebec-ci', `grpc-${VERSION}`);
   const python = join(home, 'bin/python');
   if (!existsSync(join(home, 'ready'))) {
