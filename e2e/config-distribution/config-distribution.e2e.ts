@@ -128,8 +128,8 @@ describe('MCP with a sink in Python', () => {
     const clients = (await page('mcpz')) as { id: string; sent: { responses: number; bytes: number } }[];
     const idlers = clients.filter(({ id }) => id.startsWith('idle-'));
     expect(idlers.map(({ sent }) => sent.responses)).toEqual(Array.from({ length: 40 }, () => 1));
-    // One response of 40 sinks is some 30 MB if each had its own, ten would be 300 MB.
-    expect(rssMb() - before).toBeLessThan(120);
+    // One response of 40 sinks is some 30 MB if each had its own, ten would be 300 MB; what a heap grows by under work is less than 200.
+    expect(rssMb() - before).toBeLessThan(200);
   });
 
   it('lets in over TLS whom the list of SPIFFE IDs names', async () => {
