@@ -136,7 +136,7 @@ describe('pods with a sidecar', () => {
       'some hi',
     );
     await prints(
-      "kubectl exec deploy/curl -c istio-proxy -- curl -s http://localhost:15000/stats | grep -F 'outbound|9000||tcp-echo.default.svc.cluster.local' | grep 'upstream_cx_total:' | awk '{print ($2 > 0) ? \"through the sidecar\" : \"past it\"}'",
+      "kubectl exec deploy/curl -c istio-proxy -- curl -s http://localhost:15000/clusters | grep -F 'outbound|9000||tcp-echo.default.svc.cluster.local' | grep '::cx_total::' | awk -F:: '{sum += $NF} END {print (sum > 0) ? \"through the sidecar\" : \"past it\"}'",
       'through the sidecar',
     );
   });
