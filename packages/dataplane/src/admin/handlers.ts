@@ -54,7 +54,7 @@ const statsParameters: Parameters = {
   invert_filter: 'Invert the filter regex',
 };
 
-/** Envoy's admin paths. */
+/** Envoy's admin paths, and ours. */
 export const adminHandlers: readonly AdminHandler[] = [
   read('/', 'Admin home page', (_, state) => ({ type: 'text/html; charset=UTF-8', body: homePage(adminHandlers, state.version) })),
   mutate('/allocprofiler', 'enable/disable the allocation profiler (if supported)', () => notSupported('an allocation profiler'), {
@@ -234,5 +234,5 @@ export const adminHandlers: readonly AdminHandler[] = [
   mutate('/stats/recentlookups/clear', 'clear list of stat-name lookups and counter', () => ok),
   mutate('/stats/recentlookups/disable', 'disable recording of reset stat-name lookup names', () => ok),
   mutate('/stats/recentlookups/enable', 'enable recording of reset stat-name lookup names', () => ok),
-  mutate('/tap/stream', 'stream finished requests and connections as lines of JSON', tapPage, tapParameters),
+  { ...mutate('/tap/stream', 'stream finished requests and connections as lines of JSON', tapPage, tapParameters), own: true },
 ];

@@ -3,13 +3,15 @@ export interface AdminHelp {
   readonly path: string;
   readonly help: string;
   readonly mutates: boolean;
+  /** A page that Envoy has not: `/help`, which tools compare and read, leaves it out; the home page shows it. */
+  readonly own?: boolean;
   readonly parameters: readonly (readonly [name: string, help: string])[];
 }
 
 /** The list that `/help` and an unknown path answer. */
 export function helpText(entries: readonly AdminHelp[]): string {
   let text = 'admin commands are:\n';
-  for (const { path, help, mutates, parameters } of [...entries].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+  for (const { path, help, mutates, parameters } of entries.filter(({ own }) => own !== true).sort((a, b) => (a.path < b.path ? -1 : 1))) {
     text += `  ${path}${mutates ? ' (POST)' : ''}: ${help}\n`;
     for (const [name, meaning] of parameters) text += `      ${name}: ${meaning}\n`;
   }
