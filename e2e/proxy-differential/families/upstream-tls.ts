@@ -122,7 +122,7 @@ const cases: readonly OwnClusterCase[] = [
   { name: 'client certificate is missing, TLS 1.2', hosts: ['mutual12'], cluster: tls(trusting()), does: one },
   { name: 'server without TLS', hosts: ['plain'], cluster: tls(() => ({})), does: two },
   { name: 'server closes at once', hosts: ['closing'], cluster: tls(() => ({})), does: one },
-  { name: 'server resets at once', hosts: ['resetting'], cluster: tls(() => ({})), does: one },
+  { name: 'server resets when it is greeted', hosts: ['resetting'], cluster: tls(() => ({})), does: one },
   { name: 'server does not answer', hosts: ['silent'], cluster: tls(() => ({}), {}, { connect_timeout: '0.2s' }), does: one },
   { name: 'refused', hosts: ['dead'], cluster: tls(() => ({})), does: one },
   { name: 'expired', hosts: ['expired'], cluster: tls(trusting()), does: one },
@@ -244,7 +244,8 @@ export const upstreamTls: DifferentialFamily = {
     intermediate: tlsPeer(async (certificates) => identity(await issue(certificates, 'below', { intermediate: true }))),
     plain: bare((socket) => socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n'))),
     closing: bare((socket) => socket.end()),
-    resetting: bare((socket) => socket.resetAndDestroy()),
+    // Not before it was greeted: whether a connection that is reset in between counts as made is a race in both proxies.
+    resetting: bare((socket) => socket.once('data', () => socket.resetAndDestroy())),
     silent: bare(() => undefined),
   },
 };
