@@ -14,6 +14,7 @@ import { apiServerTrust } from './api-server-trust.ts';
 import { keepCaBundle } from './ca-bundle.ts';
 import { injectSidecar } from './inject.ts';
 import { createWebhookServer } from './server.ts';
+import { settledAnswer } from './settled-answer.ts';
 import { validateObject } from './validate.ts';
 
 export interface WebhookOptions {
@@ -32,6 +33,7 @@ export interface WebhookOptions {
   readonly proxyImage: string;
 }
 
+const MIXER_GROUP = 'config.istio.io';
 const SERVICE = { name: 'istio-galley', namespace: 'istio-system' };
 
 /** Serves the webhooks as soon as citadel has given a certificate; distribution does not wait for that. */
@@ -53,8 +55,11 @@ export function startWebhooks(options: WebhookOptions): { close(): Promise<void>
   let missing: string | undefined = 'no certificate yet';
   health.addReadiness('webhooks', () => missing);
 
-  const validate = (request: AdmissionRequest) => {
-    const answer = validateObject(request, () => options.source.list());
+  const validate = async (request: AdmissionRequest) => {
+    const judge = () => validateObject(request, () => options.source.list());
+    // Only Mixer's objects are warned of what is missing.
+    const waits = request.resource.group === MIXER_GROUP;
+    const answer = waits ? await settledAnswer(judge, options.source, systemClock) : judge();
     if (answer.allowed && request.dryRun !== true) noteAuthor(options.authors, request);
     const labels = { group: request.resource.group, resource: request.resource.resource };
     if (answer.allowed) metrics.validationPassed.inc(labels);
