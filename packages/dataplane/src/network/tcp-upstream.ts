@@ -57,6 +57,7 @@ export function connectDirect(parts: ConnectParts, owner: TcpUpstreamOwner): { a
   stats.rqPendingTotal.add(1);
   stats.rqPendingActive.add(1);
   host.activeConnections++;
+  host.totalConnections++;
   host.totalRequests++;
   let pending = true;
   let counted = true;
