@@ -97,8 +97,8 @@ describe('under load', () => {
       const before = once.failures.length;
       kill(name);
       await lasts(phaseMs / 2);
-      // At most every client had one request on the killed host.
-      expect(once.failures.length - before).toBeLessThanOrEqual(clients);
+      // At most every client had one request on the killed host, and sent it one more before the proxy heard of its end.
+      expect(once.failures.length - before).toBeLessThanOrEqual(2 * clients);
       await site.startUpstream(name);
       await lasts(100);
     }
