@@ -4,6 +4,7 @@ export { Deadline, type DeadlineOwner, Deadlines, deadlinesOf } from './deadline
 export { Debounce, type DebounceOptions } from './debounce.ts';
 export { errorText, invariant, XebecError } from './errors.ts';
 export type { FuzzTarget } from './fuzz-target.ts';
+export { GRPC_STATUS } from './grpc-status.ts';
 export { type Logger, silentLogger } from './logger.ts';
 export { type Random, secureRandom, seededRandom, systemRandom } from './random.ts';
 export { err, ok, type Result, type Violation } from './result.ts';

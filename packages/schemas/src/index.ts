@@ -56,7 +56,6 @@ export type { SidecarSpec } from './sidecar/spec.ts';
 export type { TelemetryAccessLogging, TelemetryMetrics, TelemetrySpec, TelemetryTracing } from './telemetry/spec.ts';
 export type { TrafficExtensionSpec } from './traffic-extension/spec.ts';
 export { formatPath, toViolations } from './violations.ts';
-export { GRPC_STATUS } from './virtual-service/grpc-status.ts';
 export type {
   Destination,
   HeaderOperations,

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
+import { GRPC_STATUS } from '@xebec/core';
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '@xebec/protos/envoy/config/core/v3/base';
 import { type CheckResponse, CheckResponseSchema } from '@xebec/protos/envoy/service/auth/v3/external_auth';
-import { GRPC_STATUS } from '@xebec/schemas';
 import type { CheckOutcome, HeaderChange } from '../dispatcher.ts';
 
 /** HTTP status by google.rpc.Code, as Mixer's clients answer (release 1.4). */

@@ -1,8 +1,7 @@
-import { nearest } from '@xebec/core';
+import { GRPC_STATUS, nearest } from '@xebec/core';
 import type { FindingList } from '../findings.ts';
 import { checkDuration } from '../traffic-policy/connection-pool.ts';
 import { checkOneOf } from '../values/one-of.ts';
-import { GRPC_STATUS } from './grpc-status.ts';
 import type { HttpRoute } from './spec.ts';
 
 type Path = readonly PropertyKey[];

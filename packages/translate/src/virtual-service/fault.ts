@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
+import { GRPC_STATUS } from '@xebec/core';
 import { FaultDelaySchema } from '@xebec/protos/envoy/extensions/filters/common/fault/v3/fault';
 import { FaultAbortSchema, type HTTPFaultSchema } from '@xebec/protos/envoy/extensions/filters/http/fault/v3/fault';
-import { GRPC_STATUS, type HttpRoute } from '@xebec/schemas';
+import type { HttpRoute } from '@xebec/schemas';
 import type { Fields } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
 import { hundredths, millionths } from './fraction.ts';

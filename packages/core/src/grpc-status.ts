@@ -1,4 +1,4 @@
-/** Names of gRPC's status codes, each at its number, as `fault.abort.grpcStatus` takes them. */
+/** Names of gRPC status codes, each at its number (grpc/grpc doc/statuscodes.md). */
 export const GRPC_STATUS: readonly string[] = [
   'OK',
   'CANCELLED',
