@@ -24,11 +24,21 @@ export interface LoadOutcome {
   readonly p99Us: number;
 }
 
-/** Runs h2load for a while on the load's core. With `perSecond`, at that rate over ten connections; without, as fast as it goes. */
-export async function runLoad(shape: LoadShape, port: number, seconds: number, folder: string, perSecond?: number): Promise<LoadOutcome> {
+/**
+ * Runs h2load for a while on the load's core. With `perSecond`, at that rate over `rateConnections`, which all ask in the same moment: on one
+ * connection requests come evenly. Without, as fast as it goes.
+ */
+export async function runLoad(
+  shape: LoadShape,
+  port: number,
+  seconds: number,
+  folder: string,
+  perSecond?: number,
+  rateConnections = 10,
+): Promise<LoadOutcome> {
   const log = join(folder, 'h2load.log');
   rmSync(log, { force: true });
-  const connections = perSecond === undefined ? shape.connections : 10;
+  const connections = perSecond === undefined ? shape.connections : rateConnections;
   const args = [
     ...['-c', loadCore, 'h2load', '-t', '1', '-c', String(connections), '-D', `${Math.round(seconds * 1000)}ms`, `--log-file=${log}`],
     ...(shape.protocol === 'http1' ? ['--h1'] : ['-m', String(shape.streams)]),
