@@ -12,15 +12,21 @@ type JsonSchema = Record<string, unknown>;
  *
  * Objects keep unknown fields so that Galley's admission webhook sees them and can answer with a path and a suggestion;
  * pruning would silently drop what the user wrote.
+ *
+ * Fields are described in the first version alone, the one that `kubectl explain` shows: what kubectl keeps of an object that is
+ * applied must fit into an annotation of 256 KiB.
  */
 export function toCustomResourceDefinition(definition: KindDefinition): CustomResourceDefinition {
   const spec = structural(z.toJSONSchema(definition.spec, { target: 'openapi-3.0', unrepresentable: 'any', io: 'input' }));
-  const schema = {
+  const schemaOf = (fields: JsonSchema): JsonSchema => ({
     openAPIV3Schema: {
+      ...(fields['description'] === undefined ? {} : { description: fields['description'] }),
       type: 'object',
-      properties: { spec, status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      properties: { spec: fields, status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
     },
-  };
+  });
+  const first = schemaOf(spec);
+  const others = schemaOf(withoutDescriptions(spec));
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -40,7 +46,7 @@ export function toCustomResourceDefinition(definition: KindDefinition): CustomRe
         name,
         served: true,
         storage: index === 0,
-        schema,
+        schema: index === 0 ? first : others,
         subresources: { status: {} },
         additionalPrinterColumns: definition.printerColumns,
       })),
@@ -65,6 +71,15 @@ function structural(node: unknown): JsonSchema {
     else output['additionalProperties'] = values;
   }
   if (output['type'] === undefined) output['x-kubernetes-preserve-unknown-fields'] = true;
+  return output;
+}
+
+function withoutDescriptions({ description: _, ...schema }: JsonSchema): JsonSchema {
+  const plain = (value: unknown): unknown => (isObject(value) ? withoutDescriptions(value) : value);
+  const output = { ...schema };
+  if (isObject(schema['properties']))
+    output['properties'] = Object.fromEntries(Object.entries(schema['properties']).map(([name, value]) => [name, plain(value)]));
+  for (const key of ['items', 'additionalProperties']) if (isObject(schema[key])) output[key] = plain(schema[key]);
   return output;
 }
 

@@ -28,17 +28,25 @@ export const stringMap = z.record(z.string(), z.string());
 export const percent = z.number().min(0).max(100);
 
 /** One of exact, prefix and regex; an empty object matches when the thing is present. */
-export const stringMatch = z.strictObject({ exact: z.string().optional(), prefix: z.string().optional(), regex: z.string().optional() });
+export const stringMatch = z.strictObject({
+  exact: z.string().optional().describe('The whole value.'),
+  prefix: z.string().optional().describe('What the value begins with.'),
+  regex: z.string().optional().describe('RE2 regular expression that the whole value fits.'),
+});
 
-export const workloadSelector = z.strictObject({ matchLabels: stringMap.optional() });
+export const workloadSelector = z.strictObject({
+  matchLabels: stringMap.optional().describe('Labels that pods must have, all of them; none: every pod of the namespace.'),
+});
 /** The older form that networking kinds use. */
-export const labelSelector = z.strictObject({ labels: stringMap.optional() });
+export const labelSelector = z.strictObject({
+  labels: stringMap.optional().describe('Labels that pods must have, all of them; none: every pod of the namespace.'),
+});
 
 export const targetReference = z.strictObject({
-  group: z.string().optional(),
-  kind: z.string(),
-  name: z.string(),
-  namespace: z.string().optional(),
+  group: z.string().optional().describe('API group of the object: gateway.networking.k8s.io for Gateways, empty for Services.'),
+  kind: z.string().describe('Kind of the object, such as Gateway or Service.'),
+  name: z.string().describe('Name of the object.'),
+  namespace: z.string().optional().describe('Namespace of the object; only its own is possible, so leave it out.'),
 });
 
 export const exportTo = z.array(z.string()).optional();

@@ -36,8 +36,9 @@ describe.each(bases)('$name', ({ base }) => {
   });
 });
 
-it('has an example of every kind', () => {
-  expect(new Set(bases.map(({ base }) => base.kind))).toEqual(new Set(kinds.map(({ kind }) => kind)));
+it('has an example of every kind with a schema of its own', () => {
+  const own = kinds.filter(({ readAs }) => readAs === undefined);
+  expect(new Set(bases.map(({ base }) => base.kind))).toEqual(new Set(own.map(({ kind }) => kind)));
 });
 
 it('lets objects of other APIs through, and no unknown kind of the mesh', () => {
@@ -51,3 +52,45 @@ it('says what a duration is', () => {
   expect(['7s', '100ms', '1h30m', '0.5s', '0', '-1s'].filter((connectTimeout) => !mesh({ connectTimeout }))).toEqual([]);
   expect(['7', 's', '5 s', '1d', ''].filter((connectTimeout) => mesh({ connectTimeout }))).toEqual([]);
 });
+
+it('lets the names of the .proto files through, as admission does, and no others with underscores', () => {
+  const rule = (retries: object) => ({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'a' },
+    spec: { http: [{ retries }] },
+  });
+  expect(all(rule({ retry_on: '5xx', perTryTimeout: '2s' }))).toBe(true);
+  expect(all(rule({ retry_in: '5xx' }))).toBe(false);
+});
+
+it('describes every field, in the reference of editors and of kubectl', () => {
+  const schemas = [...kinds.map((kind) => [kind.kind, toJsonSchema(kind)] as const), ...Object.entries(settingsJsonSchemas())];
+  const without = schemas.flatMap(([name, schema]) =>
+    undescribed(name === 'MeshConfig' || name === 'MeshNetworks' ? schema : specOf(schema), name),
+  );
+  expect(without).toEqual([]);
+});
+
+const fields = z.looseObject({
+  description: z.string().optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+  items: z.unknown().optional(),
+  additionalProperties: z.unknown().optional(),
+});
+
+function specOf(schema: unknown): unknown {
+  return fields.parse(schema).properties?.['spec'];
+}
+
+function undescribed(schema: unknown, path: string): string[] {
+  const { additionalProperties, items, properties = {} } = fields.safeParse(schema).data ?? {};
+  return [
+    ...Object.entries(properties).flatMap(([name, value]) => [
+      ...(fields.parse(value).description === undefined ? [`${path}.${name}`] : []),
+      ...undescribed(value, `${path}.${name}`),
+    ]),
+    ...undescribed(items, `${path}[]`),
+    ...undescribed(additionalProperties, `${path}{}`),
+  ];
+}

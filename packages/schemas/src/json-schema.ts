@@ -9,7 +9,7 @@ import { meshConfig } from './mesh-config/spec.ts';
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DRAFT = 'http://json-schema.org/draft-07/schema#';
-const DURATION = '^(0|-?([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$';
+const DURATION = '^(0|[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)$';
 const strings = { type: ['object', 'null'], additionalProperties: { type: 'string' } };
 const METADATA = {
   type: 'object',
@@ -58,7 +58,7 @@ export function allJsonSchema(): JsonSchema {
 function objectSchema({ group, kind, spec, versions }: KindDefinition): JsonSchema {
   return {
     title: kind,
-    description: `${kind} of ${group}`,
+    description: spec.description ?? `${kind} of ${group}`,
     type: 'object',
     required: ['apiVersion', 'kind', 'metadata'],
     additionalProperties: false,
@@ -78,6 +78,12 @@ function fieldsSchema(schema: z.ZodType): JsonSchema {
     unrepresentable: 'any',
     io: 'input',
     override: ({ zodSchema, jsonSchema }) => {
+      const otherNames = Object.keys(jsonSchema.properties ?? {})
+        .map(snakeCase)
+        .filter((name) => name.includes('_'));
+      // Admission reads the names of the .proto files too; in an editor they are let through, and not suggested.
+      if (jsonSchema.additionalProperties === false && otherNames.length > 0)
+        jsonSchema.patternProperties = { [`^(${otherNames.join('|')})$`]: {} };
       if (zodSchema !== duration) return;
       jsonSchema.pattern = DURATION;
       // A keyword of VS Code's JSON and YAML services.
@@ -85,4 +91,8 @@ function fieldsSchema(schema: z.ZodType): JsonSchema {
     },
   });
   return fields;
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -21,8 +21,10 @@ export function kindsPage(): string {
         definition.shortNames.length === 0 ? '' : `, short ${definition.shortNames.map((name) => `\`${name}\``).join(', ')}`
       }; MCP collection \`${definition.collection}\`.`,
       '',
-      '| field | type |',
-      '|---|---|',
+      definition.spec.description ?? '',
+      '',
+      '| field | type | meaning |',
+      '|---|---|---|',
       ...fieldRows(z.toJSONSchema(definition.spec, { target: 'openapi-3.0', unrepresentable: 'any', io: 'input' }), 'spec'),
       '',
     ]),
@@ -38,7 +40,8 @@ export function fieldRows(schema: unknown, path: string): string[] {
   if (isRecord(schema['properties'])) {
     return Object.entries(schema['properties']).flatMap(([name, value]) => {
       const own = `${path}.${name}`;
-      return [`| \`${own}\`${required.includes(name) ? ' *' : ''} | ${typeText(value)} |`, ...fieldRows(value, own)];
+      const meaning = isRecord(value) ? String(value['description'] ?? '').replaceAll('|', '\\|') : '';
+      return [`| \`${own}\`${required.includes(name) ? ' *' : ''} | ${typeText(value)} | ${meaning} |`, ...fieldRows(value, own)];
     });
   }
   if (isRecord(schema['items'])) return fieldRows(schema['items'], `${path}[]`);

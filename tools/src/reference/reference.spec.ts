@@ -24,15 +24,15 @@ it('lists fields with their parents first and marks required ones', () => {
     type: 'object',
     required: ['hosts'],
     properties: {
-      hosts: { type: 'array', items: { type: 'string' } },
+      hosts: { type: 'array', items: { type: 'string' }, description: 'a | b' },
       http: { type: 'array', items: { type: 'object', properties: { port: { type: 'integer', minimum: 1, maximum: 9 } } } },
       labels: { type: 'object', additionalProperties: { type: 'string' } },
     },
   };
   expect(fieldRows(schema, 'spec')).toEqual([
-    '| `spec.hosts` * | list of string |',
-    '| `spec.http` | list of object |',
-    '| `spec.http[].port` | integer, 1 to 9 |',
-    '| `spec.labels` | map to string |',
+    '| `spec.hosts` * | list of string | a \\| b |',
+    '| `spec.http` | list of object |  |',
+    '| `spec.http[].port` | integer, 1 to 9 |  |',
+    '| `spec.labels` | map to string |  |',
   ]);
 });

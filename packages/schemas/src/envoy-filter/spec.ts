@@ -4,88 +4,124 @@ import { int32, labelSelector, portNumber, stringMap, targetReference } from '..
 const struct = z.record(z.string(), z.unknown());
 
 const listenerMatch = z.strictObject({
-  portNumber: portNumber.optional(),
-  portName: z.string().optional(),
-  name: z.string().optional(),
-  listenerFilter: z.string().optional(),
+  portNumber: portNumber.optional().describe('Port of the listener.'),
+  portName: z.string().optional().describe('Not supported.'),
+  name: z.string().optional().describe('Name of the listener, such as 0.0.0.0_8080 or virtualInbound.'),
+  listenerFilter: z.string().optional().describe('Name of the listener filter, for LISTENER_FILTER.'),
   filterChain: z
     .strictObject({
-      name: z.string().optional(),
-      sni: z.string().optional(),
-      transportProtocol: z.string().optional(),
-      applicationProtocols: z.string().optional(),
-      destinationPort: portNumber.optional(),
+      name: z.string().optional().describe('Name of the filter chain.'),
+      sni: z.string().optional().describe('Server name that the chain is for.'),
+      transportProtocol: z.string().optional().describe('Transport protocol of the chain: tls or raw_buffer.'),
+      applicationProtocols: z.string().optional().describe('Application protocols (ALPN) of the chain, comma-separated.'),
+      destinationPort: portNumber.optional().describe('Destination port of the chain.'),
       filter: z
-        .strictObject({ name: z.string().optional(), subFilter: z.strictObject({ name: z.string().optional() }).optional() })
-        .optional(),
+        .strictObject({
+          name: z.string().optional().describe('Name of the filter, such as envoy.filters.network.http_connection_manager.'),
+          subFilter: z
+            .strictObject({ name: z.string().optional().describe('Name of the filter, such as envoy.filters.http.router.') })
+            .optional()
+            .describe('HTTP filter in the connection manager.'),
+        })
+        .optional()
+        .describe('Network filter in the chain.'),
     })
-    .optional(),
+    .optional()
+    .describe('Filter chain of the listener.'),
 });
 
 const routeConfigurationMatch = z.strictObject({
-  portNumber: portNumber.optional(),
-  portName: z.string().optional(),
-  gateway: z.string().optional(),
-  name: z.string().optional(),
+  portNumber: portNumber.optional().describe('Port of the service or gateway.'),
+  portName: z.string().optional().describe("Name of the gateway's port."),
+  gateway: z.string().optional().describe('Gateway, as namespace/name.'),
+  name: z.string().optional().describe('Name of the route configuration, such as http.8080.'),
   vhost: z
     .strictObject({
-      name: z.string().optional(),
-      domainName: z.string().optional(),
+      name: z.string().optional().describe('Name of the virtual host, such as reviews.shop.svc.cluster.local:9080.'),
+      domainName: z.string().optional().describe('Domain of the virtual host.'),
       route: z
-        .strictObject({ name: z.string().optional(), action: z.enum(['ANY', 'ROUTE', 'REDIRECT', 'DIRECT_RESPONSE']).optional() })
-        .optional(),
+        .strictObject({
+          name: z.string().optional().describe('Name of the route.'),
+          action: z.enum(['ANY', 'ROUTE', 'REDIRECT', 'DIRECT_RESPONSE']).optional().describe('What the route does.'),
+        })
+        .optional()
+        .describe('Route of the virtual host.'),
     })
-    .optional(),
+    .optional()
+    .describe('Virtual host of the route configuration.'),
 });
 
 const clusterMatch = z.strictObject({
-  portNumber: portNumber.optional(),
-  service: z.string().optional(),
-  subset: z.string().optional(),
-  name: z.string().optional(),
+  portNumber: portNumber.optional().describe('Port of the service.'),
+  service: z.string().optional().describe('Host of the service.'),
+  subset: z.string().optional().describe('Subset of the service.'),
+  name: z.string().optional().describe('Name of the cluster, such as outbound|9080||reviews.shop.svc.cluster.local.'),
 });
 
 const configPatch = z.strictObject({
-  applyTo: z.enum([
-    'INVALID',
-    'LISTENER',
-    'FILTER_CHAIN',
-    'NETWORK_FILTER',
-    'HTTP_FILTER',
-    'ROUTE_CONFIGURATION',
-    'VIRTUAL_HOST',
-    'HTTP_ROUTE',
-    'CLUSTER',
-    'EXTENSION_CONFIG',
-    'BOOTSTRAP',
-    'LISTENER_FILTER',
-  ]),
+  applyTo: z
+    .enum([
+      'INVALID',
+      'LISTENER',
+      'FILTER_CHAIN',
+      'NETWORK_FILTER',
+      'HTTP_FILTER',
+      'ROUTE_CONFIGURATION',
+      'VIRTUAL_HOST',
+      'HTTP_ROUTE',
+      'CLUSTER',
+      'EXTENSION_CONFIG',
+      'BOOTSTRAP',
+      'LISTENER_FILTER',
+    ])
+    .describe('What is patched.'),
   match: z
     .strictObject({
-      context: z.enum(['ANY', 'SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY', 'WAYPOINT']).optional(),
-      proxy: z.strictObject({ proxyVersion: z.string().optional(), metadata: stringMap.optional() }).optional(),
-      listener: listenerMatch.optional(),
-      routeConfiguration: routeConfigurationMatch.optional(),
-      cluster: clusterMatch.optional(),
+      context: z
+        .enum(['ANY', 'SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY', 'WAYPOINT'])
+        .optional()
+        .describe('Inbound or outbound side of sidecars, gateways or waypoints; default: all.'),
+      proxy: z
+        .strictObject({
+          proxyVersion: z.string().optional().describe("Regular expression that the proxy's version fits."),
+          metadata: stringMap.optional().describe('Metadata that the proxy has.'),
+        })
+        .optional()
+        .describe('Which proxies.'),
+      listener: listenerMatch.optional().describe('Which listeners, filter chains and filters.'),
+      routeConfiguration: routeConfigurationMatch.optional().describe('Which route configurations, virtual hosts and routes.'),
+      cluster: clusterMatch.optional().describe('Which clusters.'),
     })
-    .optional(),
+    .optional()
+    .describe('Where it is patched; none: everywhere.'),
   patch: z
     .strictObject({
       operation: z
         .enum(['INVALID', 'MERGE', 'ADD', 'REMOVE', 'INSERT_BEFORE', 'INSERT_AFTER', 'INSERT_FIRST', 'REPLACE', 'MERGE_AND_REPLACE_LIST'])
-        .optional(),
-      value: struct.optional(),
-      filterClass: z.enum(['UNSPECIFIED', 'AUTHN', 'AUTHZ', 'STATS']).optional(),
+        .optional()
+        .describe('How the value is put in.'),
+      value: struct.optional().describe('Envoy configuration of the type that applyTo names.'),
+      filterClass: z
+        .enum(['UNSPECIFIED', 'AUTHN', 'AUTHZ', 'STATS'])
+        .optional()
+        .describe('Where a filter is put: before or after those of the mesh of that class.'),
     })
-    .optional(),
+    .optional()
+    .describe('What is done.'),
 });
 
-export const envoyFilterSpec = z.strictObject({
-  workloadSelector: labelSelector.optional(),
-  targetRefs: z.array(targetReference).optional(),
-  configPatches: z.array(configPatch).optional(),
-  priority: int32.optional(),
-});
+export const envoyFilterSpec = z
+  .strictObject({
+    workloadSelector: labelSelector
+      .optional()
+      .describe('Pods that it is for; none: all of the namespace, or of the mesh from the root namespace.'),
+    targetRefs: z.array(targetReference).optional().describe('Gateways or services that it is for, in place of a selector.'),
+    configPatches: z.array(configPatch).optional().describe('Changes, in this order.'),
+    priority: int32.optional().describe('Order among EnvoyFilters: lower is earlier; default 0.'),
+  })
+  .describe(
+    'Changes of the Envoy configuration that the mesh generates. The last resort: nothing else keeps it fitting from release to release.',
+  );
 
 export type EnvoyFilterSpec = z.infer<typeof envoyFilterSpec>;
 export type EnvoyFilterPatch = z.infer<typeof configPatch>;

@@ -8,21 +8,30 @@ import { dnsLabel, domainName } from '../values/names.ts';
 import { toViolations } from '../violations.ts';
 
 const network = z.strictObject({
-  endpoints: z.array(z.strictObject({ fromCidr: z.string().optional(), fromRegistry: z.string().optional() })).optional(),
+  endpoints: z
+    .array(
+      z.strictObject({
+        fromCidr: z.string().optional().describe('Endpoints of these addresses.'),
+        fromRegistry: z.string().optional().describe('Endpoints of the cluster of this name.'),
+      }),
+    )
+    .optional()
+    .describe('What belongs to the network, any of these.'),
   gateways: z
     .array(
       z.strictObject({
-        registryServiceName: z.string().optional(),
-        address: z.string().optional(),
-        port: portNumber,
-        locality: z.string().optional(),
+        registryServiceName: z.string().optional().describe('Service of the gateway, in the registry.'),
+        address: z.string().optional().describe('Address or host of the gateway.'),
+        port: portNumber.describe('Port of the gateway, usually 15443.'),
+        locality: z.string().optional().describe('Where the gateway stands: region/zone/subzone.'),
       }),
     )
-    .optional(),
+    .optional()
+    .describe('Gateways by which other networks reach it.'),
 });
 
 /** Networks that reach each other by gateways alone, by name: where their endpoints stand and by which gateways they are reached. */
-export const meshNetworks = z.strictObject({ networks: z.record(z.string(), network).optional() });
+export const meshNetworks = z.strictObject({ networks: z.record(z.string(), network).optional().describe('Networks by name.') });
 export type MeshNetworks = z.infer<typeof meshNetworks>;
 
 /** Reads MeshNetworks, the key `meshNetworks` of ConfigMap `istio`. */

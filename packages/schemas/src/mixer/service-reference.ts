@@ -5,16 +5,19 @@ import { dnsLabel } from '../values/names.ts';
 
 /** A service by its short name and namespace, or in full (`istio.mixer.v1.config.client.IstioService`). */
 export const serviceReference = z.strictObject({
-  name: z.string().optional(),
-  namespace: z.string().optional(),
-  domain: z.string().optional(),
+  name: z.string().optional().describe('Short name of the service.'),
+  namespace: z.string().optional().describe("Namespace of the service; default: the binding's."),
+  domain: z.string().optional().describe('Domain of the service; default: svc.cluster.local.'),
   /** Fully qualified host; `*` is every service. */
-  service: z.string().optional(),
-  labels: stringMap.optional(),
+  service: z.string().optional().describe('Fully qualified host, in place of name, namespace and domain; * is every service.'),
+  labels: stringMap.optional().describe("Labels of the service's workloads."),
 });
 
 /** A spec by name; its namespace is the binding's unless it says another. */
-export const specReference = z.strictObject({ name: z.string().optional(), namespace: z.string().optional() });
+export const specReference = z.strictObject({
+  name: z.string().optional().describe('Name of the object.'),
+  namespace: z.string().optional().describe("Namespace of the object; default: the binding's."),
+});
 
 export type ServiceReference = z.infer<typeof serviceReference>;
 export type SpecReference = z.infer<typeof specReference>;

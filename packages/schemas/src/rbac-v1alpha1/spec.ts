@@ -4,37 +4,58 @@ import { z } from 'zod';
 const texts = z.array(z.string());
 
 const accessRule = z.strictObject({
-  /** Names, `prefix*`, `*suffix` or `*`, as all lists of texts here. */
-  services: texts.min(1),
-  paths: texts.optional(),
-  methods: texts.optional(),
-  constraints: z.array(z.strictObject({ key: z.string().min(1), values: texts.min(1) })).optional(),
+  services: texts.min(1).describe('Services: names, prefix*, *suffix or *, as in all lists here.'),
+  paths: texts.optional().describe('Paths; none: all.'),
+  methods: texts.optional().describe('Methods; none: all.'),
+  constraints: z
+    .array(
+      z.strictObject({
+        key: z.string().min(1).describe('Property of the action.'),
+        values: texts.min(1).describe('Values one of which it must have.'),
+      }),
+    )
+    .optional()
+    .describe('Further conditions, all of them.'),
 });
 
-export const serviceRoleSpec = z.strictObject({ rules: z.array(accessRule).min(1) });
+export const serviceRoleSpec = z
+  .strictObject({ rules: z.array(accessRule).min(1).describe('Permissions, any of them.') })
+  .describe("What may be done: a set of permissions, for Mixer's adapter rbac.");
 
 const mode = z.enum(['ENFORCED', 'PERMISSIVE']);
 
 const subject = z.strictObject({
-  user: z.string().optional(),
-  group: z.string().optional(),
-  properties: z.record(z.string(), z.string()).optional(),
+  user: z.string().optional().describe('Identity of the user or service.'),
+  group: z.string().optional().describe('Group of the user.'),
+  properties: z.record(z.string(), z.string()).optional().describe('Properties of the caller, all of them.'),
 });
 
-export const serviceRoleBindingSpec = z.strictObject({
-  subjects: z.array(subject).min(1),
-  roleRef: z.strictObject({ kind: z.literal('ServiceRole'), name: z.string().min(1) }),
-  mode: mode.optional(),
-});
+export const serviceRoleBindingSpec = z
+  .strictObject({
+    subjects: z.array(subject).min(1).describe('Callers, any of them.'),
+    roleRef: z
+      .strictObject({
+        kind: z.literal('ServiceRole').describe('Always ServiceRole.'),
+        name: z.string().min(1).describe('Name of the ServiceRole, in this namespace.'),
+      })
+      .describe('The role.'),
+    mode: mode.optional().describe('ENFORCED (the default), or PERMISSIVE, which refuses nothing.'),
+  })
+  .describe('Who has a role.');
 
-const target = z.strictObject({ services: texts.optional(), namespaces: texts.optional() });
+const target = z.strictObject({ services: texts.optional().describe('Services.'), namespaces: texts.optional().describe('Namespaces.') });
 
-export const clusterRbacConfigSpec = z.strictObject({
-  mode: z.enum(['OFF', 'ON', 'ON_WITH_INCLUSION', 'ON_WITH_EXCLUSION']).optional(),
-  inclusion: target.optional(),
-  exclusion: target.optional(),
-  enforcementMode: mode.optional(),
-});
+export const clusterRbacConfigSpec = z
+  .strictObject({
+    mode: z
+      .enum(['OFF', 'ON', 'ON_WITH_INCLUSION', 'ON_WITH_EXCLUSION'])
+      .optional()
+      .describe('OFF, ON for all, ON_WITH_INCLUSION or ON_WITH_EXCLUSION.'),
+    inclusion: target.optional().describe('Where it is on, for ON_WITH_INCLUSION.'),
+    exclusion: target.optional().describe('Where it is off, for ON_WITH_EXCLUSION.'),
+    enforcementMode: mode.optional().describe('ENFORCED (the default), or PERMISSIVE, which refuses nothing.'),
+  })
+  .describe('Where access is controlled by roles.');
 
 export type ServiceRoleSpec = z.infer<typeof serviceRoleSpec>;
 export type ServiceRoleBindingSpec = z.infer<typeof serviceRoleBindingSpec>;
