@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { MetricStore, noWorkloads, RateLimitDomains, RoleStore } from '@xebec/adapters';
 import { createDirectorySource } from '@xebec/config';
@@ -63,9 +63,9 @@ async function startMixer(files: Record<string, string>) {
     await source.close();
     loader.close();
   });
-  const check = (bag: AttributeBag) => {
+  const check = (bag: AttributeBag, more: MessageInitShape<typeof CheckRequestSchema> = {}) => {
     const method = methodDefinition(Mixer.method.check);
-    const request = create(CheckRequestSchema, { attributes: encodeAttributes(bag) });
+    const request = create(CheckRequestSchema, { attributes: encodeAttributes(bag), ...more });
     return new Promise<CheckResponse>((resolve, reject) =>
       client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, (error, response) => {
         if (error !== null || response === undefined || !('$typeName' in response)) reject(error ?? new Error('no message'));
@@ -93,8 +93,8 @@ const call = (version: string): AttributeBag =>
     ['destination.labels', labels({ app: 'ratings' })],
     ['context.protocol', text('http')],
   ]);
-const sample = await import('node:fs/promises').then(({ readFile }) => readFile(join(root, 'samples/mixer/denier.yaml'), 'utf8'));
-const defaults = await import('node:fs/promises').then(({ readFile }) => readFile(join(root, 'deploy/mixer-defaults.yaml'), 'utf8'));
+const sample = await readFile(join(root, 'samples/mixer/denier.yaml'), 'utf8');
+const defaults = await readFile(join(root, 'deploy/mixer-defaults.yaml'), 'utf8');
 
 describe('Check', () => {
   it('denies what the sample rule matches and lets the rest pass', async () => {
@@ -135,6 +135,31 @@ describe('Check', () => {
     const to = (namespace: string) => mixer.check(new Map([...call('v3'), ['destination.service.namespace', text(namespace)]]));
     expect((await to('shop')).precondition?.status?.code).toBe(7);
     expect((await to('other')).precondition?.status?.code).toBe(0);
+  });
+});
+
+describe('configuration', () => {
+  it('of releases before 1.4 works unchanged', async () => {
+    const mixer = await startMixer({ 'older.yaml': await readFile(join(root, 'samples/mixer/older-kinds.yaml'), 'utf8') });
+    expect(mixer.problems()).toEqual([]);
+    const from = (app: string, version: string): AttributeBag => new Map([['source.labels', labels({ app, version })]]);
+    const status = async (bag: AttributeBag) => (await mixer.check(bag)).precondition?.status;
+    expect(await status(from('guest', 'v1'))).toMatchObject({ code: 16, message: 'guests.denier.istio-system:who are you?' });
+    expect(await status(from('web', 'v3'))).toMatchObject({ message: 'versions.listchecker.istio-system:v3 is not whitelisted' });
+    const allowed = await mixer.check(from('web', 'v2'), {
+      deduplicationId: 'a',
+      quotas: { requestcount: { amount: 5n, bestEffort: true } },
+    });
+    expect(allowed.precondition).toMatchObject({ status: { code: 0 }, validDuration: { seconds: 30n } });
+    expect(allowed.quotas['requestcount']).toMatchObject({ grantedAmount: 3n, validDuration: { seconds: 100n } });
+    await mixer.report([from('web', 'v2')]);
+    expect(JSON.parse(mixer.lines[0] ?? '')).toMatchObject({ instance: 'accesslog.logentry.istio-system', app: 'web', code: 0 });
+  });
+  it('of a rule that names what is not there does without it', async () => {
+    const action = '  - handler: gone\n    instances: [denyreviewsv3request]\n';
+    const mixer = await startMixer({ 'denier.yaml': `${sample.trimEnd()}\n${action}` });
+    expect(mixer.problems()).toEqual([expect.stringMatching(/"gone\.istio-system".* \(the rest of the object is in force\)$/)]);
+    expect((await mixer.check(call('v3'))).precondition?.status?.code).toBe(7);
   });
 });
 

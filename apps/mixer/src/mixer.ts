@@ -26,7 +26,7 @@ import { type WatchedWorkloads, watchWorkloads } from './workloads/watch-workloa
 
 const MIXER_GROUPS = new Set(['config.istio.io', 'rbac.istio.io']);
 const DRAIN_MS = 1_000;
-const MIXER_COLLECTIONS = /^istio\/(policy|rbac|config\/v1alpha2\/(adapters|templates)$)/;
+const MIXER_COLLECTIONS = /^istio\/(policy|rbac|config\/v1alpha2\/(adapters$|templates$|legacy\/))/;
 
 export const mixer: DaemonSpec = {
   name: 'xebec-mixer',

@@ -10,13 +10,18 @@ import {
   compileRule,
   ExtensionReader,
   type Extensions,
+  handlerSpecOf,
+  instanceSpecOf,
+  inWrittenForm,
   languageOf,
+  type RuleScope,
+  referenceName,
   remoteAdapterOf,
   SharedFields,
   type TemplateService,
   unknownRemote,
 } from '@xebec/policy';
-import type { AttributeManifestSpec, ConfigObject, HandlerSpec, InstanceSpec, RuleSpec } from '@xebec/schemas';
+import type { AttributeManifestSpec, ConfigObject, HandlerSpec, RuleSpec } from '@xebec/schemas';
 import type { MixerMetrics } from './metrics.ts';
 
 /** What Check and Report run: replaced as a whole. */
@@ -32,14 +37,20 @@ export interface PolicyProblem {
   readonly name: string;
   readonly path: string;
   readonly message: string;
-  /** Whether an earlier version of the object stays in force. */
-  readonly kept: boolean;
+  /** What of the object is in force: its last good version, what of it is of use, or nothing. */
+  readonly inForce: 'last' | 'part' | 'none';
   readonly source: string | undefined;
 }
 
-export function policyProblemText({ kind, namespace, name, path, message, kept, source }: PolicyProblem): string {
+const IN_FORCE = {
+  last: 'its last good version stays in force',
+  part: 'the rest of the object is in force',
+  none: 'the object is left out',
+};
+
+export function policyProblemText({ kind, namespace, name, path, message, inForce, source }: PolicyProblem): string {
   const place = source === undefined ? '' : `${source}: `;
-  return `${place}${kind} ${namespace}/${name}: ${path}: ${message} (${kept ? 'its last good version stays in force' : 'the object is left out'})`;
+  return `${place}${kind} ${namespace}/${name}: ${path}: ${message} (${IN_FORCE[inForce]})`;
 }
 
 export const emptyPolicy: CompiledPolicy = { rules: [], handlers: 0, instances: 0 };
@@ -67,37 +78,42 @@ export class PolicyCompiler {
     this.#environment.roles.replace(all);
     const objects = all.filter(({ apiVersion }) => apiVersion.startsWith(MIXER_GROUP));
     this.#forget(objects);
-    const each = <T>(kind: string, compileOne: (object: ConfigObject) => Result<T>): Map<string, T> => {
+    const each = <S, T>(
+      specOf: (object: ConfigObject) => S | undefined,
+      compileOne: (object: ConfigObject, spec: S) => Result<T>,
+      compilePart?: (object: ConfigObject, spec: S) => Result<T>,
+    ): Map<string, T> => {
       const compiled = new Map<string, T>();
       for (const object of objects) {
-        if (object.kind !== kind) continue;
-        const value = this.#attempt(object, compileOne, problems);
-        if (value !== undefined) compiled.set(qualifiedName(object), value);
+        if (specOf(object) === undefined) continue;
+        const by = (compile: typeof compileOne) => (version: ConfigObject) => {
+          const spec = specOf(version);
+          return spec === undefined ? err([]) : compile(version, spec);
+        };
+        const value = this.#attempt(object, by(compileOne), compilePart === undefined ? undefined : by(compilePart), problems);
+        if (value !== undefined) compiled.set(referenceName(object), value);
       }
       return compiled;
     };
     let vocabulary: Vocabulary = standardVocabulary;
-    each('attributemanifest', (object) => {
-      const extended = extendVocabulary(vocabulary, (object.spec as AttributeManifestSpec).attributes); // decoded by its kind
+    each(specOfKind<AttributeManifestSpec>('attributemanifest'), (_, { attributes }) => {
+      const extended = extendVocabulary(vocabulary, attributes);
       if (extended.ok) vocabulary = extended.value;
       return extended;
     });
-    const templates: ReadonlyMap<string, TemplateService> = each('template', (object) => this.#extensions.template(object));
-    const remotes = each('adapter', (object) => this.#extensions.adapter(object, templates));
+    const templates: ReadonlyMap<string, TemplateService> = each(specOfKind('template'), (object) => this.#extensions.template(object));
+    const remotes = each(specOfKind('adapter'), (object) => this.#extensions.adapter(object, templates));
     const extensions: Extensions = { templates, adapters: remotes };
-    const handlers = each('handler', (object) => this.#handler(object, extensions));
+    const handlers = each(handlerSpecOf, (object, spec) => this.#handler(object, spec, extensions));
     const shared = new SharedFields();
-    const instances: ReadonlyMap<string, CompiledInstance> = each('instance', (object) =>
-      compileInstance(qualifiedName(object), object.spec as InstanceSpec, vocabulary, { language: languageOf(object), shared, extensions }),
+    const instances: ReadonlyMap<string, CompiledInstance> = each(instanceSpecOf, (object, spec) =>
+      compileInstance(qualifiedName(object), spec, vocabulary, { kind: object.kind, language: languageOf(object), shared, extensions }),
     );
-    const rules = each('rule', (object) =>
-      compileRule(qualifiedName(object), object.metadata.namespace, object.spec as RuleSpec, {
-        vocabulary,
-        handlers,
-        instances,
-        language: languageOf(object),
-      }),
-    );
+    const rule = (object: ConfigObject, spec: RuleSpec, more: Pick<RuleScope, 'onOmitted'> = {}) => {
+      const scope = { vocabulary, handlers, instances, language: languageOf(object), ...more };
+      return compileRule(qualifiedName(object), object.metadata.namespace, spec, scope);
+    };
+    const rules = each(specOfKind<RuleSpec>('rule'), rule, (object, spec) => rule(object, spec, { onOmitted: () => undefined }));
     this.#environment.metrics.sweep();
     return { policy: { rules: [...rules.values()], handlers: handlers.size, instances: instances.size }, problems };
   }
@@ -114,8 +130,13 @@ export class PolicyCompiler {
       this.#environment.logger.error({ handler: name }, `closing failed: ${errorText(error)}`);
     }
   }
-  /** Compiles an object, or else its last good version. */
-  #attempt<T>(object: ConfigObject, compileOne: (object: ConfigObject) => Result<T>, problems: PolicyProblem[]): T | undefined {
+  /** Compiles an object, or else its last good version, or else what of it is of use. */
+  #attempt<T>(
+    object: ConfigObject,
+    compileOne: (object: ConfigObject) => Result<T>,
+    compilePart: ((object: ConfigObject) => Result<T>) | undefined,
+    problems: PolicyProblem[],
+  ): T | undefined {
     const key = keyOf(object);
     const result = compileOne(object);
     if (result.ok) {
@@ -123,24 +144,24 @@ export class PolicyCompiler {
       return result.value;
     }
     const previous = this.#lastGood.get(key);
-    const fallback = previous === undefined ? undefined : compileOne(previous);
+    const last = previous === undefined ? undefined : compileOne(previous);
+    const part = last?.ok === true ? undefined : compilePart?.(object);
     const { namespace, name } = object.metadata;
     const { source } = object;
-    for (const { path, message } of result.error) {
+    for (const { path, message } of inWrittenForm(object, result.error)) {
       problems.push({
         kind: object.kind,
         namespace,
         name,
         path,
         message,
-        kept: fallback?.ok === true,
+        inForce: last?.ok === true ? 'last' : part?.ok === true ? 'part' : 'none',
         source: source === undefined ? undefined : `${source.file}:${source.fieldLines?.[path] ?? source.line}`,
       });
     }
-    return fallback?.ok === true ? fallback.value : undefined;
+    return last?.ok === true ? last.value : part?.ok === true ? part.value : undefined;
   }
-  #handler(object: ConfigObject, extensions: Extensions): Result<CompiledHandler> {
-    const spec = object.spec as HandlerSpec; // decoded by its kind
+  #handler(object: ConfigObject, spec: HandlerSpec, extensions: Extensions): Result<CompiledHandler> {
     const key = keyOf(object);
     const remote = remoteAdapterOf(spec, object.metadata.namespace, extensions);
     const signature = JSON.stringify([spec, remote?.revision]);
@@ -154,7 +175,7 @@ export class PolicyCompiler {
     if (known !== undefined) void this.#close(known.compiled);
     this.#handlers.delete(key);
     const { logger, mixerMetrics, ...rest } = this.#environment;
-    const name = qualifiedName(object);
+    const name = referenceName(object);
     const environment: AdapterEnvironment = {
       ...rest,
       namespace: object.metadata.namespace,
@@ -180,6 +201,11 @@ export class PolicyCompiler {
     }
   }
 }
+
+const specOfKind =
+  <S>(wanted: string) =>
+  ({ kind, spec }: ConfigObject): S | undefined =>
+    kind === wanted ? (spec as S) : undefined; // decoded by its kind
 
 function keyOf({ kind, metadata }: ConfigObject): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`;

@@ -14,7 +14,7 @@ import { CONFIG_MAPS, collections } from '@xebec/mcp';
 import { createSmiSource, watchedSmiKinds } from '@xebec/smi';
 
 /** What mixer alone reads. */
-const MIXER_COLLECTIONS = 'istio/policy/';
+const MIXER_COLLECTIONS = /^istio\/(policy|config\/v1alpha2\/legacy)\//;
 const PILOT_GROUPS = new Set(['networking.istio.io', 'security.istio.io', 'telemetry.istio.io', 'extensions.istio.io']);
 
 /** What the registry of services reads. */
@@ -42,14 +42,14 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
     );
   }
   if (options.mcpAddr !== '') {
-    const wanted = collections.map(({ name }) => name).filter((name) => name === CONFIG_MAPS || !name.startsWith(MIXER_COLLECTIONS));
+    const wanted = collections.map(({ name }) => name).filter((name) => name === CONFIG_MAPS || !MIXER_COLLECTIONS.test(name));
     sources.push(
       createMcpSource({ address: options.mcpAddr, id: 'xebec-pilot', collections: wanted, clock, random: systemRandom, logger }),
     );
   }
   const addresses = options.configSources ?? [];
   if (addresses.length > 0) {
-    const wanted = collections.map(({ name }) => name).filter((name) => name !== CONFIG_MAPS && !name.startsWith(MIXER_COLLECTIONS));
+    const wanted = collections.map(({ name }) => name).filter((name) => name !== CONFIG_MAPS && !MIXER_COLLECTIONS.test(name));
     const own = mergeSources(
       addresses.map((address) =>
         createSourceAt(address, {

@@ -1,5 +1,5 @@
 import { isRecord } from '@xebec/config';
-import type { ConfigObject } from '@xebec/schemas';
+import { type ConfigObject, findKind } from '@xebec/schemas';
 
 /** Something that one object offers and another can name, such as `subset reviews.default.svc.cluster.local v2`. */
 export type Reference = string;
@@ -17,11 +17,12 @@ export function providesOf(object: ConfigObject): readonly Reference[] {
     }
     case 'Gateway':
     case 'VirtualService':
-    case 'handler':
-    case 'instance':
       return [`${kind} ${name}`];
-    default:
-      return [];
+    default: {
+      // Older kinds of Mixer's are handlers and instances too.
+      const form = findKind(object.apiVersion, kind)?.readAs ?? kind;
+      return form === 'handler' || form === 'instance' ? [`${form} ${name}`] : [];
+    }
   }
 }
 
@@ -66,10 +67,11 @@ function fullHost(host: string, namespace: string): string {
   return host.includes('.') || host === '' || host === '*' ? host : `${host}.${namespace}.${DOMAIN}`;
 }
 
-/** `name` or `name.namespace`. */
-function mixerName(name: string, namespace: string): string {
-  const parts = name.split('.');
-  return parts.length === 2 ? `${parts[1]}/${parts[0]}` : `${namespace}/${name}`;
+/** `name`, `name.namespace`, `name.kind` or `name.kind.namespace`. */
+function mixerName(reference: string, namespace: string): string {
+  const [name, second = namespace, third] = reference.split('.');
+  const isKind = findKind('config.istio.io/v1alpha2', second) !== undefined;
+  return `${third ?? (isKind ? namespace : second)}/${name}`;
 }
 
 function text(value: unknown): string {

@@ -11,8 +11,13 @@ export type FieldValue = TypedValue | ReadonlyMap<string, TypedValue>;
 export interface InstanceValue {
   /** `name.namespace` of the instance object. */
   readonly name: string;
+  /** Of that object: `instance`, unless it is of an older kind. */
+  readonly kind?: string;
   readonly template: string;
+  /** Empty where there is a `message`. */
   readonly fields: Readonly<Record<string, FieldValue>>;
+  /** Of templates that Mixer was not built with: the encoded `InstanceMsg` without its name. */
+  readonly message?: Uint8Array;
 }
 
 /** What an adapter says to a Check. */

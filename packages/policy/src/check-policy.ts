@@ -5,6 +5,7 @@ import type { AdapterSignature } from './adapter.ts';
 import { type CompiledInstance, compileInstance } from './compile-instance.ts';
 import { type CompiledHandler, compileRule } from './compile-rule.ts';
 import { languageOf, languageProblem } from './language.ts';
+import { handlerSpecOf, instanceSpecOf, inWrittenForm, referenceName } from './object-forms.ts';
 import { ExtensionReader, type Extensions, findExtension, type RemoteAdapter } from './out-of-process/extensions.ts';
 import type { TemplateService } from './out-of-process/template-service.ts';
 
@@ -14,7 +15,7 @@ const GROUP = 'config.istio.io/';
 export interface PolicyContext {
   readonly vocabulary: Vocabulary;
   readonly adapters: ReadonlyMap<string, AdapterSignature>;
-  /** By `name.namespace`. */
+  /** By `referenceName`. */
   readonly handlers: ReadonlyMap<string, CompiledHandler>;
   readonly instances: ReadonlyMap<string, CompiledInstance>;
   readonly extensions: Extensions;
@@ -33,19 +34,19 @@ export function policyContext(objects: readonly ConfigObject[], adapters: Readon
   }
   const extensions = readExtensions(own);
   const handlers = new Map<string, CompiledHandler>();
-  for (const object of of('handler')) {
-    const spec = object.spec as HandlerSpec; // decoded by its kind
+  for (const object of own) {
+    const spec = handlerSpecOf(object);
+    if (spec === undefined) continue;
     const adapter =
       remoteAdapterOf(spec, object.metadata.namespace, extensions) ?? adapters.get(spec.compiledAdapter ?? spec.adapter ?? '');
-    if (adapter !== undefined) handlers.set(qualified(object), stub(qualified(object), adapter));
+    if (adapter !== undefined) handlers.set(referenceName(object), stub(referenceName(object), adapter));
   }
   const instances = new Map<string, CompiledInstance>();
-  for (const object of of('instance')) {
-    const compiled = compileInstance(qualified(object), object.spec as InstanceSpec, vocabulary, {
-      language: languageOf(object),
-      extensions,
-    });
-    if (compiled.ok) instances.set(compiled.value.name, compiled.value);
+  for (const object of own) {
+    const spec = instanceSpecOf(object);
+    if (spec === undefined) continue;
+    const compiled = compileInstance(qualified(object), spec, vocabulary, { language: languageOf(object), extensions });
+    if (compiled.ok) instances.set(referenceName(object), compiled.value);
   }
   return { vocabulary, adapters, handlers, instances, extensions };
 }
@@ -87,19 +88,19 @@ export function checkPolicyObject(object: ConfigObject, context: PolicyContext):
   const { vocabulary, handlers, instances, extensions } = context;
   const language = languageOf(object);
   const warnings: Violation[] = [];
+  const handler = handlerSpecOf(object);
+  const instance = instanceSpecOf(object);
   const violations = ((): readonly Violation[] => {
+    if (handler !== undefined) return handlerErrors(handler, object.metadata.namespace, context, warnings);
+    if (instance !== undefined) return instanceErrors(object, instance, context, warnings);
     // Specs were decoded by their kinds.
     switch (object.kind) {
       case 'attributemanifest':
         return errorsOf(extendVocabulary(standardVocabulary, (object.spec as AttributeManifestSpec).attributes));
-      case 'handler':
-        return handlerErrors(object.spec as HandlerSpec, object.metadata.namespace, context, warnings);
       case 'template':
         return errorsOf(reader.template(object));
       case 'adapter':
         return errorsOf(reader.adapter(object, extensions.templates, (violation) => void warnings.push(violation)));
-      case 'instance':
-        return instanceErrors(object, context, warnings);
       case 'rule': {
         const onMissing = (violation: Violation) => void warnings.push(violation);
         const scope = { vocabulary, handlers, instances, language, onMissing };
@@ -111,7 +112,7 @@ export function checkPolicyObject(object: ConfigObject, context: PolicyContext):
   })();
   const known = new Set([...vocabulary.keys()].map(firstWord));
   const errors: Violation[] = [];
-  for (const violation of violations) {
+  for (const violation of inWrittenForm(object, violations)) {
     if (isForeign(violation, known)) {
       const message = `${violation.message.split(';')[0] ?? ''}; an attributemanifest must define it, or else this object has no effect`;
       warnings.push({ path: violation.path, message });
@@ -198,8 +199,12 @@ export function unknownRemote({ adapter = '' }: HandlerSpec, { adapters }: Pick<
 }
 
 /** An instance of a template that may be applied next is no mistake. */
-function instanceErrors(object: ConfigObject, { vocabulary, extensions }: PolicyContext, warnings: Violation[]): readonly Violation[] {
-  const spec = object.spec as InstanceSpec; // decoded by its kind
+function instanceErrors(
+  object: ConfigObject,
+  spec: InstanceSpec,
+  { vocabulary, extensions }: PolicyContext,
+  warnings: Violation[],
+): readonly Violation[] {
   const errors = errorsOf(compileInstance(qualified(object), spec, vocabulary, { language: languageOf(object), extensions }));
   const [first] = errors;
   const unknown = first?.path === 'spec.template' && first.suggestion === undefined && first.message.startsWith('unknown template');

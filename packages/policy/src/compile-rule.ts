@@ -42,11 +42,16 @@ export interface CompiledRule {
 
 export interface RuleScope {
   readonly vocabulary: Vocabulary;
-  /** By `name.namespace`. */
+  /** By `referenceName`. */
   readonly handlers: ReadonlyMap<string, CompiledHandler>;
   readonly instances: ReadonlyMap<string, CompiledInstance>;
   readonly language?: ExpressionLanguage;
-  /** Hears of references to what is not there, which are violations otherwise. */
+  /**
+   * Hears of actions, instances and header operations that are of no use; the rule does without them, as in release 1.4. They are
+   * violations otherwise.
+   */
+  readonly onOmitted?: (violation: Violation) => void;
+  /** Hears of those among them whose reference names what is not there. */
   readonly onMissing?: (violation: Violation) => void;
 }
 
@@ -61,7 +66,8 @@ export function resolveReference(reference: string, kind: string, namespace: str
 export function compileRule(name: string, namespace: string, spec: RuleSpec, scope: RuleScope): Result<CompiledRule> {
   const { language = 'CEXL', vocabulary } = scope;
   const violations: Violation[] = [];
-  const missing = scope.onMissing ?? ((violation: Violation) => void violations.push(violation));
+  const omit = scope.onOmitted ?? ((violation: Violation) => void violations.push(violation));
+  const missing = scope.onMissing ?? omit;
   let match: CompiledExpression | undefined;
   if (spec.match !== undefined && spec.match.trim() !== '') {
     const compiled = compileIn(language, spec.match, vocabulary, 'BOOL');
@@ -79,19 +85,23 @@ export function compileRule(name: string, namespace: string, spec: RuleSpec, sco
       if (instance === undefined || handler === undefined) continue;
       const template = instance.template.name;
       if (!handler.templates.includes(template))
-        violations.push({ path: at, message: `adapter ${handler.adapter} takes ${handler.templates.join(', ')}, not ${template}` });
-      else if (instances.includes(instance)) violations.push({ path: at, message: `instance ${instance.name} is here twice` });
+        omit({ path: at, message: `adapter ${handler.adapter} takes ${handler.templates.join(', ')}, not ${template}` });
+      else if (instances.includes(instance)) omit({ path: at, message: `instance ${instance.name} is here twice` });
       else instances.push(instance);
     }
     if (handler !== undefined) actions.push({ name: action.name ?? '', handler, instances });
   }
   const withOutputs = outputVocabulary(vocabulary, actions);
-  const requestHeaders = headerOperations('requestHeaderOperations', spec, withOutputs, language, violations);
-  const responseHeaders = headerOperations('responseHeaderOperations', spec, withOutputs, language, violations);
+  const unusable: Violation[] = [];
+  const requestHeaders = headerOperations('requestHeaderOperations', spec, withOutputs, language, unusable);
+  const responseHeaders = headerOperations('responseHeaderOperations', spec, withOutputs, language, unusable);
+  for (const violation of unusable) omit(violation);
   const sampling = compileSampling(spec.sampling, vocabulary);
   if (!sampling.ok) violations.push(...sampling.error);
   if (violations.length > 0 || !sampling.ok) return err(violations);
-  return ok({ name, namespace, match, actions, requestHeaders, responseHeaders, sampler: sampling.value });
+  // Some of the operations without the others might say what nobody meant.
+  const headers = unusable.length > 0 ? { requestHeaders: [], responseHeaders: [] } : { requestHeaders, responseHeaders };
+  return ok({ name, namespace, match, actions, ...headers, sampler: sampling.value });
 }
 
 /** What header operations may name besides attributes: `<action name>.output.<output>`. */
@@ -106,7 +116,10 @@ function outputVocabulary(vocabulary: Vocabulary, actions: readonly CompiledActi
   return outputs.length === 0 ? vocabulary : new Map([...vocabulary, ...outputs]);
 }
 
-/** By every name that release 1.4 takes: `n`, `n.namespace`, `n.kind.namespace`, `n.kind`; the kind may be the adapter or template. */
+/**
+ * By every name that release 1.4 takes: `n`, `n.namespace`, `n.kind.namespace`, `n.kind`. An older kind comes first; then the kind may also be
+ * the adapter or template of a `handler` or `instance`.
+ */
 function find<T>(
   known: ReadonlyMap<string, T>,
   reference: string,
@@ -116,14 +129,12 @@ function find<T>(
   path: string,
   missing: (violation: Violation) => void,
 ): T | undefined {
-  const name = resolveReference(reference, kind, namespace);
   const [first = '', second, third] = reference.split('.');
-  let found = known.get(name);
-  if (second !== undefined && third === undefined && found === undefined) {
-    const local = known.get(`${first}.${namespace}`);
-    if (local !== undefined && kindOf(local) === second) found = local;
-  }
-  if (third !== undefined && found !== undefined && second !== kind && kindOf(found) !== second) found = undefined;
+  const name = resolveReference(reference, kind, namespace);
+  const written = second === undefined ? undefined : known.get(`${first}.${second}.${third ?? namespace}`);
+  const direct = third === undefined || second === kind ? known.get(name) : undefined;
+  const ofKind = known.get(`${first}.${third ?? namespace}`);
+  const found = written ?? direct ?? (ofKind !== undefined && kindOf(ofKind) === second ? ofKind : undefined);
   if (found === undefined) {
     const suffix = name.slice(name.indexOf('.'));
     const names = [...known.keys()].flatMap((key) => (key.endsWith(suffix) ? [key.slice(0, -suffix.length)] : []));

@@ -31,6 +31,7 @@ export {
 } from './compile-rule.ts';
 export { FieldRow } from './field-row.ts';
 export { compileIn, type ExpressionLanguage, languageOf } from './language.ts';
+export { handlerSpecOf, instanceSpecOf, inWrittenForm, referenceName } from './object-forms.ts';
 export type { AdapterParams } from './out-of-process/adapter-params.ts';
 export { ExtensionReader, type Extensions, noExtensions, type RemoteAdapter } from './out-of-process/extensions.ts';
 export { InstanceEncoder } from './out-of-process/instance-encoder.ts';

@@ -34,6 +34,7 @@ export type { ExtensionProvider } from './mesh-config/extension-provider.ts';
 export { checkMeshNetworks, decodeMeshNetworks, type MeshNetworks } from './mesh-config/mesh-networks.ts';
 export type { ConnectionSettings, ProxyHeadersConfig } from './mesh-config/proxy-http.ts';
 export { defaultMeshConfig, type MeshConfig, type MeshProxyConfig, meshProxyConfig } from './mesh-config/spec.ts';
+export type { OlderHandlerSpec, OlderInstanceSpec } from './mixer/older-kinds.ts';
 export type { ServiceReference } from './mixer/service-reference.ts';
 export type {
   AdapterSpec,

@@ -23,4 +23,6 @@ export interface KindDefinition {
   readonly printerColumns: readonly PrinterColumn[];
   /** MCP collection, as release 1.4 named it. */
   readonly collection: string;
+  /** What Mixer reads an object of an older kind as: the kind names the adapter or template, the spec is its params. */
+  readonly readAs?: 'handler' | 'instance';
 }

@@ -11,6 +11,7 @@ import { httpApiSpecSpec } from './http-api-spec/spec.ts';
 import { checkHttpApiSpecBinding } from './http-api-spec-binding/check.ts';
 import { httpApiSpecBindingSpec } from './http-api-spec-binding/spec.ts';
 import type { KindDefinition, PrinterColumn } from './kind.ts';
+import { OLDER_HANDLER_KINDS, OLDER_INSTANCE_KINDS, olderHandlerSpec, olderInstanceSpec } from './mixer/older-kinds.ts';
 import { adapterSpec, attributeManifestSpec, handlerSpec, instanceSpec, ruleSpec, templateSpec } from './mixer/spec.ts';
 import { checkPeerAuthentication } from './peer-authentication/check.ts';
 import { peerAuthenticationSpec } from './peer-authentication/spec.ts';
@@ -92,6 +93,15 @@ function mixer(kind: string, plural: string, spec: KindDefinition['spec']): Kind
     printerColumns: [age],
     collection: `istio/policy/v1beta1/${plural}`,
   };
+}
+
+function olderMixer(kinds: Readonly<Record<string, string>>, readAs: 'handler' | 'instance'): readonly KindDefinition[] {
+  const spec = readAs === 'handler' ? olderHandlerSpec : olderInstanceSpec;
+  return Object.entries(kinds).map(([kind, plural]) => ({
+    ...mixer(kind, plural, spec.describe(`What are the params of a ${readAs} of ${kind} since release 1.4.`)),
+    collection: `istio/config/v1alpha2/legacy/${plural}`,
+    readAs,
+  }));
 }
 
 function rbac(kind: string, plural: string, spec: KindDefinition['spec']): KindDefinition {
@@ -222,6 +232,8 @@ export const kinds: readonly KindDefinition[] = [
     check: checkHttpApiSpecBinding,
     collection: 'istio/config/v1alpha2/httpapispecbindings',
   },
+  ...olderMixer(OLDER_HANDLER_KINDS, 'handler'),
+  ...olderMixer(OLDER_INSTANCE_KINDS, 'instance'),
   rbac('ServiceRole', 'serviceroles', serviceRoleSpec),
   rbac('ServiceRoleBinding', 'servicerolebindings', serviceRoleBindingSpec),
   rbac('ClusterRbacConfig', 'clusterrbacconfigs', clusterRbacConfigSpec),

@@ -1,6 +1,7 @@
 import { ApiError } from '@xebec/config';
 import { errorText } from '@xebec/core';
 import { canonical, contentOfRaw, type StoredObject } from '@xebec/history';
+import { findKind } from '@xebec/schemas';
 import { CommandFailure } from '../exit.ts';
 import type { KubeObjects, ObjectReference, WriteMode } from './kube-objects.ts';
 import type { ReadObject } from './read-objects.ts';
@@ -128,7 +129,7 @@ const ORDER = ['ServiceEntry', 'WorkloadGroup', 'WorkloadEntry', 'DestinationRul
 export function inOrder(writes: readonly PlannedWrite[]): readonly PlannedWrite[] {
   const rank = ({ reference, removes, after, before }: PlannedWrite): number => {
     const isConfig = before !== undefined || after !== undefined;
-    const index = ORDER.indexOf(reference.kind);
+    const index = ORDER.indexOf(findKind(reference.apiVersion, reference.kind)?.readAs ?? reference.kind);
     const place = !isConfig ? 0 : index === -1 ? ORDER.length + 1 : index + 1;
     return removes ? 100 - place : place;
   };

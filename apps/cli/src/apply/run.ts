@@ -10,7 +10,7 @@ import { newErrors, refuseErrors } from './new-errors.ts';
 import { changesConfig, inOrder, type PlannedWrite, planApply, planRemoval, serverText } from './plan.ts';
 import { type FileOptions, readObjects } from './read-objects.ts';
 
-const MIXER_COLLECTIONS = 'istio/policy/';
+const MIXER_COLLECTIONS = /^istio\/(policy|config\/v1alpha2\/legacy)\//;
 
 export interface WriteOptions extends KubeOptions {
   readonly message?: string;
@@ -124,7 +124,7 @@ async function planPrune(objects: KubeObjects, planned: readonly PlannedWrite[],
 
 /** Handlers, instances, rules and manifests are Mixer's alone: no proxy ever runs them. */
 function reachesProxies({ apiVersion, kind }: PlannedWrite['reference']): boolean {
-  return isMeshGroup(apiVersion) && findKind(apiVersion, kind)?.collection.startsWith(MIXER_COLLECTIONS) !== true;
+  return isMeshGroup(apiVersion) && !MIXER_COLLECTIONS.test(findKind(apiVersion, kind)?.collection ?? '');
 }
 
 function referenceOf(raw: Record<string, unknown>) {

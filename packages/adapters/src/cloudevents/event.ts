@@ -42,7 +42,7 @@ export function toEvent(instance: InstanceValue, { source, typePrefix, nowMs, ra
     id: randomId(random),
     source,
     type: `${typePrefix}${template}`,
-    subject: wireName(instance.name),
+    subject: wireName(instance),
     time: microsecondTime(ns),
     datacontenttype: 'application/json',
     data: dataOf(instance),

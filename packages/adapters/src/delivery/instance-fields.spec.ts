@@ -30,7 +30,8 @@ describe('values in logs', () => {
     expect(JSON.stringify(fields)).toBe('{"a":{"k":"v"},"ip":"10.0.0.1","z":200}');
   });
   it('names instances as release 1.4 did, and takes its names', () => {
-    expect(wireName('newlog.istio-system')).toBe('newlog.instance.istio-system');
+    expect(wireName({ name: 'newlog.istio-system' })).toBe('newlog.instance.istio-system');
+    expect(wireName({ name: 'newlog.istio-system', kind: 'logentry' })).toBe('newlog.logentry.istio-system');
     expect(['calls', 'calls.metric.istio-system', 'calls.instance.other'].map((name) => qualifiedName(name, 'istio-system'))).toEqual([
       'calls.istio-system',
       'calls.istio-system',

@@ -40,10 +40,10 @@ export function valueField(fields: Fields): TypedValue | undefined {
   return single(fields['value']);
 }
 
-/** `name.namespace` as release 1.4 wrote it in logs and tags: `name.instance.namespace`. */
-export function wireName(name: string): string {
+/** `name.namespace` as release 1.4 wrote it in logs and tags: `name.instance.namespace`, or with an older kind in the middle. */
+export function wireName({ name, kind = 'instance' }: Pick<InstanceValue, 'name' | 'kind'>): string {
   const dot = name.indexOf('.');
-  return dot === -1 ? name : `${name.slice(0, dot)}.instance.${name.slice(dot + 1)}`;
+  return dot === -1 ? name : `${name.slice(0, dot)}.${kind}.${name.slice(dot + 1)}`;
 }
 
 /** `requestcount.metric.istio-system`, `requestcount.instance.istio-system` and `requestcount` as `requestcount.istio-system`. */

@@ -93,15 +93,16 @@ export const fluentd: AdapterDefinition = {
 };
 
 /** The variables, with `severity`; when one of them is the tag it is taken out and `name` says which instance it was. */
-function toRecord({ name, fields }: InstanceValue, integerDuration: boolean): { tag: string; record: Record<string, unknown> } {
+function toRecord(instance: InstanceValue, integerDuration: boolean): { tag: string; record: Record<string, unknown> } {
+  const { fields } = instance;
   const variables = mapField(fields, 'variables');
   const record: Record<string, unknown> = {};
   for (const [key, value] of variables) record[key] = recordValue(value, integerDuration);
   record['severity'] = textField(fields, 'severity') ?? '';
   const own = variables.get('tag');
-  if (own === undefined) return { tag: wireName(name), record };
+  if (own === undefined) return { tag: wireName(instance), record };
   delete record['tag'];
-  record['name'] = wireName(name);
+  record['name'] = wireName(instance);
   return { tag: String(own.value), record };
 }
 

@@ -59,7 +59,8 @@ const SEVERITIES: Readonly<Record<string, SeverityNumber>> = {
 };
 
 /** A log entry, or an edge, whose fields then are the attributes. */
-export function toOtlpLog({ name, template, fields }: InstanceValue, nowNs: bigint): LogRecord {
+export function toOtlpLog(instance: InstanceValue, nowNs: bigint): LogRecord {
+  const { template, fields } = instance;
   const severity = textField(fields, 'severity') ?? '';
   const values = template === 'edge' ? scalars(fields) : mapField(fields, 'variables');
   const resourceType = textField(fields, 'monitoredResourceType') ?? textField(fields, 'monitored_resource_type') ?? '';
@@ -68,8 +69,8 @@ export function toOtlpLog({ name, template, fields }: InstanceValue, nowNs: bigi
     observedTimeUnixNano: nowNs,
     severityNumber: SEVERITIES[severity.toLowerCase()] ?? SeverityNumber.UNSPECIFIED,
     severityText: severity,
-    eventName: wireName(name),
-    body: { value: { case: 'stringValue', value: wireName(name) } },
+    eventName: wireName(instance),
+    body: { value: { case: 'stringValue', value: wireName(instance) } },
     attributes: [...attributesOf(values), ...(resourceType === '' ? [] : [textAttribute('monitored_resource.type', resourceType)])],
   });
 }

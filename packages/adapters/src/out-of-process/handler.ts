@@ -16,6 +16,7 @@ import {
 import type { HandlerSpec } from '@xebec/schemas';
 import type { AdapterEnvironment } from '../adapter.ts';
 import { Delivery, type DeliveryLimits, RefusedError } from '../delivery/delivery.ts';
+import { wireName } from '../delivery/instance-fields.ts';
 import { AdapterChannel } from './adapter-channel.ts';
 import { AdapterSession } from './adapter-session.ts';
 import { CallFailure } from './call-failure.ts';
@@ -89,7 +90,7 @@ class RemoteHandler implements Required<Handler> {
 
   async check(instance: InstanceValue): Promise<CheckResult> {
     const { service, encoder } = this.#endpoint(instance);
-    const answer = await this.#call(service, [encoder.encode(wireName(instance.name), instance)], this.#nextId());
+    const answer = await this.#call(service, [encoder.encode(wireName(instance), instance)], this.#nextId());
     return this.#read(service, () => {
       if (service.output === undefined) return decodeCheckResult(answer);
       const { result, output } = splitCheckAnswer(answer);
@@ -98,7 +99,7 @@ class RemoteHandler implements Required<Handler> {
   }
   async quota(instance: InstanceValue, args: QuotaArguments): Promise<QuotaGrant> {
     const { service, encoder } = this.#endpoint(instance);
-    const name = wireName(instance.name);
+    const name = wireName(instance);
     const id = args.deduplicationId === '' ? this.#nextId() : args.deduplicationId;
     const answer = await this.#call(service, [encoder.encode(name, instance)], id, encodeQuotaRequest(name, args));
     const grant = this.#read(service, () => decodeQuotaResult(name, answer));
@@ -107,13 +108,13 @@ class RemoteHandler implements Required<Handler> {
   }
   async generate(instance: InstanceValue): Promise<Readonly<Record<string, TypedValue>>> {
     const { service, encoder } = this.#endpoint(instance);
-    const answer = await this.#call(service, [encoder.encode(wireName(instance.name), instance)], this.#nextId());
+    const answer = await this.#call(service, [encoder.encode(wireName(instance), instance)], this.#nextId());
     return this.#read(service, () => (service.output === undefined ? {} : decodeOutputs(service.output, answer)));
   }
   report(instances: readonly InstanceValue[]): void {
     for (const instance of instances) {
       const { service, encoder } = this.#endpoint(instance);
-      const bytes = encoder.encode(wireName(instance.name), instance);
+      const bytes = encoder.encode(wireName(instance), instance);
       this.#delivery(service).offer(bytes, bytes.length);
     }
   }
@@ -183,10 +184,4 @@ class RemoteHandler implements Required<Handler> {
   #nextId(): string {
     return `${this.#idPrefix}-${this.#ids++}`;
   }
-}
-
-/** Release 1.4 tells adapters `name.instance.namespace`. */
-function wireName(name: string): string {
-  const dot = name.lastIndexOf('.');
-  return `${name.slice(0, dot)}.instance.${name.slice(dot + 1)}`;
 }

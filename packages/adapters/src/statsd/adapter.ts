@@ -93,12 +93,13 @@ export const statsd: AdapterDefinition = {
     });
     return ok({
       report: (instances) => {
-        for (const { name, fields } of instances) {
+        for (const instance of instances) {
+          const { name, fields } = instance;
           const metric = metrics.get(name);
           const value = valueField(fields);
           if (metric === undefined || value === undefined) continue;
           if (samplingRate < 1 && random.next() >= samplingRate) continue;
-          const own = metric.template?.(mapField(fields, 'dimensions')) ?? wireName(name);
+          const own = metric.template?.(mapField(fields, 'dimensions')) ?? wireName(instance);
           for (const line of statsdLines(statsdName(prefix, own), metric.type, value, samplingRate) ?? []) {
             delivery.offer(line, Buffer.byteLength(line) + 1);
           }

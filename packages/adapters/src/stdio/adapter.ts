@@ -114,7 +114,7 @@ function contents({ template, fields }: InstanceValue): Record<string, unknown> 
 
 /** One line: a JSON object, or time, level, name and the rest with tabs between them, for people. */
 function line(instance: InstanceValue, level: string, time: string, asJson: boolean): string {
-  const name = wireName(instance.name);
+  const name = wireName(instance);
   const rest = contents(instance);
   return asJson ? JSON.stringify({ level, time, instance: name, ...rest }) : `${time}\t${level}\t${name}\t${JSON.stringify(rest)}`;
 }
