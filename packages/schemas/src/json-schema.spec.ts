@@ -84,7 +84,9 @@ function specOf(schema: unknown): unknown {
 }
 
 function undescribed(schema: unknown, path: string): string[] {
-  const { additionalProperties, items, properties = {} } = fields.safeParse(schema).data ?? {};
+  const parsed = fields.safeParse(schema);
+  if (!parsed.success) return [];
+  const { additionalProperties, items, properties = {} } = parsed.data;
   return [
     ...Object.entries(properties).flatMap(([name, value]) => [
       ...(fields.parse(value).description === undefined ? [`${path}.${name}`] : []),
