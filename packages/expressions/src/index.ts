@@ -6,7 +6,7 @@ export { globalDictionary, globalWordIndexes } from './global-dictionary.ts';
 export { MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_LENGTH, parseExpression } from './parser.ts';
 export { type ExpressionProblem, expressionProblemText } from './problem.ts';
 export { type AttributeReference, decodeReferences, encodeReferences, ReferenceTracker } from './references.ts';
-export { formatIp, parseDurationNs, parseIp } from './text-types.ts';
+export { formatIp, parseDurationNs, parseIp, parseTimestampNs } from './text-types.ts';
 export {
   type AttributeBag,
   type AttributeForm,

@@ -11,7 +11,7 @@ export interface TemplateField {
 export interface TemplateDefinition {
   readonly name: string;
   readonly variety: Variety;
-  /** A field below another is written with a dot: `subject.user`. */
+  /** A field below another is written with a dot: `subject.user`. Templates outside of Mixer have a descriptor instead. */
   readonly fields: Readonly<Record<string, TemplateField>>;
   /** What handlers of this template find out: `$out.<name>` in `attributeBindings`, `<action>.output.<name>` in rules. */
   readonly outputs?: Readonly<Record<string, ValueType>>;

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { DescMessage } from '@bufbuild/protobuf';
 import { err, nearest, ok, type Result, type Violation } from '@xebec/core';
 import type { AdapterSpec, ConfigObject, TemplateSpec } from '@xebec/schemas';
 import type { AdapterSignature } from '../adapter.ts';
-import type { TemplateDefinition } from '../template.ts';
 import { type AdapterParams, readAdapterParams } from './adapter-params.ts';
 import { builtInServices } from './built-in-services.ts';
 import { readTemplate, type TemplateService } from './template-service.ts';
+import { valueMessageType } from './value-messages.ts';
 
 /** An adapter that runs outside of Mixer, from its `adapter` object. */
 export interface RemoteAdapter extends AdapterSignature {
@@ -99,16 +100,20 @@ function unknownTemplate(path: string, reference: string, templates: ReadonlyMap
 function asBuiltIn(read: Result<TemplateService, string>): Result<TemplateService, string> {
   if (!read.ok) return read;
   for (const service of builtInServices.values()) {
-    if (service.path === read.value.path && holds(service.template, read.value.template))
+    if (service.path === read.value.path && holds(service.instance, read.value.instance))
       return ok({ ...read.value, template: service.template });
   }
   return read;
 }
 
-function holds(builtIn: TemplateDefinition, other: TemplateDefinition): boolean {
-  const plain = (name: string): string => name.replaceAll('_', '').toLowerCase();
-  const known = new Map(Object.entries(builtIn.fields).map(([key, field]) => [plain(key), field]));
-  return Object.entries(other.fields).every(([key, field]) => known.get(plain(key))?.shape === field.shape);
+function holds(builtIn: DescMessage, other: DescMessage): boolean {
+  return other.fields.every((field) => {
+    const own = builtIn.fields.find(({ number }) => number === field.number);
+    if (own?.name !== field.name || own.fieldKind !== field.fieldKind) return false;
+    const [mine, its] = [own.message, field.message];
+    if (mine === undefined || its === undefined || valueMessageType(its) !== undefined) return mine?.typeName === its?.typeName;
+    return holds(mine, its);
+  });
 }
 
 const nameOf = ({ metadata }: ConfigObject): string => `${metadata.name}.${metadata.namespace}`;

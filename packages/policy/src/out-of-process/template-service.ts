@@ -3,13 +3,12 @@ import { err, ok, type Result } from '@xebec/core';
 import type { ValueType } from '@xebec/expressions';
 import { TemplateVariety, template_name, template_variety } from '@xebec/protos/istio/mixer/adapter/model/v1beta1/extensions';
 import type { Variety } from '../adapter.ts';
-import type { TemplateDefinition, TemplateField } from '../template.ts';
+import type { TemplateDefinition } from '../template.ts';
 import { decodeDescriptorSet } from './descriptor-set.ts';
-import { fieldKind } from './value-messages.ts';
+import { outputType } from './value-messages.ts';
 
 /** The field that holds an instance's name, in every template's `InstanceMsg`. */
 export const NAME_FIELD = 72_295_727;
-const MAX_DEPTH = 8;
 
 /** How adapters outside of Mixer are called for a template. */
 export interface TemplateService {
@@ -60,11 +59,8 @@ export function serviceOf(name: string, file: DescFile): Result<TemplateService,
   if (method.methodKind !== 'unary') return err(`method ${service.typeName}.${method.name} is a stream; Mixer calls unary methods`);
   const kind = VARIETIES[variety];
   const output = outputOf(kind, method);
-  const fields: Record<string, TemplateField> = {};
-  const problem = flatten(instance, '', 0, fields);
-  if (problem !== undefined) return err(problem);
   const outputs = output === undefined ? undefined : outputTypes(output);
-  const template: TemplateDefinition = { name, variety: kind, fields, ...(outputs === undefined ? {} : { outputs }) };
+  const template: TemplateDefinition = { name, variety: kind, fields: {}, ...(outputs === undefined ? {} : { outputs }) };
   return ok({
     template,
     path: `/${service.typeName}/${method.name}`,
@@ -88,30 +84,11 @@ function outputOf(variety: Variety, { output }: DescMethod): DescMessage | undef
   return field?.fieldKind === 'message' ? field.message : undefined;
 }
 
-/** Fields below a message are written with a dot. What no expression can make is left out, and so cannot be set. */
-function flatten(message: DescMessage, prefix: string, depth: number, into: Record<string, TemplateField>): string | undefined {
-  if (depth > MAX_DEPTH) return undefined;
-  for (const field of message.fields) {
-    if (prefix === '' && field.number === NAME_FIELD) continue;
-    const key = `${prefix}${field.name}`;
-    const kind = fieldKind(field);
-    if (kind.kind === 'group') {
-      const problem = flatten(kind.message, `${key}.`, depth + 1, into);
-      if (problem !== undefined) return problem;
-    } else if (kind.kind !== 'unsupported') {
-      into[key] = { shape: kind.kind, ...(kind.type === 'any' ? {} : { type: kind.type }) };
-    }
-    if (Object.keys(into).length > 1_000) return `message ${message.typeName} and those below it have more than 1000 fields`;
-  }
-  return undefined;
-}
-
 function outputTypes(output: DescMessage): Readonly<Record<string, ValueType>> {
-  const types: Record<string, ValueType> = {};
-  for (const field of output.fields) {
-    const kind = fieldKind(field);
-    if (kind.kind === 'value' && kind.type !== 'any') types[field.name] = kind.type;
-    else if (kind.kind === 'map' && kind.type === 'STRING') types[field.name] = 'STRING_MAP';
-  }
-  return types;
+  return Object.fromEntries(
+    output.fields.flatMap((field) => {
+      const type = outputType(field);
+      return type === undefined ? [] : [[field.name, type] as const];
+    }),
+  );
 }

@@ -41,34 +41,27 @@ export function scalarValueType(scalar: ScalarType): ValueType | undefined {
   }
 }
 
-/** What one field holds, as expressions see it: a value, values by name, or fields of its own. */
-export type FieldKind =
-  | { readonly kind: 'value' | 'map'; readonly type: ValueType | 'any' }
-  | { readonly kind: 'group'; readonly message: DescMessage }
-  | { readonly kind: 'unsupported'; readonly what: string };
-
-export function fieldKind(field: DescField): FieldKind {
+/** The type of what a handler may find out in this field; undefined: no expression can read it. */
+export function outputType(field: DescField): ValueType | undefined {
   switch (field.fieldKind) {
-    case 'scalar': {
-      const type = scalarValueType(field.scalar);
-      return type === undefined ? { kind: 'unsupported', what: 'bytes' } : { kind: 'value', type };
-    }
-    case 'message': {
-      const type = valueMessageType(field.message);
-      return type === undefined ? { kind: 'group', message: field.message } : { kind: 'value', type };
-    }
-    case 'map': {
-      if (field.mapKey !== ScalarType.STRING) return { kind: 'unsupported', what: 'a map whose keys are no strings' };
-      if (field.mapKind === 'scalar') {
-        const type = scalarValueType(field.scalar);
-        return type === undefined ? { kind: 'unsupported', what: 'a map of bytes' } : { kind: 'map', type };
-      }
-      const type = field.mapKind === 'message' ? valueMessageType(field.message) : undefined;
-      return type === undefined ? { kind: 'unsupported', what: 'a map of messages or enumerators' } : { kind: 'map', type };
-    }
+    case 'scalar':
+      return scalarValueType(field.scalar);
     case 'enum':
-      return { kind: 'unsupported', what: 'an enumerator' };
+      return 'INT64';
+    case 'message': {
+      const type = valueMessageType(field.message) ?? PLAIN_MESSAGES[field.message.typeName];
+      return type === 'any' ? undefined : type;
+    }
+    case 'map':
+      return field.mapKey === ScalarType.STRING && field.mapKind === 'scalar' && field.scalar === ScalarType.STRING
+        ? 'STRING_MAP'
+        : undefined;
     default:
-      return { kind: 'unsupported', what: 'a list' };
+      return undefined;
   }
 }
+
+const PLAIN_MESSAGES: Readonly<Record<string, ValueType>> = {
+  'google.protobuf.Duration': 'DURATION',
+  'google.protobuf.Timestamp': 'TIMESTAMP',
+};
