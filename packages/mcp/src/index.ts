@@ -1,5 +1,5 @@
 export { connectMcpSink, MAX_MESSAGE_BYTES, type McpClientOptions } from './client.ts';
-export { CONFIG_MAPS, collectionOf, collections, fromResource, resourceName, toResource } from './resource.ts';
+export { CONFIG_MAPS, collectionOf, collections, fromResource, inMessageForm, resourceName, toResource } from './resource.ts';
 export {
   type CollectionContent,
   type McpAuthenticate,

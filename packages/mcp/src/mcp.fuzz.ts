@@ -53,7 +53,7 @@ export const fuzzTargets: readonly FuzzTarget[] = [
       const stream = new McpSourceStream(states.known, states);
       for (let turn = 0; turn < 3; turn++)
         for (const answer of stream.onRequest(message).responses) {
-          const { parts } = encodeResponse(answer);
+          const { parts } = encodeResponse(answer, 'struct');
           fromBinary(ResourcesSchema, Buffer.concat(parts));
         }
       if (stream.status().length > 2) throw new Error('more subscriptions than collections');

@@ -5,6 +5,7 @@ import {
   type Resource,
   ResourceSchema,
   type Resources,
+  ResourcesSchema,
 } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { decodeObject } from '@xebec/schemas';
 import { describe, expect, it } from 'vitest';
@@ -136,6 +137,31 @@ describe('sink', () => {
     sink.onResources({ ...first, resources: [resource('d/b', '7')], removedResources: ['d/a', 'never-known'], incremental: true });
     expect(sink.open()[0]?.initialResourceVersions).toEqual({ 'd/b': '7' });
     expect(changes).toHaveLength(2);
+  });
+
+  it('takes an increment that repeats what it has for all there is: the source has not looked at its versions', () => {
+    const changes: SinkChange[] = [];
+    const take = (all: readonly SinkChange[]) => {
+      changes.push(...all);
+      return [];
+    };
+    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: take });
+    const response = (names: readonly string[]) =>
+      create(ResourcesSchema, { collection: VS, incremental: true, resources: names.map((name) => resource(name, '1')) });
+    sink.open();
+    sink.onResources(response(['d/a', 'd/gone']));
+    sink.open();
+    sink.onResources(response(['d/a', 'd/new']));
+    expect(changes.map(({ incremental }) => incremental)).toEqual([true, false]);
+    expect(sink.open()[0]?.initialResourceVersions).toEqual({ 'd/a': '1', 'd/new': '1' });
+    sink.onResources(response(['d/other']));
+    expect(Object.keys(sink.open()[0]?.initialResourceVersions ?? {})).toEqual(['d/a', 'd/new', 'd/other']);
+  });
+
+  it('says of what sources begin with that there is no such collection: they go on only then', () => {
+    const sink = new McpSink({ id: 'pilot', collections: [VS], apply: () => [] });
+    const [answer] = sink.onResources(create(ResourcesSchema, { collection: '$triggerCollection' }));
+    expect(answer).toMatchObject({ collection: '$triggerCollection', errorDetail: { code: 12 } });
   });
 
   it('refuses what it cannot apply and keeps its state', () => {

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
-import { create, fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
-import { StructSchema, timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
+import { type Any, StructSchema, timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { err, ok, type Result } from '@xebec/core';
 import { type Resource, ResourceSchema } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { type ConfigObject, decodeObject, kinds, type ObjectMeta } from '@xebec/schemas';
+import { fromMessageBody, messageTypeUrl, toMessageBody } from './message-body.ts';
 
 const STRUCT_TYPE = 'type.googleapis.com/google.protobuf.Struct';
 
@@ -47,8 +48,8 @@ export function resourceName(metadata: { readonly namespace: string; readonly na
 }
 
 /**
- * An object as an MCP resource. Release 1.4 put a message of its own for each kind into the body; ours is the spec as
- * google.protobuf.Struct, which any MCP peer can read without our schemas. A ConfigMap's body is the whole object.
+ * An object as an MCP resource. The body is the spec as google.protobuf.Struct, which has place for every field of every kind; sinks that
+ * have not asked for it get release 1.4's message of the kind instead (`inMessageForm`). A ConfigMap's body is the whole object.
  */
 export function toResource(object: ConfigObject): Resource {
   const { metadata, spec } = object;
@@ -73,21 +74,33 @@ export function toResource(object: ConfigObject): Resource {
   });
 }
 
+/** The same resource as release 1.4 had it: with the message of its collection for a body, without annotations that nobody else knows. */
+export function inMessageForm(collection: string, resource: Resource): Resource {
+  const { metadata, body } = resource;
+  if (body?.typeUrl !== STRUCT_TYPE) return resource;
+  const message = toMessageBody(collection, toJson(StructSchema, fromBinary(StructSchema, body.value)));
+  if (message === undefined) return resource;
+  const annotations = metadata === undefined ? {} : withoutOurs(metadata.annotations).theirs;
+  return create(ResourceSchema, { ...(metadata === undefined ? {} : { metadata: { ...metadata, annotations } }), body: message });
+}
+
+function withoutOurs({ [GENERATION]: generation, [HEALTHY]: healthy, [ALLOCATED]: allocated, ...theirs }: Record<string, string>) {
+  return { generation, healthy, allocated, theirs };
+}
+
 /** The object that a resource of a collection stands for, validated again: the peer may be of another version. */
 export function fromResource(collection: string, resource: Resource): Result<ConfigObject, string> {
   const known = byName.get(collection);
   const { metadata, body } = resource;
   if (known === undefined) return err(`unknown collection "${collection}"`);
   if (metadata === undefined || metadata.name === '') return err(`${collection}: a resource without name`);
-  if (body?.typeUrl !== STRUCT_TYPE)
-    return err(`${collection} ${metadata.name}: body is "${body?.typeUrl ?? ''}" but must be ${STRUCT_TYPE}`);
-  let spec: JsonObject;
+  let spec: JsonValue;
   try {
-    spec = toJson(StructSchema, fromBinary(StructSchema, body.value));
+    spec = readBody(collection, body);
   } catch (error) {
-    return err(`${collection} ${metadata.name}: body does not decode: ${error instanceof Error ? error.message : String(error)}`);
+    return err(`${collection} ${metadata.name}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const { [GENERATION]: generation, [HEALTHY]: healthy, [ALLOCATED]: allocated, ...annotations } = metadata.annotations;
+  const { generation, healthy, allocated, theirs: annotations } = withoutOurs(metadata.annotations);
   const slash = metadata.name.indexOf('/');
   const meta: ObjectMeta = {
     name: metadata.name.slice(slash + 1),
@@ -105,6 +118,18 @@ export function fromResource(collection: string, resource: Resource): Result<Con
   const decoded = decodeObject({ apiVersion, kind, metadata: meta, spec, ...status });
   if (decoded.ok) return healthy === undefined ? decoded : ok({ ...decoded.value, healthy: healthy === 'true' });
   return err(`${kind} ${metadata.name}: ${decoded.error.map(({ path, message }) => `${path}: ${message}`).join('; ')}`);
+}
+
+function readBody(collection: string, body: Any | undefined): JsonValue {
+  const typeUrl = body?.typeUrl ?? '';
+  const message = messageTypeUrl(collection);
+  if (body === undefined || (typeUrl !== STRUCT_TYPE && typeUrl !== message))
+    throw new Error(`body is "${typeUrl}" but must be ${STRUCT_TYPE}${message === undefined ? '' : ` or ${message}`}`);
+  try {
+    return typeUrl === message ? fromMessageBody(collection, body.value) : toJson(StructSchema, fromBinary(StructSchema, body.value));
+  } catch (error) {
+    throw new Error(`body does not decode: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** What is no JSON is nothing. */

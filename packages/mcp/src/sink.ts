@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type RequestResources, RequestResourcesSchema, type Resource, type Resources } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
-import { ABORTED, INVALID_ARGUMENT, TRANSACTIONS } from './transaction-mark.ts';
+import { ABORTED, BODIES, INVALID_ARGUMENT, TRANSACTIONS, UNIMPLEMENTED } from './transaction-mark.ts';
 
 /** What a response changes in one collection. */
 export interface SinkChange {
@@ -57,6 +57,8 @@ export class McpSink {
   #pending = new Map<string, Resources>();
   /** Collections that the source of the latest stream does not know. */
   #without: ReadonlySet<string> = new Set();
+  /** Those that it was told versions of and has not answered yet. */
+  #told = new Set<string>();
 
   constructor(options: McpSinkOptions) {
     this.#options = options;
@@ -75,7 +77,8 @@ export class McpSink {
     this.#pending.clear();
     this.#without = without;
     const asked = [...this.#held].filter(([collection]) => !without.has(collection));
-    const annotations = { [TRANSACTIONS]: String(asked.length) };
+    this.#told = new Set(asked.flatMap(([collection, { versions }]) => (versions.size > 0 ? [collection] : [])));
+    const annotations = { [TRANSACTIONS]: String(asked.length), [BODIES]: 'struct' };
     return asked.map(([collection, { versions }]) =>
       create(RequestResourcesSchema, {
         sinkNode: { id: this.#options.id, annotations },
@@ -88,10 +91,9 @@ export class McpSink {
   /** Takes a response; returns the ACKs or NACKs that are due: none while more of the same change is to come. */
   onResources(response: Resources): readonly RequestResources[] {
     const { collection } = response;
-    if (!this.#held.has(collection))
-      return [this.#answer(response, INVALID_ARGUMENT, `unsupported collection "${collection.slice(0, 200)}"`)];
+    if (!this.#held.has(collection)) return [this.#answer(response, UNIMPLEMENTED, `unsupported collection "${collection.slice(0, 200)}"`)];
     if (this.#pending.has(collection)) return [this.#answer(response, INVALID_ARGUMENT, `"${collection}" came twice in one change`)];
-    this.#pending.set(collection, response);
+    this.#pending.set(collection, this.#asMeant(response));
     if (response.more) return [];
     const responses = [...this.#pending.values()];
     this.#pending = new Map();
@@ -108,6 +110,16 @@ export class McpSink {
     }));
   }
 
+  /**
+   * Release 1.4's sources do not look at versions that a sink comes with: what they then call an increment is all there is, and what
+   * was removed meanwhile is in no list. It shows by what was held already.
+   */
+  #asMeant(response: Resources): Resources {
+    const { collection, incremental, resources } = response;
+    const versions = this.#told.delete(collection) ? this.#held.get(collection)?.versions : undefined;
+    const repeats = ({ metadata }: Resource) => metadata !== undefined && versions?.get(metadata.name) === metadata.version;
+    return incremental && resources.some(repeats) ? { ...response, incremental: false } : response;
+  }
   #takeAll(responses: readonly Resources[], version: string): readonly RequestResources[] {
     const changes = responses.map(({ collection, incremental, resources, removedResources }) => ({
       collection,

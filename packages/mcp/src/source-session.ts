@@ -109,7 +109,7 @@ export class SourceSession {
   #send(responses: readonly Resources[]): void {
     for (const response of responses) {
       const { collection } = response;
-      const message = encodeResponse(response);
+      const message = encodeResponse(response, this.#stream.bodies);
       this.#unsent.add(collection);
       this.#sent.responses++;
       this.#sent.resources += response.resources.length;

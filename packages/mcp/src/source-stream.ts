@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type RequestResources, type Resources, ResourcesSchema } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
+import type { BodyForm } from './encode-response.ts';
 import { type CollectionState, differenceOf, type Held, NOTHING_HELD, wholeOf } from './source-diff.ts';
-import { ABORTED, TRANSACTIONS } from './transaction-mark.ts';
+import { ABORTED, BODIES, TRANSACTIONS } from './transaction-mark.ts';
 
 /** What a source holds now. */
 export interface SourceView {
@@ -61,6 +62,7 @@ export class McpSourceStream {
   readonly #subscriptions = new Map<string, Subscription>();
   /** How many collections a sink with transactions asks for; undefined for other sinks. */
   #expected: number | undefined;
+  #bodies: BodyForm = 'message';
   #batch: RefusedChange = { wrong: new Set() };
   #nonces = 0;
 
@@ -74,6 +76,9 @@ export class McpSourceStream {
   /** Whether the sink asked for changes that span collections. */
   get transactions(): boolean {
     return this.#expected !== undefined;
+  }
+  get bodies(): BodyForm {
+    return this.#bodies;
   }
   onRequest(request: RequestResources): SourceRequestResult {
     const { collection, errorDetail } = request;
@@ -125,6 +130,7 @@ export class McpSourceStream {
   #subscribe({ collection, incremental, initialResourceVersions, sinkNode }: RequestResources): void {
     const expected = Number(sinkNode?.annotations[TRANSACTIONS] ?? Number.NaN);
     if (Number.isInteger(expected) && expected > 0) this.#expected = Math.min(expected, this.#known.size);
+    if (sinkNode?.annotations[BODIES] === 'struct') this.#bodies = 'struct';
     const versions = Object.entries(initialResourceVersions);
     this.#subscriptions.set(collection, {
       incremental,
