@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { systemClock, systemRandom } from '@xebec/core';
 import { type DaemonSpec, hostPortOption } from '@xebec/daemon';
 import { createSmiSource } from '@xebec/smi';
@@ -8,6 +9,7 @@ import { Authors } from './history/authors.ts';
 import { startHistory } from './history/start.ts';
 import { mcpOptions, serveMcp } from './mcp-serving.ts';
 import { createGalleyMetrics } from './metrics.ts';
+import { alone, joinReplicas } from './replicas/replicas.ts';
 import { createGalleySources } from './sources.ts';
 import { startWebhooks } from './webhook/start.ts';
 
@@ -39,6 +41,11 @@ export const galley: DaemonSpec = {
       description: 'keep versions as files there; an API server keeps them itself',
       default: '',
     },
+    {
+      flags: '--namespace <namespace>',
+      description: 'where the leases are by which several galleys agree who leads',
+      default: 'istio-system',
+    },
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
   ],
   async start({ options, logger, metrics: registry, health }) {
@@ -46,19 +53,23 @@ export const galley: DaemonSpec = {
     const metrics = createGalleyMetrics(registry);
     const sources = createGalleySources(options, clock, logger);
     const { api } = sources;
-    const authors = new Authors();
+    const authors = new Authors(clock);
     const bundleMetrics = createBundleMetrics(registry);
     const stop = new AbortController();
-    const recorder = startHistory({ options, api, authors, metrics: bundleMetrics, clock, signal: stop.signal, logger });
+    const namespace = options['namespace'] ?? 'istio-system';
+    const replicas = api === undefined ? alone : joinReplicas({ api, id: replicaId(process.env), namespace, clock, logger });
+    const history = startHistory({ options, api, authors, metrics: bundleMetrics, clock, signal: stop.signal, logger });
     const gated = createGatedSource({
       source: sources.source,
       api,
+      replicas,
       clock,
       random: systemRandom,
       logger,
       metrics: bundleMetrics,
-      record: async (version) => recorder?.record(version),
-      onStart: async (objects, members) => recorder?.catchUp(objects, members),
+      record: async (version) => history?.record(version),
+      onLead: (objects, members) => history?.lead(objects, members),
+      onFollow: () => history?.follow(),
     });
     // After the gate: a bundle's SMI objects, and what they stand for, are in force together with the rest of it.
     const source = createSmiSource(gated, logger);
@@ -69,6 +80,7 @@ export const galley: DaemonSpec = {
     health.addReadiness('source', () => (source.synced ? undefined : `not synced: ${source.name}`));
     health.http.get('/debug/configz', async () => ({ objects: source.list(), problems: source.problems() }));
     health.http.get('/debug/bundlez', async () => gated.bundles());
+    health.http.get('/debug/replicaz', async () => ({ id: replicas.id, leads: replicas.leads, others: await replicas.others() }));
     health.http.get('/debug/sourcez', async () => sources.status());
     const webhooks =
       api === undefined || (options['caAddr'] ?? '') === ''
@@ -95,9 +107,15 @@ export const galley: DaemonSpec = {
         process.off('SIGHUP', sources.refresh);
         await source.close();
         stop.abort();
-        await recorder?.close();
+        await history?.close();
+        await replicas.close();
         await mcp.close();
       },
     };
   },
 };
+
+/** The pod's name, else something that no other process of this machine has; as a part of an object's name. */
+function replicaId(env: NodeJS.ProcessEnv): string {
+  return (env['POD_NAME'] ?? `${hostname()}-${process.pid}`).toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-');
+}

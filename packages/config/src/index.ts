@@ -3,6 +3,7 @@ export { createDirectorySource, type DirectoryOptions } from './directory.ts';
 export { createGitSource, type GitSource, type GitSourceOptions } from './git-source.ts';
 export { ApiError, createKubernetesApi, type KubernetesApi, loadKubeConfig } from './kubernetes-api.ts';
 export { createKubernetesSource, type KubernetesSourceOptions, meshKinds, platformKinds, type WatchedKind } from './kubernetes-source.ts';
+export { contendForLease, LEASE_SECONDS, type Lease, type LeaseOptions, leasesPath } from './lease.ts';
 export { createMcpListeningSource, createMcpSource, type McpSourceOptions } from './mcp-source.ts';
 export { createMemorySource, type MemorySource } from './memory.ts';
 export { type MergedSource, mergeSources, type SourceConflict } from './merged.ts';

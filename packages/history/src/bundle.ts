@@ -30,7 +30,14 @@ export type BundlePhase = 'Open' | 'Complete' | 'Stalled' | 'Abandoned';
 const bundleObject = z.looseObject({
   metadata: z.looseObject({ name: z.string(), creationTimestamp: z.string().nullish() }),
   spec: bundleSpec,
-  status: z.looseObject({ phase: z.string().optional(), message: z.string().optional(), version: z.number().optional() }).nullish(),
+  status: z
+    .looseObject({
+      phase: z.string().optional(),
+      message: z.string().optional(),
+      version: z.number().optional(),
+      holders: z.record(z.string(), z.boolean()).optional(),
+    })
+    .nullish(),
 });
 
 /** A ConfigBundle, unpacked. */
@@ -47,6 +54,8 @@ export interface Bundle {
   readonly statusMessage: string;
   /** Number of the version that it became. */
   readonly version: number | undefined;
+  /** The Galleys that hold its members back, of several: none stores a member before all do. */
+  readonly holders: ReadonlySet<string>;
 }
 
 export function memberOf({ before, after }: ContentChange): Member {
@@ -92,6 +101,7 @@ export function readBundle(raw: unknown): Result<Bundle, string> {
     phase: isPhase(status?.phase) ? status.phase : '',
     statusMessage: status?.message ?? '',
     version: status?.version,
+    holders: new Set(Object.keys(status?.holders ?? {})),
   });
 }
 

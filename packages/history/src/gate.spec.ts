@@ -22,26 +22,31 @@ function bundleOf(id: string, ...changes: readonly [ConfigObject | undefined, Co
     phase: '',
     statusMessage: '',
     version: undefined,
+    holders: new Set(),
   };
 }
 
-function start(objects: readonly ConfigObject[], bundles: readonly Bundle[] = []) {
+function start(objects: readonly ConfigObject[], bundles: readonly Bundle[] = [], leads = true) {
   const clock = new VirtualClock();
   const published = new Map<string, ConfigObject>();
   const batches: string[][] = [];
   const versions: PublishedChange[] = [];
   const phases: string[] = [];
   const dangling: string[] = [];
-  const gate = new ConfigGate(clock, {
-    publish: (upserts, deletions) => {
-      for (const object of upserts) published.set(objectKey(object), object);
-      for (const key of deletions) published.delete(key);
-      batches.push([...upserts.map((object) => object.kind), ...deletions.map((key) => `-${key}`)]);
+  const gate = new ConfigGate(
+    clock,
+    {
+      publish: (upserts, deletions) => {
+        for (const object of upserts) published.set(objectKey(object), object);
+        for (const key of deletions) published.delete(key);
+        batches.push([...upserts.map((object) => object.kind), ...deletions.map((key) => `-${key}`)]);
+      },
+      onVersion: (version) => void versions.push(version),
+      onBundle: (bundle, phase) => void phases.push(`${bundle.id} ${phase}`),
+      onDangling: (_key, reference) => void dangling.push(reference),
     },
-    onVersion: (version) => void versions.push(version),
-    onBundle: (bundle, phase) => void phases.push(`${bundle.id} ${phase}`),
-    onDangling: (_key, reference) => void dangling.push(reference),
-  });
+    leads,
+  );
   gate.start(objects, bundles);
   batches.length = 0;
   let resourceVersion = 100;
@@ -142,6 +147,73 @@ describe('a bundle', () => {
     expect(specOf(vs)).toEqual(vs2.spec);
     expect(versions.map(({ bundle }) => bundle?.id)).toEqual(['b']);
     expect(phases.at(-1)).toBe('b Complete');
+  });
+});
+
+describe('a gate that follows another', () => {
+  const told = (phase: Bundle['phase']): Bundle => ({ ...bundleOf('b', [vs, vs2], [dr, dr2]), phase });
+
+  it('holds what it sees stored until it is told that the bundle is complete', () => {
+    const { gate, batches, write, phases, versions } = start([vs, dr], [], false);
+    gate.onBundle(told(''));
+    write(vs2);
+    write(dr2);
+    expect(batches).toEqual([]);
+    gate.onBundle(told('Complete'));
+    expect(batches.map((batch) => batch.toSorted())).toEqual([['DestinationRule', 'VirtualService']]);
+    expect(phases).toEqual(['b Open', 'b Complete']);
+    expect(versions).toHaveLength(1);
+  });
+
+  it('told before it sees the last member waits for it, also when another was overwritten meanwhile', () => {
+    const { clock, gate, batches, write, specOf } = start([vs, dr], [], false);
+    gate.onBundle(told('Open'));
+    write(vs2);
+    const later = { ...vs2, spec: { ...(vs2.spec as object), hosts: ['reviews', 'later'] } };
+    write(later);
+    gate.onBundle(told('Complete'));
+    expect(batches).toEqual([]);
+    write(dr2);
+    expect(batches).toHaveLength(1);
+    expect(specOf(vs)).toEqual(later.spec);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not wait for ever for what it never saw', () => {
+    const { clock, gate, write, specOf } = start([vs, dr], [], false);
+    gate.onBundle(told('Open'));
+    write({ ...vs2, spec: { ...(vs2.spec as object), hosts: ['reviews', 'later'] } });
+    write(dr2);
+    gate.onBundle(told('Complete'));
+    expect(specOf(dr)).toEqual(dr.spec);
+    clock.advance(10_000);
+    expect(specOf(dr)).toEqual(dr2.spec);
+  });
+
+  it('leaves it to the leader to stall or drop a bundle', () => {
+    const { clock, gate, phases, write, specOf } = start([vs, dr], [], false);
+    gate.onBundle(told(''));
+    clock.advance(60_000);
+    expect(phases).toEqual(['b Open']);
+    gate.onBundle(told('Abandoned'));
+    write(dr2);
+    expect(specOf(dr)).toEqual(dr2.spec);
+  });
+
+  it('decides itself from the moment it leads: what is complete is in force, what is too old stalls', () => {
+    const complete = start([vs, dr], [], false);
+    complete.gate.onBundle(told('Open'));
+    complete.write(vs2);
+    complete.write(dr2);
+    complete.gate.leads = true;
+    expect(complete.phases).toEqual(['b Open', 'b Complete']);
+    const half = start([vs, dr], [], false);
+    half.gate.onBundle(told('Open'));
+    half.write(vs2);
+    half.gate.leads = true;
+    half.clock.advance(30_000);
+    expect(half.phases).toEqual(['b Open', 'b Stalled']);
+    expect(half.specOf(vs)).toEqual(vs.spec);
   });
 });
 

@@ -7,6 +7,8 @@ import { type Candidate, ReferenceIndex } from './reference-index.ts';
 
 /** How long an object waits for what it refers to: files of one `kubectl apply` are some ten milliseconds apart. */
 const REFERENCE_WAIT_MS = 500;
+/** How long a follower, told that a bundle is complete, waits to have seen each member stored itself. */
+const FOLLOW_WAIT_MS = 10_000;
 
 /** One version in the making: what took effect together. */
 export interface PublishedChange {
@@ -28,7 +30,11 @@ interface OpenBundle {
   readonly bundle: Bundle;
   readonly before: ReadonlyMap<ObjectKey, string>;
   readonly after: ReadonlyMap<ObjectKey, string>;
+  /** Members that were stored as the bundle says at some time since it is held. */
+  readonly seen: Set<ObjectKey>;
   phase: BundlePhase;
+  /** The leader says that it is complete. */
+  told: boolean;
   cancelTimeout: () => void;
 }
 
@@ -36,6 +42,9 @@ interface OpenBundle {
  * Decides what of the stored configuration is in force. Members of a bundle stay as they were until all of them are stored as
  * the bundle says. An object that refers to something that is not there, or whose removal would leave a reference without
  * target, waits for half a second.
+ *
+ * Of several gates before the same objects one leads: it decides what becomes of a bundle and says so in the bundle's status. The
+ * others hold the members until that status tells them, whatever they see stored, so that all show the same.
  */
 export class ConfigGate {
   readonly #clock: Clock;
@@ -48,10 +57,25 @@ export class ConfigGate {
   readonly #waiting = new Map<ObjectKey, number>();
   readonly #references = new ReferenceIndex();
   #cancelWait: (() => void) | undefined;
+  #leads: boolean;
 
-  constructor(clock: Clock, events: GateEvents) {
+  constructor(clock: Clock, events: GateEvents, leads = true) {
     this.#clock = clock;
     this.#events = events;
+    this.#leads = leads;
+  }
+
+  /** Decides from now on, or no longer. */
+  set leads(leads: boolean) {
+    if (this.#leads === leads) return;
+    this.#leads = leads;
+    for (const open of this.#bundles.values()) {
+      if (!isHeld(open)) continue;
+      if (!open.told) open.cancelTimeout();
+      if (leads && open.phase === 'Open' && !open.told) this.#awaitMembers(open);
+      // The one that led before may have seen it complete and not have said so.
+      if (leads) this.#touch(open);
+    }
   }
 
   /** Begins with what is stored. Members of open bundles are published as they were before, for that is what proxies run. */
@@ -86,10 +110,11 @@ export class ConfigGate {
     this.#settle();
   }
 
-  /** A bundle that is new, or was seen before. */
+  /** A bundle that is new, or was seen before: then its status tells what the leader has decided. */
   onBundle(bundle: Bundle): void {
-    if (this.#bundles.has(bundle.id)) return;
-    if (this.#hold(bundle) !== undefined) this.#settle();
+    const open = this.#bundles.get(bundle.id);
+    if (open !== undefined) this.#follow(open, bundle.phase);
+    else if (this.#hold(bundle) !== undefined) this.#settle();
   }
 
   /** A bundle's record is gone: what is stored of its members counts as it is. */
@@ -109,7 +134,7 @@ export class ConfigGate {
   /** Bundles that hold objects back now. */
   open(): readonly { readonly bundle: Bundle; readonly phase: BundlePhase; readonly waitingFor: readonly ObjectKey[] }[] {
     return [...this.#bundles.values()]
-      .filter(({ phase }) => phase === 'Open' || phase === 'Stalled')
+      .filter(isHeld)
       .map((open) => ({ bundle: open.bundle, phase: open.phase, waitingFor: this.#missing(open) }));
   }
 
@@ -135,16 +160,45 @@ export class ConfigGate {
       before.set(changeKey(change), canonical(change.before));
       after.set(changeKey(change), canonical(change.after));
     }
-    const open: OpenBundle = { bundle, before, after, phase: bundle.phase || 'Open', cancelTimeout: () => undefined };
+    const phase = bundle.phase || 'Open';
+    const open: OpenBundle = { bundle, before, after, seen: new Set(), phase, told: false, cancelTimeout: () => undefined };
     this.#bundles.set(bundle.id, open);
     // A bundle that takes over the members of another holds them from now on.
     for (const key of after.keys()) this.#heldBy.set(key, open);
     if (open.phase === 'Open') {
-      const age = bundle.createdAt === 0 ? 0 : Math.max(0, this.#clock.now() - bundle.createdAt);
-      open.cancelTimeout = this.#clock.setTimeout(() => this.#onTimeout(open), Math.max(0, bundle.timeoutSeconds * 1000 - age));
+      if (this.#leads) this.#awaitMembers(open);
       this.#events.onBundle(bundle, 'Open', this.#missing(open));
     }
     return open;
+  }
+
+  #awaitMembers(open: OpenBundle): void {
+    const { createdAt, timeoutSeconds } = open.bundle;
+    const age = createdAt === 0 ? 0 : Math.max(0, this.#clock.now() - createdAt);
+    open.cancelTimeout = this.#clock.setTimeout(() => this.#onTimeout(open), Math.max(0, timeoutSeconds * 1000 - age));
+  }
+
+  #follow(open: OpenBundle, phase: Bundle['phase']): void {
+    if (this.#leads || !isHeld(open) || phase === '' || phase === open.phase) return;
+    if (phase === 'Stalled') open.phase = phase;
+    if (phase === 'Abandoned') {
+      open.phase = phase;
+      this.#release(open);
+    }
+    if (phase === 'Complete' && !open.told) {
+      open.told = true;
+      // What was overwritten while the watch was interrupted is never seen as the bundle has it.
+      open.cancelTimeout = this.#clock.setTimeout(() => {
+        for (const key of open.after.keys()) open.seen.add(key);
+        this.#touch(open);
+      }, FOLLOW_WAIT_MS);
+    }
+    this.#touch(open);
+  }
+
+  #touch(open: OpenBundle): void {
+    for (const key of open.after.keys()) this.#waiting.set(key, this.#waiting.get(key) ?? 0);
+    this.#settle();
   }
 
   #onTimeout(open: OpenBundle): void {
@@ -165,6 +219,13 @@ export class ConfigGate {
     return [...open.after].filter(([key, content]) => this.#storedContent(key) !== content).map(([key]) => key);
   }
 
+  #isComplete(open: OpenBundle): boolean {
+    const missing = new Set(this.#missing(open));
+    if (this.#leads && !open.told) return missing.size === 0;
+    for (const key of open.after.keys()) if (!missing.has(key)) open.seen.add(key);
+    return open.told && open.seen.size === open.after.size;
+  }
+
   #storedContent(key: ObjectKey): string {
     const live = this.#live.get(key);
     return live === undefined ? '' : canonical(contentOf(live));
@@ -182,8 +243,8 @@ export class ConfigGate {
     const touched = new Set([...this.#waiting.keys()].map((key) => this.#heldBy.get(key)));
     for (const open of this.#bundles.values()) {
       // Looking through a bundle's members is dear: only one whose members were written can have become complete.
-      if ((open.phase !== 'Open' && open.phase !== 'Stalled') || !(touched.has(open) || open.after.size === 0)) continue;
-      if (this.#missing(open).length > 0) continue;
+      if (!isHeld(open) || !(touched.has(open) || open.after.size === 0)) continue;
+      if (!this.#isComplete(open)) continue;
       open.phase = 'Complete';
       this.#release(open);
       completed.push(open);
@@ -234,4 +295,8 @@ export class ConfigGate {
     if (times.length === 0) return;
     this.#cancelWait = this.#clock.setTimeout(() => this.#settle(), Math.max(0, Math.min(...times) - this.#clock.monotonic()));
   }
+}
+
+function isHeld({ phase }: OpenBundle): boolean {
+  return phase === 'Open' || phase === 'Stalled';
 }

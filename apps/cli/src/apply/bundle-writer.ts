@@ -19,7 +19,8 @@ export interface BundleResult {
   readonly version: number | undefined;
 }
 
-const TAKEN_WITHIN_MS = 10_000;
+/** Longer than a lease of Galley's: one that has just died is waited for as long. */
+const TAKEN_WITHIN_MS = 15_000;
 const IN_FORCE_WITHIN_MS = 10_000;
 const POLL_MS = 20;
 
@@ -62,7 +63,7 @@ export async function writeBundle(objects: KubeObjects, writes: readonly Planned
   if (taken?.phase !== 'Open') {
     await removeBundle(objects, id);
     throw new CommandFailure(
-      `nothing was stored: galley did not take bundle ${id} within ${TAKEN_WITHIN_MS / 1000} s; is istio-galley running? --no-bundle stores without it, object by object`,
+      `nothing was stored: galley did not take bundle ${id} within ${TAKEN_WITHIN_MS / 1000} s${taken?.statusMessage ? `: it ${taken.statusMessage}` : ''}; is istio-galley running? --no-bundle stores without it, object by object`,
     );
   }
   await writeMembers(objects, id, writes, options);

@@ -19,7 +19,7 @@ export async function list(options: BundlesOptions): Promise<void> {
   const objects = new KubeObjects(loadKubeConfig(options));
   const bundles = [...((await listBundles(objects)) ?? [])].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
   if (options.output === 'json') {
-    const shown = bundles.map(({ changes, ...bundle }) => ({ ...bundle, members: changes.map(memberOf) }));
+    const shown = bundles.map(({ changes, holders, ...bundle }) => ({ ...bundle, holders: [...holders], members: changes.map(memberOf) }));
     process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     return;
   }

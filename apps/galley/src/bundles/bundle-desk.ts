@@ -18,10 +18,13 @@ export interface BundleListener {
 
 /** What Galley says of a bundle in its status. */
 export interface BundleReport {
-  readonly phase: BundlePhase;
-  readonly message: string;
+  /** Only the Galley that leads says what becomes of a bundle. */
+  readonly phase?: BundlePhase;
+  readonly message?: string;
   /** Members that are not stored as the bundle says: `VirtualService shop/reviews`. */
-  readonly waitingFor: readonly string[];
+  readonly waitingFor?: readonly string[];
+  /** Galleys that hold the members back, each of which says so itself. */
+  readonly holders?: Readonly<Record<string, true>>;
   /** Number of the version that it became. */
   readonly version?: number;
 }
@@ -72,7 +75,6 @@ export function openBundleDesk(options: BundleDeskOptions, listener: BundleListe
         known = now;
         if (!listed) listener.onListed();
         listed = true;
-        collect();
       },
       onEvent: (type, raw) => {
         const metadata = isRecord(raw['metadata']) ? raw['metadata'] : {};
@@ -81,7 +83,6 @@ export function openBundleDesk(options: BundleDeskOptions, listener: BundleListe
           known.delete(name);
           forget(name);
         } else if (take(raw) !== undefined) known.add(name);
-        collect();
       },
     },
   });
@@ -94,7 +95,7 @@ export function openBundleDesk(options: BundleDeskOptions, listener: BundleListe
       if (next === undefined || stop.signal.aborted) return;
       const [id, report] = next;
       const { waitingFor } = report;
-      const status = { ...report, waitingFor: waitingFor.slice(0, MAX_WAITING_NAMED) };
+      const status = { ...report, ...(waitingFor === undefined ? {} : { waitingFor: waitingFor.slice(0, MAX_WAITING_NAMED) }) };
       try {
         await api.send('PATCH', `${BUNDLE_PATH}/${encodeURIComponent(id)}/status`, { status }, stop.signal, 'application/merge-patch+json');
         if (reports.get(id) === report) reports.delete(id);
@@ -117,7 +118,7 @@ export function openBundleDesk(options: BundleDeskOptions, listener: BundleListe
       if (reports.size > 0 && !stop.signal.aborted) pump();
     });
   };
-  const announce = async (id: string, { message }: BundleReport): Promise<void> => {
+  const announce = async (id: string, { message = '' }: BundleReport): Promise<void> => {
     const time = new Date(clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const event = {
       apiVersion: 'v1',
@@ -149,10 +150,22 @@ export function openBundleDesk(options: BundleDeskOptions, listener: BundleListe
     get listed(): boolean {
       return listed;
     },
+    /** Writes this into the status of a bundle; what was not written yet of an earlier report stays unless this says otherwise. */
     report(id: string, report: BundleReport): void {
-      reports.set(id, report);
+      reports.set(id, { ...reports.get(id), ...report });
       pump();
     },
+    /** Tells the listener of every bundle there is at this moment. */
+    listAgain: async (): Promise<void> => {
+      const body = await api.get(BUNDLE_PATH, stop.signal).catch((error: unknown) => {
+        // The kind is not known, or may not be read: the reflector has said so.
+        if (error instanceof ApiError && (error.status === 403 || error.status === 404)) return undefined;
+        throw error;
+      });
+      if (isRecord(body) && Array.isArray(body['items'])) for (const item of body['items']) if (isRecord(item)) take(item);
+    },
+    /** Removes finished bundles beyond those that are kept: a task of the Galley that leads. */
+    collect,
     close: async () => {
       stop.abort();
       await reflector.close();

@@ -4,6 +4,7 @@ import { type ContentChange, contentOf, renderBundle } from '@xebec/history';
 import type { ConfigObject } from '@xebec/schemas';
 import { Registry } from 'prom-client';
 import { afterEach, expect, it, vi } from 'vitest';
+import { alone } from '../replicas/replicas.ts';
 import { createGatedSource, type GatedSource } from './gated-source.ts';
 import { createBundleMetrics } from './metrics.ts';
 
@@ -77,7 +78,9 @@ async function start(api: KubernetesApi | undefined, objects: readonly ConfigObj
     logger: silentLogger,
     metrics: createBundleMetrics(new Registry()),
     record: async () => ++number,
-    onStart: async () => undefined,
+    replicas: alone,
+    onLead: () => undefined,
+    onFollow: () => undefined,
   });
   open.push(gated);
   const batches: string[][] = [];

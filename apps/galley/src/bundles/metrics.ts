@@ -7,6 +7,7 @@ export function createBundleMetrics(registry: Registry) {
   const registers = [registry];
   return {
     open: new Gauge({ name: 'galley_bundles', help: 'Bundles that hold objects back.', labelNames: ['phase'], registers }),
+    leads: new Gauge({ name: 'galley_leads', help: '1 while this galley decides about bundles and writes the history.', registers }),
     held: new Gauge({ name: 'galley_bundle_held_objects', help: 'Objects that bundles hold back.', registers }),
     phases: new Counter({ name: 'galley_bundle_phases_total', help: 'Bundles that came to a phase.', labelNames: ['phase'], registers }),
     dangling: new Counter({
