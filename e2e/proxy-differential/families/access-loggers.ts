@@ -209,7 +209,8 @@ function masked(entry: unknown): unknown {
       if (key === 'port_value') return 'PORT';
       if (key === 'tls_cipher_suite') return typeof inner;
       if (/^user_agent_(name|version|build_version)$/.test(key) || key === 'extensions') return undefined;
-      if (/_bytes_(sent|received)$/.test(key)) return undefined;
+      // The family wire-bytes compares how many.
+      if (/_bytes_(sent|received)$/.test(key)) return 'some';
       if (key === 'response_headers_bytes') return 'N';
       if (key === 'stream_id' || key === 'request_id') return 'ID';
       return inner;

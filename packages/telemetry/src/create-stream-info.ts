@@ -1,4 +1,4 @@
-import type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo } from './stream-info.ts';
+import type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo, WireBytes } from './stream-info.ts';
 
 /** The record of a stream that has just begun: nothing is known but where it came from. */
 export function createStreamInfo(connection: ConnectionInfo, startTimeMs: number, startMonotonicMs: number): StreamInfo {
@@ -16,6 +16,8 @@ class StreamRecord implements StreamInfo {
   connectionTerminationDetails = '';
   bytesReceived = 0;
   bytesSent = 0;
+  downstreamBytes: WireBytes | undefined = undefined;
+  upstreamBytes: WireBytes | undefined = undefined;
   durationMs = -1;
   requestDurationMs = -1;
   responseDurationMs = -1;

@@ -26,7 +26,7 @@ export { RemoteStats, type StatDefinition, type StatsReport } from './metrics/re
 export type { Label, StatKind, StatSample } from './metrics/sample.ts';
 export { responseFlagNames, responseFlagsLongText, responseFlagsText } from './response-flags.ts';
 export type { Counter, Gauge, Histogram, StatsScope, TextReadout } from './stats.ts';
-export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo } from './stream-info.ts';
+export type { ConnectionInfo, PeerCertificate, ResponseFlag, StreamInfo, UpstreamConnectionInfo, WireBytes } from './stream-info.ts';
 export { encodeOtlp, type OtlpResource } from './tracing/otlp.ts';
 export {
   decideTrace,

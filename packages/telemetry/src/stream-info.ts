@@ -80,6 +80,16 @@ export interface ConnectionInfo {
   readonly filterChainMetadata?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What an exchange takes on the wire, both heads and bodies: see `ByteMeter` of the codecs, which keep count. */
+export interface WireBytes {
+  readonly wireBytesReceived: number;
+  readonly wireBytesSent: number;
+  readonly headerBytesReceived: number;
+  readonly headerBytesSent: number;
+  readonly decompressedHeaderBytesReceived: number;
+  readonly decompressedHeaderBytesSent: number;
+}
+
 /** Everything known of one request (or TCP connection): filled as it goes, read by logs, stats, traces and filters. */
 export interface StreamInfo {
   readonly connection: ConnectionInfo;
@@ -92,8 +102,12 @@ export interface StreamInfo {
   responseCodeDetails: string;
   responseFlags: Set<ResponseFlag>;
   connectionTerminationDetails: string;
+  /** Of bodies alone. */
   bytesReceived: number;
   bytesSent: number;
+  /** Absent where nothing was exchanged. The upstream's is of all tries together. */
+  downstreamBytes: WireBytes | undefined;
+  upstreamBytes: WireBytes | undefined;
   /** Milliseconds from start to the end of the stream; -1 while it runs. */
   durationMs: number;
   requestDurationMs: number;

@@ -1,3 +1,4 @@
+import type { ByteMeter } from './byte-meter.ts';
 import type { FieldCase } from './field-cases.ts';
 
 /**
@@ -64,7 +65,7 @@ export interface ResponseReceiver extends StreamReceiver {
 }
 
 /** One request on a server connection, as its owner answers it. */
-export interface ServerStream {
+export interface ServerStream extends ByteMeter {
   readonly version: HttpVersion;
   /** Once for the final response; before it any number of 1xx. */
   sendHead(head: ResponseHead, endStream: boolean): void;
@@ -82,7 +83,7 @@ export interface ServerStream {
 }
 
 /** One request on a client connection. */
-export interface ClientStream {
+export interface ClientStream extends ByteMeter {
   sendHead(head: RequestHead, endStream: boolean): void;
   sendData(data: Buffer, endStream: boolean): boolean;
   sendTrailers(trailers: HeaderList): void;
@@ -121,6 +122,8 @@ export interface RefusedRequest {
   readonly head: RequestHead | undefined;
   /** `onRequest` has had it, and its receiver hears of the error. */
   readonly known: boolean;
+  /** Of a request that is not known; the answer is in it once it has been written. */
+  readonly bytes: ByteMeter;
 }
 
 export interface RefusalAnswer {
@@ -128,11 +131,13 @@ export interface RefusalAnswer {
   readonly status?: number;
   readonly headers: HeaderList;
   readonly body: string;
+  /** It has gone out. */
+  readonly onWritten?: () => void;
 }
 
 export interface ServerConnectionHandler {
-  /** A request's head has begun, and its end has not come with it: `onRequest` or `onRefusedRequest` follows when it does. */
-  onRequestBegins?(): void;
+  /** A request's head has begun, and its end has not come with it: `onRequest` or `onRefusedRequest` follows when it does. `bytes` goes on counting. */
+  onRequestBegins?(bytes: ByteMeter): void;
   /** A request's head has arrived; `endStream` when it has no body. */
   onRequest(stream: ServerStream, head: RequestHead, endStream: boolean): RequestReceiver;
   /**

@@ -1,3 +1,4 @@
+export { ByteMeter, fieldBytesOf } from './byte-meter.ts';
 export { type ClientHello, parseClientHello } from './client-hello.ts';
 export type { FieldCase, PreserveCase } from './field-cases.ts';
 export { encodeGrpcFrame, type GrpcFrame, GrpcFrameReader } from './grpc-frames.ts';

@@ -19,6 +19,8 @@ export class OutputBuffer {
   #text = '';
   #pieces: (string | Buffer)[] | undefined = undefined;
   #bytes = 0;
+  /** Bytes that were pushed since the connection began. */
+  pushed = 0;
   #held = 0;
   #scheduled = false;
   #blocked = false;
@@ -40,6 +42,7 @@ export class OutputBuffer {
     const { length } = piece;
     if (this.#closed || this.#ending || length === 0) return;
     this.#bytes += length;
+    this.pushed += length;
     if (typeof piece === 'string') this.#text += piece;
     else if (length <= textLimitBytes) this.#text += latin1Text(piece, 0, length);
     else {

@@ -1,4 +1,13 @@
-import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHead, ResetReason, ResponseReceiver } from '@xebec/wire';
+import {
+  ByteMeter,
+  type ClientConnection,
+  type ClientStream,
+  type CodecOutput,
+  type HeaderList,
+  type RequestHead,
+  type ResetReason,
+  type ResponseReceiver,
+} from '@xebec/wire';
 
 const noBytes = Buffer.alloc(0);
 
@@ -6,7 +15,7 @@ const noBytes = Buffer.alloc(0);
  * A request that ends here and whose body goes on as the bytes of a TCP connection (`connect_config` of a route's CONNECT): the
  * connection carries one stream, which is answered with 200 as soon as it is there.
  */
-export class TcpClientConnection implements ClientConnection, ClientStream {
+export class TcpClientConnection extends ByteMeter implements ClientConnection, ClientStream {
   readonly #output: CodecOutput;
   /** What goes before everything else, such as a PROXY protocol header. */
   readonly #preamble: Buffer | undefined;
@@ -16,6 +25,7 @@ export class TcpClientConnection implements ClientConnection, ClientStream {
   onAvailable: (() => void) | undefined = undefined;
 
   constructor(output: CodecOutput, preamble: Buffer | undefined) {
+    super();
     this.#output = output;
     this.#preamble = preamble;
   }
@@ -32,6 +42,7 @@ export class TcpClientConnection implements ClientConnection, ClientStream {
     return this;
   }
   receive(bytes: Buffer): void {
+    this.wireBytesReceived += bytes.length;
     this.#receiver?.onData(bytes, false);
   }
   receiveEnd(): void {
@@ -63,6 +74,7 @@ export class TcpClientConnection implements ClientConnection, ClientStream {
     queueMicrotask(() => this.#receiver?.onHead({ status: 200, headers: [] }, false));
   }
   sendData(data: Buffer, endStream: boolean): boolean {
+    this.wireBytesSent += data.length;
     const flowing = data.length === 0 || this.#output.write(data);
     if (!flowing) this.#congested = true;
     if (endStream) this.#output.end();

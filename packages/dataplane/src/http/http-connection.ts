@@ -1,6 +1,7 @@
 import { type Clock, type Deadlines, deadlinesOf, type Random } from '@xebec/core';
 import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
 import type {
+  ByteMeter,
   CodecOutput,
   RefusalAnswer,
   RefusedRequest,
@@ -157,8 +158,8 @@ export class HttpConnection implements CodecOutput, ServerConnectionHandler, Htt
   drain(decide: DrainDecision): void {
     this.#drainDecision = decide;
   }
-  onRequestBegins(): void {
-    this.#pendingHead = new PendingHead(this);
+  onRequestBegins(bytes: ByteMeter): void {
+    this.#pendingHead = new PendingHead(this, bytes);
   }
   onHeadTimeout(limit: HeadTimeout): void {
     const { stats } = this.settings;

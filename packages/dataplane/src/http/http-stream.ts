@@ -3,6 +3,7 @@ import type { LocalReply } from '@xebec/filters';
 import { type ClusterChoice, type CompiledRoute, type CompiledRouteTable, type ForwardAction, isGrpcRequest } from '@xebec/matching';
 import { type ConnectionInfo, createStreamInfo, type FormatContext, type StreamInfo } from '@xebec/telemetry';
 import {
+  fieldBytesOf,
   type HeaderList,
   type HttpVersion,
   header,
@@ -106,6 +107,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     const named = typeof client !== 'string' || client === connection.remoteAddress ? connection : withClient(connection, client);
     this.info = createStreamInfo(named, owner.clock.now(), owner.clock.monotonic());
     this.info.protocol = head.version;
+    this.info.downstreamBytes = server;
     if (earlier !== undefined) this.info.bytesReceived = earlier.info.bytesReceived;
     this.#refusal = typeof client === 'string' ? undefined : client;
     this.#timeouts = new StreamTimeouts(this, owner.deadlines, owner.clock);
@@ -195,6 +197,7 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       this.onData(emptyBody, true);
       return;
     }
+    if (this.version !== 'HTTP/2') this.#server.headerBytesReceived += fieldBytesOf(trailers);
     this.#onRequestEnd();
     if (this.answered) return;
     if (this.#chain === undefined) this.routeTrailers(trailers);

@@ -1,5 +1,6 @@
 import { type Clock, Deadline, type DeadlineOwner, type Deadlines } from '@xebec/core';
 import { type ConnectionInfo, createStreamInfo, type FormatContext } from '@xebec/telemetry';
+import type { ByteMeter } from '@xebec/wire';
 import type { HttpSettings } from './http-settings.ts';
 import type { HeadTimeout } from './refused-request.ts';
 
@@ -17,12 +18,14 @@ const limits: readonly HeadTimeout[] = ['stream timeout', 'request timeout', 're
 /** A request whose head has begun and not ended: for Envoy it is a stream with all its time limits from its first byte on. */
 export class PendingHead implements DeadlineOwner {
   readonly #owner: PendingHeadOwner;
+  readonly #bytes: ByteMeter;
   readonly #deadline: Deadline | undefined;
   readonly startMs: number;
   readonly startMonotonicMs: number;
 
-  constructor(owner: PendingHeadOwner) {
+  constructor(owner: PendingHeadOwner, bytes: ByteMeter) {
     this.#owner = owner;
+    this.#bytes = bytes;
     const { settings, clock } = owner;
     this.startMs = clock.now();
     this.startMonotonicMs = clock.monotonic();
@@ -58,6 +61,7 @@ export class PendingHead implements DeadlineOwner {
     if (settings.accessLogs.length === 0 && !settings.tap.watched) return;
     const info = createStreamInfo(connectionInfo, this.startMs, this.startMonotonicMs);
     info.protocol = 'HTTP/1.1';
+    info.downstreamBytes = this.#bytes;
     info.responseFlags.add('DC');
     info.responseCodeDetails = 'downstream_remote_disconnect';
     info.durationMs = clock.monotonic() - this.startMonotonicMs;

@@ -86,11 +86,13 @@ export function answerRefused(
   const late = isTimeout(detail);
   const info = createStreamInfo(connection, nowMs, monotonicMs);
   info.protocol = 'HTTP/1.1';
+  info.downstreamBytes = refused.bytes;
   info.responseCodeDetails = late ? timeouts[detail] : (codes[detail] ?? 'http1.codec_error');
   if (detail === 'stream timeout') info.responseFlags.add('SI');
   const made = answerOf(status, noHost ? '' : late ? detail : (bodies[status] ?? ''), head, settings, info);
   const { response, body } = settings.filters.length === 0 ? made : throughFilters(made.response, Buffer.from(made.body), settings, info);
   finishResponseHead(response, head ?? noHead, settings, info, false);
+  let onWritten = (): void => undefined;
   // Of a request that is known its own stream tells.
   if (!refused.known) {
     const { stats } = settings;
@@ -107,12 +109,14 @@ export function answerRefused(
       info.bytesSent = body.length;
       info.durationMs = 0;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
-      for (const log of settings.accessLogs) log.log(context);
-      if (settings.tap.watched) settings.tap.see(context);
+      onWritten = () => {
+        for (const log of settings.accessLogs) log.log(context);
+        if (settings.tap.watched) settings.tap.see(context);
+      };
     }
   }
   // The codec writes a character for each byte.
-  return { status: response.status, headers: response.headers, body: Buffer.from(body).toString('latin1') };
+  return { status: response.status, headers: response.headers, body: Buffer.from(body).toString('latin1'), onWritten };
 }
 
 /** Of a request that HTTP/2 forbids there is a line in the log and nothing else. */

@@ -2,7 +2,7 @@ import type { LocalReply } from '@xebec/filters';
 import { type CompiledRoute, type ForwardAction, rewriteHost } from '@xebec/matching';
 import type { InternalRedirectPolicy } from '@xebec/protos/envoy/config/route/v3/route_components';
 import type { Span } from '@xebec/telemetry';
-import { type HeaderList, header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
+import { type ByteMeter, type HeaderList, header, type RequestHead, type ResponseHead, removeHeader, setHeader } from '@xebec/wire';
 import { chooseHost, poolFor } from './attempt-target.ts';
 import { type AttemptTimeoutOwner, AttemptTimeouts } from './attempt-timeouts.ts';
 import { HedgedAttempts } from './hedged-attempts.ts';
@@ -32,6 +32,8 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
   #request: RoutedRequest | undefined = undefined;
   #attempt: UpstreamAttempt | undefined = undefined;
   #attemptSpan: Span | undefined = undefined;
+  /** Of the last try that had a connection, and of those before it. */
+  #bytes: ByteMeter | undefined = undefined;
   #mirrors: MirroredBody[] | undefined = undefined;
   #hedged: HedgedAttempts | undefined = undefined;
   /** When the client's request was whole. */
@@ -275,8 +277,11 @@ export class Router implements AttemptOwner, AttemptTimeoutOwner {
     announceTimeout(head, this.#action, expectedMs, false, settings.suppressEnvoyHeaders);
     if (this.#route.virtualHost.includeRequestAttemptCount) setHeader(head.headers, 'x-envoy-attempt-count', String(retries.attempts));
   }
-  #noteUpstream({ host, connection }: UpstreamAttempt): void {
+  #noteUpstream({ host, connection, bytes }: UpstreamAttempt): void {
     const { info } = this.#stream;
+    if (this.#bytes !== undefined) bytes?.addBytesOf(this.#bytes);
+    this.#bytes = bytes;
+    info.upstreamBytes = bytes;
     // Of tries before this one nothing is told.
     info.upstreamTransportFailureReason = '';
     info.upstreamHost = host.text;

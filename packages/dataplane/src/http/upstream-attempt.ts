@@ -1,5 +1,7 @@
 import {
+  type ByteMeter,
   type ClientStream,
+  fieldBytesOf,
   type HeaderList,
   header,
   type RequestHead,
@@ -54,6 +56,10 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
     this.host = host;
     this.#pool = pool;
     this.#limits = limits;
+  }
+  /** Of its stream, once there is one. */
+  get bytes(): ByteMeter | undefined {
+    return this.#stream;
   }
   get connected(): boolean {
     return this.#stream !== undefined;
@@ -156,6 +162,8 @@ export class UpstreamAttempt implements PoolWaiter, ResponseReceiver {
   onTrailers(trailers: HeaderList): void {
     if (this.#ended) return;
     this.#finish();
+    if (this.#stream !== undefined && this.#passesTrailers && this.connection?.protocol !== 'http2')
+      this.#stream.headerBytesReceived += fieldBytesOf(trailers);
     if (this.#passesTrailers) this.#owner.onResponseTrailers(this, trailers);
     else this.#owner.onResponseData(this, emptyBody, true);
   }

@@ -1,6 +1,7 @@
 import { tcpProxyClusterKey } from '@xebec/filters';
 import type { TcpProxy as TcpProxyProto } from '@xebec/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy';
 import type { FormatEnvironment, ResponseFlag, StatsScope } from '@xebec/telemetry';
+import { ByteMeter } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import { keptBytes } from '../net/read-area.ts';
 import { resetSocket } from './filtered-socket.ts';
@@ -39,6 +40,8 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   #done = false;
   #lastActivityMs: number;
   #paused = false;
+  readonly #downstreamBytes = new ByteMeter();
+  #upstreamBytes = new ByteMeter();
   readonly #timers: (() => void)[] = [];
   #cancelIdle: (() => void) | undefined;
 
@@ -46,6 +49,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     this.#parts = parts;
     this.#settings = settings;
     settings.stats.total.add(1);
+    parts.info.downstreamBytes = this.#downstreamBytes;
     this.#lastActivityMs = settings.clock.monotonic();
   }
   /** The client waits in its own kernel until there is somewhere for its bytes to go. */
@@ -81,6 +85,7 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
   }
   withheld(bytes: number): void {
     this.#parts.info.bytesReceived += bytes;
+    this.#downstreamBytes.wireBytesReceived += bytes;
     this.#settings.stats.rxBytes.add(bytes);
   }
   onSocketDrain(): void {
@@ -110,6 +115,9 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     const { socket } = this.#parts;
     const { idleTimeoutMs, logsConnected, logIntervalMs } = this.#settings;
     this.#upstream = upstream;
+    // As in Envoy what goes through a tunnel counts in it and by itself.
+    if (upstream.bytes !== undefined) this.#upstreamBytes = upstream.bytes;
+    this.#parts.info.upstreamBytes = this.#upstreamBytes;
     if (idleTimeoutMs > 0) this.#armIdle(idleTimeoutMs);
     this.#lastActivityMs = this.#settings.clock.monotonic();
     this.#parts.onUpstreamConnected();
@@ -146,6 +154,8 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     const { info, socket } = this.#parts;
     this.#lastActivityMs = this.#settings.clock.monotonic();
     info.bytesSent += bytes.length;
+    this.#upstreamBytes.wireBytesReceived += bytes.length;
+    this.#downstreamBytes.wireBytesSent += bytes.length;
     this.#settings.stats.txBytes.add(bytes.length);
     if (!socket.write(bytes)) this.#upstream?.pause();
   }
@@ -174,6 +184,8 @@ class TcpProxy implements TerminalFilter, TcpUpstreamOwner {
     const { clock, stats } = this.#settings;
     this.#lastActivityMs = clock.monotonic();
     info.bytesReceived += bytes.length;
+    this.#downstreamBytes.wireBytesReceived += bytes.length;
+    this.#upstreamBytes.wireBytesSent += bytes.length;
     stats.rxBytes.add(bytes.length);
     if (upstream.write(bytes) || this.#paused) return;
     this.#paused = true;

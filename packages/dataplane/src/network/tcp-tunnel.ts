@@ -65,6 +65,7 @@ export function connectTunnel(parts: ConnectParts, tunneling: Tunneling, owner: 
   };
   const attempt = new UpstreamAttempt(stream, cluster, host, pool, cluster.limits);
   const upstreamOf = (current: UpstreamAttempt): TcpUpstream => ({
+    bytes: current.bytes,
     write: (bytes) => current.sendData(bytes, false),
     end() {
       // A tunnel over HTTP/1.1 does not end one way and go on the other: Envoy closes it.

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Clock } from '@xebec/core';
 import { upstreamAlpnKey } from '@xebec/filters';
 import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
+import type { ByteMeter } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
 import type { Host } from '../clusters/host.ts';
 import { nextConnectionId, tlsDetailsOf } from '../clusters/upstream-http-connection.ts';
@@ -12,6 +13,8 @@ import { ownCertificateOf, peerCertificateOf } from '../tls/peer-certificate.ts'
 
 /** The far side of a TCP proxy: a connection of its own, or a stream of an HTTP connection. */
 export interface TcpUpstream {
+  /** Of the stream that it is, if it is one. */
+  readonly bytes?: ByteMeter | undefined;
   /** False when it takes no more for now: stop until `onDrain`. */
   write(bytes: Buffer): boolean;
   /** No more bytes come from the client. */

@@ -58,6 +58,8 @@ export function httpAccessLogEntry(context: FormatContext, options: GrpcEntryOpt
               bytes([':method', request.method, ':path', request.path, ':authority', request.authority ?? '', ':scheme', request.scheme]),
       ),
       requestBodyBytes: BigInt(info.bytesReceived),
+      downstreamHeaderBytesReceived: BigInt(info.downstreamBytes?.headerBytesReceived ?? 0),
+      upstreamHeaderBytesSent: BigInt(info.upstreamBytes?.headerBytesSent ?? 0),
       requestHeaders: {
         ...chosen(pseudoHeaders(request), options.requestHeaders),
         ...chosen(headers, options.requestHeaders),
@@ -68,6 +70,8 @@ export function httpAccessLogEntry(context: FormatContext, options: GrpcEntryOpt
       responseCodeDetails: info.responseCodeDetails,
       responseHeadersBytes: BigInt(response === undefined ? 0 : bytes(response.headers) + bytes([':status', String(response.status)])),
       responseBodyBytes: BigInt(info.bytesSent),
+      downstreamHeaderBytesSent: BigInt(info.downstreamBytes?.headerBytesSent ?? 0),
+      upstreamHeaderBytesReceived: BigInt(info.upstreamBytes?.headerBytesReceived ?? 0),
       responseHeaders: {
         ...chosen(response === undefined ? undefined : [':status', String(response.status)], options.responseHeaders),
         ...chosen(response?.headers, options.responseHeaders),
@@ -123,6 +127,10 @@ function common(context: FormatContext, options: GrpcEntryOptions): Common {
     connectionTerminationDetails: info.connectionTerminationDetails,
     streamId:
       find(context.request?.headers, 'x-request-id') ?? (context.request === undefined ? `${connection.id}-${info.startTimeMs}` : ''),
+    downstreamWireBytesSent: BigInt(info.downstreamBytes?.wireBytesSent ?? 0),
+    downstreamWireBytesReceived: BigInt(info.downstreamBytes?.wireBytesReceived ?? 0),
+    upstreamWireBytesSent: BigInt(info.upstreamBytes?.wireBytesSent ?? 0),
+    upstreamWireBytesReceived: BigInt(info.upstreamBytes?.wireBytesReceived ?? 0),
     accessLogType: logTypes[context.accessLogType ?? 'NotSet'] ?? AccessLogType.NotSet,
   };
 }

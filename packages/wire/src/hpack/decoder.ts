@@ -10,6 +10,8 @@ export interface DecodedBlock {
   readonly fields: HeaderList;
   /** The list passed `maxListBytes` or `maxCount`: `fields` holds only its beginning. */
   readonly tooLarge: boolean;
+  /** Of all names and values, also of those that were not kept. */
+  readonly listBytes: number;
 }
 
 /** Decodes header blocks of one direction of a connection (RFC 7541). */
@@ -39,6 +41,7 @@ export class HpackDecoder {
     this.#end = to;
     const fields: HeaderList = [];
     let listBytes = 0;
+    let sizes = 0;
     let tooLarge = false;
     while (this.#at < this.#end) {
       const byte = block[this.#at] as number;
@@ -63,11 +66,12 @@ export class HpackDecoder {
         if (indexed) this.#table.add(name, value);
       }
       if (name === undefined || value === undefined) return undefined;
-      listBytes += entrySize(name, value);
-      if (listBytes > maxListBytes || fields.length >= 2 * maxCount) tooLarge = true;
+      listBytes += name.length + value.length;
+      sizes += entrySize(name, value);
+      if (sizes > maxListBytes || fields.length >= 2 * maxCount) tooLarge = true;
       else fields.push(name, value);
     }
-    return { fields, tooLarge };
+    return { fields, tooLarge, listBytes };
   }
   #name(index: number): string | undefined {
     if (index <= 0) return undefined;

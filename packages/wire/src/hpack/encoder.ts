@@ -22,6 +22,8 @@ export class HpackEncoder {
   readonly #table = new DynamicTable(maxTableSize, (name, value) => this.#onEvict(name, value));
   #evicted = 0;
   #start = 0;
+  /** Of all names and values of the block. */
+  listBytes = 0;
   /** The smallest table since the last block, and whether the peer has yet to be told of a change (section 4.2). */
   #smallest = maxTableSize;
   #resized = false;
@@ -43,6 +45,7 @@ export class HpackEncoder {
     const target = this.#target;
     if (target instanceof GrowingBytes) target.at = 0;
     this.#start = target.at;
+    this.listBytes = 0;
     if (!this.#resized) return;
     target.room(16);
     const { maxSize } = this.#table;
@@ -58,6 +61,7 @@ export class HpackEncoder {
       this.knownField(known, value);
       return;
     }
+    this.listBytes += name.length + value.length;
     this.#target.room(name.length + value.length + 24);
     this.#integer(0, 4, 0);
     this.#plain(name);
@@ -66,6 +70,7 @@ export class HpackEncoder {
   /** NUL and line breaks in the value become spaces. */
   knownField(known: KnownName, value: string): void {
     const { name } = known;
+    this.listBytes += name.length + value.length;
     this.#target.room(name.length + value.length + 24);
     const fixed = known.staticValues?.get(value);
     if (fixed !== undefined) {

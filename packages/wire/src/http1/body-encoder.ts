@@ -1,3 +1,4 @@
+import type { ByteMeter } from '../byte-meter.ts';
 import type { HeaderList } from '../http.ts';
 import type { OutputBuffer } from '../output-buffer.ts';
 import type { BodyFraming } from './body-decoder.ts';
@@ -37,9 +38,13 @@ export class BodyEncoder {
     return undefined;
   }
   /** Ends the body; trailers exist only in chunked framing and are dropped elsewhere. */
-  trailers(trailers: HeaderList, lines: FieldLines): string | undefined {
+  trailers(trailers: HeaderList, lines: FieldLines, meter: ByteMeter): string | undefined {
     if (this.#framing !== 'chunked') return this.data(noBytes, true);
-    this.#out.push(`0\r\n${lines.of(trailers)}\r\n`);
+    const text = lines.of(trailers);
+    meter.wireBytesSent += text.length + 5;
+    meter.headerBytesSent += text.length;
+    meter.decompressedHeaderBytesSent += text.length;
+    this.#out.push(`0\r\n${text}\r\n`);
     return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { ByteMeter } from '../byte-meter.ts';
 import type { PreserveCase } from '../field-cases.ts';
 import { safeFieldValue } from '../field-name.ts';
 import type { ClientConnection, ClientStream, CodecOutput, HeaderList, RequestHead, ResetReason, ResponseReceiver } from '../http.ts';
@@ -78,6 +79,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       this.#abort('protocol-error', 'the server sent bytes before a request');
       return;
     }
+    if (this.#stream !== undefined) this.#stream.wireBytesReceived += bytes.length;
     this.#input.append(bytes);
     this.#borrowed = true;
     this.process();
@@ -165,6 +167,9 @@ class Http1ClientConnection implements ClientConnection, BodySink {
       this.#abort('protocol-error', parsed);
       return true;
     }
+    stream.headerBytesReceived += this.#fields.bytes;
+    // So Envoy does it: after an interim answer or another try, what was counted before counts again.
+    stream.decompressedHeaderBytesReceived += stream.headerBytesReceived;
     if (parsed.interim) {
       stream.receiver.onHead(parsed.head, false);
       return true;
@@ -274,7 +279,7 @@ class Http1ClientConnection implements ClientConnection, BodySink {
   }
 }
 
-class Http1ClientStream implements ClientStream {
+class Http1ClientStream extends ByteMeter implements ClientStream {
   readonly #connection: Http1ClientConnection;
   readonly receiver: ResponseReceiver;
   method = 'GET';
@@ -288,6 +293,7 @@ class Http1ClientStream implements ClientStream {
   #upgrading = false;
 
   constructor(connection: Http1ClientConnection, receiver: ResponseReceiver) {
+    super();
     this.#connection = connection;
     this.receiver = receiver;
   }
@@ -299,8 +305,8 @@ class Http1ClientStream implements ClientStream {
     const target = head.method === 'CONNECT' ? head.authority : head.path;
     const { lines } = this.#connection;
     lines.begin(head.fieldCase);
-    let text = `${head.method} ${safeTarget(target)} HTTP/1.1\r\n${lines.named('host')}${safeFieldValue(head.authority)}\r\n`;
-    text += lines.of(head.headers);
+    const first = `${head.method} ${safeTarget(target)} HTTP/1.1\r\n`;
+    let text = `${lines.named('host')}${safeFieldValue(head.authority)}\r\n${lines.of(head.headers)}`;
     let framing: BodyFraming = 0;
     const { contentLength } = lines;
     if (tunnel) {
@@ -320,19 +326,25 @@ class Http1ClientStream implements ClientStream {
     } else if (!bodiless.has(head.method)) text += `${lines.named('content-length')}0\r\n`;
     this.#connection.encoder.start(framing);
     this.#connection.beginResponse();
-    this.#connection.out.push(`${text}\r\n`);
+    this.wireBytesSent += first.length + text.length + 2;
+    this.headerBytesSent += text.length;
+    this.decompressedHeaderBytesSent += text.length;
+    this.#connection.out.push(`${first}${text}\r\n`);
     if (endStream) this.#finish(this.#connection.encoder.data(noBytes, true));
   }
   sendData(data: Buffer, endStream: boolean): boolean {
     if (!this.#headSent || this.requestDone || this.responseDone) return true;
-    const wrong = this.#connection.encoder.data(data, endStream);
+    const { out, encoder } = this.#connection;
+    const before = out.pushed;
+    const wrong = encoder.data(data, endStream);
+    this.wireBytesSent += out.pushed - before;
     if (endStream || wrong !== undefined) this.#finish(wrong);
-    this.#wantsDrain = this.#connection.out.congested;
+    this.#wantsDrain = out.congested;
     return !this.#wantsDrain;
   }
   sendTrailers(trailers: HeaderList): void {
     if (!this.#headSent || this.requestDone || this.responseDone) return;
-    this.#finish(this.#connection.encoder.trailers(trailers, this.#connection.lines));
+    this.#finish(this.#connection.encoder.trailers(trailers, this.#connection.lines, this));
   }
   #finish(wrong: string | undefined): void {
     this.requestDone = true;

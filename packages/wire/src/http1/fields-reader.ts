@@ -10,6 +10,8 @@ export class FieldsReader {
   readonly #message: number;
   #text = '';
   #fields: Fields | undefined = undefined;
+  /** Of the last section that could be read. Whoever asks sets it to 0 before. */
+  bytes = 0;
 
   /** `message`: one of `joinedIn`. */
   constructor(message: number) {
@@ -19,9 +21,14 @@ export class FieldsReader {
   read(text: string, at: number, maxCount: number, allowChunkedLength = false): Fields | string {
     const section = text.slice(at);
     const last = this.#fields;
-    if (last !== undefined && section === this.#text) return copyOf(last);
+    if (last !== undefined && section === this.#text) {
+      this.bytes = last.bytes;
+      return copyOf(last);
+    }
     const fields = parseFields(section, 0, maxCount, allowChunkedLength, this.#message);
-    if (typeof fields === 'string' || text.length > maxKeptChars) return fields;
+    if (typeof fields === 'string') return fields;
+    this.bytes = fields.bytes;
+    if (text.length > maxKeptChars) return fields;
     this.#text = section;
     this.#fields = fields;
     return copyOf(fields);
@@ -38,6 +45,18 @@ function copyOf({
   connectionText,
   upgrade,
   proxyClose,
+  bytes,
 }: Fields): Fields {
-  return { headers: headers.slice(), contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade, proxyClose };
+  return {
+    headers: headers.slice(),
+    contentLength,
+    chunked,
+    expectsContinue,
+    host,
+    connection,
+    connectionText,
+    upgrade,
+    proxyClose,
+    bytes,
+  };
 }

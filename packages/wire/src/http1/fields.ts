@@ -19,6 +19,8 @@ export interface Fields {
   upgrade: string | undefined;
   /** `proxy-connection: close`. */
   proxyClose: boolean;
+  /** As they are metered: names, values, and three bytes around each. */
+  bytes: number;
 }
 
 /** CR, LF, NUL and controls where they must not be, and folded lines (RFC 9112 section 5.2). */
@@ -51,6 +53,7 @@ export function parseFields(
   let proxyClose = false;
   let coding: string | undefined;
   let count = 0;
+  let bytes = 0;
   const section = nextSection();
   const { length } = text;
   for (let i = at; i < length; ) {
@@ -62,6 +65,7 @@ export function parseFields(
     const field = fieldNameOf(text.slice(i, colon));
     if (field === undefined) return 'invalid character in header name';
     const value = trimmed(text, colon + 1, end);
+    bytes += colon - i + value.length + 3;
     i = end + 2;
     if (message === joinedIn.trailers && field.role !== fieldRole.plain) continue;
     switch (field.role) {
@@ -114,7 +118,9 @@ export function parseFields(
     const length = headers.indexOf('content-length');
     headers.splice(length, 2);
   }
-  return { headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade, proxyClose };
+  // Envoy counts the end of a line that is not there.
+  if (count === 0) bytes = 3;
+  return { headers, contentLength, chunked, expectsContinue, host, connection, connectionText, upgrade, proxyClose, bytes };
 }
 
 export const tooManyHeaders = 'too many headers';

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { ByteMeter } from '../byte-meter.ts';
 import { safeFieldValue } from '../field-name.ts';
 import type {
   CodecOutput,
@@ -64,6 +65,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   #discarded = 0;
   /** The owner knows of a head that is not complete. */
   #headBegun = false;
+  /** Of the next request, as long as it has no stream. */
+  #next = new ByteMeter();
   /** Lines without text have come since the last message. */
   #emptyLines = false;
   draining = false;
@@ -86,6 +89,13 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   }
   receive(bytes: Buffer): void {
     if (this.#phase === 'closed' || bytes.length === 0) return;
+    const stream = this.#stream;
+    if (stream === undefined) {
+      this.#meterWaiting();
+      this.#next.wireBytesReceived += bytes.length;
+    }
+    // What waits behind a whole request is metered when its turn comes.
+    else if (this.#phase !== 'wait' || this.#input.size === 0) stream.wireBytesReceived += bytes.length;
     this.#input.append(bytes);
     this.#borrowed = true;
     this.process();
@@ -168,8 +178,13 @@ class Http1ServerConnection implements ServerConnection, BodySink {
         return false;
     }
   }
+  /** What came with the request before begins the next one: it is metered again, as in Envoy. */
+  #meterWaiting(): void {
+    if (this.#next.wireBytesReceived === 0) this.#next.wireBytesReceived = this.#input.size;
+  }
   #readHead(): boolean {
     const input = this.#input;
+    this.#meterWaiting();
     const before = input.at;
     input.skipEmptyLines();
     if (input.at > before) this.#emptyLines = true;
@@ -184,6 +199,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.#headBegun = false;
     this.#emptyLines = false;
     const options = this.#options;
+    this.#fields.bytes = 0;
     const parsed = parseRequestHead(
       text,
       this.#limits.maxHeadersCount,
@@ -193,12 +209,17 @@ class Http1ServerConnection implements ServerConnection, BodySink {
       options.allowAbsoluteUrl ?? true,
       options.preserveCase,
     );
+    const next = this.#next;
+    next.headerBytesReceived = this.#fields.bytes;
+    next.decompressedHeaderBytesReceived = this.#fields.bytes;
     if ('status' in parsed) {
       this.#refuse(parsed.status, parsed.detail, parsed.head);
       return true;
     }
     const stream = new Http1ServerStream(this, parsed);
     this.#stream = stream;
+    stream.addBytesOf(next);
+    next.wireBytesReceived = 0;
     const endStream = !parsed.tunnel && parsed.framing === 0;
     if (parsed.tunnel) this.#phase = 'tunnel-wait';
     else if (endStream) this.#phase = 'wait';
@@ -213,7 +234,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   #awaitHead(): void {
     if (!this.#headBegun) {
       this.#headBegun = true;
-      this.#handler.onRequestBegins?.();
+      this.#handler.onRequestBegins?.(this.#next);
     }
     const { size, at, bytes } = this.#input;
     // No method begins so: what comes is something else, such as TLS, and may never have a line's end.
@@ -311,11 +332,15 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.#phase = 'closed';
     this.#input.clear();
     if (stream === undefined || !stream.finalHeadSent) {
-      const answer = this.#handler.onRefusedRequest?.({ status, detail, head, known: stream !== undefined });
-      const fields = answer === undefined ? '' : this.lines.of(answer.headers);
+      const bytes = stream ?? this.#next;
+      const answer = this.#handler.onRefusedRequest?.({ status, detail, head, known: stream !== undefined, bytes });
       const body = answer?.body ?? '';
-      this.out.push(`${statusLine(answer?.status ?? status)}${fields}content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`);
+      const fields = `${answer === undefined ? '' : this.lines.of(answer.headers)}content-length: ${body.length}\r\nconnection: close\r\n`;
+      const text = `${statusLine(answer?.status ?? status)}${fields}\r\n${body}`;
+      meterHead(bytes, text.length, fields.length);
+      this.out.push(text);
       this.out.end();
+      answer?.onWritten?.();
     } else this.out.destroy(detail);
     stream?.fail('protocol-error', detail);
   }
@@ -326,7 +351,7 @@ class Http1ServerConnection implements ServerConnection, BodySink {
   }
 }
 
-class Http1ServerStream implements ServerStream {
+class Http1ServerStream extends ByteMeter implements ServerStream {
   readonly #connection: Http1ServerConnection;
   readonly #request: ParsedRequest;
   receiver: RequestReceiver | undefined;
@@ -341,6 +366,7 @@ class Http1ServerStream implements ServerStream {
   #ended: { reason: ResetReason; detail: string } | undefined;
 
   constructor(connection: Http1ServerConnection, request: ParsedRequest) {
+    super();
     this.#connection = connection;
     this.#request = request;
     this.keepAlive = request.keepAlive;
@@ -357,7 +383,7 @@ class Http1ServerStream implements ServerStream {
     if (head.status < 200 && head.status !== 101) {
       if (this.version === 'HTTP/1.0') return;
       if (head.status === 100) this.#continued = true;
-      this.#connection.out.push(`${statusLine(head.status)}${this.#connection.lines.of(head.headers)}\r\n`);
+      this.#push(statusLine(head.status), this.#connection.lines.of(head.headers));
       return;
     }
     this.finalHeadSent = true;
@@ -371,11 +397,11 @@ class Http1ServerStream implements ServerStream {
     this.#raw = true;
     this.keepAlive = false;
     this.#connection.encoder.start('until-close');
-    let text = statusLine(head.status) + this.#connection.lines.of(head.headers);
+    let text = this.#connection.lines.of(head.headers);
     if (head.status === 101) {
       text += `connection: ${this.#connection.lines.connection ?? 'upgrade'}\r\nupgrade: ${this.#connection.lines.upgrade ?? this.#request.head.upgrade ?? 'websocket'}\r\n`;
     }
-    this.#connection.out.push(`${text}\r\n`);
+    this.#push(statusLine(head.status), text);
     this.#connection.enterRaw();
   }
   #sendFinalHead(head: ResponseHead, endStream: boolean): void {
@@ -384,7 +410,7 @@ class Http1ServerStream implements ServerStream {
     lines.begin(head.fieldCase);
     const first =
       head.reason === undefined || head.reason === '' ? statusLine(status) : `HTTP/1.1 ${status} ${safeFieldValue(head.reason)}\r\n`;
-    let text = (this.version === 'HTTP/1.0' ? first.replace('1.1', '1.0') : first) + lines.of(headers);
+    let text = lines.of(headers);
     const { contentLength, connection } = lines;
     let framing: BodyFraming = 0;
     this.#bodyless = this.#request.head.method === 'HEAD' || status === 204 || status === 304;
@@ -407,20 +433,27 @@ class Http1ServerStream implements ServerStream {
     if (this.#connection.draining || (connection !== undefined && hasToken(connection.toLowerCase(), 'close'))) this.keepAlive = false;
     if (!this.keepAlive) text += `${lines.connectionName}close\r\n`;
     else if (this.version === 'HTTP/1.0') text += `${lines.connectionName}keep-alive\r\n`;
-    this.#connection.out.push(`${text}\r\n`);
+    this.#push(this.version === 'HTTP/1.0' ? first.replace('1.1', '1.0') : first, text);
     this.#connection.encoder.start(framing);
     if (endStream) this.#finish(this.#bodyless ? undefined : this.#connection.encoder.data(noBytes, true));
   }
+  #push(first: string, lines: string): void {
+    meterHead(this, first.length + lines.length + 2, lines.length);
+    this.#connection.out.push(`${first}${lines}\r\n`);
+  }
   sendData(data: Buffer, endStream: boolean): boolean {
     if (this.responseDone || !this.finalHeadSent) return true;
-    const wrong = this.#bodyless ? undefined : this.#connection.encoder.data(data, endStream);
+    const { out, encoder } = this.#connection;
+    const before = out.pushed;
+    const wrong = this.#bodyless ? undefined : encoder.data(data, endStream);
+    this.wireBytesSent += out.pushed - before;
     if (endStream || wrong !== undefined) this.#finish(wrong);
-    this.#wantsDrain = this.#connection.out.congested;
+    this.#wantsDrain = out.congested;
     return !this.#wantsDrain;
   }
   sendTrailers(trailers: HeaderList): void {
     if (this.responseDone || !this.finalHeadSent) return;
-    this.#finish(this.#bodyless ? undefined : this.#connection.encoder.trailers(trailers, this.#connection.lines));
+    this.#finish(this.#bodyless ? undefined : this.#connection.encoder.trailers(trailers, this.#connection.lines, this));
   }
   #finish(wrong: string | undefined): void {
     this.responseDone = true;
@@ -455,6 +488,12 @@ class Http1ServerStream implements ServerStream {
     if (this.receiver === undefined) this.#ended = { reason, detail };
     else this.receiver.onReset(reason, detail);
   }
+}
+
+function meterHead(meter: ByteMeter, bytes: number, fieldBytes: number): void {
+  meter.wireBytesSent += bytes;
+  meter.headerBytesSent += fieldBytes;
+  meter.decompressedHeaderBytesSent += fieldBytes;
 }
 
 function beginsMethod(byte: number | undefined): boolean {

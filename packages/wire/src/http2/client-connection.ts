@@ -90,7 +90,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     this.#nextId += 2;
     stream.sendWindow = this.peerInitialWindow;
     this.streams.add(stream);
-    this.#sendRequestHead(stream.id, head, endStream);
+    this.#sendRequestHead(stream, head, endStream);
     stream.headSent = true;
     if (endStream) stream.closeLocal();
   }
@@ -98,7 +98,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     this.#reserved--;
     this.onStreamsChanged();
   }
-  #sendRequestHead(id: number, head: RequestHead, endStream: boolean): void {
+  #sendRequestHead(stream: Http2ClientStream, head: RequestHead, endStream: boolean): void {
     const { encoder } = this;
     const start = this.beginHeaders();
     encoder.knownField(names.method, head.upgrade === undefined ? head.method : 'CONNECT');
@@ -109,7 +109,7 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     }
     if (head.authority !== '') encoder.knownField(names.authority, head.authority);
     encodeFields(encoder, head.headers);
-    this.endHeaders(start, id, endStream);
+    this.endHeaders(start, stream, endStream);
   }
   protected isIdle(streamId: number): boolean {
     return streamId % 2 === 0 || streamId >= this.#nextId;
@@ -120,10 +120,10 @@ class Http2ClientConnection extends Http2Connection<Http2ClientStream, Parsed> i
     else if (stream.headReceived) this.receiveTrailers(stream, block, endStream);
     else stream.receiveHead(block, endStream);
   }
-  writeTrailers(id: number, trailers: HeaderList): void {
+  writeTrailers(stream: Http2Stream, trailers: HeaderList): void {
     const start = this.beginHeaders();
     encodeFields(this.encoder, trailers);
-    this.endHeaders(start, id, true);
+    this.endHeaders(start, stream, true);
   }
   protected onPeerReset(stream: Http2ClientStream, code: number): void {
     // NO_ERROR after a complete response only stops the request's body.

@@ -275,6 +275,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       return;
     }
     const stream = this.streams.get(streamId);
+    if (stream !== undefined) stream.wireBytesReceived += frameHeaderBytes + flowBytes;
     if (stream === undefined || stream.remoteClosed) {
       this.credit(undefined, flowBytes);
       if (stream !== undefined) stream.fail('protocol-error', 'DATA after the end of the stream', errorCode.streamClosed);
@@ -315,12 +316,13 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       selfDependent = (bytes.readUInt32BE(from) & maxStreamId) === streamId;
       from += 5;
     }
-    this.#headers.begin(streamId, flags, selfDependent);
+    this.#headers.begin(streamId, flags, selfDependent, frameHeaderBytes + end - start);
     if ((flags & flag.endHeaders) !== 0) this.#endHeaders(bytes, from, to);
     else this.#headers.add(bytes, from, to);
   }
   #onContinuation(flags: number, streamId: number, bytes: Buffer, from: number, to: number): void {
     const headers = this.#headers;
+    headers.wireBytes += to - from;
     if (!headers.open || headers.streamId !== streamId) this.#violation('CONTINUATION without HEADERS');
     else if ((flags & flag.endHeaders) !== 0) this.#endHeaders(bytes, from, to);
     else if (!headers.add(bytes, from, to)) this.connectionError(errorCode.enhanceYourCalm, 'header block too large');
@@ -335,6 +337,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     }
     this.guard.relieve();
     const stream = this.streams.get(streamId);
+    if (stream !== undefined) this.meterHeaders(stream, block);
     if (selfDependent) {
       if (stream === undefined) this.forbidden(errorCode.protocolError, 'stream depends on itself');
       else stream.fail('protocol-error', 'stream depends on itself', errorCode.protocolError);
@@ -351,6 +354,13 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       return;
     }
     this.onHeaders(streamId, block, (flags & flag.endStream) !== 0);
+  }
+  /** `block` is the one that has just been read. */
+  protected meterHeaders(stream: Http2Stream, block: HeaderBlock<Parsed>): void {
+    const { wireBytes } = this.#headers;
+    stream.wireBytesReceived += wireBytes;
+    stream.headerBytesReceived += wireBytes;
+    stream.decompressedHeaderBytesReceived += block.listBytes;
   }
   /** A second block on a stream: trailers. */
   protected receiveTrailers(stream: Stream, { fields, tooLarge }: HeaderBlock<Parsed>, endStream: boolean): void {
@@ -478,6 +488,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       this.#countControl('RST_STREAM');
       return;
     }
+    stream.wireBytesReceived += frameHeaderBytes + 4;
     this.onPeerReset(stream, payload.readUInt32BE(0));
   }
   #onPing(flags: number, streamId: number, payload: Buffer): void {
@@ -526,10 +537,16 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     this.encoder.begin();
     return start;
   }
-  protected endHeaders(start: number, streamId: number, endStream: boolean): void {
+  protected endHeaders(start: number, stream: Http2Stream, endStream: boolean): void {
     const endFlag = endStream ? flag.endStream : 0;
     const { out, maxFrameBytes } = this;
-    if (out.at - start - frameHeaderBytes <= maxFrameBytes) {
+    const streamId = stream.id;
+    const payloadBytes = out.at - start - frameHeaderBytes;
+    const wireBytes = payloadBytes + frameHeaderBytes * Math.max(1, Math.ceil(payloadBytes / maxFrameBytes));
+    stream.wireBytesSent += wireBytes;
+    stream.headerBytesSent += wireBytes;
+    stream.decompressedHeaderBytesSent += this.encoder.listBytes;
+    if (payloadBytes <= maxFrameBytes) {
       out.endFrame(start, frameType.headers, flag.endHeaders | endFlag, streamId);
       return;
     }
@@ -541,7 +558,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
       out.frame(at === 0 ? frameType.headers : frameType.continuation, last | (at === 0 ? endFlag : 0), streamId, piece);
     }
   }
-  abstract writeTrailers(id: number, trailers: HeaderList): void;
+  abstract writeTrailers(stream: Http2Stream, trailers: HeaderList): void;
   writeData(id: number, data: Buffer, endStream: boolean): void {
     this.#windows.sent(data.length);
     this.out.frame(frameType.data, endStream ? flag.endStream : 0, id, data);
@@ -563,6 +580,7 @@ export abstract class Http2Connection<Stream extends Http2Stream, Parsed> implem
     if (stream === undefined) return;
     stream.uncredited += bytes;
     if (stream.uncredited * 2 < this.limits.initialStreamWindowBytes) return;
+    stream.wireBytesSent += frameHeaderBytes + 4;
     this.#writeWindowUpdate(stream.id, stream.uncredited);
     stream.receiveWindow += stream.uncredited;
     stream.uncredited = 0;

@@ -4,6 +4,8 @@ import type { HeaderList } from '../http.ts';
 export interface HeaderBlock<Parsed> {
   readonly fields: HeaderList;
   readonly tooLarge: boolean;
+  /** Of all names and values. */
+  readonly listBytes: number;
   /** It will be given out again: its parsed form must not be changed. */
   readonly cached: boolean;
   parsed: Parsed | undefined;

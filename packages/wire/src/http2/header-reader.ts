@@ -17,6 +17,8 @@ export class HeaderReader<Parsed> {
   streamId = 0;
   flags = 0;
   selfDependent = false;
+  /** All of it, with the header of its first frame: so it is metered. */
+  wireBytes = 0;
 
   constructor(maxListBytes: number, maxCount: number, tableBytes: number) {
     this.#decoder = new HpackDecoder(tableBytes);
@@ -27,7 +29,8 @@ export class HeaderReader<Parsed> {
   get open(): boolean {
     return this.#pieces !== undefined;
   }
-  begin(streamId: number, flags: number, selfDependent: boolean): void {
+  begin(streamId: number, flags: number, selfDependent: boolean, wireBytes: number): void {
+    this.wireBytes = wireBytes;
     this.streamId = streamId;
     this.flags = flags;
     this.selfDependent = selfDependent;
@@ -56,7 +59,8 @@ export class HeaderReader<Parsed> {
     const decoded = this.#decoder.decode(bytes, this.#maxListBytes, this.#maxCount, from, to);
     if (decoded === undefined) return undefined;
     const cached = hash !== 0 && this.#decoder.generation === generation && this.#cache.wants(hash);
-    const block: HeaderBlock<Parsed> = { fields: decoded.fields, tooLarge: decoded.tooLarge, cached, parsed: undefined };
+    const { fields, tooLarge, listBytes } = decoded;
+    const block: HeaderBlock<Parsed> = { fields, tooLarge, listBytes, cached, parsed: undefined };
     if (cached) this.#cache.keep(hash, generation, bytes, from, to, block);
     return block;
   }

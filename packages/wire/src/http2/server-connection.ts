@@ -93,6 +93,7 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     }
     const stream = new Http2ServerStream(this, streamId, this.peerInitialWindow, this.limits.initialStreamWindowBytes);
     this.streams.add(stream);
+    this.meterHeaders(stream, block);
     stream.remoteClosed = endStream;
     stream.expectedBytes = received.contentLength;
     const head = block.cached ? copyRequest(received.head) : received.head;
@@ -107,16 +108,16 @@ class Http2ServerConnection extends Http2Connection<Http2ServerStream, Parsed> i
     const start = this.beginHeaders();
     this.encoder.knownField(statusName, status === 200 ? '200' : String(status));
     encodeFields(this.encoder, headers);
-    this.endHeaders(start, stream.id, endStream);
+    this.endHeaders(start, stream, endStream);
   }
   /** A response was sent to its end: resets are paid off by that alone, not by streams that are only opened. */
   responseComplete(): void {
     this.#resets.relieve();
   }
-  writeTrailers(id: number, trailers: HeaderList): void {
+  writeTrailers(stream: Http2Stream, trailers: HeaderList): void {
     const start = this.beginHeaders();
     encodeFields(this.encoder, trailers);
-    this.endHeaders(start, id, true);
+    this.endHeaders(start, stream, true);
   }
   protected onPeerReset(stream: Http2ServerStream, code: number): void {
     if (this.#resets.hit()) this.connectionError(errorCode.enhanceYourCalm, 'too many streams reset');

@@ -1,5 +1,6 @@
+import { ByteMeter } from '../byte-meter.ts';
 import type { HeaderList, HttpVersion, ResetReason, StreamReceiver } from '../http.ts';
-import { defaultMaxFrameBytes, errorCode } from './constants.ts';
+import { defaultMaxFrameBytes, errorCode, frameHeaderBytes } from './constants.ts';
 import { SendQueue } from './send-queue.ts';
 
 /** What a stream asks of its connection. */
@@ -9,7 +10,7 @@ export interface StreamCarrier {
   readonly maxFrameBytes: number;
   readonly maxSendBufferBytes: number;
   writeData(id: number, data: Buffer, endStream: boolean): void;
-  writeTrailers(id: number, trailers: HeaderList): void;
+  writeTrailers(stream: Http2Stream, trailers: HeaderList): void;
   writeReset(id: number, code: number): void;
   /** The stream has bytes that wait for the connection's window or socket. */
   awaitCapacity(stream: Http2Stream): void;
@@ -21,7 +22,7 @@ export interface StreamCarrier {
 type Received = { data: Buffer; flowBytes: number; end: boolean } | { trailers: HeaderList };
 
 /** One stream: what both roles share. Heads are the subclass's. */
-export abstract class Http2Stream {
+export abstract class Http2Stream extends ByteMeter {
   /** 0 until a client's stream is begun. */
   id: number;
   readonly version: HttpVersion = 'HTTP/2';
@@ -43,6 +44,7 @@ export abstract class Http2Stream {
   #received: Received[] | undefined = undefined;
 
   constructor(carrier: StreamCarrier, id: number, sendWindow: number, receiveWindow: number) {
+    super();
     this.carrier = carrier;
     this.id = id;
     this.sendWindow = sendWindow;
@@ -112,11 +114,12 @@ export abstract class Http2Stream {
   }
   #write(data: Buffer, end: boolean): void {
     this.sendWindow -= data.length;
+    this.wireBytesSent += frameHeaderBytes + data.length;
     this.carrier.writeData(this.id, data, end);
     if (end) this.closeLocal();
   }
   #writeTrailers(trailers: HeaderList): void {
-    this.carrier.writeTrailers(this.id, trailers);
+    this.carrier.writeTrailers(this, trailers);
     this.closeLocal();
   }
   closeLocal(): void {
@@ -187,15 +190,19 @@ export abstract class Http2Stream {
     if (received.length === 0) this.#received = undefined;
     if (!this.dead) this.settle();
   }
+  #writeReset(code: number): void {
+    this.wireBytesSent += frameHeaderBytes + 4;
+    this.carrier.writeReset(this.id, code);
+  }
   reset(reason: ResetReason): void {
     if (this.dead) return;
-    this.carrier.writeReset(this.id, codeOf(reason, this.resetCode));
+    this.#writeReset(codeOf(reason, this.resetCode));
     this.retire();
   }
   /** Ends the stream for its owner; `code` is also told to the peer. */
   fail(reason: ResetReason, detail: string, code?: number): void {
     if (this.dead) return;
-    if (code !== undefined) this.carrier.writeReset(this.id, code);
+    if (code !== undefined) this.#writeReset(code);
     this.retire();
     this.owner?.onReset(reason, detail);
   }

@@ -6,8 +6,11 @@ import type { CountedStream, Series, SeriesIndex } from './series.ts';
 function count({ requests, durations, requestBytes, responseBytes, own }: Series, { info }: HttpFilterCallbacks): void {
   requests?.add(1);
   durations?.record(Math.max(0, info.durationMs));
-  requestBytes?.record(info.bytesReceived);
-  responseBytes?.record(info.bytesSent);
+  const { downstreamBytes } = info;
+  if (downstreamBytes !== undefined) {
+    requestBytes?.record(downstreamBytes.wireBytesReceived);
+    responseBytes?.record(downstreamBytes.wireBytesSent);
+  }
   for (const { handle, amount, level } of own) {
     if (level) handle.set(amount);
     else handle.add(amount);

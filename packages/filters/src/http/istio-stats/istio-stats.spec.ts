@@ -1,7 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { PluginConfigSchema } from '@xebec/protos/istio/filters/stats';
 import { type ConnectionInfo, createStats, formatPrometheus, type ResponseFlag, type StatSample, type StreamInfo } from '@xebec/telemetry';
-import type { HeaderList } from '@xebec/wire';
+import { ByteMeter, type HeaderList } from '@xebec/wire';
 import { describe, expect, it } from 'vitest';
 import { downstreamPeerKey, peerFromMetadata, upstreamPeerKey } from '../../peer/workload-peer.ts';
 import { compileTest, TestStream, testContext } from '../../test-harness.ts';
@@ -68,8 +68,10 @@ function play(scene: Scene): Map<string, StatSample> {
   stream.response(scene.status ?? 200);
   if (scene.trailers !== undefined) stream.filter.onResponseTrailers?.(scene.trailers);
   info.durationMs = 12.9;
-  info.bytesReceived = 100;
-  info.bytesSent = 200;
+  // Heads too, not only bodies.
+  info.bytesReceived = 10;
+  info.bytesSent = 20;
+  info.downstreamBytes = Object.assign(new ByteMeter(), { wireBytesReceived: 100, wireBytesSent: 200 });
   stream.complete();
   return new Map(stats.collect().map((sample) => [sample.prometheusName, sample]));
 }
@@ -388,7 +390,7 @@ describe('what configurations change', () => {
     });
     expect(samples.get('istio_five_hundreds')).toMatchObject({ kind: 'counter', value: 1 });
     expect(labelsOf(samples, 'istio_five_hundreds')).toEqual({ code: '503', reporter: 'proxy' });
-    expect(samples.get('istio_sizes')).toMatchObject({ data: { sum: 200, count: 1 }, labels: [] });
+    expect(samples.get('istio_sizes')).toMatchObject({ data: { sum: 20, count: 1 }, labels: [] });
     expect(samples.get('istio_requests_total')).toMatchObject({ value: 1 });
   });
   it('reads the answer’s headers in expressions', () => {
