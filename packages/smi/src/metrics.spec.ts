@@ -15,7 +15,7 @@ describe('TrafficMetrics', () => {
       'failure_count',
     ]);
     expect(metricsQueries(request)[3]?.promql).toBe(
-      'sum by (destination_workload, destination_workload_namespace) (increase(istio_requests_total{reporter="destination", destination_workload_namespace="shop", response_code!~"5..|0"}[30s]))',
+      'sum by (destination_workload, destination_workload_namespace) (increase(istio_requests_total{reporter="destination", destination_workload_namespace="shop", response_code!~"5..|0", destination_canonical_service!=""}[30s])) or sum by (destination_workload, destination_workload_namespace) (increase(istio_requests_total{reporter="destination", destination_workload_namespace="shop", response_code!~"5..|0"}[30s]))',
     );
   });
   it('become a list with quantities', () => {

@@ -81,21 +81,31 @@ const LATENCIES = [
 export function metricsQueries(request: MetricsRequest): readonly MetricsQuery[] {
   const directions = request.edges && request.kind !== 'trafficsplits' ? (['from', 'to'] as const) : (['from'] as const);
   return directions.flatMap((direction) => {
+    const { window } = request;
     const { labels, selector } = scopeOf(request, direction);
+    const all = (...more: string[]) => `{${[...selector, ...more].filter((matcher) => matcher !== '').join(', ')}}`;
     const by = labels.join(', ');
-    const count = (codes: string) =>
-      `sum by (${by}) (increase(istio_requests_total{${[...selector, codes].join(', ')}}[${request.window}]))`;
-    const duration = `istio_request_duration_milliseconds_bucket{${selector.join(', ')}}[${request.window}]`;
+    const count = (codes: string) => proxiesFirst((who) => `sum by (${by}) (increase(istio_requests_total${all(codes, who)}[${window}]))`);
+    const quantileOf = (quantile: number) =>
+      proxiesFirst(
+        (who) =>
+          `histogram_quantile(${quantile}, sum by (${by}, le) (rate(istio_request_duration_milliseconds_bucket${all(who)}[${window}])))`,
+      );
     return [
       ...LATENCIES.map(([metric, quantile]) => ({
         metric,
         direction,
-        promql: `histogram_quantile(${quantile}, sum by (${by}, le) (rate(${duration}))) / 1000`,
+        promql: `(${quantileOf(quantile)}) / 1000`,
       })),
       { metric: 'success_count' as const, direction, promql: count('response_code!~"5..|0"') },
       { metric: 'failure_count' as const, direction, promql: count('response_code=~"5..|0"') },
     ];
   });
+}
+
+/** Mixer counts the same requests once more, without canonical services: its series count only where there are none of proxies. */
+function proxiesFirst(query: (who: string) => string): string {
+  return `${query('destination_canonical_service!=""')} or ${query('')}`;
 }
 
 function ownEnd({ kind }: MetricsRequest, direction: 'from' | 'to'): EndLabels {

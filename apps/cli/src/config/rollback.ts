@@ -44,7 +44,7 @@ export async function run(version: string | undefined, options: RollbackOptions)
   const writes = await planContents(objects, contents);
   const message = options.message ?? `rollback to v${target}${where}`;
   if (options.dryRun === true) {
-    console.error(`${writes.length} objects would change (dry run); analysis follows`);
+    console.error(`${writes.length} ${writes.length === 1 ? 'object' : 'objects'} would change (dry run); analysis follows`);
     await write(config, objects, writes, { ...options, message }, () => undefined);
     return;
   }

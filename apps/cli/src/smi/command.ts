@@ -12,8 +12,8 @@ export function addSmi(program: Command): void {
     .option('--window <duration>', 'traffic of the last 30s, 5m, 1h …', '30s')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('-o, --output <format>', 'short, json or yaml', 'short')
-    .option('-n, --namespace <name>', 'namespace of the resources')
-    .option('-c, --kubeconfig <file>', 'kubeconfig; only trafficsplits are read from there')
+    .option('-n, --namespace <name>', 'namespace of the resources; default: the current one of the kubeconfig')
+    .option('-c, --kubeconfig <file>', 'kubeconfig, for the current namespace and for trafficsplits')
     .option('--context <name>', 'context of the kubeconfig')
     .action(async (type: string, name: string | undefined, options: MetricsOptions) =>
       (await import('./metrics.ts')).run(type, name, options),

@@ -61,7 +61,8 @@ function parseKind(type: string): MetricsKind {
 }
 
 async function requestOf(kind: MetricsKind, name: string, options: MetricsOptions): Promise<MetricsRequest> {
-  const place = options.allNamespaces === true || kind === 'namespaces' ? '' : (options.namespace ?? '');
+  const everywhere = options.allNamespaces === true || kind === 'namespaces';
+  const place = everywhere ? '' : (options.namespace ?? defaultNamespace(loadKubeConfig(options), options));
   const base = { kind, name, window: options.window, edges: options.edges === true };
   if (kind !== 'trafficsplits') return { ...base, namespace: place };
   if (name === '') throw new CommandFailure('metrics of a TrafficSplit need its name: xebec smi metrics trafficsplit NAME', EXIT.usage);

@@ -1,5 +1,6 @@
 import { responseFlagsText, type StreamInfo } from '@xebec/telemetry';
 import { type HeaderList, header } from '@xebec/wire';
+import { clusterService } from '../../peer/cluster-service.ts';
 import { downstreamPeerKey, peerFromEndpoint, peerInState, upstreamPeerKey, type WorkloadPeer } from '../../peer/workload-peer.ts';
 
 /** Labels in the order in which Istio's metrics show them. */
@@ -42,20 +43,10 @@ function serviceOf(info: StreamInfo, authority: string | undefined, options: Lab
   if (info.routeName === 'block_all') return { ...fallback, name: 'BlackHoleCluster' };
   if (info.routeName === 'allow_any') return { ...fallback, name: 'PassthroughCluster' };
   if (namedClusters.has(info.upstreamCluster)) return { ...fallback, name: info.upstreamCluster };
-  const istio = info.clusterMetadata?.['istio'];
-  const services: unknown = typeof istio === 'object' && istio !== null ? Reflect.get(istio, 'services') : undefined;
-  const first: unknown = Array.isArray(services) ? services[0] : undefined;
-  if (typeof first !== 'object' || first === null) return fallback;
-  const text = (key: string): string | undefined => {
-    const value: unknown = Reflect.get(first, key);
-    return typeof value === 'string' ? value : undefined;
-  };
-  const named = text('host') ?? host;
-  const namespace = text('namespace') ?? '';
-  const name = text('name');
-  // A Kubernetes service is called by its own name, also where the control plane gives its host for one.
-  const short = name === undefined || (name === named && named.includes(`.${namespace}.svc.`));
-  return { host: named, name: short ? (named.split('.', 1)[0] ?? '') : name, namespace };
+  const told = clusterService(info);
+  if (told === undefined) return fallback;
+  const { host: named = host, namespace = '' } = told;
+  return { host: named, name: told.name ?? named.split('.', 1)[0] ?? '', namespace };
 }
 
 /** The certificate speaks for the namespace; what a peer says of itself counts where there is none. */

@@ -1,3 +1,4 @@
+import { clusterService } from '../../peer/cluster-service.ts';
 import { knownAddress } from './address-bytes.ts';
 import type { Attribute, FixedAttribute } from './attribute.ts';
 import type { Call } from './call.ts';
@@ -46,14 +47,7 @@ function serviceAttribute(key: 'host' | 'name' | 'namespace' | 'uid', inbound: b
     name,
     kind: 'string',
     configurationFirst: true,
-    read: ({ info, forwarded }) => {
-      const istio = info.clusterMetadata?.['istio'];
-      const services: unknown = typeof istio === 'object' && istio !== null ? Reflect.get(istio, 'services') : undefined;
-      const service: unknown = Array.isArray(services) ? services[0] : undefined;
-      const value: unknown = typeof service === 'object' && service !== null ? Reflect.get(service, key) : undefined;
-      if (typeof value === 'string' && value !== '') return value;
-      return inbound ? forwarded?.get(name) : undefined;
-    },
+    read: ({ info, forwarded }) => clusterService(info)?.[key] ?? (inbound ? forwarded?.get(name) : undefined),
   };
 }
 
