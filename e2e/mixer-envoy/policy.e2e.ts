@@ -73,7 +73,7 @@ describe.each(['stock Envoy', 'our proxy'])('%s asks Mixer', (proxy) => {
   });
   it('has the rules of Mixer as its external authorizer', async () => {
     const denied = await ask('/keyed?api_key=bad');
-    expect([denied.status, denied.text]).toEqual([404, 'NOT_FOUND:keys.istio-system:bad is not whitelisted']);
+    expect([denied.status, denied.text]).toEqual([403, 'PERMISSION_DENIED:keys.istio-system:bad is not whitelisted']);
     const passed = await ask('/keyed?api_key=good');
     expect([passed.status, JSON.parse(passed.text)]).toMatchObject([200, { 'x-checked': 'GET' }]);
     expect((await ask('/keyed', { 'x-api-key': 'good' })).status).toBe(200);

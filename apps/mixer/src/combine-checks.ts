@@ -14,6 +14,7 @@ export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
   const messages: string[] = [];
   const failures: string[] = [];
   let away = true;
+  let answered = false;
   let direct: CheckOutcome['directResponse'];
   for (const { handler, called } of parts) {
     if (!called.ok) {
@@ -22,6 +23,9 @@ export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
       continue;
     }
     const { value } = called;
+    // Whoever consents and says no more leaves the validity to others, as in release 1.4.
+    if (value.code === OK && value.validDurationMs === 0 && value.validUseCount === 0) continue;
+    answered = true;
     validDurationMs = Math.min(validDurationMs, value.validDurationMs);
     if (value.validUseCount >= 0) validUseCount = Math.min(validUseCount, value.validUseCount);
     if (value.code === OK) continue;
@@ -35,7 +39,6 @@ export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {
     const failure = failures.join('; ');
     return { ...FAILED, code: away ? UNAVAILABLE : INTERNAL, message: failure, failure, requestHeaders: [], responseHeaders: [] };
   }
-  const answered = messages.length > 0 || parts.some(({ called }) => called.ok);
   const validity = answered
     ? { validDurationMs, validUseCount: validUseCount === Number.POSITIVE_INFINITY ? -1 : validUseCount }
     : DEFAULT_VALIDITY;

@@ -11,6 +11,9 @@ export interface Step {
   readonly instances: readonly CompiledInstance[];
 }
 
+/** What rules are sorted by: what their instances ask for, and `DIRECT` for header operations. */
+export type PlannedVariety = Variety | 'DIRECT';
+
 /** A rule as one variety sees it. */
 export interface PlannedRule {
   readonly rule: CompiledRule;
@@ -19,23 +22,24 @@ export interface PlannedRule {
 
 /** A policy sorted by what is asked of it: rules of the config namespace first, then those of the namespace in question. */
 export class DispatchPlan {
-  readonly #rules = new Map<Variety, NamespacedRules>();
+  readonly #rules = new Map<PlannedVariety, NamespacedRules>();
 
   constructor({ rules }: CompiledPolicy) {
     for (const variety of ['ATTRIBUTE_GENERATOR', 'CHECK', 'QUOTA', 'REPORT'] as const) {
       const planned = rules.flatMap((rule): PlannedRule[] => {
         const steps = rule.actions.flatMap((action) => stepOf(action, variety));
-        const directs = variety === 'CHECK' && rule.requestHeaders.length + rule.responseHeaders.length > 0;
-        return steps.length === 0 && !directs ? [] : [{ rule, steps }];
+        return steps.length === 0 ? [] : [{ rule, steps }];
       });
       this.#rules.set(variety, new NamespacedRules(planned));
     }
+    const directing = rules.filter(({ requestHeaders, responseHeaders }) => requestHeaders.length + responseHeaders.length > 0);
+    this.#rules.set('DIRECT', new NamespacedRules(directing.map((rule) => ({ rule, steps: [] }))));
   }
   /** Whether any rule of this variety exists. */
-  has(variety: Variety): boolean {
+  has(variety: PlannedVariety): boolean {
     return this.#rules.get(variety)?.empty === false;
   }
-  rules(variety: Variety): NamespacedRules {
+  rules(variety: PlannedVariety): NamespacedRules {
     return this.#rules.get(variety) ?? NamespacedRules.none;
   }
 }

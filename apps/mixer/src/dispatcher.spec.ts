@@ -155,7 +155,8 @@ describe('Check', () => {
     expect(await code({ 'destination.namespace': 'other', 'source.namespace': 'shop' })).toBe(0);
     expect(await code({ 'context.reporter.kind': 'outbound', 'source.namespace': 'shop' })).toBe(7);
     expect(await code({ 'context.reporter.kind': 'outbound', 'source.namespace': 'other', 'destination.namespace': 'shop' })).toBe(0);
-    expect(await code({ 'destination.service.namespace': 'shop' })).toBe(7);
+    expect(await code({ 'destination.service.namespace': 'shop' })).toBe(0);
+    expect(await code({ 'context.reporter.kind': 'sideways', 'source.namespace': 'shop', 'destination.namespace': 'shop' })).toBe(0);
   });
   it('applies header operations of matching rules when all consent, and leaves empty values out', async () => {
     const operations: RuleSpec = {
@@ -219,7 +220,11 @@ describe('attribute generators', () => {
     });
     const tracker = new ReferenceTracker();
     expect((await check(new Map([['source.uid', text('kubernetes://a.b')]]), tracker)).code).toBe(7);
-    expect(tracker.list()).toEqual([{ name: 'source.uid', mapKey: undefined, present: true }]);
+    expect(tracker.list()).toEqual([
+      { name: 'context.reporter.kind', mapKey: undefined, present: false },
+      { name: 'destination.namespace', mapKey: undefined, present: false },
+      { name: 'source.uid', mapKey: undefined, present: true },
+    ]);
   });
   it('that fail leave their attributes out of reports', async () => {
     const seen: string[] = [];

@@ -4,16 +4,16 @@ import {
   bindOutputs,
   type CheckResult,
   type CompiledHeaderOperation,
+  type CompiledRule,
   type InstanceValue,
   type Outputs,
   type QuotaArguments,
   type QuotaGrant,
   type SamplingEnvironment,
-  type Variety,
   withOutputs,
 } from '@xebec/policy';
 import { combineChecks } from './combine-checks.ts';
-import { DispatchPlan, type PlannedRule, type Step } from './dispatch-plan.ts';
+import { DispatchPlan, type PlannedRule, type PlannedVariety, type Step } from './dispatch-plan.ts';
 import { type Called, HandlerCalls } from './handler-calls.ts';
 import type { MixerMetrics } from './metrics.ts';
 import type { CompiledPolicy } from './policy-compiler.ts';
@@ -129,15 +129,13 @@ export class Dispatcher {
   /** The first adapter that denies gives the code, messages are joined, validity is the shortest. Wants a preprocessed bag. */
   check(bag: AttributeBag, tracker: ReferenceTracker): CheckOutcome | Promise<CheckOutcome> {
     const pending: (CheckPart | Promise<CheckPart>)[] = [];
-    const directing: PlannedRule[] = [];
-    for (const planned of this.#matching('CHECK', bag, tracker)) {
-      for (const step of planned.steps) this.#checkStep(step, bag, tracker, pending);
-      if (planned.rule.requestHeaders.length + planned.rule.responseHeaders.length > 0) directing.push(planned);
+    for (const { steps } of this.#matching('CHECK', bag, tracker)) {
+      for (const step of steps) this.#checkStep(step, bag, tracker, pending);
     }
     return settle(pending, (parts) => {
       const outcome = combineChecks(parts);
-      if (outcome.code !== 0 || outcome.failure !== undefined || directing.length === 0) return outcome;
-      return { ...outcome, ...this.#direct(directing, parts, bag, tracker) };
+      if (outcome.code !== 0 || outcome.failure !== undefined || !this.#plan.has('DIRECT')) return outcome;
+      return { ...outcome, ...this.#direct(this.#matching('DIRECT', bag, tracker), parts, bag, tracker) };
     });
   }
   /**
@@ -157,7 +155,8 @@ export class Dispatcher {
             return refusedQuota(built.error);
           }
           const called = this.#calls.call<QuotaGrant>(handler, 'QUOTA', ({ quota }) => quota?.(built.value, args));
-          const grant = (result: Called<QuotaGrant>) => (result.ok ? withHandler(result.value, handler.name) : refusedQuota(result.error));
+          const grant = (result: Called<QuotaGrant>) =>
+            result.ok ? withHandler(result.value, handler.name) : refusedQuota(result.error, result.unavailable);
           return called instanceof Promise ? called.then(grant) : grant(called);
         }
       }
@@ -227,15 +226,16 @@ export class Dispatcher {
       pending.push(called instanceof Promise ? called.then(part) : part(called));
     }
   }
-  #matching(variety: Variety, bag: AttributeBag, tracker: ReferenceTracker | undefined): readonly PlannedRule[] {
+  #matching(variety: PlannedVariety, bag: AttributeBag, tracker: ReferenceTracker | undefined): readonly PlannedRule[] {
     const rules = this.#plan.rules(variety);
-    if (rules.empty) return [];
-    return rules.of(rules.varies ? namespaceOf(bag, tracker) : undefined).filter(({ rule }) => {
-      const matched = rule.match?.evaluate(bag, tracker);
-      if (matched === undefined) return true;
-      if (!matched.ok) this.#failed('match', `rule ${rule.name}: match: ${matched.error.message}`);
-      return matched.ok && matched.value === true;
-    });
+    const namespace = rules.varies || tracker !== undefined ? namespaceOf(bag, tracker) : undefined;
+    return rules.of(namespace).filter(({ rule }) => this.#matches(rule, bag, tracker));
+  }
+  #matches({ name, match }: CompiledRule, bag: AttributeBag, tracker: ReferenceTracker | undefined): boolean {
+    const matched = match?.evaluate(bag, tracker);
+    if (matched === undefined) return true;
+    if (!matched.ok) this.#failed('match', `rule ${name}: match: ${matched.error.message}`);
+    return matched.ok && matched.value === true;
   }
   /** Header operations of matching rules; what their actions put out counts as attributes. */
   #direct(rules: readonly PlannedRule[], parts: readonly CheckPart[], request: AttributeBag, tracker: ReferenceTracker) {
@@ -279,14 +279,23 @@ function settle<T, R>(pending: readonly (T | Promise<T>)[], then: (results: read
   return then(pending as readonly T[]);
 }
 
-const refusedQuota = (message: string): QuotaGrant => ({ code: 13, message, amount: 0, validDurationMs: 0 });
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
+
+/** Clients that fail open go on when nobody could be asked. */
+const refusedQuota = (message: string, unavailable = false): QuotaGrant => ({
+  code: unavailable ? UNAVAILABLE : INTERNAL,
+  message,
+  amount: 0,
+  validDurationMs: 0,
+});
 
 const withHandler = (grant: QuotaGrant, handler: string): QuotaGrant =>
   grant.code === 0 ? grant : { ...grant, message: `${handler}:${grant.message}` };
 
 /**
- * Whose rules apply besides those for all: the reporting proxy's own side, as release 1.4 has it. A client that does not say where it
- * stands may say where the called service lives.
+ * Whose rules apply besides those for all: those of the reporting proxy's own side. Recorded whether or not any rule asks, as release 1.4 did:
+ * answers stay right in caches when rules of a namespace come.
  */
 function namespaceOf(bag: AttributeBag, tracker: ReferenceTracker | undefined): string | undefined {
   const read = (name: string): string | undefined => {
@@ -294,6 +303,6 @@ function namespaceOf(bag: AttributeBag, tracker: ReferenceTracker | undefined): 
     tracker?.record(name, undefined, attribute !== undefined);
     return attribute?.form === 'string' ? attribute.value : undefined;
   };
-  const own = read('context.reporter.kind') === 'outbound' ? read('source.namespace') : read('destination.namespace');
-  return own ?? read('destination.service.namespace');
+  const side = read('context.reporter.kind') ?? 'inbound';
+  return side === 'inbound' ? read('destination.namespace') : side === 'outbound' ? read('source.namespace') : undefined;
 }

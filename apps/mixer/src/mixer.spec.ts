@@ -114,6 +114,8 @@ describe('Check', () => {
     const referenced = (await mixer.check(call('v3'))).precondition?.referencedAttributes;
     const word = (index: number) => referenced?.words[-index - 1];
     expect(referenced?.attributeMatches.map((match) => [word(match.name), word(match.mapKey), match.condition])).toEqual([
+      ['context.reporter.kind', undefined, 1],
+      ['destination.namespace', undefined, 1],
       ['destination.labels', 'app', 2],
       ['source.labels', 'app', 2],
       ['source.labels', 'version', 2],
@@ -132,7 +134,7 @@ describe('Check', () => {
   });
   it('applies a rule of another namespace to the services there alone', async () => {
     const mixer = await startMixer({ 'denier.yaml': sample.replaceAll('istio-system', 'shop') });
-    const to = (namespace: string) => mixer.check(new Map([...call('v3'), ['destination.service.namespace', text(namespace)]]));
+    const to = (namespace: string) => mixer.check(new Map([...call('v3'), ['destination.namespace', text(namespace)]]));
     expect((await to('shop')).precondition?.status?.code).toBe(7);
     expect((await to('other')).precondition?.status?.code).toBe(0);
   });

@@ -11,8 +11,6 @@ import type { Vocabulary } from './vocabulary.ts';
 
 /** Why an evaluation has no value. */
 export interface EvaluationFailure {
-  /** `absent`: an attribute or map key is not there, which `|` catches. */
-  readonly kind: 'absent' | 'error';
   readonly message: string;
 }
 
@@ -33,6 +31,8 @@ type Closure = (run: Run) => Value | undefined;
 interface Typed {
   readonly type: ValueType;
   readonly run: Closure;
+  /** The same on the left of `|`, of what may be absent: undefined without a failure where it is. */
+  readonly attempt?: Closure;
 }
 
 class CheckFailure extends Error {
@@ -86,7 +86,7 @@ class Expression implements CompiledExpression {
     state.tracker = tracker;
     state.failure = undefined;
     const value = this.#run(state);
-    return value === undefined ? err(state.failure ?? { kind: 'error', message: 'no value' }) : ok(value);
+    return value === undefined ? err(state.failure ?? { message: 'no value' }) : ok(value);
   }
 }
 
@@ -140,45 +140,65 @@ function attribute(written: string, column: number, vocabulary: Vocabulary): Typ
   const type = vocabulary.get(name);
   if (type === undefined) return fail(column, `unknown attribute "${name}"`, nearest(name, vocabulary.keys()));
   const form = FORM_OF[type];
-  const absent: EvaluationFailure = { kind: 'absent', message: `attribute "${name}" is absent` };
-  return {
-    type,
-    run: (state) => {
-      const found = state.bag.get(name);
-      state.tracker?.record(name, undefined, found !== undefined);
-      if (found === undefined) {
-        state.failure = absent;
-        return undefined;
-      }
-      if (found.form !== form) {
-        state.failure = { kind: 'error', message: `attribute "${name}" came as ${found.form}, but its type is ${type}` };
-        return undefined;
-      }
-      return found.form === 'bytes' ? normalIp(found.value) : found.value;
-    },
+  const absent: EvaluationFailure = { message: `attribute "${name}" is absent` };
+  const attempt: Closure = (state) => {
+    const found = state.bag.get(name);
+    state.tracker?.record(name, undefined, found !== undefined);
+    if (found === undefined) return undefined;
+    if (found.form !== form) {
+      state.failure = { message: `attribute "${name}" came as ${found.form}, but its type is ${type}` };
+      return undefined;
+    }
+    return found.form === 'bytes' ? normalIp(found.value) : found.value;
+  };
+  return { type, attempt, run: orFail(attempt, absent) };
+}
+
+/** An attempt whose absence is a failure. */
+function orFail(attempt: Closure, absent: EvaluationFailure): Closure {
+  return (state) => {
+    const value = attempt(state);
+    if (value === undefined) state.failure ??= absent;
+    return value;
   };
 }
 
+/** An entry of a map: absent on the left of `|`, else empty where the map has no such key, as in release 1.4. */
 function index(map: Node, keyNode: Node, vocabulary: Vocabulary): Typed {
   const key = expect(check(keyNode, vocabulary), 'STRING', keyNode.column, 'the key of a map');
   const container = expect(check(map, vocabulary), 'STRING_MAP', map.column, 'what stands before [');
   const name = map.kind === 'attribute' ? internName(map.name) : undefined;
-  const absent = (keyText: string): EvaluationFailure => ({ kind: 'absent', message: `${name ?? 'the map'}["${keyText}"] is absent` });
-  const literal = keyNode.kind === 'string' ? absent(keyNode.value) : undefined;
+  // Of an attribute one entry counts as read, not the whole map: answers stay cacheable.
+  const entriesOf =
+    name === undefined
+      ? (container.attempt ?? container.run)
+      : (state: Run) => {
+          const found = state.bag.get(name);
+          if (found === undefined) state.tracker?.record(name, undefined, false);
+          else if (found.form !== 'stringMap')
+            state.failure = { message: `attribute "${name}" came as ${found.form}, but its type is STRING_MAP` };
+          else return found.value;
+          return undefined;
+        };
+  const entryOf = (state: Run, entries: Value | undefined, keyText: Value | undefined): string | undefined => {
+    if (!(entries instanceof Map) || typeof keyText !== 'string') return undefined;
+    const value: unknown = entries.get(keyText); // of a StringMap
+    if (name !== undefined) state.tracker?.record(name, keyText, value !== undefined);
+    return typeof value === 'string' ? value : undefined;
+  };
+  const keyAttempt = key.attempt ?? key.run;
+  const absent: EvaluationFailure = { message: `${name === undefined ? 'the map' : `attribute "${name}"`} is absent` };
+  const entries = orFail(entriesOf, absent);
   return {
     type: 'STRING',
+    attempt: (state) => {
+      const map = entriesOf(state);
+      return map === undefined ? undefined : entryOf(state, map, keyAttempt(state));
+    },
     run: (state) => {
-      const keyText = key.run(state);
-      if (typeof keyText !== 'string') return undefined;
-      // Of an attribute one entry counts as read, not the whole map: answers stay cacheable.
-      const found = name === undefined ? undefined : state.bag.get(name);
-      const entries = name === undefined ? container.run(state) : found?.form === 'stringMap' ? found.value : undefined;
-      if (name === undefined && entries === undefined) return undefined;
-      const value = entries instanceof Map ? entries.get(keyText) : undefined;
-      if (name !== undefined) state.tracker?.record(name, keyText, value !== undefined);
-      if (typeof value === 'string') return value;
-      state.failure = literal ?? absent(keyText);
-      return undefined;
+      const map = entries(state);
+      const keyText = map === undefined ? undefined : key.run(state);
+      return keyText === undefined ? undefined : (entryOf(state, map, keyText) ?? '');
     },
   };
 }
@@ -248,14 +268,15 @@ function call(node: Node & { kind: 'call' }, vocabulary: Vocabulary, wanted: Val
         values.push(value);
       }
       return signature.apply(values, (message) => {
-        state.failure = { kind: 'error', message: `${name}: ${message}` };
+        state.failure = { message: `${name}: ${message}` };
       });
     },
   };
 }
 
-const ORDERED: ReadonlySet<ValueType> = new Set(['STRING', 'INT64', 'DOUBLE', 'TIMESTAMP', 'DURATION']);
-const ADDED: ReadonlySet<ValueType> = new Set(['STRING', 'INT64', 'DOUBLE', 'DURATION']);
+const TEXTS = ['STRING', 'EMAIL_ADDRESS', 'URI', 'DNS_NAME'] as const;
+const ORDERED: ReadonlySet<ValueType> = new Set([...TEXTS, 'INT64', 'DOUBLE', 'TIMESTAMP', 'DURATION']);
+const ADDED: ReadonlySet<ValueType> = new Set([...TEXTS, 'INT64', 'DOUBLE', 'DURATION']);
 
 function binary(operator: BinaryOperator, left: Node, right: Node, column: number, vocabulary: Vocabulary, wanted?: ValueType): Typed {
   if (operator === '&&' || operator === '||') {
@@ -273,15 +294,14 @@ function binary(operator: BinaryOperator, left: Node, right: Node, column: numbe
   const [a, b] = both(left, right, vocabulary, operator === '|' || operator === '+' ? wanted : undefined);
   if (a.type !== b.type) return fail(column, `both sides of ${operator} must have one type, but are ${a.type} and ${b.type}`);
   if (operator === '|') {
-    return {
-      type: a.type,
-      run: (state) => {
-        const value = a.run(state);
-        if (value !== undefined || state.failure?.kind !== 'absent') return value;
-        state.failure = undefined;
-        return b.run(state);
-      },
-    };
+    const [first, last] = [a.attempt ?? a.run, b.attempt ?? b.run];
+    const or =
+      (second: Closure): Closure =>
+      (state) => {
+        const value = first(state);
+        return value !== undefined || state.failure !== undefined ? value : second(state);
+      };
+    return { type: a.type, run: or(b.run), attempt: or(last) };
   }
   const equality = operator === '==' || operator === '!=';
   if (operator === '+' ? !ADDED.has(a.type) : !equality && !ORDERED.has(a.type))

@@ -58,8 +58,9 @@ function wildcard(value: string, pattern: string): boolean {
   return value === pattern;
 }
 
+/** Of text in bytes of UTF-8. */
 const size: Apply = ([value]) => {
-  if (typeof value === 'string') return BigInt([...value].length);
+  if (typeof value === 'string') return BigInt(Buffer.byteLength(value));
   return value instanceof Map ? BigInt(value.size) : 0n;
 };
 

@@ -85,9 +85,13 @@ function readQuoted(text: string, start: number): Read {
       continue;
     }
     const next = text[at + 1] ?? '';
-    const code = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))/.exec(text.slice(at + 1, at + 6));
+    const code = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U(0010[0-9a-fA-F]{4}|000[0-9a-fA-F]{5})|([0-3][0-7]{2}))/.exec(
+      text.slice(at + 1, at + 10),
+    );
     if (code !== null) {
-      value += String.fromCharCode(Number.parseInt(code[1] ?? code[2] ?? '0', 16));
+      const [, two, four, eight, octal = '0'] = code;
+      const hex = two ?? four ?? eight;
+      value += String.fromCodePoint(hex === undefined ? Number.parseInt(octal, 8) : Number.parseInt(hex, 16));
       at += 1 + code[0].length;
       continue;
     }

@@ -144,7 +144,8 @@ class Parser {
   /** `a.b.c`, `f(…)`, or `a.b.method(…)`. */
   #nameOrCall(): Node {
     const first = this.#next();
-    if (first.text === 'true' || first.text === 'false') return { kind: 'bool', value: first.text === 'true', column: first.column };
+    const lower = first.text.toLowerCase();
+    if ((lower === 'true' || lower === 'false') && !this.#is('.')) return { kind: 'bool', value: lower === 'true', column: first.column };
     if (this.#is('(')) return { kind: 'call', name: first.text, target: undefined, args: this.#arguments(), column: first.column };
     const parts = [first];
     while (this.#take('.') !== undefined) {

@@ -28,7 +28,7 @@ export function normalIp(bytes: Uint8Array): Uint8Array {
 
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.');
-  if (bytes.length !== 16) return Buffer.from(bytes).toString('hex');
+  if (bytes.length !== 16) return `?${Buffer.from(bytes).toString('hex')}`;
   const hex = Array.from({ length: 8 }, (_, i) => (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16)).join(':');
   // The URL parser writes RFC 5952's form.
   return new URL(`http://[${hex}]/`).hostname.slice(1, -1);
@@ -81,7 +81,16 @@ export function parseTimestampNs(text: string): bigint | undefined {
   const match = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})$/.exec(text);
   if (match === null) return undefined;
   const ms = Date.parse(`${match[1] ?? ''}${match[3] ?? ''}`);
-  return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
+  // Date takes the 30th of February for the 1st of March, and 24:00 for midnight.
+  const local = new Date(ms + zoneMs(match[3] ?? ''));
+  return Number.isNaN(ms) || !local.toISOString().startsWith(match[1] ?? '')
+    ? undefined
+    : BigInt(ms) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
+}
+
+function zoneMs(zone: string): number {
+  const [, sign = '+', hours = '0', minutes = '0'] = /^([+-])(\d{2}):(\d{2})$/.exec(zone) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 
 /** `1.5s`, `250ms`: the shortest that is exact. */

@@ -71,6 +71,8 @@ export function compileInstance(
       const path = `spec.params.${prefix}${written}`;
       const key = fieldName(template, `${prefix}${written}`);
       const definition = key === undefined ? undefined : template.fields[key];
+      // Empty is absent, as protobuf has it.
+      if (definition?.shape === 'value' && (value === '' || value === null)) continue;
       if (key !== undefined) given.add(key);
       if (definition === undefined || key === undefined) {
         if (isGroup(template, `${prefix}${written}.`) && isRecord(value)) read(value, `${prefix}${written}.`);

@@ -20,16 +20,16 @@ export const denier: AdapterDefinition = {
     const parsed = parseParams(params, raw);
     if (!parsed.ok) return parsed;
     const { status, validDuration = 5_000, validUseCount = 1000 } = parsed.value;
-    const code = status?.code ?? FAILED_PRECONDITION;
-    const message = status?.message ?? '';
+    const result = {
+      code: status?.code ?? FAILED_PRECONDITION,
+      message: status?.message ?? '',
+      validDurationMs: validDuration,
+      validUseCount,
+    };
     return ok({
-      check: ({ name }) => ({
-        code,
-        message: message === '' ? `${name} is denied` : message,
-        validDurationMs: validDuration,
-        validUseCount,
-      }),
-      quota: ({ name }) => ({ code, message: message === '' ? `${name} is denied` : message, amount: 0, validDurationMs: validDuration }),
+      check: () => result,
+      // Nothing is granted, and that is no failure.
+      quota: () => ({ code: 0, message: '', amount: 0, validDurationMs: 0 }),
       close: () => undefined,
     });
   },

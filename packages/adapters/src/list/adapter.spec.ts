@@ -58,7 +58,7 @@ describe('a list at a URL', () => {
   it('is read before the first answer, beside the overrides, which come first', async () => {
     const { url } = await serve();
     const { code } = setup({ providerUrl: url, overrides: ['c'] });
-    expect([await code('a'), await code('c'), await code('d')]).toEqual([0, 0, 5]);
+    expect([await code('a'), await code('c'), await code('d')]).toEqual([0, 0, 7]);
   });
   it('is read again, and what is on it then counts', async () => {
     const { url, state } = await serve();
@@ -110,7 +110,7 @@ describe('a list at a URL', () => {
     cleanups.push(() => rm(directory, { recursive: true }));
     await writeFile(join(directory, 'list'), 'a\r\n\r\n^b+$\r\n');
     const { code } = setup({ providerUrl: pathToFileURL(join(directory, 'list')).href, entryType: 'REGEX' });
-    expect([await code('bbb'), await code('c')]).toEqual([0, 5]);
+    expect([await code('bbb'), await code('c')]).toEqual([0, 7]);
   });
   it('leaves nothing running when it is closed', async () => {
     const { url } = await serve();

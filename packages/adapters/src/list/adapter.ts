@@ -1,5 +1,5 @@
 import { err, ok, type Result, type Violation } from '@xebec/core';
-import { formatValue, type TypedValue } from '@xebec/expressions';
+import { formatValue, type TypedValue, type ValueType } from '@xebec/expressions';
 import type { InstanceValue } from '@xebec/policy';
 import { z } from 'zod';
 import type { AdapterDefinition } from '../adapter.ts';
@@ -9,9 +9,10 @@ import { type Contains, compileEntries, ENTRY_TYPES } from './entries.ts';
 import { ListProvider } from './list-provider.ts';
 
 const INVALID_ARGUMENT = 3;
-const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 const MIN_REFRESH_MS = 1_000;
+/** What can stand on a list. */
+const LISTED_TYPES: ReadonlySet<ValueType> = new Set(['STRING', 'IP_ADDRESS', 'EMAIL_ADDRESS', 'URI', 'DNS_NAME']);
 
 const params = protoObject({
   providerUrl: z.string().default(''),
@@ -103,11 +104,13 @@ export const list: AdapterDefinition = {
       });
       // Whoever asks while there is no list must not be let in, nor kept out of a blacklist, by half of it.
       if (provider !== undefined && provided === undefined) throw new Error(`there is no list: ${provider.problem ?? 'its ttl is over'}`);
-      const listed = value === undefined ? undefined : overrides(value);
-      const found = listed === false && value !== undefined ? (provided?.(value) ?? false) : listed;
+      if (value === undefined || !LISTED_TYPES.has(value.type))
+        return answer(INVALID_ARGUMENT, `${shown} is not a valid string or IP address`);
+      const listed = overrides(value);
+      const found = listed === false ? (provided?.(value) ?? false) : listed;
       if (found === undefined) return answer(INVALID_ARGUMENT, `${shown} is not a valid IP address`);
       if (found === !blacklist) return answer(0, '');
-      return blacklist ? answer(PERMISSION_DENIED, `${shown} is blacklisted`) : answer(NOT_FOUND, `${shown} is not whitelisted`);
+      return blacklist ? answer(PERMISSION_DENIED, `${shown} is blacklisted`) : answer(PERMISSION_DENIED, `${shown} is not whitelisted`);
     };
     let started = provider === undefined;
     return ok({

@@ -25,8 +25,8 @@ export function compileEntries(entryType: EntryType, entries: readonly string[],
       break;
     }
     case 'CASE_INSENSITIVE_STRINGS': {
-      const set = new Set(entries.map((entry) => entry.toLowerCase()));
-      contains = (value) => set.has(formatValue(value).toLowerCase());
+      const set = new Set(entries.map((entry) => entry.toUpperCase()));
+      contains = (value) => set.has(formatValue(value).toUpperCase());
       break;
     }
     case 'REGEX': {
@@ -38,7 +38,9 @@ export function compileEntries(entryType: EntryType, entries: readonly string[],
       const ranges = read('an IP address or CIDR range, such as 10.0.0.0/8', parseRange);
       contains = ({ value }) => {
         const bytes = value instanceof Uint8Array ? asIpv4(value) : parseIp(String(value));
-        return bytes === undefined ? undefined : ranges.some((range) => inRange(bytes, range));
+        return bytes === undefined || (bytes.length !== 4 && bytes.length !== 16)
+          ? undefined
+          : ranges.some((range) => inRange(bytes, range));
       };
       break;
     }

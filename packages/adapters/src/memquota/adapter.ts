@@ -47,6 +47,8 @@ export const memquota: AdapterDefinition = {
         quotas,
         algorithm: (definition) => algorithmOf(definition, 'ROLLING_WINDOW'),
         store,
+        exhausted: { code: 0, message: '', amount: 0, validDurationMs: 0 },
+        logger,
         unavailable: (error) => {
           throw error;
         },

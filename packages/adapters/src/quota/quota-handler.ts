@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { Logger } from '@xebec/core';
 import { formatValue, type TypedValue } from '@xebec/expressions';
 import type { Handler, InstanceValue, QuotaArguments, QuotaGrant } from '@xebec/policy';
 import { instanceOf, type QuotaDefinition } from './quota-params.ts';
 import type { QuotaAlgorithm, QuotaAnswer, QuotaRequest, QuotaStore, ShareHolder } from './quota-store.ts';
 
-const RESOURCE_EXHAUSTED = 8;
-const FAILED_PRECONDITION = 9;
+/** For a quota that is not limited. */
+const UNLIMITED_VALIDITY_MS = 60_000;
 const MAX_KEY_LENGTH = 200;
 
 export interface QuotaHandlerOptions {
@@ -14,6 +15,9 @@ export interface QuotaHandlerOptions {
   readonly quotas: readonly QuotaDefinition[];
   readonly algorithm: (definition: QuotaDefinition) => QuotaAlgorithm;
   readonly store: QuotaStore;
+  /** The answer to whom the store grants nothing. */
+  readonly exhausted: QuotaGrant;
+  readonly logger: Logger;
   /** What the answer is when the store cannot tell. */
   readonly unavailable: (error: unknown) => QuotaGrant;
   readonly close: () => void | Promise<void>;
@@ -21,19 +25,22 @@ export interface QuotaHandlerOptions {
 
 /** Takes from a store what the quota of the instance's name allows. */
 export function quotaHandler(options: QuotaHandlerOptions): Handler {
-  const { adapter, namespace, quotas, algorithm, store, unavailable } = options;
+  const { adapter, namespace, quotas, algorithm, store, exhausted, logger, unavailable } = options;
   const known = new Map(quotas.map((definition) => [instanceOf(definition.name, namespace), definition]));
-  const grant = (instance: InstanceValue, { granted, validMs }: QuotaAnswer, { amount }: QuotaArguments): QuotaGrant => {
-    if (granted === 0 && amount > 0)
-      return { code: RESOURCE_EXHAUSTED, message: `${adapter}: quota ${instance.name} is exhausted`, amount: 0, validDurationMs: 0 };
+  const unknown = new Set<string>();
+  const grant = ({ granted, validMs }: QuotaAnswer, { amount }: QuotaArguments): QuotaGrant => {
+    if (granted === 0 && amount > 0) return exhausted;
     return { code: 0, message: '', amount: granted, validDurationMs: validMs };
   };
   return {
     quota: (instance, args) => {
       const definition = known.get(instance.name);
       if (definition === undefined) {
-        const message = `${adapter}: there is no quota ${instance.name} in this handler; it has ${[...known.keys()].join(', ')}`;
-        return { code: FAILED_PRECONDITION, message, amount: 0, validDurationMs: 0 };
+        const names = [...known.keys()].join(', ');
+        if (!unknown.has(instance.name))
+          logger.error({ adapter }, `there is no quota ${instance.name} in this handler, so nothing limits it; it has ${names}`);
+        unknown.add(instance.name);
+        return { code: 0, message: '', amount: args.amount, validDurationMs: UNLIMITED_VALIDITY_MS };
       }
       if (args.amount === 0) return { code: 0, message: '', amount: 0, validDurationMs: 0 };
       const answer = (() => {
@@ -43,8 +50,8 @@ export function quotaHandler(options: QuotaHandlerOptions): Handler {
           return Promise.reject(error);
         }
       })();
-      if (!(answer instanceof Promise)) return grant(instance, answer, args);
-      return answer.then((value) => grant(instance, value, args), unavailable);
+      if (!(answer instanceof Promise)) return grant(answer, args);
+      return answer.then((value) => grant(value, args), unavailable);
     },
     close: async () => {
       store.close();

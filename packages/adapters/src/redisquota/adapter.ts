@@ -9,6 +9,7 @@ import { parseRedisAddress, type RedisAddress } from '../redis/redis-address.ts'
 import { readCertificates } from '../redis/redis-certificates.ts';
 import { RedisQuotaStore } from '../redis/redis-quota-store.ts';
 
+const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
 const MAX_TIME_LIMIT_MS = 60_000;
 
@@ -94,6 +95,8 @@ export const redisquota: AdapterDefinition = {
         quotas,
         algorithm: (definition) => algorithmOf(definition, 'FIXED_WINDOW'),
         store,
+        exhausted: { code: RESOURCE_EXHAUSTED, message: 'redisquota: Resource exhausted', amount: 0, validDurationMs: 0 },
+        logger,
         unavailable: (error) => ({ code: UNAVAILABLE, message: `redisquota: ${errorText(error)}`, amount: 0, validDurationMs: 0 }),
         close: () => undefined,
       }),

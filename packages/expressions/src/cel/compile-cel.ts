@@ -72,9 +72,9 @@ class CelExpression implements CompiledExpression {
       context[presence] = attribute !== undefined;
     }
     const result = this.#run(context);
-    if (isCelError(result)) return err({ kind: 'error', message: result.message });
+    if (isCelError(result)) return err({ message: result.message });
     const value = fromCel(this.type, result);
-    return value === undefined ? err({ kind: 'error', message: `the value is no ${this.type}` }) : ok(value);
+    return value === undefined ? err({ message: `the value is no ${this.type}` }) : ok(value);
   }
 }
 
