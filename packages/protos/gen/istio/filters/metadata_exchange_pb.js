@@ -2,7 +2,8 @@
 // @generated from file istio/filters/metadata_exchange.proto (package envoy.tcp.metadataexchange.config, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file istio/filters/metadata_exchange.proto.

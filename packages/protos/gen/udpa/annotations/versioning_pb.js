@@ -2,7 +2,8 @@
 // @generated from file udpa/annotations/versioning.proto (package udpa.annotations, syntax proto3)
 /* eslint-disable */
 
-import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { extDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 
 /**

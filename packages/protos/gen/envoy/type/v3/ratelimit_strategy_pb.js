@@ -2,7 +2,8 @@
 // @generated from file envoy/type/v3/ratelimit_strategy.proto (package envoy.type.v3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_type_v3_ratelimit_unit } from "./ratelimit_unit_pb.js";
 import { file_envoy_type_v3_token_bucket } from "./token_bucket_pb.js";
 import { file_xds_annotations_v3_status } from "../../../xds/annotations/v3/status_pb.js";

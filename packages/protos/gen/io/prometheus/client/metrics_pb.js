@@ -2,7 +2,8 @@
 // @generated from file io/prometheus/client/metrics.proto (package io.prometheus.client, syntax proto2)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
 /**

@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/template/reportnothing.proto (package reportnothing, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
 import { file_istio_mixer_adapter_model_v1beta1_extensions } from "../adapter/model/v1beta1/extensions_pb.js";
 import { file_istio_mixer_adapter_model_v1beta1_report } from "../adapter/model/v1beta1/report_pb.js";

@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/v1/mixer.proto (package istio.mixer.v1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.js";
 import { file_istio_mixer_v1_attributes } from "./attributes_pb.js";

@@ -2,7 +2,8 @@
 // @generated from file istio/networking/v1alpha3/destination_rule.proto (package istio.networking.v1alpha3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { file_istio_networking_v1alpha3_virtual_service } from "./virtual_service_pb.js";
 import { file_istio_type_v1beta1_selector } from "../../type/v1beta1/selector_pb.js";

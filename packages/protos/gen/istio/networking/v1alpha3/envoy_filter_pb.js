@@ -2,7 +2,8 @@
 // @generated from file istio/networking/v1alpha3/envoy_filter.proto (package istio.networking.v1alpha3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_istio_networking_v1alpha3_sidecar } from "./sidecar_pb.js";
 import { file_istio_type_v1beta1_selector } from "../../type/v1beta1/selector_pb.js";

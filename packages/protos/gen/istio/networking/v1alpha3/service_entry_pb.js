@@ -2,7 +2,8 @@
 // @generated from file istio/networking/v1alpha3/service_entry.proto (package istio.networking.v1alpha3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_istio_networking_v1alpha3_gateway } from "./gateway_pb.js";
 import { file_istio_networking_v1alpha3_sidecar } from "./sidecar_pb.js";
 

@@ -2,7 +2,8 @@
 // @generated from file istio/networking/v1alpha3/sidecar.proto (package istio.networking.v1alpha3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_istio_networking_v1alpha3_destination_rule } from "./destination_rule_pb.js";
 import { file_istio_networking_v1alpha3_gateway } from "./gateway_pb.js";
 import { file_istio_networking_v1alpha3_virtual_service } from "./virtual_service_pb.js";

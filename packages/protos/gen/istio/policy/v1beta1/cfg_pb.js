@@ -2,7 +2,8 @@
 // @generated from file istio/policy/v1beta1/cfg.proto (package istio.policy.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_istio_policy_v1beta1_value_type } from "./value_type_pb.js";
 

@@ -2,7 +2,8 @@
 // @generated from file istio/policy/v1beta1/value_type.proto (package istio.policy.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file istio/policy/v1beta1/value_type.proto.

@@ -2,7 +2,8 @@
 // @generated from file istio/security/v1beta1/authorization.proto (package istio.security.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_istio_type_v1beta1_selector } from "../../type/v1beta1/selector_pb.js";
 
 /**

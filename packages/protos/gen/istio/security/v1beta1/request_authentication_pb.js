@@ -2,7 +2,8 @@
 // @generated from file istio/security/v1beta1/request_authentication.proto (package istio.security.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_istio_security_v1beta1_jwt } from "./jwt_pb.js";
 import { file_istio_type_v1beta1_selector } from "../../type/v1beta1/selector_pb.js";
 

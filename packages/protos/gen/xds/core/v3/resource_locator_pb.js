@@ -2,7 +2,8 @@
 // @generated from file xds/core/v3/resource_locator.proto (package xds.core.v3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_xds_annotations_v3_status } from "../../annotations/v3/status_pb.js";
 import { file_xds_core_v3_context_params } from "./context_params_pb.js";
 import { file_validate_validate } from "../../../validate/validate_pb.js";

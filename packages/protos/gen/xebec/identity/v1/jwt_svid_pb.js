@@ -2,7 +2,8 @@
 // @generated from file xebec/identity/v1/jwt_svid.proto (package xebec.identity.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file xebec/identity/v1/jwt_svid.proto.

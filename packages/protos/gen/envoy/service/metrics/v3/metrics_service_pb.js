@@ -2,7 +2,8 @@
 // @generated from file envoy/service/metrics/v3/metrics_service.proto (package envoy.service.metrics.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_core_v3_base } from "../../../config/core/v3/base_pb.js";
 import { file_io_prometheus_client_metrics } from "../../../../io/prometheus/client/metrics_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";

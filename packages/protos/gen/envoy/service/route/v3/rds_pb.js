@@ -2,7 +2,8 @@
 // @generated from file envoy/service/route/v3/rds.proto (package envoy.service.route.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_service_discovery_v3_discovery } from "../../discovery/v3/discovery_pb.js";
 import { file_google_api_annotations } from "../../../../google/api/annotations_pb.js";
 import { file_envoy_annotations_resource } from "../../../annotations/resource_pb.js";

@@ -2,7 +2,8 @@
 // @generated from file envoy/type/matcher/v3/string.proto (package envoy.type.matcher.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_type_matcher_v3_regex } from "./regex_pb.js";
 import { file_xds_core_v3_extension } from "../../../../xds/core/v3/extension_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";

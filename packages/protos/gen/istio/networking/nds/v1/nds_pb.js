@@ -2,7 +2,8 @@
 // @generated from file istio/networking/nds/v1/nds.proto (package istio.networking.nds.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file istio/networking/nds/v1/nds.proto.

@@ -2,7 +2,8 @@
 // @generated from file xds/type/matcher/v3/cel.proto (package xds.type.matcher.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_xds_type_v3_cel } from "../../v3/cel_pb.js";
 import { file_validate_validate } from "../../../../validate/validate_pb.js";
 

@@ -2,7 +2,8 @@
 // @generated from file xds/type/matcher/v3/ip.proto (package xds.type.matcher.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_xds_annotations_v3_status } from "../../../annotations/v3/status_pb.js";
 import { file_xds_core_v3_cidr } from "../../../core/v3/cidr_pb.js";
 import { file_xds_type_matcher_v3_matcher } from "./matcher_pb.js";

@@ -2,7 +2,8 @@
 // @generated from file envoy/config/upstream/local_address_selector/v3/default_local_address_selector.proto (package envoy.config.upstream.local_address_selector.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 
 /**

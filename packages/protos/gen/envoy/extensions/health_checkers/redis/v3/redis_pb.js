@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/health_checkers/redis/v3/redis.proto (package envoy.extensions.health_checkers.redis.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_extensions_filters_network_redis_proxy_v3_redis_proxy } from "../../../filters/network/redis_proxy/v3/redis_proxy_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 import { file_udpa_annotations_versioning } from "../../../../../udpa/annotations/versioning_pb.js";

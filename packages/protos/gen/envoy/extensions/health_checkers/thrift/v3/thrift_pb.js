@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/health_checkers/thrift/v3/thrift.proto (package envoy.extensions.health_checkers.thrift.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy } from "../../../filters/network/thrift_proxy/v3/thrift_proxy_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../../validate/validate_pb.js";

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/health_checkers/udp/v3/udp.proto (package envoy.extensions.health_checkers.udp.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_core_v3_health_check } from "../../../../config/core/v3/health_check_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../../validate/validate_pb.js";

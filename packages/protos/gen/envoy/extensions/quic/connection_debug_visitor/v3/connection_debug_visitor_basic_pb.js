@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/quic/connection_debug_visitor/v3/connection_debug_visitor_basic.proto (package envoy.extensions.quic.connection_debug_visitor.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 
 /**

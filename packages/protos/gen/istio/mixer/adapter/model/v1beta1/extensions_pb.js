@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/adapter/model/v1beta1/extensions.proto (package istio.mixer.adapter.model.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, extDesc, fileDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, extDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 
 /**

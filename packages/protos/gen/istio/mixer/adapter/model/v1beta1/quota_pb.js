@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/adapter/model/v1beta1/quota.proto (package istio.mixer.adapter.model.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_status } from "../../../../../google/rpc/status_pb.js";
 

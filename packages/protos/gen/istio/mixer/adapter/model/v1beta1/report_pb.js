@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/adapter/model/v1beta1/report.proto (package istio.mixer.adapter.model.v1beta1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file istio/mixer/adapter/model/v1beta1/report.proto.

@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/v1/config/client/api_spec.proto (package istio.mixer.v1.config.client, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_istio_mixer_v1_attributes } from "../../attributes_pb.js";
 import { file_istio_mixer_v1_config_client_service } from "./service_pb.js";
 

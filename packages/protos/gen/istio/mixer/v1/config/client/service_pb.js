@@ -2,7 +2,8 @@
 // @generated from file istio/mixer/v1/config/client/service.proto (package istio.mixer.v1.config.client, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 
 /**
  * Describes the file istio/mixer/v1/config/client/service.proto.

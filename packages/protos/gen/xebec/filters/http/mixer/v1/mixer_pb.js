@@ -2,7 +2,8 @@
 // @generated from file xebec/filters/http/mixer/v1/mixer.proto (package xebec.filters.http.mixer.v1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_istio_mixer_v1_attributes } from "../../../../../istio/mixer/v1/attributes_pb.js";
 

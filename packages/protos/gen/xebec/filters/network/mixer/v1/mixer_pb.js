@@ -2,7 +2,8 @@
 // @generated from file xebec/filters/network/mixer/v1/mixer.proto (package xebec.filters.network.mixer.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_xebec_filters_http_mixer_v1_mixer } from "../../../http/mixer/v1/mixer_pb.js";
 

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/http/mcp_router/v3/mcp_router.proto (package envoy.extensions.filters.http.mcp_router.v3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_type_matcher_v3_string } from "../../../../../type/matcher/v3/string_pb.js";
 import { file_envoy_type_metadata_v3_metadata } from "../../../../../type/metadata/v3/metadata_pb.js";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/network/reverse_tunnel/v3/reverse_tunnel.proto (package envoy.extensions.filters.network.reverse_tunnel.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_core_v3_base } from "../../../../../config/core/v3/base_pb.js";
 import { file_envoy_extensions_filters_common_jwks_v3_jwt_handshake } from "../../../common/jwks/v3/jwt_handshake_pb.js";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/network/thrift_proxy/v3/route.proto (package envoy.extensions.filters.network.thrift_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_core_v3_base } from "../../../../../config/core/v3/base_pb.js";
 import { file_envoy_config_route_v3_route_components } from "../../../../../config/route/v3/route_components_pb.js";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/network/thrift_proxy/v3/thrift_proxy.proto (package envoy.extensions.filters.network.thrift_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_accesslog_v3_accesslog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import { file_envoy_config_core_v3_config_source } from "../../../../../config/core/v3/config_source_pb.js";
 import { file_envoy_extensions_filters_network_thrift_proxy_v3_route } from "./route_pb.js";

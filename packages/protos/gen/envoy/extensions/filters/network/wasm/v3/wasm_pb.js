@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/network/wasm/v3/wasm.proto (package envoy.extensions.filters.network.wasm.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_extensions_wasm_v3_wasm } from "../../../../wasm/v3/wasm_pb.js";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 

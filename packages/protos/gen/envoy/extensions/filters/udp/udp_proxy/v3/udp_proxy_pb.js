@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto (package envoy.extensions.filters.udp.udp_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_config_accesslog_v3_accesslog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import { file_envoy_config_core_v3_backoff } from "../../../../../config/core/v3/backoff_pb.js";
 import { file_envoy_config_core_v3_base } from "../../../../../config/core/v3/base_pb.js";

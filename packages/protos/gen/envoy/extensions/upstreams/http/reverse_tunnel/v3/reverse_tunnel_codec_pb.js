@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/upstreams/http/reverse_tunnel/v3/reverse_tunnel_codec.proto (package envoy.extensions.upstreams.http.reverse_tunnel.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 
 /**

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/common/matcher/action/v3/skip_action.proto (package envoy.extensions.filters.common.matcher.action.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_udpa_annotations_status } from "../../../../../../../udpa/annotations/status_pb.js";
 
 /**

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/filters/udp/udp_proxy/session/dynamic_forward_proxy/v3/dynamic_forward_proxy.proto (package envoy.extensions.filters.udp.udp_proxy.session.dynamic_forward_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "#file-descriptor";
 import { file_envoy_extensions_common_dynamic_forward_proxy_v3_dns_cache } from "../../../../../../common/dynamic_forward_proxy/v3/dns_cache_pb.js";
 import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { file_udpa_annotations_status } from "../../../../../../../../udpa/annotations/status_pb.js";
