@@ -1,5 +1,8 @@
 import { child, isRecord, unwrap } from './violations.ts';
 
+const INTEGER = /^-?\d+(?:\.\d+)?$/;
+const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
+
 /**
  * What protobuf's JSON mapping takes in more than one spelling, in the one that the schema knows: numbers written as text
  * (`port: "9000"`), enumerators by their numbers (schemas name them in the order of their numbers), fields by their names in
@@ -20,12 +23,14 @@ export function plainProtoJson(schema: unknown, value: unknown): unknown {
       Object.entries(value)
         .map(([key, entry]) => {
           const name = shape === undefined || key in shape ? key : (known(shape, camelCase(key)) ?? key);
-          return [name, plainProtoJson(child(inner, name), entry)] as const;
+          const field = child(inner, name);
+          // In a map, null is a message with nothing in it.
+          return [name, plainProtoJson(field, shape === undefined && entry === null && isMessage(field) ? {} : entry)] as const;
         })
         .filter(([name, entry]) => (shape === undefined ? entry !== null : !isUnset(shape[name], entry))),
     );
   }
-  if (typeof value === 'string' && isNumber(inner) && /^-?\d+(?:\.\d+)?$/.test(value)) return Number(value);
+  if (typeof value === 'string' && isNumber(inner) && (isInteger(inner) ? INTEGER : DECIMAL).test(value)) return Number(value);
   if (typeof value === 'number' && isRecord(inner) && Array.isArray(inner['options'])) return inner['options'][value] ?? value;
   return value;
 }
@@ -39,12 +44,22 @@ function isUnset(field: unknown, value: unknown): boolean {
   );
 }
 
+/** Whether a value is an object with fields that the schema names. */
+export function isMessage(schema: unknown): boolean {
+  const inner = unwrap(schema);
+  return isRecord(inner) && isRecord(inner['shape']);
+}
+
 function known(shape: Record<string, unknown>, name: string): string | undefined {
   return name in shape ? name : undefined;
 }
 
 function camelCase(name: string): string {
   return name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function isInteger(schema: unknown): boolean {
+  return isRecord(schema) && schema['isInt'] === true;
 }
 
 function isNumber(schema: unknown): boolean {

@@ -62,6 +62,16 @@ const loadBalancer = z.strictObject({
       'How an endpoint is chosen: LEAST_REQUEST (the default), ROUND_ROBIN, RANDOM, or PASSTHROUGH to the address that was called.',
     ),
   consistentHash: consistentHash.optional().describe('The same caller gets the same endpoint, by a hash of one of its marks.'),
+  backendUtilization: z
+    .strictObject({
+      weightUpdatePeriod: duration.optional().describe('Time between two computations of the weights.'),
+      weightStabilizationPeriod: duration.optional().describe('How long an endpoint must have reported before its weight counts.'),
+      weightExpirationPeriod: duration.optional().describe('How long a weight counts without a new report.'),
+      metricNamesForComputingUtilization: z.array(z.string()).optional().describe('Metrics of the reports that the weight is made of.'),
+      errorUtilizationPenaltyPercent: uint32.optional().describe('What errors take from the weight, in percent.'),
+    })
+    .optional()
+    .describe('Weights by the load that endpoints report. Without effect yet: the default is used.'),
   localityLbSetting: localityLbSetting.optional().describe("Preference of near endpoints, in place of the mesh's setting."),
   zoneAwareLbSetting: z
     .strictObject({

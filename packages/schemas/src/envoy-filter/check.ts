@@ -11,7 +11,7 @@ type Path = readonly PropertyKey[];
 type ListenerMatch = NonNullable<NonNullable<EnvoyFilterPatch['match']>['listener']>;
 
 const MAX_VERSION = 1024;
-const MATCHES = ['listener', 'routeConfiguration', 'cluster'] as const;
+const MATCHES = ['listener', 'routeConfiguration', 'cluster', 'waypoint'] as const;
 const CONNECTION_MANAGERS: ReadonlySet<string> = new Set([
   'envoy.filters.network.http_connection_manager',
   'envoy.http_connection_manager',
@@ -40,7 +40,14 @@ export function checkEnvoyFilter({ spec }: ConfigObject<EnvoyFilterSpec>): Findi
 
 function checkPatch({ applyTo, match, patch }: EnvoyFilterPatch, path: Path, findings: FindingList): void {
   checkOneOf(match, MATCHES, [...path, 'match'], findings);
-  if (match?.context === 'WAYPOINT') return;
+  if (match?.context === 'WAYPOINT') {
+    for (const field of ['listener', 'routeConfiguration'] as const)
+      if (match[field] !== undefined) findings.error([...path, 'match', field], 'cannot stand with context WAYPOINT; write waypoint');
+    return;
+  }
+  if (match?.waypoint !== undefined) findings.error([...path, 'match', 'waypoint'], 'needs context WAYPOINT');
+  if (match?.listener?.filterChain?.transportSocket !== undefined)
+    findings.warning([...path, 'match', 'listener', 'filterChain', 'transportSocket'], 'has no effect yet');
   if (applyTo === 'INVALID') {
     findings.error([...path, 'applyTo'], 'must be set');
     return;

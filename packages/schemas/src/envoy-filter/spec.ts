@@ -13,6 +13,7 @@ const listenerMatch = z.strictObject({
       name: z.string().optional().describe('Name of the filter chain.'),
       sni: z.string().optional().describe('Server name that the chain is for.'),
       transportProtocol: z.string().optional().describe('Transport protocol of the chain: tls or raw_buffer.'),
+      transportSocket: z.string().optional().describe('Name of the transport socket of the chain.'),
       applicationProtocols: z.string().optional().describe('Application protocols (ALPN) of the chain, comma-separated.'),
       destinationPort: portNumber.optional().describe('Destination port of the chain.'),
       filter: z
@@ -58,6 +59,24 @@ const clusterMatch = z.strictObject({
   name: z.string().optional().describe('Name of the cluster, such as outbound|9080||reviews.shop.svc.cluster.local.'),
 });
 
+const waypointMatch = z.strictObject({
+  portNumber: portNumber.optional().describe('Port of the service.'),
+  filter: z
+    .strictObject({
+      name: z.string().optional().describe('Name of the filter.'),
+      subFilter: z
+        .strictObject({ name: z.string().optional().describe('Name of the filter.') })
+        .optional()
+        .describe('Filter below that one.'),
+    })
+    .optional()
+    .describe('Filter of the waypoint.'),
+  route: z
+    .strictObject({ name: z.string().optional().describe('Name of the route.') })
+    .optional()
+    .describe('Route of the waypoint.'),
+});
+
 const configPatch = z.strictObject({
   applyTo: z
     .enum([
@@ -90,6 +109,7 @@ const configPatch = z.strictObject({
         .describe('Which proxies.'),
       listener: listenerMatch.optional().describe('Which listeners, filter chains and filters.'),
       routeConfiguration: routeConfigurationMatch.optional().describe('Which route configurations, virtual hosts and routes.'),
+      waypoint: waypointMatch.optional().describe('Which parts of waypoints; this mesh has none.'),
       cluster: clusterMatch.optional().describe('Which clusters.'),
     })
     .optional()

@@ -1,6 +1,5 @@
 import { durationMs } from '../fields.ts';
 import { FindingList, type Findings } from '../findings.ts';
-import { plainProtoJson } from '../proto-json.ts';
 import { checkClientTls } from '../traffic-policy/client-tls.ts';
 import { checkConnectionPool, checkDuration } from '../traffic-policy/connection-pool.ts';
 import { checkLocality } from '../traffic-policy/locality.ts';
@@ -10,9 +9,8 @@ import { isWhole, wholeSeconds } from '../values/durations.ts';
 import { trustDomainName, wildcardDomain } from '../values/names.ts';
 import { isRecord } from '../violations.ts';
 import { checkRetries } from '../virtual-service/retries-check.ts';
-import { decodeMeshConfig } from './decode.ts';
-import { type MeshConfig, type MeshProxyConfig, meshConfig } from './spec.ts';
-import { withoutUnknownFields } from './unknown-fields.ts';
+import { decodeMeshConfig, readableMeshConfig } from './decode.ts';
+import type { MeshConfig, MeshProxyConfig } from './spec.ts';
 
 const CURVES: ReadonlySet<string> = new Set(['P-224', 'P-256', 'P-384', 'P-521', 'X25519', 'X25519Kyber768Draft00', 'X25519MLKEM768']);
 const HOUR_MS = 3_600_000;
@@ -33,7 +31,7 @@ const COUNTS = ['httpMaxConcurrentStreams', 'listenerConnectionLimit', 'globalDo
 
 /** What is wrong with a MeshConfig as it was written, and what it likely does not mean. */
 export function checkMeshConfig(input: unknown): Findings {
-  const { unknown } = withoutUnknownFields(meshConfig, plainProtoJson(meshConfig, input ?? {}));
+  const { unknown } = readableMeshConfig(input);
   const decoded = decodeMeshConfig(input);
   if (!decoded.ok) return { errors: decoded.error, warnings: unknown };
   const findings = new FindingList();
@@ -56,6 +54,7 @@ export function checkMeshConfig(input: unknown): Findings {
   checkConnectionPool(connectionPool, ['defaultTrafficPolicy', 'connectionPool'], findings);
   checkOutlierDetection(outlierDetection, ['defaultTrafficPolicy', 'outlierDetection'], findings);
   checkInboundRetries(mesh.defaultInboundHttpRetryPolicy, findings);
+  checkProviders(mesh.extensionProviders ?? [], findings);
   if (mesh.defaultConfig !== undefined) checkProxy(mesh.defaultConfig, ['defaultConfig'], findings);
   return findings;
 }
@@ -81,6 +80,21 @@ function checkTls(mesh: MeshConfig, findings: FindingList): void {
   }
 }
 
+/** Warnings alone, as in Istio: nobody may use the provider. */
+function checkProviders(providers: NonNullable<MeshConfig['extensionProviders']>, findings: FindingList): void {
+  for (const [index, { name, ...provider }] of providers.entries()) {
+    const path = ['extensionProviders', index];
+    if (name === '') findings.warning([...path, 'name'], 'must be set: nothing can refer to the provider');
+    for (const [kind, settings] of Object.entries(provider)) {
+      if (!isRecord(settings) || !('service' in settings)) continue;
+      if (settings['service'] === '') findings.warning([...path, kind, 'service'], 'must be set: the provider has no effect');
+      const port = settings['port'];
+      if (typeof port === 'number' && (port < 1 || port > 65535))
+        findings.warning([...path, kind, 'port'], `${port} is not a port: write a number from 1 to 65535`);
+    }
+  }
+}
+
 function checkInboundRetries(retries: MeshConfig['defaultInboundHttpRetryPolicy'], findings: FindingList): void {
   const path = ['defaultInboundHttpRetryPolicy'];
   checkRetries(retries, path, findings);
@@ -98,7 +112,8 @@ function checkProxy(proxy: MeshProxyConfig, path: readonly PropertyKey[], findin
   if ((proxy.discoveryAddress ?? '') !== '') findings.refuse([...path, 'discoveryAddress'], serverAddress(proxy.discoveryAddress ?? ''));
   if ((proxy.statsdUdpAddress ?? '') !== '') findings.refuse([...path, 'statsdUdpAddress'], serverAddress(proxy.statsdUdpAddress ?? ''));
   if (proxy.statusPort === 0) findings.error([...path, 'statusPort'], '0 is not a port: write a number from 1 to 65535');
-  const { tlsSettings, zipkin } = proxy.tracing ?? {};
+  const { sampling = 0, tlsSettings, zipkin } = proxy.tracing ?? {};
+  if (sampling < 0 || sampling > 100) findings.warning([...path, 'tracing', 'sampling'], `${sampling} is no percentage from 0 to 100`);
   if (zipkin !== undefined)
     findings.refuse([...path, 'tracing', 'zipkin', 'address'], serverAddress(zipkin.address.replace('$(HOST_IP)', '127.0.0.1')));
   checkClientTls(tlsSettings, '', [...path, 'tracing', 'tlsSettings'], findings);

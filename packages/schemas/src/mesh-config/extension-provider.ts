@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { duration, portNumber, stringMap, uint32 } from '../fields.ts';
+import { duration, stringMap, uint32 } from '../fields.ts';
 
+/** As in protobuf, what is left out is empty: one provider that is not complete must not bring the mesh to a halt. */
+const text = z.string().default('');
 const service = {
-  service: z.string().describe('Host of the service, as namespace/host or host.'),
-  port: portNumber.describe('Port of the service.'),
+  service: text.describe('Host of the service, as namespace/host or host.'),
+  port: uint32.default(0).describe('Port of the service.'),
 };
 const strings = z.array(z.string()).optional();
 
@@ -16,13 +18,13 @@ const requestBody = z
   .optional();
 
 const header = z.strictObject({
-  name: z.string().describe('Name of the header.'),
+  name: text.describe('Name of the header.'),
   value: z.string().optional().describe('Value of the header.'),
   envName: z.string().optional().describe('Environment variable of the proxy that holds the value.'),
 });
 const headers = z.array(header).optional();
 const httpService = z.strictObject({
-  path: z.string().describe('Path of the requests.'),
+  path: text.describe('Path of the requests.'),
   timeout: duration.optional().describe('Time limit of a request.'),
   headers: headers.describe('Headers of the requests.'),
 });
@@ -36,7 +38,7 @@ const logFormat = z
 
 /** One of MeshConfig's `extensionProviders`: a name and exactly one kind of provider. */
 export const extensionProvider = z.strictObject({
-  name: z.string().describe('Name by which Telemetry and AuthorizationPolicy objects, and defaultProviders, refer to it.'),
+  name: text.describe('Name by which Telemetry and AuthorizationPolicy objects, and defaultProviders, refer to it.'),
   prometheus: z.strictObject({}).optional().describe('Metrics for Prometheus.'),
   stackdriver: z
     .strictObject({
@@ -92,8 +94,8 @@ export const extensionProvider = z.strictObject({
         .describe('Names of the attributes that tell of the workload.'),
       dynatraceSampler: z
         .strictObject({
-          tenant: z.string().describe('Tenant of Dynatrace.'),
-          clusterId: z.int().describe('Cluster of Dynatrace.'),
+          tenant: text.describe('Tenant of Dynatrace.'),
+          clusterId: z.int().default(0).describe('Cluster of Dynatrace.'),
           rootSpansPerMinute: uint32.optional().describe('Traces begun in a minute, until Dynatrace says another number.'),
           httpService: z
             .strictObject({ ...service, http: httpService.describe('The requests.') })

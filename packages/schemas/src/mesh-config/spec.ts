@@ -54,7 +54,7 @@ export const meshProxyConfig = z.strictObject({
   discoveryAddress: z.string().optional().describe('host:port of the control plane.'),
   proxyAdminPort: portNumber.optional().describe(NO_EFFECT),
   statusPort: z.int().min(0).max(65535).optional().describe("Port of the agent's health and metrics; default 15020."),
-  concurrency: int32.min(0).optional().describe('Worker threads of a proxy; 0: one for each core.'),
+  concurrency: int32.optional().describe('Worker threads of a proxy; 0: one for each core.'),
   holdApplicationUntilProxyStarts: z.boolean().optional().describe('Start the application only once the proxy is ready.'),
   interceptionMode: z
     .enum(['REDIRECT', 'TPROXY', 'NONE'])
@@ -67,7 +67,7 @@ export const meshProxyConfig = z.strictObject({
         .strictObject({ address: z.string().describe('host:port of the collector.') })
         .optional()
         .describe('A Zipkin collector.'),
-      sampling: z.number().min(0).max(100).optional().describe('Percentage of the requests that are traced.'),
+      sampling: z.number().optional().describe('Percentage of the requests that are traced.'),
       customTags: z.record(z.string(), customTag).optional().describe('Tags of each span, by name.'),
       enableIstioTags: z.boolean().optional().describe("Add the mesh's own tags to spans."),
       maxPathTagLength: uint32.optional().describe('Longest path in a span, in bytes.'),
@@ -114,7 +114,7 @@ export const meshProxyConfig = z.strictObject({
 export const meshConfig = z.strictObject({
   proxyListenPort: portNumber.optional().describe('Port of sidecars for what goes out; default 15001.'),
   proxyInboundListenPort: portNumber.optional().describe('Port of sidecars for what comes in; default 15006.'),
-  proxyHttpPort: z.int().min(0).max(65535).optional().describe('Port of sidecars as an HTTP proxy; 0: none.'),
+  proxyHttpPort: int32.optional().describe('Port of sidecars as an HTTP proxy; 0: none.'),
   connectTimeout: duration.optional().describe('Time limit for making a connection; default 10s.'),
   protocolDetectionTimeout: duration.optional().describe('How long the protocol of a connection is looked for; 0s: without limit.'),
   dnsRefreshRate: duration.optional().describe('Time between two lookups of a name that failed; default 60s.'),
@@ -162,7 +162,10 @@ export const meshConfig = z.strictObject({
   localityLbSetting: localityLbSetting.optional().describe('Preference of near endpoints; on by default.'),
   ingressService: z.string().optional().describe('Service of the gateway for Ingresses; default istio-ingressgateway.'),
   ingressClass: z.string().optional().describe('Class of the Ingresses that are read; default istio.'),
-  ingressControllerMode: z.string().optional().describe('Which Ingresses are read: STRICT by class (the default), DEFAULT all, OFF none.'),
+  ingressControllerMode: z
+    .enum(['UNSPECIFIED', 'OFF', 'DEFAULT', 'STRICT'])
+    .optional()
+    .describe('Which Ingresses are read: STRICT by class (the default), DEFAULT all, OFF none.'),
   ingressSelector: z.string().optional().describe('Value of label istio of the gateway for Ingresses.'),
   tcpKeepalive: connectionPool.shape.tcp.unwrap().shape.tcpKeepalive.describe('Keepalive probes of TCP.'),
   pathNormalization: z

@@ -20,11 +20,14 @@ export function checkRequestAuthentication({ metadata, spec }: ConfigObject<Requ
 
 function checkJwtRule(rule: JwtRule, path: Path, findings: FindingList): void {
   const { jwks = '', jwksUri = '', timeout } = rule;
-  const noneEmpty = (field: 'audiences' | 'fromParams' | 'fromCookies'): void => {
+  const noneEmpty = (field: 'audiences' | 'fromParams' | 'fromCookies' | 'spaceDelimitedClaims'): void => {
     for (const [index, value] of (rule[field] ?? []).entries())
       if (value === '') findings.error([...path, field, index], 'must not be empty');
   };
   noneEmpty('audiences');
+  noneEmpty('spaceDelimitedClaims');
+  if (rule.presence === 'REQUIRED')
+    findings.warning([...path, 'presence'], 'has no effect yet: let an AuthorizationPolicy ask for requestPrincipals ["*"]');
   if (rule.issuer === '' && jwksUri === '') findings.error([...path, 'issuer'], 'issuer or jwksUri must be set');
   if (jwksUri !== '' && !(/^https?:/i.test(jwksUri) && URL.canParse(jwksUri) && !/%(?![\da-f]{2})/i.test(jwksUri)))
     findings.error([...path, 'jwksUri'], `"${jwksUri}" is not a URL of http or https`);

@@ -29,6 +29,10 @@ const jwtRule = z.strictObject({
     )
     .optional()
     .describe('Claims that are sent on as headers.'),
+  presence: z
+    .enum(['OPTIONAL', 'REQUIRED'])
+    .optional()
+    .describe('Whether requests must carry a token. REQUIRED has no effect yet: an AuthorizationPolicy asks for requestPrincipals ["*"].'),
   timeout: duration.optional().describe('Time limit for fetching the key set; default 5s.'),
   spaceDelimitedClaims: z
     .array(z.string())

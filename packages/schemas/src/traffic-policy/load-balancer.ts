@@ -12,7 +12,8 @@ const MAGLEV_LIMIT = 5_000_011;
 
 export function checkLoadBalancer(settings: LoadBalancer | undefined, guarded: boolean, path: Path, findings: FindingList): void {
   if (settings === undefined) return;
-  checkOneOf(settings, ['simple', 'consistentHash'], path, findings);
+  checkOneOf(settings, ['simple', 'consistentHash', 'backendUtilization'], path, findings);
+  if (settings.backendUtilization !== undefined) findings.warning([...path, 'backendUtilization'], 'has no effect yet');
   checkConsistentHash(settings.consistentHash, [...path, 'consistentHash'], findings);
   if (settings.localityLbSetting !== undefined && settings.zoneAwareLbSetting !== undefined)
     findings.error(path, 'only one of localityLbSetting and zoneAwareLbSetting can be set');

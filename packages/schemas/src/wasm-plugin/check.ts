@@ -24,6 +24,8 @@ export function checkWasmPlugin({ spec }: ConfigObject<WasmPluginSpec>): Finding
 
 /** Where a module comes from and what it is given. */
 export function checkWasm(spec: WasmModule, path: readonly PropertyKey[], findings: FindingList): void {
+  for (const field of ['imagePullSecret', 'pluginName'] as const)
+    if (spec[field] === '') findings.error([...path, field], 'must not be empty; leave it out otherwise');
   const { imagePullSecret = '', pluginName = '', sha256 = '', url = '' } = spec;
   findings.refuse([...path, 'url'], urlProblem(url));
   if (sha256 !== '' && !/^[a-f0-9]{64}$/.test(sha256))
@@ -45,6 +47,7 @@ function urlProblem(url: string): string | undefined {
   if (url === '') return 'must be set';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   if (/[\u0000-\u0020\u007f]|%(?![0-9a-fA-F]{2})/.test(url)) return `"${url}" is not a URL`;
+  if (url.startsWith(':')) return `"${url}" is not a URL: its scheme is missing`;
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(url)?.[1]?.toLowerCase();
   if (scheme !== undefined && !SCHEMES.has(scheme)) return `"${scheme}" is none of ${[...SCHEMES].join(', ')}`;
   return undefined;

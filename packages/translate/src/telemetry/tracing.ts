@@ -89,7 +89,11 @@ function samplingOf(config: MeshProxyConfig): number {
 }
 
 function sampling(percent: number): TracingFields {
-  return { clientSampling: { value: 100 }, randomSampling: { value: percent }, overallSampling: { value: 100 } };
+  return {
+    clientSampling: { value: 100 },
+    randomSampling: { value: Math.min(Math.max(percent, 0), 100) },
+    overallSampling: { value: 100 },
+  };
 }
 
 function pathLimit(length: number | undefined): TracingFields {
