@@ -21,7 +21,8 @@ export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 /** Channel options of both ends. */
 export const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': 30_000,
+  // Sources of release 1.5 end connections of peers that ping every 30 s or more often.
+  'grpc.keepalive_time_ms': 35_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.min_reconnect_backoff_ms': 50,
@@ -38,8 +39,13 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
   const method = methodDefinition(ResourceSource.method.establishResourceStream);
   /** Collections that the source has said not to know, until it is another one. */
   const without = new Set<string>();
+  /** How many of them were logged. */
+  let told = 0;
+  /** False for a source whose messages must be smaller than the names of all that is held. */
+  let resume = true;
   let closed = false;
-  let failing = false;
+  /** Why the stream does not stand: each new reason is logged once. */
+  let failing: string | undefined;
   let cancelRetry: (() => void) | undefined;
   let cancelCall: (() => void) | undefined;
 
@@ -50,29 +56,35 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
     const lost = (reason: string, unknown?: string) => {
       if (over || closed) return;
       over = true;
-      if (unknown === undefined) without.clear();
-      else {
+      if (unknown !== undefined && !without.has(unknown)) {
+        // It answers, and there is one collection less each time: nothing to wait for.
         without.add(unknown);
-        logger.warn({ address }, `MCP source ${address} does not know ${unknown}: the others are asked for. Is it of an older release?`);
-        cancelRetry = clock.setTimeout(open, backoff.nextMs());
+        open();
         return;
       }
-      if (!failing) logger.warn({ address }, `MCP stream to ${address} lost, keeping what is held and trying again: ${reason}`);
-      failing = true;
+      without.clear();
+      if (failing !== reason) logger.warn({ address }, `MCP stream to ${address} lost, keeping what is held and trying again: ${reason}`);
+      failing = reason;
       cancelRetry = clock.setTimeout(open, backoff.nextMs());
     };
     call.on('data', (response: Resources) => {
       if (over) return;
       backoff.reset();
-      if (failing) logger.info({ address }, `MCP stream to ${address} is back`);
-      failing = false;
+      if (failing !== undefined) logger.info({ address }, `MCP stream to ${address} is back`);
+      failing = undefined;
       for (const answer of sink.onResources(response)) {
         if (answer.errorDetail !== undefined)
           logger.error({ collection: answer.collection }, `MCP: refused ${answer.collection}: ${answer.errorDetail.message}`);
         call.write(answer);
       }
+      if (without.size > told && sink.synced) {
+        told = without.size;
+        const names = [...without].join(', ');
+        logger.warn({ address }, `MCP source ${address} does not know ${names}: the others are asked for. Is it of an older release?`);
+      }
     });
     call.on('error', (error: ServiceError) => {
+      if (error.code === status.RESOURCE_EXHAUSTED && error.details.includes('larger than max')) resume = false;
       const collection = error.code === status.INVALID_ARGUMENT && /un(?:known|supported) collection "([^"]*)"/.exec(error.details)?.[1];
       lost(
         error.message,
@@ -80,7 +92,7 @@ export function connectMcpSink(options: McpClientOptions): { close(): void } {
       );
     });
     call.on('end', () => lost('ended by the source'));
-    for (const request of sink.open(new Set(without))) call.write(request);
+    for (const request of sink.open(new Set(without), resume)) call.write(request);
   };
   open();
   return {

@@ -156,6 +156,9 @@ describe('sink', () => {
     expect(sink.open()[0]?.initialResourceVersions).toEqual({ 'd/a': '1', 'd/new': '1' });
     sink.onResources(response(['d/other']));
     expect(Object.keys(sink.open()[0]?.initialResourceVersions ?? {})).toEqual(['d/a', 'd/new', 'd/other']);
+    expect(sink.open(new Set(), false)[0]?.initialResourceVersions).toEqual({});
+    sink.onResources(response(['d/last']));
+    expect(Object.keys(sink.open()[0]?.initialResourceVersions ?? {})).toEqual(['d/last']);
   });
 
   it('says of what sources begin with that there is no such collection: they go on only then', () => {

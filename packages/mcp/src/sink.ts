@@ -57,8 +57,8 @@ export class McpSink {
   #pending = new Map<string, Resources>();
   /** Collections that the source of the latest stream does not know. */
   #without: ReadonlySet<string> = new Set();
-  /** Those that it was told versions of and has not answered yet. */
-  #told = new Set<string>();
+  /** Those that it has not answered yet, with whether it was told versions. */
+  #unanswered = new Map<string, boolean>();
 
   constructor(options: McpSinkOptions) {
     this.#options = options;
@@ -72,18 +72,21 @@ export class McpSink {
   get synced(): boolean {
     return [...this.#held].every(([collection, { received }]) => received || this.#without.has(collection));
   }
-  /** The requests that open a stream: one for each collection but those that the source does not know, with the versions already held. */
-  open(without: ReadonlySet<string> = new Set()): readonly RequestResources[] {
+  /**
+   * The requests that open a stream: one for each collection but those that the source does not know, with the versions already held
+   * unless `resume` is false.
+   */
+  open(without: ReadonlySet<string> = new Set(), resume = true): readonly RequestResources[] {
     this.#pending.clear();
     this.#without = without;
     const asked = [...this.#held].filter(([collection]) => !without.has(collection));
-    this.#told = new Set(asked.flatMap(([collection, { versions }]) => (versions.size > 0 ? [collection] : [])));
+    this.#unanswered = new Map(asked.map(([collection, { versions }]) => [collection, resume]));
     const annotations = { [TRANSACTIONS]: String(asked.length), [BODIES]: 'struct' };
     return asked.map(([collection, { versions }]) =>
       create(RequestResourcesSchema, {
         sinkNode: { id: this.#options.id, annotations },
         collection,
-        initialResourceVersions: Object.fromEntries(versions),
+        initialResourceVersions: resume ? Object.fromEntries(versions) : {},
         incremental: true,
       }),
     );
@@ -111,14 +114,17 @@ export class McpSink {
   }
 
   /**
-   * Release 1.4's sources do not look at versions that a sink comes with: what they then call an increment is all there is, and what
-   * was removed meanwhile is in no list. It shows by what was held already.
+   * The first increment to a sink that held back its versions is all there is. So is one that repeats what the source was told of:
+   * those of release 1.4 do not look at versions, and what was removed meanwhile stands in no list of theirs.
    */
   #asMeant(response: Resources): Resources {
     const { collection, incremental, resources } = response;
-    const versions = this.#told.delete(collection) ? this.#held.get(collection)?.versions : undefined;
-    const repeats = ({ metadata }: Resource) => metadata !== undefined && versions?.get(metadata.name) === metadata.version;
-    return incremental && resources.some(repeats) ? { ...response, incremental: false } : response;
+    const told = this.#unanswered.get(collection);
+    this.#unanswered.delete(collection);
+    const versions = this.#held.get(collection)?.versions;
+    if (!incremental || told === undefined || versions === undefined || versions.size === 0) return response;
+    const repeats = ({ metadata }: Resource) => metadata !== undefined && versions.get(metadata.name) === metadata.version;
+    return told && !resources.some(repeats) ? response : { ...response, incremental: false };
   }
   #takeAll(responses: readonly Resources[], version: string): readonly RequestResources[] {
     const changes = responses.map(({ collection, incremental, resources, removedResources }) => ({
