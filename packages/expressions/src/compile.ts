@@ -2,6 +2,7 @@ import { err, nearest, ok, type Result } from '@xebec/core';
 import type { BinaryOperator, Node } from './ast.ts';
 import { FUNCTIONS, type FunctionSignature } from './functions.ts';
 import { internName } from './global-dictionary.ts';
+import { normalDnsName, normalEmail, normalUri } from './name-types.ts';
 import { parseExpression } from './parser.ts';
 import type { ExpressionProblem } from './problem.ts';
 import type { ReferenceTracker } from './references.ts';
@@ -306,15 +307,32 @@ function binary(operator: BinaryOperator, left: Node, right: Node, column: numbe
   const equality = operator === '==' || operator === '!=';
   if (operator === '+' ? !ADDED.has(a.type) : !equality && !ORDERED.has(a.type))
     return fail(column, `${operator} is not defined for ${a.type}`);
-  const apply = OPERATIONS[operator];
+  const normal = equality ? NORMAL_NAME[a.type] : undefined;
+  const apply = normal === undefined ? OPERATIONS[operator] : sameName(normal, operator === '!=');
   return {
     type: operator === '+' ? a.type : 'BOOL',
     run: (state) => {
       const x = a.run(state);
       if (x === undefined) return undefined;
       const y = b.run(state);
-      return y === undefined ? undefined : apply(x, y);
+      return y === undefined ? undefined : apply(x, y, state);
     },
+  };
+}
+
+const NORMAL_NAME: Readonly<Partial<Record<ValueType, (name: string) => string | undefined>>> = {
+  DNS_NAME: normalDnsName,
+  EMAIL_ADDRESS: normalEmail,
+  URI: normalUri,
+};
+
+/** Names are equal by meaning; what came as an attribute may be no name at all. */
+function sameName(normal: (name: string) => string | undefined, not: boolean) {
+  return (x: Value, y: Value, state: Run): Value | undefined => {
+    const [one, other] = [normal(String(x)), normal(String(y))];
+    if (one !== undefined && other !== undefined) return (one === other) !== not;
+    state.failure = { message: `${JSON.stringify(x)} and ${JSON.stringify(y)} cannot be compared` };
+    return undefined;
   };
 }
 

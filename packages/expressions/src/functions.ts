@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
-import { formatIp, parseDnsName, parseEmail, parseIp, parseTimestampNs, parseUri } from './text-types.ts';
+import { parseDnsName, parseEmail, parseUri } from './name-types.ts';
+import { formatIp, parseIp, parseTimestampNs } from './text-types.ts';
 import type { Value, ValueType } from './value.ts';
 
 /** The value, or undefined with `explain` called. */

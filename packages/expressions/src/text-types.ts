@@ -34,27 +34,6 @@ export function formatIp(bytes: Uint8Array): string {
   return new URL(`http://[${hex}]/`).hostname.slice(1, -1);
 }
 
-/** Lower case without the final dot; undefined when it is no DNS name. */
-export function parseDnsName(text: string): string | undefined {
-  const name = text.toLowerCase().replace(/\.$/, '');
-  const fits = name.length > 0 && name.length <= 253 && /^(?:\*\.)?(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name);
-  return fits ? name : undefined;
-}
-
-/** The local part as it is, the domain in lower case; undefined when it is no address. */
-export function parseEmail(text: string): string | undefined {
-  const at = text.lastIndexOf('@');
-  const local = text.slice(0, at);
-  const domain = parseDnsName(text.slice(at + 1));
-  return at < 1 || text.length > 320 || domain === undefined || /[\s<>@]/.test(local) ? undefined : `${local}@${domain}`;
-}
-
-/** The normal form of an absolute or relative URI; undefined when it is none. */
-export function parseUri(text: string): string | undefined {
-  if (text === '' || text.length > 8192 || /[\s<>"]/.test(text)) return undefined;
-  return URL.canParse(text) ? new URL(text).href : text.includes('://') ? undefined : text;
-}
-
 const UNIT_NS: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,

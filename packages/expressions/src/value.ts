@@ -23,7 +23,7 @@ export type StringMap = ReadonlyMap<string, string>;
 
 /**
  * A value at run time. INT64 is a bigint; TIMESTAMP (since the epoch) and DURATION are nanoseconds as bigint; IP_ADDRESS is 4 or
- * 16 bytes; EMAIL_ADDRESS, URI and DNS_NAME are text in their normal form. The static type tells which.
+ * 16 bytes; EMAIL_ADDRESS, URI and DNS_NAME are text as it came. The static type tells which.
  */
 export type Value = string | bigint | number | boolean | Uint8Array | StringMap;
 

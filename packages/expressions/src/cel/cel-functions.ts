@@ -1,7 +1,8 @@
 import { type CelFunc, CelScalar, celFunc, celMethod, mapType } from '@bufbuild/cel';
 import { RE2JS } from 're2js';
 import { FUNCTIONS } from '../functions.ts';
-import { parseDnsName, parseEmail, parseIp, parseUri } from '../text-types.ts';
+import { normalDnsName, normalEmail, normalUri, parseDnsName, parseEmail, parseUri } from '../name-types.ts';
+import { parseIp } from '../text-types.ts';
 import type { ValueType } from '../value.ts';
 
 const { BOOL, BYTES, STRING } = CelScalar;
@@ -14,6 +15,14 @@ function parsed<T>(what: string, parse: (text: string) => T | undefined): (text:
     return value;
   };
 }
+
+/** CEL compares text as it is: names are made equal when they are made. */
+const normalized =
+  (parse: (text: string) => string | undefined, normal: (name: string) => string | undefined) =>
+  (text: string): string | undefined => {
+    const name = parse(text);
+    return name === undefined ? undefined : normal(name);
+  };
 
 const reversed = (text: string): string => [...text].reverse().join('');
 
@@ -31,9 +40,9 @@ export const celFunctions: readonly CelFunc[] = [
     return reversed(this);
   }),
   celFunc('toLower', [STRING], STRING, (text) => text.toLowerCase()),
-  celFunc('email', [STRING], STRING, parsed('an e-mail address', parseEmail)),
-  celFunc('dnsName', [STRING], STRING, parsed('a DNS name', parseDnsName)),
-  celFunc('uri', [STRING], STRING, parsed('a URI', parseUri)),
+  celFunc('email', [STRING], STRING, parsed('an e-mail address', normalized(parseEmail, normalEmail))),
+  celFunc('dnsName', [STRING], STRING, parsed('a DNS name', normalized(parseDnsName, normalDnsName))),
+  celFunc('uri', [STRING], STRING, parsed('a URI', normalized(parseUri, normalUri))),
   celFunc('ip', [STRING], BYTES, parsed('an IP address', parseIp)),
   celFunc('emptyStringMap', [], mapType(STRING, STRING), () => new Map<string, string>()),
 ];
