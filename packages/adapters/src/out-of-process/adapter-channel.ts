@@ -11,7 +11,9 @@ const MAX_ANSWER_BYTES = 1 << 20;
 /** Calls that wait at the same time; one more fails at once. */
 const MAX_CALLS = 1_000;
 /** Files of the identity are looked at again after a failure, at most so often. */
-const RELOAD_MS = 5_000;
+const RELOAD_MS = 1_000;
+/** Adapters behind one name share the calls. */
+const SERVICE_CONFIG = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
 const RECONNECT = {
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
@@ -26,7 +28,12 @@ export class AdapterChannel {
   #client: Client | undefined;
   #identity: ChannelIdentity | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
+  /** Why there is no identity. */
+  #unusable: unknown;
   #calls = 0;
+  #answers = 0;
+  /** Whoever answered last does not any more: until it does, one call at a time waits for it. */
+  #silent = false;
   /** Nobody answered while the connection was being opened: until it is open, calls do not wait for it. */
   #away = false;
   #closed = false;
@@ -47,10 +54,13 @@ export class AdapterChannel {
     const client = this.#open();
     if (this.#away && client.getChannel().getConnectivityState(true) !== connectivityState.READY)
       throw new CallFailure(status.UNAVAILABLE, `nobody answers at ${this.address}`);
+    if (this.#silent && this.#calls > 0)
+      throw new CallFailure(status.UNAVAILABLE, `${this.address} does not answer within ${this.timeoutMs} ms`);
     this.#calls++;
     try {
       const answer = await this.#invoke(client, path, Buffer.from(request.buffer, request.byteOffset, request.byteLength));
       this.#away = false;
+      this.#heard();
       return answer;
     } finally {
       this.#calls--;
@@ -62,37 +72,60 @@ export class AdapterChannel {
     this.#client = undefined;
   }
 
+  #heard(): void {
+    this.#answers++;
+    this.#silent = false;
+  }
   #open(): Client {
     if (this.#client !== undefined) return this.#client;
-    this.#identity ??= channelIdentity(this.#connection, this.#environment);
-    const { credentials, serverName } = this.#identity;
+    const { credentials, options } = this.#know();
     this.#client = new Client(this.#connection.address, credentials, {
       ...RECONNECT,
       'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
       'grpc.keepalive_time_ms': 30_000,
+      'grpc.service_config': SERVICE_CONFIG,
       'grpc.service_config_disable_resolution': 1,
-      ...(serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+      ...options,
     });
     return this.#client;
   }
+  #know(): ChannelIdentity {
+    if (this.#identity !== undefined) return this.#identity;
+    const nowMs = this.#environment.clock.monotonic();
+    if (this.#unusable !== undefined && nowMs - this.#checkedMs < RELOAD_MS) throw this.#unusable;
+    this.#checkedMs = nowMs;
+    try {
+      this.#unusable = undefined;
+      this.#identity = channelIdentity(this.#connection, this.#environment);
+      return this.#identity;
+    } catch (error) {
+      this.#unusable = error;
+      throw error;
+    }
+  }
   #invoke(client: Client, path: string, request: Buffer): Promise<Buffer> {
     const { clock } = this.#environment;
+    const answersBefore = this.#answers;
     return new Promise((resolve, reject) => {
       const done = (error: ServiceError | null, answer?: Buffer) => {
         if (error === null && answer !== undefined) resolve(answer);
-        else reject(this.#failure(client, error));
+        else reject(this.#failure(client, error, answersBefore));
       };
       client.makeUnaryRequest<Buffer, Buffer>(path, asBytes, asBytes, request, { deadline: clock.now() + this.timeoutMs }, done);
     });
   }
-  #failure(client: Client, error: ServiceError | null): CallFailure {
+  #failure(client: Client, error: ServiceError | null, answersBefore: number): CallFailure {
     const code = error?.code ?? status.INTERNAL;
-    const text = `${this.address}: ${status[code]}: ${error?.details ?? 'no answer'}`;
+    const text = `${this.address}: ${status[code]}: ${reason(error?.details ?? 'no answer')}`;
     if (code === status.DEADLINE_EXCEEDED) {
+      if (this.#answers === answersBefore) this.#silent = true;
       this.#away = this.#client === client && client.getChannel().getConnectivityState(false) !== connectivityState.READY;
+      if (this.#away) this.#reload();
       return new CallFailure(status.UNAVAILABLE, text);
     }
     if (code === status.UNAVAILABLE) this.#reload();
+    else this.#heard();
+    if (code === status.UNAUTHENTICATED) this.#identity?.token?.forget();
     return new CallFailure(code, text);
   }
   /** Certificates are rotated by replacing their files: a connection that could not be opened may need the new ones. */
@@ -110,6 +143,11 @@ export class AdapterChannel {
       // The files are being replaced: what is known is used until the next failure.
     }
   }
+}
+
+/** Why there is no connection, without the words of those through whose hands it went. */
+function reason(details: string): string {
+  return details.replace(/^(?:round_robin: )?(?:No connection established\. Last error: )+/, '').replace(/\.? Resolution note: $/, '');
 }
 
 const asBytes = (bytes: Buffer): Buffer => bytes;
