@@ -94,6 +94,7 @@ describe('values', () => {
     ['"10ms" < response.duration', 'true'],
     ['connection.duration | "5s"', '5s'],
     ['response.duration == "20ms"', 'true'],
+    ['response.duration > "0" && response.duration == ".02s"', 'true'],
     ['"10ms" == "10ms"', 'true'],
     ['request.time > timestamp("2020-01-01T00:00:00Z")', 'true'],
     ['request.time', '2023-11-14T22:13:20.000Z'],

@@ -32,7 +32,8 @@ export function normalDnsName(name: string): string | undefined {
 }
 
 export function normalEmail(text: string): string | undefined {
-  const parts = emailParts(text);
+  // An attribute may come with a display name.
+  const parts = emailParts(text.replace(/^[^<>@]*</, '<'));
   if (parts?.domain === undefined) return parts?.local;
   const domain = normalDnsName(parts.domain);
   return domain === undefined ? undefined : `${parts.local}@${domain}`;

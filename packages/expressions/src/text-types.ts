@@ -38,17 +38,18 @@ const UNIT_NS: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,
   µs: 1_000n,
+  μs: 1_000n,
   ms: 1_000_000n,
   s: 1_000_000_000n,
   m: 60_000_000_000n,
   h: 3_600_000_000_000n,
 };
 
-/** Nanoseconds of a duration such as `10ms` or `1h30m`; undefined when it is none. */
+/** Nanoseconds of a duration such as `10ms`, `1h30m` or `0`, as Go reads it; undefined when it is none. */
 export function parseDurationNs(text: string): bigint | undefined {
-  if (text.length > 64 || !/^[-+]?(?:\d+(?:\.\d{1,9})?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (text.length > 64 || !/^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.test(text)) return undefined;
   let total = 0n;
-  for (const [, whole = '0', fraction = '', unit = ''] of text.matchAll(/(\d+)(?:\.(\d+))?(ns|us|µs|ms|s|m|h)/g)) {
+  for (const [, whole = '', fraction = '', unit = ''] of text.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
     const scale = UNIT_NS[unit] ?? 0n;
     total += BigInt(whole) * scale + (fraction === '' ? 0n : (BigInt(fraction) * scale) / 10n ** BigInt(fraction.length));
   }
