@@ -54,10 +54,11 @@ export async function flagsPage(root: string): Promise<string> {
 
 function helpText(root: string, script: string, verb: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    // Only PATH: XEBEC_* variables of whoever runs this would change nothing in the help, but colour settings might.
+    // No more than this: XEBEC_* variables of whoever runs this would change nothing in the help, but colour settings might.
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
     const child = spawn(process.execPath, [join(root, script), ...verb, '--help'], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'] },
+      env: { PATH, NODE_COMPILE_CACHE },
     });
     const output: string[] = [];
     const errors: string[] = [];
