@@ -36,6 +36,7 @@ export type { AdapterParams } from './out-of-process/adapter-params.ts';
 export { ExtensionReader, type Extensions, noExtensions, type RemoteAdapter } from './out-of-process/extensions.ts';
 export { InstanceEncoder } from './out-of-process/instance-encoder.ts';
 export { decodeOutputs } from './out-of-process/output-values.ts';
+export { readMessage } from './out-of-process/read-message.ts';
 export type { TemplateService } from './out-of-process/template-service.ts';
 export { compileSampling, type Sampler, type SamplingEnvironment } from './sampling.ts';
 export { type FieldMap, SharedFields } from './shared-fields.ts';

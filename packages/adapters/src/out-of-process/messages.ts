@@ -1,8 +1,8 @@
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
-import type { CheckResult, QuotaArguments, QuotaGrant } from '@xebec/policy';
+import { type CheckResult, type QuotaArguments, type QuotaGrant, readMessage } from '@xebec/policy';
 import { CheckResultSchema } from '@xebec/protos/istio/mixer/adapter/model/v1beta1/check';
 import { QuotaRequestSchema, QuotaResultSchema } from '@xebec/protos/istio/mixer/adapter/model/v1beta1/quota';
 
@@ -33,15 +33,14 @@ export function encodeQuotaRequest(name: string, { amount, bestEffort }: QuotaAr
 }
 
 export function decodeCheckResult(bytes: Uint8Array): CheckResult {
-  const { status, validDuration, validUseCount } = fromBinary(CheckResultSchema, bytes);
+  const { status, validDuration, validUseCount } = readMessage(CheckResultSchema, bytes);
   return { code: status?.code ?? 0, message: status?.message ?? '', validDurationMs: milliseconds(validDuration), validUseCount };
 }
 
 /** The grant for the instance of this name; undefined when the answer has none. */
 export function decodeQuotaResult(name: string, bytes: Uint8Array): QuotaGrant | undefined {
-  const { quotas } = fromBinary(QuotaResultSchema, bytes);
-  const entries = Object.values(quotas);
-  const result = quotas[name] ?? (entries.length === 1 ? entries[0] : undefined);
+  const { quotas } = readMessage(QuotaResultSchema, bytes);
+  const result = quotas[name];
   if (result === undefined) return undefined;
   const { grantedAmount, status, validDuration } = result;
   return {

@@ -1,13 +1,14 @@
-import { type DescMessage, fromBinary } from '@bufbuild/protobuf';
+import type { DescMessage } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import type { TypedValue, Value, ValueType } from '@xebec/expressions';
+import { readMessage } from './read-message.ts';
 import { outputType, valueMessageType } from './value-messages.ts';
 
 const NANOS = 1_000_000_000n;
 
 /** What an adapter found out, by the template's output names. As in release 1.4 a scalar that is not sent, being zero, is not known. */
 export function decodeOutputs(output: DescMessage, bytes: Uint8Array): Readonly<Record<string, TypedValue>> {
-  const message = reflect(output, fromBinary(output, bytes));
+  const message = reflect(output, readMessage(output, bytes));
   const outputs: Record<string, TypedValue> = {};
   for (const field of output.fields) {
     const type = outputType(field);
