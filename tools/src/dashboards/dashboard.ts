@@ -83,8 +83,6 @@ export function toGrafana(dashboard: Dashboard): object {
     title: dashboard.title,
     description: dashboard.description,
     tags: ['xebec'],
-    // For those who look at three in the morning.
-    style: 'dark',
     timezone: 'browser',
     editable: true,
     graphTooltip: 1,
@@ -114,10 +112,9 @@ export function toGrafana(dashboard: Dashboard): object {
 
 const sourceVariable = {
   name: 'datasource',
-  label: 'Prometheus',
+  label: 'Data source',
   type: 'datasource',
   query: 'prometheus',
-  current: {},
   hide: 0,
   includeAll: false,
   multi: false,
@@ -136,7 +133,7 @@ function grafanaVariable({ name, label, metric, from, keep, several }: Variable)
     datasource,
     definition,
     query: { query: definition, refId: `variable-${name}` },
-    current: several ? { selected: true, text: ['All'], value: ['$__all'] } : {},
+    ...(several ? { current: { selected: true, text: ['All'], value: ['$__all'] } } : {}),
     hide: 0,
     includeAll: several,
     multi: several,
@@ -175,6 +172,9 @@ function grafanaPanel(panel: Panel): object {
           graphMode: 'none',
           justifyMode: 'auto',
           orientation: 'auto',
+          percentChangeColorMode: 'standard',
+          showPercentChange: false,
+          wideLayout: true,
           reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
           textMode: 'auto',
         },
@@ -182,7 +182,7 @@ function grafanaPanel(panel: Panel): object {
     case 'table':
       return {
         ...base,
-        options: { showHeader: true, cellHeight: 'sm', footer: { show: false }, sortBy: [{ displayName: 'Value', desc: true }] },
+        options: { frameIndex: 0, showHeader: true, cellHeight: 'sm', sortBy: [{ displayName: 'Value', desc: true }] },
         transformations: [{ id: 'organize', options: { excludeByName: { Time: true }, renameByName: {} } }],
       };
     default:
@@ -200,7 +200,7 @@ function custom(kind: Panel['kind']): object {
   return kind === 'timeseries'
     ? { drawStyle: 'line', lineWidth: 1, fillOpacity: 10, showPoints: 'never', spanNulls: false, stacking: { mode: 'none', group: 'A' } }
     : kind === 'table'
-      ? { align: 'auto', filterable: true }
+      ? { align: 'auto', cellOptions: { type: 'auto' }, filterable: true, inspect: false }
       : {};
 }
 
