@@ -9,6 +9,8 @@ export interface McpClientOptions {
   readonly address: string;
   readonly sink: McpSink;
   readonly credentials?: ChannelCredentials;
+  /** Name that the server's certificate is checked for where the address does not say it, such as an IP address. */
+  readonly serverName?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -35,7 +37,8 @@ export const CHANNEL_OPTIONS = {
 export function connectMcpSink(options: McpClientOptions): { close(): void } {
   const { address, sink, clock, logger } = options;
   const backoff = new Backoff(RETRY, options.random);
-  const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), CHANNEL_OPTIONS);
+  const name = options.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': options.serverName };
+  const client = new Client(address, options.credentials ?? grpcCredentials.createInsecure(), { ...CHANNEL_OPTIONS, ...name });
   const method = methodDefinition(ResourceSource.method.establishResourceStream);
   /** Collections that the source has said not to know, until it is another one. */
   const without = new Set<string>();

@@ -20,13 +20,16 @@ export interface McpServerEvents {
   readonly onSend?: (collection: string, bytes: number, resources: number) => void;
 }
 
+/** A stream that would wait longer for its turn is refused. */
+const LONGEST_WAIT_MS = 5_000;
+
 /** Who calls, or one line that says why nobody is let in. */
 export type McpAuthenticate = (call: Pick<SourceCall, 'metadata' | 'getAuthContext'>) => Promise<string>;
 
 export interface McpServerOptions {
   /** Streams that are open at once; 1,000 when absent. */
   readonly maxStreams?: number;
-  /** Streams that may be opened in a second, and at once; 100 when absent. */
+  /** Streams that are served in a second, and at once; 100 when absent. Others wait, sinks of release 1.4 come back at once. */
   readonly maxNewStreamsPerSecond?: number;
   readonly clock?: Clock;
 }
@@ -43,16 +46,20 @@ export class McpServer {
   readonly #events: McpServerEvents;
   readonly #maxStreams: number;
   readonly #rate: StreamRate;
+  readonly #clock: Clock;
   readonly #states: SourceStates;
   readonly #sessions = new Map<SourceCall, SourceSession>();
   #sequence = 0;
+  /** Streams that come too fast. */
+  #waiting = 0;
 
   constructor(known: Iterable<string>, logger: Logger, events: McpServerEvents = {}, options: McpServerOptions = {}) {
     this.#states = new SourceStates(known);
     this.#logger = logger;
     this.#events = events;
     this.#maxStreams = options.maxStreams ?? 1_000;
-    this.#rate = new StreamRate(options.maxNewStreamsPerSecond ?? 100, options.clock ?? systemClock);
+    this.#clock = options.clock ?? systemClock;
+    this.#rate = new StreamRate(options.maxNewStreamsPerSecond ?? 100, this.#clock);
   }
   /**
    * Makes `contents` what these collections hold, as one change: sinks with transactions (ours) see all of it at once or nothing, and
@@ -85,19 +92,33 @@ export class McpServer {
       call.emit('error', { code, details });
     };
     call.on('error', () => undefined);
-    if (this.#sessions.size >= this.#maxStreams) {
+    if (this.#sessions.size + this.#waiting >= this.#maxStreams) {
       refuse(status.RESOURCE_EXHAUSTED, `${this.#maxStreams} streams are open, which is the limit`, 'limit');
-    } else if (!this.#rate.take()) {
-      refuse(status.UNAVAILABLE, 'too many new streams within a second; try again', 'rate');
-    } else if (authenticate === undefined) {
-      this.#serve(call, call.getPeer());
-    } else {
-      // Requests wait in the call until somebody listens.
-      authenticate(call).then(
-        (identity) => this.#serve(call, call.getPeer(), identity),
-        (error: unknown) => refuse(status.UNAUTHENTICATED, errorText(error), 'identity'),
-      );
+      return;
     }
+    const waitMs = this.#rate.take(LONGEST_WAIT_MS);
+    if (waitMs === undefined) {
+      refuse(status.UNAVAILABLE, 'too many new streams within seconds; try again', 'rate');
+      return;
+    }
+    const begin = () => {
+      if (authenticate === undefined) this.#serve(call, call.getPeer());
+      // Requests wait in the call until somebody listens.
+      else
+        authenticate(call).then(
+          (identity) => this.#serve(call, call.getPeer(), identity),
+          (error: unknown) => refuse(status.UNAUTHENTICATED, errorText(error), 'identity'),
+        );
+    };
+    if (waitMs === 0) {
+      begin();
+      return;
+    }
+    this.#waiting++;
+    this.#clock.setTimeout(() => {
+      this.#waiting--;
+      if (!call.cancelled) begin();
+    }, waitMs);
   }
   #serve(call: SourceCall, peer: string, identity?: string): void {
     const session = new SourceSession({

@@ -80,7 +80,7 @@ export class McpSink {
     this.#pending.clear();
     this.#without = without;
     const asked = [...this.#held].filter(([collection]) => !without.has(collection));
-    this.#unanswered = new Map(asked.map(([collection, { versions }]) => [collection, resume]));
+    this.#unanswered = new Map(asked.map(([collection]) => [collection, resume]));
     const annotations = { [TRANSACTIONS]: String(asked.length), [BODIES]: 'struct' };
     return asked.map(([collection, { versions }]) =>
       create(RequestResourcesSchema, {

@@ -13,13 +13,14 @@ export class StreamRate {
     this.#tokens = Math.max(1, perSecond);
     this.#at = clock.monotonic();
   }
-  /** Takes one if there is one. */
-  take(): boolean {
+  /** Takes the next one, perhaps ahead of its time: milliseconds until then. Undefined, and none taken, when that is beyond `maxMs`. */
+  take(maxMs: number): number | undefined {
     const now = this.#clock.monotonic();
     this.#tokens = Math.min(Math.max(1, this.#perSecond), this.#tokens + ((now - this.#at) / 1_000) * this.#perSecond);
     this.#at = now;
-    if (this.#tokens < 1) return false;
+    const waitMs = Math.max(0, ((1 - this.#tokens) / this.#perSecond) * 1_000);
+    if (waitMs > maxMs) return undefined;
     this.#tokens--;
-    return true;
+    return waitMs;
   }
 }

@@ -6,7 +6,7 @@ export type CallFailure = 'timeout' | 'not sent' | 'words' | 'other';
 export function callFailure(error: unknown): CallFailure {
   if (error instanceof XebecError && error.code === 'E_UPSTREAM_TIMEOUT') return 'timeout';
   const text = errorText(error);
-  // INVALID_ARGUMENT is what Mixer says of words that it does not know.
-  if (/: status 3 /.test(text)) return 'words';
+  // Of words that it does not know Mixer says INVALID_ARGUMENT; release 1.4's says INTERNAL, and why.
+  if (/: status (3 |13 .*inconsistent global dictionary)/.test(text)) return 'words';
   return /: status \d+ /.test(text) ? 'other' : 'not sent';
 }

@@ -178,15 +178,18 @@ describe('a Mixer that does not do its part', () => {
     await settle();
     expect([after.replies.length, after.continuedRequest]).toEqual([0, 1]);
   });
-  it('does without the global dictionary where Mixer has none', async () => {
-    const refusal = new XebecError('E_UPSTREAM', 'gRPC call to cluster "policy" failed: status 3 no such word');
-    const subject = testMixer([refusal, refusal, { precondition: {} }]);
-    const stream = subject.stream();
-    stream.head();
-    for (let i = 0; i < 4; i++) await settle();
-    expect(subject.checks.map(({ globalWordCount }) => globalWordCount).slice(1)).toEqual([111, 0]);
-    expect(stream.continuedRequest).toBe(1);
-  });
+  it.each(['status 3 no such word', 'status 13 inconsistent global dictionary versions used: mixer knows 5 words, caller knows 221'])(
+    'does without the global dictionary where Mixer has none and says %s',
+    async (text) => {
+      const refusal = new XebecError('E_UPSTREAM', `gRPC call to cluster "policy" failed: ${text}`);
+      const subject = testMixer([refusal, refusal, { precondition: {} }]);
+      const stream = subject.stream();
+      stream.head();
+      for (let i = 0; i < 4; i++) await settle();
+      expect(subject.checks.map(({ globalWordCount }) => globalWordCount).slice(1)).toEqual([111, 0]);
+      expect(stream.continuedRequest).toBe(1);
+    },
+  );
 });
 
 describe('reports', () => {
