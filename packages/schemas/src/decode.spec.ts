@@ -34,7 +34,7 @@ describe('decodeObject', () => {
   it('says what a missing or mistyped field wants', () => {
     const result = decodeObject(virtualService({ http: [{ route: [{ destination: {} }], timeout: '7 seconds' }], gateways: 'mesh' }));
     expect(result.ok ? [] : result.error.map((violation) => `${violation.path}: ${violation.message}`)).toEqual([
-      'spec.gateways: Invalid input: expected array, received string',
+      'spec.gateways: "mesh" is text; expected a list: begin each item with "- "',
       'spec.http[0].route[0].destination.host: required field is missing',
       'spec.http[0].timeout: "7 seconds" is not a duration: write a number and a unit, such as 500ms, 7s or 1h30m',
     ]);

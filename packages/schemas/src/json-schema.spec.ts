@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { allJsonSchema, findKind, kinds, settingsJsonSchemas, toJsonSchema } from './index.ts';
+import { NO_EFFECT } from './mesh-config/proxy-http.ts';
 
 const folder = join(import.meta.dirname, '../cases');
 const document = z.looseObject({ apiVersion: z.string(), kind: z.string(), spec: z.record(z.string(), z.unknown()) });
@@ -90,7 +91,7 @@ function undescribed(schema: unknown, path: string): string[] {
   return [
     ...Object.entries(properties).flatMap(([name, value]) => [
       ...(fields.parse(value).description === undefined ? [`${path}.${name}`] : []),
-      ...undescribed(value, `${path}.${name}`),
+      ...(fields.parse(value).description === NO_EFFECT ? [] : undescribed(value, `${path}.${name}`)),
     ]),
     ...undescribed(items, `${path}[]`),
     ...undescribed(additionalProperties, `${path}{}`),

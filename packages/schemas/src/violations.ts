@@ -32,7 +32,7 @@ function notOneOf(input: unknown, values: readonly z.core.util.Primitive[]): str
   const words = values.filter((value) => typeof value === 'string');
   const suggestion = typeof input === 'string' ? nearest(input, words) : undefined;
   const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
-  return `${JSON.stringify(input)} is not one of ${values.map((value) => JSON.stringify(value)).join(', ')}${hint}`;
+  return `${shown(input)} is not one of ${values.map((value) => JSON.stringify(value)).join(', ')}${hint}`;
 }
 
 function describe(issue: z.core.$ZodIssue): string {
@@ -46,8 +46,54 @@ function describe(issue: z.core.$ZodIssue): string {
     const own = alternatives.filter(({ path }) => path.length === 0).map(describe);
     if (own.length > 0 && own.length === alternatives.length) return [...new Set(own)].join('; or: ');
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined) return 'required field is missing';
+  if (issue.code === 'invalid_type') return wrongType(issue.input, issue.expected);
+  if (issue.code === 'too_small') return isEmpty(issue.input) ? 'must not be empty' : `${shown(issue.input)} is less than ${issue.minimum}`;
+  if (issue.code === 'too_big') return `${shown(issue.input)} is greater than ${issue.maximum}`;
+  if (issue.code === 'invalid_key') return issue.issues.map(describe).join('; ');
   return issue.message;
+}
+
+/** Of zod's names for what it expects: what a user would call it, and how it is written. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  array: 'a list: begin each item with "- "',
+  object: 'an object: indented lines of the form "field: value"',
+  record: 'an object: indented lines of the form "name: value"',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
+
+function wrongType(input: unknown, expected: string): string {
+  if (input === undefined) return 'required field is missing';
+  const wanted = EXPECTED[expected] ?? expected;
+  if (input === null) return `has no value; expected ${wanted}, or leave the field out`;
+  if (typeof input === 'number' && expected === 'int') return `${input} is not a whole number`;
+  const hint = expected === 'string' ? quotesHint(input) : '';
+  return `${shown(input)} is ${typeOf(input)}; expected ${wanted}${hint}`;
+}
+
+/** YAML reads `port: 80` as a number, and in a list in brackets `[2001:db8::]` as an object; users meant the text. */
+function quotesHint(input: unknown): string {
+  if (typeof input === 'number' || typeof input === 'boolean') return `: write "${String(input)}", in quotes`;
+  const [key] = isRecord(input) && !Array.isArray(input) ? Object.keys(input) : [];
+  return key?.includes(':') === true ? `: write "${key}:", in quotes` : '';
+}
+
+function typeOf(input: unknown): string {
+  if (Array.isArray(input)) return 'a list';
+  return typeof input === 'object' ? 'an object' : typeof input === 'string' ? 'text' : `a ${typeof input}`;
+}
+
+const MOST_SHOWN = 80;
+
+function shown(input: unknown): string {
+  const text = JSON.stringify(input) ?? String(input);
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+}
+
+function isEmpty(input: unknown): boolean {
+  return (typeof input === 'string' || Array.isArray(input)) && input.length === 0;
 }
 
 /** Walks the schema down an issue's path to the object whose field is unknown. */

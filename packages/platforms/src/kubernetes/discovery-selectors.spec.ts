@@ -6,7 +6,7 @@ const namespaces = new Map([
   ['team', { team: 'a' }],
   ['plain', {}],
 ]);
-const chosen = (discoverySelectors: unknown) => {
+const chosen = (discoverySelectors: Parameters<typeof discovers>[0]['discoverySelectors']) => {
   const sees = discovers({ discoverySelectors }, namespaces);
   return [...namespaces.keys(), 'unknown', ''].filter(sees);
 };

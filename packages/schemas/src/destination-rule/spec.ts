@@ -5,14 +5,19 @@ export const localityLbSetting = z.strictObject({
   distribute: z
     .array(
       z.strictObject({
-        from: z.string().describe('Locality of the caller: region/zone/subzone, * at the end for any.'),
-        to: z.record(z.string(), uint32).describe('Percentage by locality of the endpoints; all add up to 100.'),
+        from: z.string().default('').describe('Locality of the caller: region/zone/subzone, * at the end for any.'),
+        to: z.record(z.string(), uint32).default({}).describe('Percentage by locality of the endpoints; all add up to 100.'),
       }),
     )
     .optional()
     .describe('Shares of the requests by where they come from.'),
   failover: z
-    .array(z.strictObject({ from: z.string().describe('Region that fails.'), to: z.string().describe('Region that stands in for it.') }))
+    .array(
+      z.strictObject({
+        from: z.string().default('').describe('Region that fails.'),
+        to: z.string().default('').describe('Region that stands in for it.'),
+      }),
+    )
     .optional()
     .describe('Region to turn to where endpoints of another fail; needs outlierDetection.'),
   failoverPriority: z
@@ -20,6 +25,24 @@ export const localityLbSetting = z.strictObject({
     .optional()
     .describe('Labels, or label=value, in order: endpoints that share more of the first with the caller come first.'),
   enabled: z.boolean().optional().describe('Switches balancing by locality on or off, whatever the mesh has.'),
+});
+
+export const zoneAwareLbSetting = z.strictObject({
+  enabled: z.boolean().optional().describe('Switches it on or off.'),
+  failover: z
+    .array(
+      z.strictObject({
+        from: z.string().default('').describe('Region that fails.'),
+        to: z.string().default('').describe('Region that stands in for it.'),
+      }),
+    )
+    .optional()
+    .describe('Region to turn to where endpoints of another fail; needs outlierDetection.'),
+  failoverPriority: z
+    .array(z.string())
+    .optional()
+    .describe('Labels, in order: endpoints that share more of the first with the caller come first.'),
+  minClusterSize: uint32.optional().describe('Number of endpoints below which zones do not matter.'),
 });
 
 const consistentHash = z.strictObject({
@@ -73,21 +96,7 @@ const loadBalancer = z.strictObject({
     .optional()
     .describe('Weights by the load that endpoints report. Without effect yet: the default is used.'),
   localityLbSetting: localityLbSetting.optional().describe("Preference of near endpoints, in place of the mesh's setting."),
-  zoneAwareLbSetting: z
-    .strictObject({
-      enabled: z.boolean().optional().describe('Switches it on or off.'),
-      failover: z
-        .array(
-          z.strictObject({ from: z.string().describe('Region that fails.'), to: z.string().describe('Region that stands in for it.') }),
-        )
-        .optional()
-        .describe('Region to turn to where endpoints of another fail; needs outlierDetection.'),
-      failoverPriority: z
-        .array(z.string())
-        .optional()
-        .describe('Labels, in order: endpoints that share more of the first with the caller come first.'),
-      minClusterSize: uint32.optional().describe('Number of endpoints below which zones do not matter.'),
-    })
+  zoneAwareLbSetting: zoneAwareLbSetting
     .optional()
     .describe("Preference of the caller's own zone, weighed by how many endpoints each zone has."),
   warmupDurationSecs: duration.optional().describe('Deprecated: write warmup.duration.'),

@@ -2,7 +2,7 @@ import { durationMs } from '../fields.ts';
 import { FindingList, type Findings } from '../findings.ts';
 import { checkClientTls } from '../traffic-policy/client-tls.ts';
 import { checkConnectionPool, checkDuration } from '../traffic-policy/connection-pool.ts';
-import { checkLocality } from '../traffic-policy/locality.ts';
+import { checkLocality, checkZoneAware } from '../traffic-policy/locality.ts';
 import { checkOutlierDetection } from '../traffic-policy/traffic-policy.ts';
 import { serverAddress } from '../values/addresses.ts';
 import { isWhole, wholeSeconds } from '../values/durations.ts';
@@ -49,9 +49,15 @@ export function checkMeshConfig(input: unknown): Findings {
   for (const [index, { hosts = [] }] of (mesh.serviceSettings ?? []).entries())
     for (const [number, host] of hosts.entries()) findings.refuse(['serviceSettings', index, 'hosts', number], wildcardDomain(host));
   checkLocality(mesh.localityLbSetting, true, ['localityLbSetting'], findings);
+  checkZoneAware(mesh.zoneAwareLbSetting, true, ['zoneAwareLbSetting'], findings);
   checkTls(mesh, findings);
   const { connectionPool, outlierDetection } = mesh.defaultTrafficPolicy ?? {};
-  checkConnectionPool(connectionPool, ['defaultTrafficPolicy', 'connectionPool'], findings);
+  if (connectionPool !== undefined) {
+    // Istio does not look at the keepalive of HTTP/2 here.
+    const { http2KeepAlive: _, ...http } = connectionPool.http ?? {};
+    const pool = connectionPool.http === undefined ? connectionPool : { ...connectionPool, http };
+    checkConnectionPool(pool, ['defaultTrafficPolicy', 'connectionPool'], findings);
+  }
   checkOutlierDetection(outlierDetection, ['defaultTrafficPolicy', 'outlierDetection'], findings);
   checkInboundRetries(mesh.defaultInboundHttpRetryPolicy, findings);
   checkProviders(mesh.extensionProviders ?? [], findings);
@@ -112,6 +118,13 @@ function checkProxy(proxy: MeshProxyConfig, path: readonly PropertyKey[], findin
   if ((proxy.discoveryAddress ?? '') !== '') findings.refuse([...path, 'discoveryAddress'], serverAddress(proxy.discoveryAddress ?? ''));
   if ((proxy.statsdUdpAddress ?? '') !== '') findings.refuse([...path, 'statsdUdpAddress'], serverAddress(proxy.statsdUdpAddress ?? ''));
   if (proxy.statusPort === 0) findings.error([...path, 'statusPort'], '0 is not a port: write a number from 1 to 65535');
+  const log = proxy.envoyAccessLogService?.address ?? '';
+  if (log !== '') findings.refuse([...path, 'envoyAccessLogService', 'address'], serverAddress(log));
+  if (proxy.privateKeyProvider !== undefined) {
+    const [name, provider] = Object.entries(proxy.privateKeyProvider)[0] ?? [];
+    if (name === undefined) findings.error([...path, 'privateKeyProvider'], 'sets nothing; set cryptomb or qat');
+    else if (provider?.pollDelay === undefined) findings.error([...path, 'privateKeyProvider', name, 'pollDelay'], 'must be set');
+  }
   const { sampling = 0, tlsSettings, zipkin } = proxy.tracing ?? {};
   if (sampling < 0 || sampling > 100) findings.warning([...path, 'tracing', 'sampling'], `${sampling} is no percentage from 0 to 100`);
   if (zipkin !== undefined)

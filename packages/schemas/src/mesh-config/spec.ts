@@ -1,28 +1,29 @@
 import { z } from 'zod';
-import { clientTls, connectionPool, localityLbSetting, trafficPolicy } from '../destination-rule/spec.ts';
+import { clientTls, connectionPool, localityLbSetting, trafficPolicy, zoneAwareLbSetting } from '../destination-rule/spec.ts';
 import { duration, int32, portNumber, stringMap, uint32 } from '../fields.ts';
 import { outboundTrafficPolicy } from '../sidecar/spec.ts';
 import { httpRetries } from '../virtual-service/spec.ts';
 import { extensionProvider } from './extension-provider.ts';
+import { formerTracers, keptMeshSettings, keptProxySettings } from './kept-settings.ts';
 import { connectionSettings, gatewayTopology, NO_EFFECT, proxyHeaders } from './proxy-http.ts';
 
 const kept = z.unknown().optional().describe(NO_EFFECT);
 
 const customTag = z.strictObject({
   literal: z
-    .strictObject({ value: z.string().describe('The value.') })
+    .strictObject({ value: z.string().default('').describe('The value.') })
     .optional()
     .describe('The same value always.'),
   environment: z
     .strictObject({
-      name: z.string().describe('Name of the variable.'),
+      name: z.string().default('').describe('Name of the variable.'),
       defaultValue: z.string().optional().describe('Value where it is not set.'),
     })
     .optional()
     .describe('An environment variable of the proxy.'),
   header: z
     .strictObject({
-      name: z.string().describe('Name of the header.'),
+      name: z.string().default('').describe('Name of the header.'),
       defaultValue: z.string().optional().describe('Value where there is none.'),
     })
     .optional()
@@ -46,6 +47,7 @@ const tlsDefaults = z.strictObject({
 });
 
 export const meshProxyConfig = z.strictObject({
+  ...keptProxySettings,
   configPath: z.string().optional().describe("Folder of the proxy's generated configuration."),
   binaryPath: z.string().optional().describe(NO_EFFECT),
   serviceCluster: z.string().optional().describe('Service name of the proxy in statistics.'),
@@ -63,6 +65,7 @@ export const meshProxyConfig = z.strictObject({
   proxyMetadata: stringMap.optional().describe('Environment variables and metadata of proxies.'),
   tracing: z
     .strictObject({
+      ...formerTracers,
       zipkin: z
         .strictObject({ address: z.string().describe('host:port of the collector.') })
         .optional()
@@ -72,28 +75,18 @@ export const meshProxyConfig = z.strictObject({
       enableIstioTags: z.boolean().optional().describe("Add the mesh's own tags to spans."),
       maxPathTagLength: uint32.optional().describe('Longest path in a span, in bytes.'),
       tlsSettings: clientTls.optional().describe(NO_EFFECT),
-      openCensusAgent: kept,
-      lightstep: kept,
-      datadog: kept,
-      stackdriver: kept,
     })
     .optional()
     .describe('Where traces go; Telemetry objects decide before it.'),
   proxyHeaders: proxyHeaders.optional().describe('Headers that proxies add of their own.'),
   connectionSettings: connectionSettings.optional().describe("Limits and timeouts of the proxy's own connections."),
-  readinessProbe: kept.describe('How the agent finds out that the application of a virtual machine is healthy.'),
-  image: kept.describe('Image of the proxy.'),
-  controlPlaneAuthPolicy: z.string().optional().describe(NO_EFFECT),
+  controlPlaneAuthPolicy: z.enum(['NONE', 'MUTUAL_TLS', 'INHERIT']).optional().describe(NO_EFFECT),
   customConfigFile: z.string().optional().describe(NO_EFFECT),
   statNameLength: int32.optional().describe(NO_EFFECT),
-  envoyAccessLogService: kept,
-  envoyMetricsService: kept,
   statsdUdpAddress: z.string().optional().describe(NO_EFFECT),
   extraStatTags: z.array(z.string()).optional().describe(NO_EFFECT),
-  proxyStatsMatcher: kept.describe('Statistics that the proxy shows beside the few that it always has.'),
   gatewayTopology: gatewayTopology.optional().describe('What stands in front of gateways.'),
   caCertificatesPem: z.array(z.string()).optional().describe('Further certificates, in PEM, that proxies trust.'),
-  privateKeyProvider: kept,
   availabilityZone: z.string().optional().describe(NO_EFFECT),
   meshId: z.string().optional().describe('Name of the mesh.'),
   runtimeValues: stringMap.optional().describe(NO_EFFECT),
@@ -105,13 +98,10 @@ export const meshProxyConfig = z.strictObject({
     .enum(['APP_LABEL_AND_NAMESPACE', 'CANONICAL_NAME_ONLY', 'CANONICAL_NAME_AND_NAMESPACE'])
     .optional()
     .describe(NO_EFFECT),
-  sds: kept,
-  proxyBootstrapTemplatePath: kept,
-  discoveryRefreshDelay: kept,
-  envoyMetricsServiceAddress: kept,
 });
 
 export const meshConfig = z.strictObject({
+  ...keptMeshSettings,
   proxyListenPort: portNumber.optional().describe('Port of sidecars for what goes out; default 15001.'),
   proxyInboundListenPort: portNumber.optional().describe('Port of sidecars for what comes in; default 15006.'),
   proxyHttpPort: int32.optional().describe('Port of sidecars as an HTTP proxy; 0: none.'),
@@ -159,6 +149,7 @@ export const meshConfig = z.strictObject({
   defaultHttpRetryPolicy: httpRetries.optional().describe('Retries of routes that have none of their own; default: 2.'),
   defaultInboundHttpRetryPolicy: inboundRetry.optional().describe('Retries of sidecars towards their own application.'),
   defaultTrafficPolicy: trafficPolicy.optional().describe('Settings of calls where no DestinationRule has any.'),
+  zoneAwareLbSetting: zoneAwareLbSetting.optional().describe(NO_EFFECT),
   localityLbSetting: localityLbSetting.optional().describe('Preference of near endpoints; on by default.'),
   ingressService: z.string().optional().describe('Service of the gateway for Ingresses; default istio-ingressgateway.'),
   ingressClass: z.string().optional().describe('Class of the Ingresses that are read; default istio.'),
@@ -186,18 +177,17 @@ export const meshConfig = z.strictObject({
   inboundClusterStatName: z.string().optional().describe(NO_EFFECT),
   outboundClusterStatName: z.string().optional().describe(NO_EFFECT),
   verifyCertificateAtClient: z.boolean().optional().describe(NO_EFFECT),
-  discoverySelectors: kept.describe('Labels of the namespaces that the control plane looks at; none: all.'),
-  configSources: kept,
   caCertificates: z
     .array(
       z.looseObject({
+        pem: z.string().optional().describe('The certificates, in PEM.'),
+        spiffeBundleUrl: z.string().optional().describe('Where they are fetched, in place of pem: a SPIFFE bundle endpoint.'),
+        certSigners: z.array(z.string()).optional().describe('Signers whose certificates they verify.'),
         trustDomains: z.array(z.string()).optional().describe("Trust domains that the certificates are for; none: the mesh's."),
       }),
     )
     .optional()
     .describe('Further roots that proxies trust.'),
-  certificates: kept,
-  ca: kept,
   serviceSettings: z
     .array(
       z.looseObject({
@@ -210,8 +200,6 @@ export const meshConfig = z.strictObject({
     )
     .optional()
     .describe('Settings of single services.'),
-  serviceScopeConfigs: kept,
-  serviceEntryVisibility: kept,
   hboneIdleTimeout: duration.optional().describe(NO_EFFECT),
   enableEnvoyAccessLogService: z
     .boolean()

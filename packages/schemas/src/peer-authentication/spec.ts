@@ -15,7 +15,7 @@ export const peerAuthenticationSpec = z
       .describe('Pods that it is for; none: all of the namespace, or of the mesh from the root namespace.'),
     mtls: mutualTls.optional().describe('Mutual TLS of all ports.'),
     portLevelMtls: z
-      .record(z.string().regex(/^\d{1,5}$/), mutualTls)
+      .record(z.string().regex(/^\d{1,5}$/, { error: ({ input }) => `"${String(input)}" is not a port number, such as "8080"` }), mutualTls)
       .optional()
       .describe('Mutual TLS by port of the workload, such as "8080"; needs a selector.'),
   })

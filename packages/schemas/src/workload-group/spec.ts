@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { int32, portNumber, stringMap } from '../fields.ts';
 import { workloadEntrySpec } from '../workload-entry/spec.ts';
 
-const probe = z.strictObject({
+export const probe = z.strictObject({
   initialDelaySeconds: int32.optional().describe('Seconds before the first probe.'),
   timeoutSeconds: int32.optional().describe('Seconds until a probe has failed; default 1.'),
   periodSeconds: int32.optional().describe('Seconds between probes; default 10.'),
