@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock, Logger, Random } from '@xebec/core';
 import { invariant, XebecError } from '@xebec/core';
 import {
+  exchangeParts,
   type HttpFilterDefinition,
   httpFilterDefinitions,
   type NetworkFilterDefinition,
@@ -164,6 +165,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     resolve: options.resolve ?? systemResolve,
     inspector,
+    exchange: exchangeParts(nodeInfo, stats),
     bindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     own:
       ownCluster === ''

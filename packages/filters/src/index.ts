@@ -17,6 +17,8 @@ export {
   passiveFilter,
   type RouteView,
 } from './http-filter.ts';
+export { upstreamExchangeProtocol } from './network/metadata-exchange/config.ts';
+export { type ExchangeParts, exchangeParts, PeerExchange } from './network/metadata-exchange/exchange.ts';
 export {
   type NetworkFilter,
   type NetworkFilterCallbacks,

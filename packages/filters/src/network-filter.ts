@@ -20,8 +20,8 @@ export interface NetworkFilterCallbacks {
 export interface NetworkFilter {
   /** The connection is ready (TLS handshake done). `stop` holds later filters until `continueReading` or the next data. */
   onNewConnection?(): FilterStatus;
-  /** Downstream bytes, in chain order. `stop`: later filters do not see them (yet). */
-  onData?(data: Buffer, endStream: boolean): FilterStatus;
+  /** Downstream bytes, in chain order. `stop`: later filters do not see them (yet); bytes: they see these in their place. */
+  onData?(data: Buffer, endStream: boolean): FilterStatus | Buffer;
   /** Bytes to the downstream peer, in reverse order. `stop` holds them back. */
   onWrite?(data: Buffer, endStream: boolean): FilterStatus;
   /** The upstream of tcp_proxy has been chosen and is connected; `info` has its host and cluster. */

@@ -1,4 +1,5 @@
 import { XebecError } from '@xebec/core';
+import { upstreamExchangeProtocol } from '@xebec/filters';
 import { optionalDurationMs } from '@xebec/matching';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, type Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { BindConfig } from '@xebec/protos/envoy/config/core/v3/address';
@@ -59,6 +60,8 @@ export interface ClusterConfig {
   readonly destinationMetadata: { readonly namespace: string; readonly path: readonly string[] } | undefined;
   /** Of an aggregate: its members in order. */
   readonly members: readonly string[];
+  /** TCP connections whose ALPN is this begin with who is at either end. */
+  readonly exchangeProtocol: string | undefined;
   readonly cleanupIntervalMs: number;
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -106,6 +109,7 @@ export function compileClusterConfig(proto: ClusterProto, bindConfig?: BindConfi
     destinationPort: original?.upstreamPortOverride,
     destinationMetadata: metadataKey(original?.metadataKey),
     members: membersOf(proto, where),
+    exchangeProtocol: upstreamExchangeProtocol(proto.filters),
     cleanupIntervalMs: optionalDurationMs(proto.cleanupInterval) ?? 5_000,
     metadata: proto.metadata?.filterMetadata ?? {},
   };

@@ -1,4 +1,5 @@
 import type { Clock, Logger, Random } from '@xebec/core';
+import type { ExchangeParts } from '@xebec/filters';
 import type { BindConfig } from '@xebec/protos/envoy/config/core/v3/address';
 import type { StatsScope } from '@xebec/telemetry';
 import type { SocketInspector } from '../net/original-destination.ts';
@@ -40,6 +41,8 @@ export interface ClusterEnvironment {
   readonly knownEjected?: ((cluster: string, host: string) => boolean) | undefined;
   /** Hears who is ejected whenever that changes, by host text. */
   readonly publishEjections?: ((cluster: string, hosts: readonly string[]) => void) | undefined;
+  /** How this proxy introduces itself on TCP connections of clusters that want it. */
+  readonly exchange?: ExchangeParts | undefined;
   /** Where several threads count together what a cluster's circuit breakers limit. */
   readonly counters?: SharedCounters | undefined;
 }

@@ -1,5 +1,6 @@
 import { healthByPriority, metadataCriteria, type PriorityHealth } from '@xebec/balancing';
 import { XebecError } from '@xebec/core';
+import type { ExchangeParts } from '@xebec/filters';
 import type { Cluster as ClusterProto } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import type { ClusterLoadAssignment, ClusterLoadAssignment_Policy_DropOverload } from '@xebec/protos/envoy/config/endpoint/v3/endpoint';
 import type { ConnectionInfo } from '@xebec/telemetry';
@@ -174,6 +175,7 @@ export class Cluster {
         protocol: spoken,
         transport,
         alpn,
+        unspoken: this.config.exchangeProtocol,
         sni: serverName,
         limits: high ? this.highLimits : this.limits,
         stats: this.stats,
@@ -193,11 +195,12 @@ export class Cluster {
   }
   /** Gives one request a TCP connection of its own, which begins with `preamble`. */
   tunnelPool(host: Host, preamble: Buffer | undefined, high: boolean): HttpPool {
-    const { connectTimeoutMs, maxHostConnections, localAddress } = this.config;
+    const { connectTimeoutMs, maxHostConnections, localAddress, exchangeProtocol } = this.config;
     return new HttpPool(host, {
       protocol: 'tcp',
       transport: this.transportFor(host),
       alpn: undefined,
+      unspoken: exchangeProtocol,
       sni: undefined,
       limits: high ? this.highLimits : this.limits,
       stats: this.stats,
@@ -226,6 +229,10 @@ export class Cluster {
       { timeoutMs: connectTimeoutMs, alpn, defaultAlpn: [], sni: undefined, localAddress, downstream },
       callbacks,
     );
+  }
+  /** What a TCP connection begins with whose ALPN is `alpn`; undefined where nothing does. */
+  exchangeFor(alpn: string): ExchangeParts | undefined {
+    return alpn === this.config.exchangeProtocol ? this.#environment.exchange : undefined;
   }
   transportFor(host: Host): UpstreamTransport {
     return this.#transports.forHost(host);
@@ -450,11 +457,11 @@ export class Cluster {
       connect: (host, address, alpn, callbacks) => {
         const transport =
           config.transportCriteria === undefined ? this.transportFor(host) : this.#transports.forLabels(config.transportCriteria);
-        const { connectTimeoutMs, localAddress } = this.config;
+        const { connectTimeoutMs, localAddress, exchangeProtocol } = this.config;
         return connectUpstream(
           address,
           transport,
-          { timeoutMs: connectTimeoutMs, alpn: undefined, defaultAlpn: alpn, sni: undefined, localAddress },
+          { timeoutMs: connectTimeoutMs, alpn: undefined, defaultAlpn: alpn, unspoken: exchangeProtocol, sni: undefined, localAddress },
           callbacks,
         );
       },

@@ -19,6 +19,8 @@ export interface HttpPoolOptions {
   readonly protocol: UpstreamProtocol | 'auto';
   readonly transport: UpstreamTransport;
   readonly alpn: readonly string[] | undefined;
+  /** As in `ConnectOptions`: what only a TCP proxy speaks. */
+  readonly unspoken: string | undefined;
   readonly sni: string | undefined;
   readonly limits: ResourceLimits;
   readonly stats: ClusterStats;
@@ -187,6 +189,7 @@ export class HttpPool implements UpstreamHttpConnectionOwner {
         timeoutMs: this.#options.connectTimeoutMs,
         alpn: this.#options.alpn,
         defaultAlpn: defaultAlpn[protocol],
+        unspoken: this.#options.unspoken,
         sni: this.#options.sni,
         localAddress: this.#options.localAddress,
       },

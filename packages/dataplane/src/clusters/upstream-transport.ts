@@ -85,6 +85,8 @@ export interface ConnectOptions {
   readonly alpn: readonly string[] | undefined;
   /** ALPN where the transport configures none: what the pool wants to speak. */
   readonly defaultAlpn: readonly string[];
+  /** Of the transport's list what this connection does not speak. */
+  readonly unspoken?: string | undefined;
   readonly sni: string | undefined;
   readonly localAddress: SourceAddresses | undefined;
   /** Whose connection this is for: what a PROXY protocol header says. Absent for the proxy's own. */
@@ -157,7 +159,8 @@ export function connectUpstream(
     } else {
       const built = tls.context.current();
       if (built === undefined) throw new XebecError('E_TLS', 'TLS_error:_Secret_is_not_supplied_by_SDS');
-      const alpn = options.alpn ?? (tls.context.alpn.length > 0 ? tls.context.alpn : options.defaultAlpn);
+      const configured = tls.context.alpn.length > 0 ? tls.context.alpn : options.defaultAlpn;
+      const alpn = options.alpn ?? configured.filter((protocol) => protocol !== options.unspoken);
       const sni = options.sni ?? tls.sni;
       const sessionKey = `${addressText(address)}|${sni}`;
       const session = built.sessions.get(sessionKey);

@@ -111,10 +111,15 @@ export class FilteredSocket implements DownstreamSocket, TerminalFilter {
   resume(): void {
     this.#socket.resume();
   }
-  #read(from: number, bytes: Buffer, endStream: boolean): void {
+  #read(from: number, read: Buffer, endStream: boolean): void {
+    let bytes = read;
     for (let i = from; i < this.#filters.length; i++) {
       if (this.#done) return;
       const status = this.#filters[i]?.onData?.(bytes, endStream) ?? 'continue';
+      if (typeof status === 'object') {
+        bytes = status;
+        if (bytes.length === 0 && !endStream) return;
+      }
       if (status === 'stop' || (this.#heldAt === i && this.#filters[i]?.onData === undefined)) {
         this.#heldAt = i;
         if (bytes.length > 0 && (i + 1 < this.#filters.length || this.#terminal !== undefined)) this.#hold(bytes);

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '@xebec/core';
-import { upstreamAlpnKey } from '@xebec/filters';
+import { PeerExchange, upstreamAlpnKey, upstreamPeerKey } from '@xebec/filters';
 import type { ConnectionInfo, StreamInfo } from '@xebec/telemetry';
 import type { ByteMeter } from '@xebec/wire';
 import type { Cluster } from '../clusters/cluster.ts';
@@ -10,6 +10,8 @@ import { nextConnectionId, tlsDetailsOf } from '../clusters/upstream-http-connec
 import { localAddressText } from '../clusters/upstream-transport.ts';
 import { openByteStream } from '../net/byte-stream.ts';
 import { ownCertificateOf, peerCertificateOf } from '../tls/peer-certificate.ts';
+
+const noBytes = Buffer.alloc(0);
 
 /** The far side of a TCP proxy: a connection of its own, or a stream of an HTTP connection. */
 export interface TcpUpstream {
@@ -127,13 +129,26 @@ function describe(socket: Socket, info: StreamInfo): void {
 }
 
 /** From here the socket's events are the owner's. */
-function carry(socket: Socket, { cluster, clock }: ConnectParts, owner: TcpUpstreamOwner, release: () => void): TcpUpstream {
+function carry(socket: Socket, { cluster, clock, info }: ConnectParts, owner: TcpUpstreamOwner, release: () => void): TcpUpstream {
   const { cxRxBytes, cxTxBytes, rqActive } = cluster.stats;
   const connectedAt = clock.monotonic();
   let reset = false;
   let local = false;
   const stream = openByteStream(socket);
-  socket.on('end', () => owner.onEnd());
+  const write = (bytes: Buffer): boolean => {
+    cxTxBytes.add(bytes.length);
+    return stream.write(bytes);
+  };
+  const parts = socket instanceof TLSSocket ? cluster.exchangeFor(socket.alpnProtocol || '') : undefined;
+  const exchange = parts === undefined ? undefined : new PeerExchange(parts, info, upstreamPeerKey, write);
+  const receive = (bytes: Buffer, end: boolean): void => {
+    const rest = exchange === undefined ? bytes : exchange.read(bytes, end);
+    if (rest.length > 0) owner.onData(rest);
+  };
+  socket.on('end', () => {
+    receive(noBytes, true);
+    owner.onEnd();
+  });
   socket.on('error', () => {
     reset = true;
   });
@@ -149,14 +164,14 @@ function carry(socket: Socket, { cluster, clock }: ConnectParts, owner: TcpUpstr
   stream.start({
     receive(bytes) {
       cxRxBytes.add(bytes.length);
-      owner.onData(bytes);
+      receive(bytes, false);
     },
     onSocketDrain: () => owner.onDrain(),
   });
   return {
     write(bytes) {
-      cxTxBytes.add(bytes.length);
-      return stream.write(bytes);
+      exchange?.introduce();
+      return write(bytes);
     },
     end: () => stream.end(),
     destroy() {

@@ -1,5 +1,5 @@
 import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
-import { StructSchema } from '@bufbuild/protobuf/wkt';
+import { type Struct, StructSchema } from '@bufbuild/protobuf/wkt';
 import type { NodeInfo } from '../http-filter.ts';
 
 /** Who is at the other end, as Istio's telemetry names workloads. Empty means unknown. */
@@ -54,8 +54,13 @@ export function peerFromMetadata(metadata: Readonly<Record<string, unknown>>): W
   };
 }
 
-/** The header that tells peers who this proxy is: a base64 protobuf Struct with the fields that Istio's filters read. */
+/** The header that tells peers who this proxy is: a base64 protobuf Struct. */
 export function encodePeerMetadata(node: NodeInfo): string {
+  return Buffer.from(toBinary(StructSchema, peerStruct(node))).toString('base64');
+}
+
+/** What a proxy tells of itself: the fields that Istio's filters read. */
+export function peerStruct(node: NodeInfo): Struct {
   const own = node.metadata;
   const peer = peerFromMetadata(own);
   const kept: JsonObject = {
@@ -70,7 +75,7 @@ export function encodePeerMetadata(node: NodeInfo): string {
     const value = textOf(own[key]);
     if (value !== '') kept[key] = value;
   }
-  return Buffer.from(toBinary(StructSchema, fromJson(StructSchema, kept))).toString('base64');
+  return fromJson(StructSchema, kept);
 }
 
 function pickLabels(peer: WorkloadPeer): JsonObject {
@@ -87,11 +92,16 @@ function pickLabels(peer: WorkloadPeer): JsonObject {
 export function decodePeerMetadata(value: string): WorkloadPeer | undefined {
   if (value.length > maxHeaderBytes) return undefined;
   try {
-    const metadata = toJson(StructSchema, fromBinary(StructSchema, Buffer.from(value, 'base64')));
-    return typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata) ? peerFromMetadata(metadata) : undefined;
+    return peerFromStruct(fromBinary(StructSchema, Buffer.from(value, 'base64')));
   } catch {
     return undefined; // Anyone may send this header: what cannot be read is as good as absent.
   }
+}
+
+/** Throws where a value of the struct is none. */
+export function peerFromStruct(struct: Struct): WorkloadPeer | undefined {
+  const metadata = toJson(StructSchema, struct);
+  return typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata) ? peerFromMetadata(metadata) : undefined;
 }
 
 /** Endpoint metadata `workload;namespace;canonical name;canonical revision;cluster`, which the control plane sets. */
@@ -128,6 +138,9 @@ function readEndpoint(metadata: Readonly<Record<string, unknown>>): WorkloadPeer
     owner: '',
   };
 }
+
+/** `filterState` key of a peer that may still introduce itself: who reports of it waits. */
+export const awaitedPeerKey = (key: typeof downstreamPeerKey | typeof upstreamPeerKey): string => `${key}.awaited`;
 
 /** A peer that a filter has left in filter state. */
 export function peerInState(state: ReadonlyMap<string, unknown>, key: string): WorkloadPeer | undefined {

@@ -1,16 +1,14 @@
 import { query, sameList } from '@xebec/incremental';
 import { inboundInstances, type MeshProxy, type MeshSnapshot, sidecarScope } from '@xebec/model';
 import type { Cluster } from '@xebec/protos/envoy/config/cluster/v3/cluster';
-import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
-import { typedExtension } from '../envoy/any.ts';
 import { duration } from '../envoy/duration.ts';
 import { addClusters, patchClusters } from '../envoy-filter/clusters.ts';
-import { METADATA_EXCHANGE } from '../extensions.ts';
 import { passthroughClusters } from '../gateway/auto-passthrough.ts';
 import type { Generated } from '../generated.ts';
 import { grpcClusters } from '../grpc/clusters.ts';
 import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { familyAddresses } from '../listener/wildcards.ts';
+import { upstreamExchangeFilters } from '../peer-exchange.ts';
 import { inboundClusters } from './inbound.ts';
 import { outboundClusters } from './outbound.ts';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './special.ts';
@@ -59,12 +57,9 @@ const fixedClusters = query('fixed clusters', (snapshot: MeshSnapshot, proxy: Me
   const fixed = (message: Cluster): Generated<Cluster> => ({ name: message.name, message, provenance: [] });
   if (proxy.type === 'router') return [fixed(blackHoleCluster(connectTimeout))];
   const preservesCase = proxyHeadersConfig(snapshot, proxy)?.preserveHttp1HeaderCase === true;
-  const exchange = proxy.extensions.has(METADATA_EXCHANGE)
-    ? [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })]
-    : [];
   return [
     fixed(blackHoleCluster(connectTimeout)),
-    fixed(passthroughCluster(connectTimeout, exchange, snapshot.mesh, preservesCase)),
+    fixed(passthroughCluster(connectTimeout, upstreamExchangeFilters(proxy), snapshot.mesh, preservesCase)),
     fixed(inboundPassthroughCluster(connectTimeout, familyAddresses(proxy), snapshot.mesh, preservesCase)),
   ];
 });

@@ -15,7 +15,6 @@ import {
 } from '@xebec/model';
 import { type Cluster, Cluster_DiscoveryType, Cluster_DnsLookupFamily, ClusterSchema } from '@xebec/protos/envoy/config/cluster/v3/cluster';
 import { CaresDnsResolverConfigSchema } from '@xebec/protos/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver';
-import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
 import type { Subset, TrafficPolicy } from '@xebec/schemas';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
 import { localityBalancing } from '../endpoint/locality.ts';
@@ -23,10 +22,10 @@ import { type Fields, typedExtension } from '../envoy/any.ts';
 import { ADS_SOURCE, sdsFileSource } from '../envoy/config-source.ts';
 import { duration } from '../envoy/duration.ts';
 import { configPath, istioMetadata } from '../envoy/istio-metadata.ts';
-import { METADATA_EXCHANGE } from '../extensions.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { proxyHeadersConfig } from '../listener/proxy-config.ts';
 import { families } from '../listener/wildcards.ts';
+import { exchangesPeers, upstreamExchangeFilters } from '../peer-exchange.ts';
 import { forwardCluster, isForwarded, isForwardedPort } from './dynamic-forward-proxy.ts';
 import { meshServerName, outboundCluster } from './names.ts';
 import { speaksHttp2 } from './protocol-options.ts';
@@ -81,11 +80,7 @@ function makeOutboundCluster(
       ...(subset === undefined ? {} : { subset: subset.name }),
       services: [{ host: service.hostname, name: service.hostname, namespace: service.namespace }],
     }),
-    ...(proxy.extensions.has(METADATA_EXCHANGE)
-      ? {
-          filters: [typedExtension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })],
-        }
-      : {}),
+    filters: upstreamExchangeFilters(proxy),
   };
   const options = {
     protocol: port.protocol,
@@ -118,6 +113,7 @@ function makeOutboundCluster(
   const chosen = service.resolution === 'passthrough' || choosesAddress(subset === undefined ? rule?.trafficPolicy : subset.trafficPolicy);
   const automatic = mesh.enableAutoMtls !== false && automaticMtls(snapshot, service, port, chosen);
   const transport = transportFields(usable(policy, mayUseSecrets), {
+    exchangesPeers: exchangesPeers(proxy),
     http2: speaksHttp2(policy.connectionPool, options),
     meshServerName: meshServerName(port.number, subset?.name, service.hostname),
     identities: serviceIdentities(snapshot, service),

@@ -7,6 +7,7 @@ import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '@xebec/pr
 import type { ClientTls, MeshConfig, TrafficPolicy } from '@xebec/schemas';
 import { extension, type Fields } from '../envoy/any.ts';
 import { ADS_SECRET_SOURCE, SDS_SOURCE, type sdsFileSource } from '../envoy/config-source.ts';
+import { withExchange } from '../peer-exchange.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 type Common = Fields<typeof CommonTlsContextSchema>;
@@ -15,11 +16,13 @@ type Socket = ReturnType<typeof tlsSocket>;
 const TLS = 'envoy.transport_sockets.tls';
 const PROXY_PROTOCOL = 'envoy.transport_sockets.upstream_proxy_protocol';
 /** What mTLS inside the mesh offers: the peer's filter chains tell by it that the caller is a sidecar. */
-const MESH_ALPN = ['istio-peer-exchange', 'istio'];
+const MESH_ALPN = 'istio';
 
 export interface UpstreamTls {
   /** The cluster always speaks HTTP/2. */
   readonly http2: boolean;
+  /** Who calls tells the peers of its TCP connections who it is. */
+  readonly exchangesPeers: boolean;
   /** Server name of mesh mTLS. */
   readonly meshServerName: string;
   /** Identities that endpoints may prove; empty: any that the trust bundle vouches for. */
@@ -106,7 +109,7 @@ function meshTls(view: UpstreamTls, tls: ClientTls) {
           validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: SDS_SOURCE },
         },
       },
-      alpnProtocols: view.http2 ? [...MESH_ALPN, 'h2'] : [...MESH_ALPN],
+      alpnProtocols: withExchange(view.exchangesPeers, view.http2 ? [MESH_ALPN, 'h2'] : [MESH_ALPN]),
     },
     sni: tls.sni === undefined || tls.sni === '' ? view.meshServerName : tls.sni,
   });

@@ -13,6 +13,7 @@ import { connectionManager } from '../listener/connection-manager.ts';
 import type { ListenerContext } from '../listener/context.ts';
 import { proxyProtocol, tlsInspector } from '../listener/listener-filters.ts';
 import { idleOption, tcpProxy } from '../listener/tcp-proxy.ts';
+import { exchangeFilters, exchangesPeers } from '../peer-exchange.ts';
 import { autoPassthroughChains } from './auto-passthrough.ts';
 import { serverTls } from './server-tls.ts';
 import { type GatewayChain, passthroughChains, tcpChain } from './tcp-routes.ts';
@@ -97,6 +98,7 @@ function serverChains(
             mutualTls: context.mutualTls,
             tlsDefaults: context.tlsDefaults,
             tcp: entry.protocol !== 'https',
+            exchangesPeers: exchangesPeers(context.proxy),
             fileSource: sdsFileSource(context.proxy.metadata),
           }),
         }
@@ -116,10 +118,11 @@ function serverChains(
   }));
 }
 
-function tcpFilters({ gateway }: ListenerContext, entry: GatewayServerOf, chain: GatewayChain) {
+function tcpFilters({ gateway, proxy }: ListenerContext, entry: GatewayServerOf, chain: GatewayChain) {
   const prefix = chain.destinations.length === 1 ? (chain.destinations[0]?.cluster ?? '') : chain.statPrefix;
   const { policy } = chain;
   return [
+    ...(entry.server.tls?.mode === 'ISTIO_MUTUAL' ? exchangeFilters(proxy) : []),
     ...gateway.tcpFilters(entry.server.port.number),
     ...codecFilter(entry.protocol, prefix),
     tcpProxy(chain.destinations, gateway.tcpAccessLog, {

@@ -11,6 +11,7 @@ import type { MeshConfig, ServerTls } from '@xebec/schemas';
 import { extension, type Fields } from '../envoy/any.ts';
 import { ADS_SECRET_SOURCE, SDS_SOURCE, type sdsFileSource } from '../envoy/config-source.ts';
 import type { MutualTls } from '../listener/downstream-tls.ts';
+import { withExchange } from '../peer-exchange.ts';
 
 const VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
   TLSV1_0: TlsParameters_TlsProtocol.TLSv1_0,
@@ -45,6 +46,8 @@ export interface ServerTlsView {
   readonly tlsDefaults: MeshConfig['tlsDefaults'];
   /** Whether bytes and not HTTP come out of it. */
   readonly tcp: boolean;
+  /** The gateway tells peers who it is. */
+  readonly exchangesPeers: boolean;
   /** Where files come from. */
   readonly fileSource: ReturnType<typeof sdsFileSource>;
 }
@@ -57,7 +60,7 @@ type Validation = Fields<typeof CertificateValidationContextSchema>;
  * TLS that a user describes for a server: a gateway's, or a Sidecar's `ingress`. Secrets come over ADS by the name
  * `kubernetes://<credential>`, files over the agent by `file-cert:` and `file-root:`, which can change while they are used.
  */
-export function serverTls(tls: ServerTls, { tlsDefaults, tcp, fileSource }: ServerTlsView) {
+export function serverTls(tls: ServerTls, { tlsDefaults, tcp, exchangesPeers, fileSource }: ServerTlsView) {
   const mesh = tls.mode === 'ISTIO_MUTUAL';
   const required = tls.mode === 'MUTUAL' || mesh;
   const validated = required || tls.mode === 'OPTIONAL_MUTUAL';
@@ -72,7 +75,7 @@ export function serverTls(tls: ServerTls, { tlsDefaults, tcp, fileSource }: Serv
     commonTlsContext: {
       ...common,
       ...(Object.keys(params).length === 0 ? {} : { tlsParams: params }),
-      alpnProtocols: mesh && tcp ? ['istio-peer-exchange', 'h2', 'http/1.1'] : ['h2', 'http/1.1'],
+      alpnProtocols: withExchange(mesh && tcp && exchangesPeers, ['h2', 'http/1.1']),
     },
     requireClientCertificate: required,
   });

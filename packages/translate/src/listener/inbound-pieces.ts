@@ -5,12 +5,11 @@ import { isHttp2, type MeshProxy, type MeshSnapshot, type Protocol } from '@xebe
 import { type TransportSocket, TransportSocketSchema } from '@xebec/protos/envoy/config/core/v3/base';
 import { type Filter, FilterSchema } from '@xebec/protos/envoy/config/listener/v3/listener_components';
 import { HttpConnectionManagerSchema } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
-import { MetadataExchangeSchema } from '@xebec/protos/istio/filters/metadata_exchange';
-import { extension, type Fields } from '../envoy/any.ts';
-import { METADATA_EXCHANGE } from '../extensions.ts';
+import type { Fields } from '../envoy/any.ts';
+import { exchangeFilters, exchangesPeers, withExchange } from '../peer-exchange.ts';
 import { codecFilter } from './codec-filter.ts';
 import { managerFields, type NetworkFilter } from './connection-manager.ts';
-import { type ListenerContext, listenerContext } from './context.ts';
+import { listenerContext } from './context.ts';
 import { inboundTls } from './downstream-tls.ts';
 import { idleOption, tcpProxy } from './tcp-proxy.ts';
 
@@ -40,7 +39,7 @@ export const httpPieces = query(
       http2: isHttp2(protocol),
     });
     return {
-      before: [...networkPrefix(context), ...inbound.networkExtensions(port)].map(finished),
+      before: [...exchangeFilters(proxy), ...inbound.networkExtensions(port)].map(finished),
       manager: toBinary(HttpConnectionManagerSchema, create(HttpConnectionManagerSchema, fields)),
     };
   },
@@ -66,21 +65,16 @@ export const tcpPieces = query(
     const context = listenerContext(snapshot, proxy);
     const { inbound } = context;
     const end = tcpProxy([{ cluster, weight: 1 }], inbound.tcpAccessLog, idleOption(inbound));
-    return [...networkPrefix(context), ...inbound.tcpFilters(port), ...codecFilter(protocol, cluster), end].map(finished);
+    return [...exchangeFilters(proxy), ...inbound.tcpFilters(port), ...codecFilter(protocol, cluster), end].map(finished);
   },
 );
 
 /** The mesh's own TLS, and what may be inside it. */
 export const mutualTlsSocket = query('inbound TLS', (snapshot: MeshSnapshot, proxy: MeshProxy, inside: 'http' | 'tcp'): TransportSocket => {
-  const alpn = inside === 'http' ? ['h2', 'http/1.1'] : ['istio-peer-exchange', 'h2', 'http/1.1'];
+  const alpn = withExchange(inside === 'tcp' && exchangesPeers(proxy), ['h2', 'http/1.1']);
   return create(TransportSocketSchema, inboundTls(listenerContext(snapshot, proxy).mutualTls, alpn));
 });
 
 export function finished(filter: NetworkFilter): Filter {
   return create(FilterSchema, filter);
-}
-
-export function networkPrefix(context: ListenerContext): NetworkFilter[] {
-  if (!context.proxy.extensions.has(METADATA_EXCHANGE)) return [];
-  return [extension(METADATA_EXCHANGE, MetadataExchangeSchema, { protocol: 'istio-peer-exchange', enableDiscovery: true })];
 }

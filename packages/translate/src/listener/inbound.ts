@@ -12,11 +12,12 @@ import { sdsFileSource } from '../envoy/config-source.ts';
 import { serverTls } from '../gateway/server-tls.ts';
 import { type ConfigReference, type Generated, referenceTo } from '../generated.ts';
 import { mixerConnectionFilter, mixerRouteConfig, mixerRouteMetadata } from '../mixer/client.ts';
+import { exchangeFilters } from '../peer-exchange.ts';
 import { type InboundRoute, inboundRoute } from '../route/inbound.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
 import { exactBalance } from './exact-balance.ts';
 import { type InboundChain, inboundChains, ownTlsChains } from './inbound-chains.ts';
-import { completeManager, finished, httpPieces, mutualTlsSocket, networkPrefix, tcpPieces } from './inbound-pieces.ts';
+import { completeManager, finished, httpPieces, mutualTlsSocket, tcpPieces } from './inbound-pieces.ts';
 import { inspectorsFor, originalDestination, originalSource } from './listener-filters.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
@@ -81,7 +82,7 @@ const chainsOfOtherPorts = query(
     const blackhole = create(FilterChainSchema, {
       name: 'virtualInbound-blackhole',
       filterChainMatch: { destinationPort: inboundPort },
-      filters: [...networkPrefix(context), ...inbound.tcpStats, tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
+      filters: [...exchangeFilters(context.proxy), ...inbound.tcpStats, tcpProxy([{ cluster: BLACK_HOLE, weight: 1 }], [])],
     });
     const numbers = named === '' ? [] : named.split(',').map(Number);
     const passthrough = [undefined, ...numbers].flatMap((port) =>
@@ -226,6 +227,7 @@ function filterChains(
           mutualTls: context.mutualTls,
           tlsDefaults: context.tlsDefaults,
           tcp: false,
+          exchangesPeers: false,
           fileSource: sdsFileSource(proxy.metadata),
         });
   return chains.map((chain) =>

@@ -115,7 +115,7 @@ function checkSubsets({ lbSubsetConfig }: Cluster): void {
 const codecFilter = 'envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec';
 
 function checkProtocols(cluster: Cluster): void {
-  // Istio's exchange of peers' metadata is known by name and does nothing on upstream connections, as it never did.
+  // Istio's exchange of peers' metadata is part of how TCP upstreams are connected.
   if (cluster.filters.some(({ name }) => name !== 'istio.metadata_exchange'))
     refuse('filters of a cluster (network filters of upstream connections) are not supported');
   for (const threshold of cluster.circuitBreakers?.perHostThresholds ?? []) {

@@ -3,6 +3,7 @@ import { compileStatsConfig, type StatsFilterConfig } from '../../http/istio-sta
 import { connectionLabels, type Labels } from '../../http/istio-stats/labels.ts';
 import type { Handle, StandardMetric } from '../../http/istio-stats/metrics.ts';
 import type { NetworkFilter, NetworkFilterCallbacks, NetworkFilterDefinition } from '../../network-filter.ts';
+import { awaitedPeerKey, downstreamPeerKey, upstreamPeerKey } from '../../peer/workload-peer.ts';
 
 export const tcpStatsDefinition: NetworkFilterDefinition = {
   name: 'istio.stats',
@@ -15,7 +16,8 @@ export const tcpStatsDefinition: NetworkFilterDefinition = {
 
 /**
  * Counts a connection: its opening once the upstream is known, its bytes from time to time and at the end, its closing. The labels
- * are those of the first report, so that what opened and what closed add up.
+ * are those of the first report, so that what opened and what closed add up: where the peer may still introduce itself, the first
+ * report waits for it until the end.
  */
 class TcpStatsFilter implements NetworkFilter {
   readonly #config: StatsFilterConfig;
@@ -36,7 +38,7 @@ class TcpStatsFilter implements NetworkFilter {
   }
   onClose(): void {
     this.#cancel?.();
-    this.#report();
+    this.#report(true);
     this.#metric('tcp_connections_closed_total')?.add(1);
     const { family } = this.#config;
     for (const metric of family.ownMetrics) {
@@ -54,9 +56,10 @@ class TcpStatsFilter implements NetworkFilter {
       this.#again();
     }, intervalMs);
   }
-  #report(): void {
+  #report(ended = false): void {
     const { info } = this.#callbacks;
     if (this.#labels === undefined) {
+      if (!ended && info.hasFilterState !== false && info.filterState.has(this.#awaitedKey)) return;
       this.#labels = connectionLabels(info, this.#config.options);
       this.#values = this.#config.expressions.values({ info });
       this.#metric('tcp_connections_opened_total')?.add(1);
@@ -65,6 +68,9 @@ class TcpStatsFilter implements NetworkFilter {
     this.#metric('tcp_received_bytes_total')?.add(info.bytesReceived - this.#received);
     this.#sent = info.bytesSent;
     this.#received = info.bytesReceived;
+  }
+  get #awaitedKey(): string {
+    return awaitedPeerKey(this.#config.options.reporter === 'source' ? upstreamPeerKey : downstreamPeerKey);
   }
   #metric(name: StandardMetric): Handle | undefined {
     return this.#config.family.handle(name, this.#labels ?? {}, this.#values);
