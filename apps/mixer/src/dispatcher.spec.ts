@@ -1,3 +1,4 @@
+import { CallFailure } from '@xebec/adapters';
 import { type Logger, seededRandom, silentLogger, VirtualClock } from '@xebec/core';
 import { type AttributeBag, type AttributeValue, ReferenceTracker, standardVocabulary } from '@xebec/expressions';
 import { type CompiledHandler, compileInstance, compileRule, type Handler } from '@xebec/policy';
@@ -180,6 +181,23 @@ describe('Check', () => {
     const denied = setup({ handlers: { a: { check: () => deny } }, instances: nothing, rules: { ...rules, a: always('a') } });
     expect((await denied.check()).requestHeaders).toEqual([]);
   });
+  it('reads for header operations no more than it needs', async () => {
+    const headers = { match: 'source.user == "x"', requestHeaderOperations: [{ name: 'x', values: ['"y"'] }] };
+    const { check } = setup({ handlers: { a: { check: () => deny } }, instances: nothing, rules: { headers, a: always('a') } });
+    const tracker = new ReferenceTracker();
+    await check(new Map(), tracker);
+    expect(tracker.list().map(({ name }) => name)).toEqual(['context.reporter.kind', 'destination.namespace']);
+  });
+  it('leaves the validity to those that say something of it', async () => {
+    const silent = { check: () => ({ code: 0, message: '', validDurationMs: 0, validUseCount: 0 }) };
+    const of = async (handlers: Record<string, Partial<Handler>>) => {
+      const rules = Object.fromEntries(Object.keys(handlers).map((name) => [name, always(name)]));
+      const { validDurationMs, validUseCount } = await setup({ handlers, instances: nothing, rules }).check();
+      return [validDurationMs, validUseCount];
+    };
+    expect(await of({ silent })).toEqual([60_000, 10_000]);
+    expect(await of({ silent, a: { check: () => allow } })).toEqual([5_000, 100]);
+  });
   it('passes on what a denying handler wants the caller to see', async () => {
     const directResponse = { status: 302, body: 'there', headers: { location: '/login', 'Set-Cookie': 'a=1,b=2' } };
     const { check } = setup({
@@ -262,6 +280,16 @@ describe('quota', () => {
     });
     expect(await dispatcher.quota('LIMIT', args, new Map(), new ReferenceTracker())).toMatchObject({ amount: 3 });
     expect(asked).toEqual([['a', args]]);
+  });
+  it('says whether there was nobody to ask', async () => {
+    const failing = (error: Error) =>
+      setup({
+        handlers: { a: { quota: () => Promise.reject(error) } },
+        instances: limit,
+        rules: { a: always('a', ['limit']) },
+      }).dispatcher.quota('limit', args, new Map(), new ReferenceTracker());
+    expect(await failing(new CallFailure(14, 'away'))).toMatchObject({ code: 14, amount: 0 });
+    expect(await failing(new Error('broken'))).toMatchObject({ code: 13, amount: 0 });
   });
   it('gives all that is asked where nothing limits it', async () => {
     const { dispatcher } = setup({ handlers: { a: {} }, instances: limit, rules: { a: { ...always('a', ['limit']), match: 'false' } } });

@@ -1,7 +1,7 @@
 export type { AdapterDefinition, AdapterEnvironment, DeliveryEvents } from './adapter.ts';
 export { adapters } from './adapters.ts';
 export { noWorkloads, type WorkloadDirectory, type WorkloadFacts } from './kubernetesenv/workload-directory.ts';
-export { isUnavailable } from './out-of-process/call-failure.ts';
+export { CallFailure, isUnavailable } from './out-of-process/call-failure.ts';
 export { configureRemote } from './out-of-process/handler.ts';
 export { MetricStore } from './prometheus/metric-store.ts';
 export { MemoryQuotaStore } from './quota/memory-store.ts';

@@ -216,7 +216,9 @@ function instanceErrors(
 /** An attribute of which nothing is known, and which no spelling of a known one explains. */
 function isForeign({ message }: Violation, known: ReadonlySet<string>): boolean {
   const name = /^column \d+: unknown attribute "([^"]+)"/.exec(message)?.[1];
-  return name?.includes('.') === true && nearest(firstWord(name), known) === undefined;
+  // What an attribute generator put out is its template's to define.
+  if (name === undefined || name.startsWith('$out.')) return false;
+  return name.includes('.') && nearest(firstWord(name), known) === undefined;
 }
 
 const firstWord = (name: string): string => name.split('.')[0] ?? '';
