@@ -291,3 +291,62 @@ describe.each(['GRPC', 'DELTA_GRPC'] as const)('a stock Envoy over %s', (variant
     expect(await mesh.rejected()).toEqual([]);
   });
 });
+
+const scripts = `apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: script, namespace: default}
+spec:
+  workloadSelector: {labels: {istio: ingressgateway}}
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match:
+      context: GATEWAY
+      listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: script
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+          default_source_code:
+            inline_string: |
+              function envoy_on_response(handle)
+                handle:headers():add("x-path", "patched")
+              end
+---
+apiVersion: extensions.istio.io/v1alpha1
+kind: TrafficExtension
+metadata: {name: script, namespace: default}
+spec:
+  selector: {matchLabels: {istio: ingressgateway}}
+  phase: AUTHZ
+  lua:
+    inlineCode: |
+      function envoy_on_request(handle)
+        if handle:headers():get("x-secret") == nil then
+          handle:respond({[":status"] = "418"}, "by a script")
+        end
+      end
+      function envoy_on_response(handle)
+        handle:headers():add("x-path", "extended")
+      end
+`;
+
+it('a stock Envoy runs the Lua of EnvoyFilters and TrafficExtensions, in their order, and changes of it', async () => {
+  const mesh = await start('GRPC', router);
+  await eventually('the gateway to answer', async () => ((await mesh.call()) === 'v1' ? true : undefined));
+  await mesh.write('scripts.yaml', scripts);
+  const ask = (secret: boolean) => fetch(mesh.url, { headers: secret ? { 'x-secret': 'yes' } : {} });
+  const path = async () => (await ask(true)).headers.get('x-path') ?? undefined;
+  // Answers come back through the chain: the filter next to the router is the first to see them.
+  await eventually('both scripts', async () => ((await path()) === 'patched, extended' ? true : undefined)).catch(async (cause) => {
+    throw new Error(`x-path: ${await path()}\n${mesh.envoy.output()}\n${mesh.pilot.output()}`, { cause });
+  });
+  const refused = await ask(false);
+  expect([refused.status, await refused.text()]).toEqual([418, 'by a script']);
+  await mesh.write('scripts.yaml', scripts.replace('"patched"', '"changed"'));
+  await eventually('the changed script', async () => ((await path()) === 'changed, extended' ? true : undefined));
+  await rm(join(mesh.directory, 'scripts.yaml'));
+  await eventually('no script', async () => ((await path()) === undefined ? true : undefined));
+  expect(await mesh.rejected()).toEqual([]);
+});
