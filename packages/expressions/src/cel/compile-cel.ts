@@ -81,7 +81,7 @@ class CelExpression implements CompiledExpression {
 /** Entries alone where only they are read, so that answers stay cacheable. What is not evaluated after all is named too: that is safe. */
 function record(tracker: ReferenceTracker, name: string, keys: ReadonlySet<string> | undefined, bag: AttributeBag): void {
   const attribute = bag.get(name);
-  if (keys === undefined) {
+  if (keys === undefined || attribute === undefined) {
     tracker.record(name, undefined, attribute !== undefined);
     return;
   }
