@@ -114,6 +114,7 @@ export class PolicyCompiler {
       return compileRule(qualifiedName(object), object.metadata.namespace, spec, scope);
     };
     const rules = each(specOfKind<RuleSpec>('rule'), rule, (object, spec) => rule(object, spec, { onOmitted: () => undefined }));
+    route(handlers.values(), rules.values());
     this.#environment.metrics.sweep();
     return { policy: { rules: [...rules.values()], handlers: handlers.size, instances: instances.size }, problems };
   }
@@ -206,6 +207,19 @@ const specOfKind =
   <S>(wanted: string) =>
   ({ kind, spec }: ConfigObject): S | undefined =>
     kind === wanted ? (spec as S) : undefined; // decoded by its kind
+
+/** Tells handlers which instances rules will send them. */
+function route(handlers: Iterable<CompiledHandler>, rules: Iterable<CompiledRule>): void {
+  const instances = new Map<CompiledHandler, Set<CompiledInstance>>();
+  for (const { actions } of rules) {
+    for (const action of actions) {
+      const own = instances.get(action.handler) ?? new Set();
+      for (const instance of action.instances) own.add(instance);
+      instances.set(action.handler, own);
+    }
+  }
+  for (const one of handlers) one.handler.route?.([...(instances.get(one) ?? [])]);
+}
 
 function keyOf({ kind, metadata }: ConfigObject): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`;

@@ -1,5 +1,6 @@
 import type { Violation } from '@xebec/core';
 import type { TypedValue } from '@xebec/expressions';
+import type { InferredTypes } from './out-of-process/inferred-types.ts';
 
 /** What a template asks of an adapter. Attribute generators run first: what they find out, rules and other instances may read. */
 export type Variety = 'CHECK' | 'REPORT' | 'QUOTA' | 'ATTRIBUTE_GENERATOR';
@@ -18,6 +19,14 @@ export interface InstanceValue {
   readonly fields: Readonly<Record<string, FieldValue>>;
   /** Of templates that Mixer was not built with: the encoded `InstanceMsg` without its name. */
   readonly message?: Uint8Array;
+}
+
+/** An instance that rules send to a handler. */
+export interface RoutedInstance {
+  readonly name: string;
+  readonly kind?: string;
+  readonly template: { readonly name: string };
+  readonly inferred: InferredTypes;
 }
 
 /** What an adapter says to a Check. */
@@ -64,6 +73,8 @@ export interface Handler {
   report?(instances: readonly InstanceValue[]): void;
   /** Values by the template's output names; what is not known is left out. */
   generate?(instance: InstanceValue): Readonly<Record<string, TypedValue>> | Promise<Readonly<Record<string, TypedValue>>>;
+  /** Told after each compilation which instances will come, none when no rule has the handler. */
+  route?(instances: readonly RoutedInstance[]): void;
   /** Sends what waits, within a second, and gives up sockets and timers. */
   close(): void | Promise<void>;
 }

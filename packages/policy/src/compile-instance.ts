@@ -15,8 +15,9 @@ import type { InstanceSpec } from '@xebec/schemas';
 import type { InstanceValue } from './adapter.ts';
 import { type Binding, compileBindings } from './attribute-bindings.ts';
 import { compileIn, type ExpressionLanguage } from './language.ts';
-import { compileMessage, type InferredTypes } from './out-of-process/compile-message.ts';
+import { compileMessage } from './out-of-process/compile-message.ts';
 import { type Extensions, findExtension, noExtensions } from './out-of-process/extensions.ts';
+import type { InferredTypes } from './out-of-process/inferred-types.ts';
 import { quotedText } from './out-of-process/literals.ts';
 import { type FieldMap, SharedFields } from './shared-fields.ts';
 import { type TemplateDefinition, templates } from './template.ts';
@@ -24,6 +25,8 @@ import { type TemplateDefinition, templates } from './template.ts';
 export interface CompiledInstance {
   /** `name.namespace`. */
   readonly name: string;
+  /** Of the object: `instance`, or an older one. */
+  readonly kind?: string;
   readonly template: TemplateDefinition;
   /** What an attribute generator's outputs become; of other templates none. */
   readonly bindings: readonly Binding[];
@@ -107,7 +110,7 @@ export function compileInstance(
   if (!bindings.ok) violations.push(...bindings.error);
   if (violations.length > 0 || !bindings.ok) return err(violations);
   const instance = { name, kind, template: template.name };
-  const compiled = { name, template, bindings: bindings.value };
+  const compiled = { name, kind, template, bindings: bindings.value };
   if (whole === undefined) return ok({ ...compiled, inferred, build: (bag, tracker) => build(instance, fields, bag, tracker) });
   return ok({
     ...compiled,

@@ -6,6 +6,7 @@ export type {
   InstanceValue,
   QuotaArguments,
   QuotaGrant,
+  RoutedInstance,
   Variety,
 } from './adapter.ts';
 export { type Binding, bindOutputs, type Outputs, withOutputs } from './attribute-bindings.ts';
@@ -34,6 +35,7 @@ export { compileIn, type ExpressionLanguage, languageOf } from './language.ts';
 export { handlerSpecOf, instanceSpecOf, inWrittenForm, referenceName } from './object-forms.ts';
 export type { AdapterParams } from './out-of-process/adapter-params.ts';
 export { ExtensionReader, type Extensions, noExtensions, type RemoteAdapter } from './out-of-process/extensions.ts';
+export { encodeInferredTypes, type InferredTypes } from './out-of-process/inferred-types.ts';
 export { InstanceEncoder } from './out-of-process/instance-encoder.ts';
 export { decodeOutputs } from './out-of-process/output-values.ts';
 export { readMessage } from './out-of-process/read-message.ts';

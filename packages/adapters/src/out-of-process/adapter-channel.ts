@@ -37,6 +37,8 @@ export class AdapterChannel {
   /** Nobody answered while the connection was being opened: until it is open, calls do not wait for it. */
   #away = false;
   #closed = false;
+  #losses = 0;
+  #idle = Promise.withResolvers<void>();
 
   constructor(connection: ConnectionSpec, environment: Pick<AdapterEnvironment, 'clock'>) {
     this.#connection = connection;
@@ -46,6 +48,10 @@ export class AdapterChannel {
   }
   get address(): string {
     return this.#connection.address;
+  }
+  /** How often the adapter was found to be away. */
+  get losses(): number {
+    return this.#losses;
   }
   /** Calls a unary method with an encoded request; rejects with a `CallFailure`. */
   async call(path: string, request: Uint8Array<ArrayBuffer>): Promise<Buffer> {
@@ -63,8 +69,14 @@ export class AdapterChannel {
       this.#heard();
       return answer;
     } finally {
-      this.#calls--;
+      if (--this.#calls === 0) this.#idle.resolve();
     }
+  }
+  /** Resolves when no call is under way. */
+  async drained(): Promise<void> {
+    if (this.#calls === 0) return;
+    this.#idle = Promise.withResolvers();
+    await this.#idle.promise;
   }
   close(): void {
     this.#closed = true;
@@ -123,8 +135,11 @@ export class AdapterChannel {
       if (this.#away) this.#reload();
       return new CallFailure(status.UNAVAILABLE, text);
     }
-    if (code === status.UNAVAILABLE) this.#reload();
-    else this.#heard();
+    if (code !== status.UNAVAILABLE) this.#heard();
+    else {
+      this.#losses++;
+      this.#reload();
+    }
     if (code === status.UNAUTHENTICATED) this.#identity?.token?.forget();
     return new CallFailure(code, text);
   }

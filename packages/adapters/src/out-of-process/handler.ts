@@ -1,15 +1,19 @@
+import { create } from '@bufbuild/protobuf';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { status } from '@grpc/grpc-js';
 import { err, errorText, invariant, ok, type Result } from '@xebec/core';
 import type { TypedValue } from '@xebec/expressions';
 import {
   type CheckResult,
   decodeOutputs,
+  encodeInferredTypes,
   type Handler,
   InstanceEncoder,
   type InstanceValue,
   type QuotaArguments,
   type QuotaGrant,
   type RemoteAdapter,
+  type RoutedInstance,
   remoteHandlerErrors,
   type TemplateService,
 } from '@xebec/policy';
@@ -18,7 +22,7 @@ import type { AdapterEnvironment } from '../adapter.ts';
 import { Delivery, type DeliveryLimits, RefusedError } from '../delivery/delivery.ts';
 import { wireName } from '../delivery/instance-fields.ts';
 import { AdapterChannel } from './adapter-channel.ts';
-import { AdapterSession } from './adapter-session.ts';
+import { AdapterSession, sessionConfig } from './adapter-session.ts';
 import { CallFailure } from './call-failure.ts';
 import { decodeCheckResult, decodeQuotaResult, encodeAny, encodeQuotaRequest, encodeRequest, splitCheckAnswer } from './messages.ts';
 
@@ -31,11 +35,13 @@ const LIMITS: Omit<DeliveryLimits, 'timeoutMs'> = {
   giveUpMs: 30_000,
 };
 
+/** For calls that are under way when the handler is closed, and for the end of its session. */
+const CLOSE_MS = 100;
+
 /** Statuses after which the same report is refused again. */
 const FINAL: ReadonlySet<number> = new Set([status.INVALID_ARGUMENT, status.UNIMPLEMENTED, status.OUT_OF_RANGE]);
 /** Statuses by which an adapter may say that it does not know the session. */
 const SESSION_LOST: ReadonlySet<number> = new Set([
-  status.UNAVAILABLE,
   status.NOT_FOUND,
   status.FAILED_PRECONDITION,
   status.UNAUTHENTICATED,
@@ -60,6 +66,7 @@ export function configureRemote(spec: HandlerSpec, adapter: RemoteAdapter, envir
     quota: (instance, args) => handler.quota(instance, args),
     generate: (instance) => handler.generate(instance),
     report: (instances) => handler.report(instances),
+    route: (instances) => handler.route(instances),
     close: () => handler.close(),
   });
 }
@@ -84,7 +91,7 @@ class RemoteHandler implements Required<Handler> {
     this.#config = config;
     this.#channel = channel;
     this.#environment = environment;
-    this.#session = adapter.sessionBased ? new AdapterSession(channel, config, environment.clock) : undefined;
+    this.#session = adapter.sessionBased ? new AdapterSession(channel, config, environment) : undefined;
     this.#idPrefix = Math.floor(environment.random.next() * 2 ** 48).toString(36);
   }
 
@@ -118,15 +125,28 @@ class RemoteHandler implements Required<Handler> {
       this.#delivery(service).offer(bytes, bytes.length);
     }
   }
+  route(instances: readonly RoutedInstance[]): void {
+    const types = instances.map((instance): [string, Any] => {
+      const { inferred, template } = instance;
+      const type = this.#endpoints.get(template.name)?.service.inferred;
+      const any = type === undefined ? {} : { typeUrl: `type.googleapis.com/${type.typeName}`, value: encodeInferredTypes(type, inferred) };
+      return [wireName(instance), create(AnySchema, any)];
+    });
+    this.#session?.route(Object.fromEntries(types));
+  }
   async close(): Promise<void> {
     await Promise.all([...this.#deliveries.values()].map((delivery) => delivery.close()));
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#environment.clock.setTimeout(resolve, 200);
-    await Promise.race([this.#session?.close(), promise]);
-    cancel();
+    await this.#atMost(CLOSE_MS, this.#channel.drained());
+    await this.#atMost(CLOSE_MS, this.#session?.close());
     this.#channel.close();
   }
 
+  async #atMost(ms: number, done: Promise<void> | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#environment.clock.setTimeout(resolve, ms);
+    await Promise.race([done, promise]);
+    cancel();
+  }
   #endpoint({ template }: InstanceValue): Endpoint {
     const endpoint = this.#endpoints.get(template);
     invariant(endpoint !== undefined, `adapter ${this.#name} takes template ${template}`);
@@ -160,17 +180,20 @@ class RemoteHandler implements Required<Handler> {
     return delivery;
   }
   async #call(service: TemplateService, instances: readonly Uint8Array[], dedupId: string, quotaRequest?: Uint8Array): Promise<Buffer> {
+    const session = this.#session;
+    let id = '';
     const attempt = async (): Promise<Buffer> => {
-      const adapterConfig = this.#session === undefined ? this.#config : await this.#session.config();
+      if (session !== undefined) id = await session.id();
+      const adapterConfig = session === undefined ? this.#config : sessionConfig(id);
       const request = encodeRequest({ instances, adapterConfig, dedupId, ...(quotaRequest === undefined ? {} : { quotaRequest }) });
       return await this.#channel.call(service.path, request);
     };
     try {
       return await attempt();
     } catch (error) {
-      if (this.#session === undefined || !(error instanceof CallFailure) || !SESSION_LOST.has(error.code)) throw error;
-      this.#session.forget();
-      if (error.code === status.UNAVAILABLE) throw error;
+      // Without an id there was no call.
+      if (session === undefined || id === '' || !(error instanceof CallFailure) || !SESSION_LOST.has(error.code)) throw error;
+      if (!(await session.forget(id))) throw error;
       return await attempt();
     }
   }

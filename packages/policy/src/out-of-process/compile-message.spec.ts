@@ -18,7 +18,9 @@ import { file_istio_mixer_template_metric } from '@xebec/protos/istio/mixer/temp
 import { decodeObject } from '@xebec/schemas';
 import { describe, expect, it } from 'vitest';
 import { compileInstance } from '../compile-instance.ts';
+import { builtInServices } from './built-in-services.ts';
 import { ExtensionReader, noExtensions } from './extensions.ts';
+import { encodeInferredTypes } from './inferred-types.ts';
 import { InstanceEncoder } from './instance-encoder.ts';
 import { NAME_FIELD } from './template-service.ts';
 
@@ -303,6 +305,14 @@ describe('instances of templates outside of Mixer', () => {
     expect(value.ok ? '' : value.error).toBe(failure);
   });
 
+  it('of built-in templates tell sessions the types of values below messages', () => {
+    const params = { subject: { user: '"ann"', properties: { size: 'request.size' } }, action: { path: '"/"' } };
+    const one = compileInstance('one.ns', { template: 'authorization', params }, standardVocabulary);
+    const type = builtInServices.get('authorization')?.inferred;
+    if (!one.ok || type === undefined) throw new Error('authorization is built in');
+    const json = toJson(type, fromBinary(type, encodeInferredTypes(type, one.value.inferred)));
+    expect(json).toEqual({ subject: { properties: { size: 'INT64' } } });
+  });
   it('tell sessions the types of values', () => {
     const one = compiled({ value: 'source.ip', facts: { a: 'request.size', b: '"x"' }, inner: { next: { a_value: true } }, text: '"a"' });
     expect(one.ok && one.value.inferred).toEqual(

@@ -3,6 +3,7 @@ import { type BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { FieldOptionsSchema } from '@bufbuild/protobuf/wkt';
 import { nearest, ok, type Result, type Violation } from '@xebec/core';
 import type { AttributeBag, CompiledExpression, ReferenceTracker, TypedValue, ValueType } from '@xebec/expressions';
+import type { InferredTypes } from './inferred-types.ts';
 import { enumNumber, quotedText, scalarLiteral, valueLiteral } from './literals.ts';
 import { NAME_FIELD } from './template-service.ts';
 import { scalarValueType, valueMessageType } from './value-messages.ts';
@@ -12,9 +13,6 @@ const MAX_DEPTH = 32;
 
 /** Writes what it was compiled of; fails with one line when an expression has no value, and the writer is then of no use. */
 export type WritePart = (writer: BinaryWriter, bag: AttributeBag, tracker?: ReferenceTracker) => string | undefined;
-
-/** Types of fields of type `Value`, by name: below messages and maps there are more of these. */
-export type InferredTypes = ReadonlyMap<string, ValueType | InferredTypes>;
 
 export interface CompiledMessage {
   readonly write: WritePart;
