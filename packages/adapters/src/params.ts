@@ -1,6 +1,7 @@
 import { err, ok, type Result, type Violation } from '@xebec/core';
 import { durationMs, toViolations } from '@xebec/schemas';
 import { z } from 'zod';
+import { directHttpResponse } from './direct-response.ts';
 
 /** A duration such as `5s`, read into milliseconds. */
 export const milliseconds = z.string().transform((text, context) => {
@@ -10,8 +11,12 @@ export const milliseconds = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** google.rpc.Status as users write it. */
-export const rpcStatus = z.strictObject({ code: z.int().min(0).max(16).optional(), message: z.string().optional() });
+/** google.rpc.Status as users write it; of details only direct responses mean something. */
+export const rpcStatus = z.strictObject({
+  code: z.int().min(0).max(16).optional(),
+  message: z.string().optional(),
+  details: z.array(directHttpResponse).optional(),
+});
 
 /** Reads a handler's params; every violation has its path below `spec.params`. */
 export function parseParams<S extends z.ZodType>(schema: S, params: unknown): Result<z.output<S>> {

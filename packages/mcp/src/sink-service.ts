@@ -4,6 +4,7 @@ import { type RequestResources, ResourceSink, type Resources } from '@xebec/prot
 import { serviceDefinition } from '@xebec/rpc';
 import type { McpAuthenticate } from './server.ts';
 import type { McpSink } from './sink.ts';
+import { UNIMPLEMENTED } from './transaction-mark.ts';
 
 export const mcpSinkService: ServiceDefinition = serviceDefinition(ResourceSink);
 
@@ -54,7 +55,8 @@ export class McpSinkServer {
     call.on('data', (response: Resources) => {
       if (this.#call !== call) return;
       for (const answer of this.#sink.onResources(response)) {
-        if (answer.errorDetail !== undefined)
+        // Sources of release 1.4 begin with a collection that does not exist.
+        if (answer.errorDetail !== undefined && answer.errorDetail.code !== UNIMPLEMENTED)
           this.#logger.error({ collection: answer.collection }, `MCP: refused ${answer.collection}: ${answer.errorDetail.message}`);
         call.write(answer);
       }

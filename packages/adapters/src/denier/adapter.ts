@@ -1,6 +1,7 @@
 import { ok } from '@xebec/core';
 import { z } from 'zod';
 import type { AdapterDefinition } from '../adapter.ts';
+import { writtenResponse } from '../direct-response.ts';
 import { checkBySchema, milliseconds, parseParams, rpcStatus } from '../params.ts';
 
 const FAILED_PRECONDITION = 9;
@@ -20,11 +21,14 @@ export const denier: AdapterDefinition = {
     const parsed = parseParams(params, raw);
     if (!parsed.ok) return parsed;
     const { status, validDuration = 5_000, validUseCount = 1000 } = parsed.value;
+    const code = status?.code ?? FAILED_PRECONDITION;
+    const directResponse = writtenResponse(code, status?.details ?? []);
     const result = {
-      code: status?.code ?? FAILED_PRECONDITION,
+      code,
       message: status?.message ?? '',
       validDurationMs: validDuration,
       validUseCount,
+      ...(directResponse === undefined ? {} : { directResponse }),
     };
     return ok({
       check: () => result,

@@ -5,6 +5,7 @@ import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { type CheckResult, type QuotaArguments, type QuotaGrant, readMessage } from '@xebec/policy';
 import { CheckResultSchema } from '@xebec/protos/istio/mixer/adapter/model/v1beta1/check';
 import { QuotaRequestSchema, QuotaResultSchema } from '@xebec/protos/istio/mixer/adapter/model/v1beta1/quota';
+import { sentResponse } from '../direct-response.ts';
 
 /** What every request of a template's handler service has; the field numbers are those of release 1.4's generated files. */
 export interface HandleRequest {
@@ -34,7 +35,15 @@ export function encodeQuotaRequest(name: string, { amount, bestEffort }: QuotaAr
 
 export function decodeCheckResult(bytes: Uint8Array): CheckResult {
   const { status, validDuration, validUseCount } = readMessage(CheckResultSchema, bytes);
-  return { code: status?.code ?? 0, message: status?.message ?? '', validDurationMs: milliseconds(validDuration), validUseCount };
+  const code = status?.code ?? 0;
+  const directResponse = sentResponse(code, status?.details ?? []);
+  return {
+    code,
+    message: status?.message ?? '',
+    validDurationMs: milliseconds(validDuration),
+    validUseCount,
+    ...(directResponse === undefined ? {} : { directResponse }),
+  };
 }
 
 /** The grant for the instance of this name; undefined when the answer has none. */
