@@ -130,3 +130,15 @@ spec:
     }
   });
 });
+
+it.each([
+  ['hosts:\n  - *.example.com\n', 2, '"*.example.com" must stand in quotes, or refers to an anchor that is not there'],
+  ['spec:\n\thosts: [a]\n', 2, 'a tab stands where spaces must: indent with spaces'],
+  ['spec:\n  - hosts: [a]\n    hosts: [b]\n', 3, 'field "hosts" stands twice'],
+  ['spec:\n  name: a: b\n', 2, 'text with ": " in it must stand in quotes, or the indentation is wrong'],
+  ['a:\n  {{- range .Values.hosts }}\n  - {{ . }}\n', 2, 'Helm template: render it first'],
+  [`a: ${'['.repeat(20_000)}`, 1, 'nested too deeply'],
+  ['\ufffd\ufffda\u0000', 1, 'no text in UTF-8'],
+])('says of %j what to do', (text, line, message) => {
+  expect(readYamlObjects(text).problems).toEqual([{ line, message: expect.stringContaining(message) }]);
+});

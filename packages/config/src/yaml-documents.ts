@@ -1,6 +1,7 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, visit } from 'yaml';
 import { isRecord } from './decode.ts';
 import { readSimpleDocument } from './simple-yaml.ts';
+import { isText, yamlProblem } from './yaml-problem.ts';
 
 /** One object of a YAML stream with the lines of all its fields; or what is wrong with the document. */
 export interface YamlObject {
@@ -22,6 +23,7 @@ export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 /** Reads a stream of YAML documents (JSON is YAML); `kind: List` is taken apart. A broken document does not spoil the others. */
 export function readYamlObjects(text: string): { readonly objects: readonly YamlObject[]; readonly problems: readonly YamlProblem[] } {
   if (text.length > MAX_YAML_BYTES) return { objects: [], problems: [{ line: 1, message: `larger than ${MAX_YAML_BYTES} bytes` }] };
+  if (!isText(text)) return { objects: [], problems: [{ line: 1, message: 'no text in UTF-8' }] };
   return readSimpleObjects(text) ?? readAnyObjects(text);
 }
 
@@ -86,7 +88,8 @@ export function readAnyObjects(text: string): { readonly objects: readonly YamlO
     if (!('contents' in document)) continue;
     const [error] = document.errors;
     if (error !== undefined) {
-      problems.push({ line: lineOf(error.pos[0]), message: `malformed YAML: ${error.message.split('\n')[0] ?? ''}` });
+      const line = lineOf(error.pos[0]);
+      problems.push({ line, message: yamlProblem(error.message, text, line) });
       continue;
     }
     const root = document.contents;
@@ -95,10 +98,8 @@ export function readAnyObjects(text: string): { readonly objects: readonly YamlO
     try {
       value = document.toJS({ maxAliasCount: 100 });
     } catch (cause) {
-      problems.push({
-        line: lineOf(root.range?.[0] ?? 0),
-        message: `malformed YAML: ${cause instanceof Error ? cause.message : String(cause)}`,
-      });
+      const line = lineOf(unresolvedAlias(document) ?? root.range?.[0] ?? 0);
+      problems.push({ line, message: yamlProblem(cause instanceof Error ? cause.message : String(cause), text, line) });
       continue;
     }
     const items = isRecord(value) && typeof value['kind'] === 'string' && value['kind'].endsWith('List') ? value['items'] : undefined;
@@ -113,6 +114,19 @@ export function readAnyObjects(text: string): { readonly objects: readonly YamlO
     }
   }
   return { objects, problems };
+}
+
+/** Where the first alias stands that no anchor belongs to, which often is text that begins with `*` and lacks its quotes. */
+function unresolvedAlias(document: Document.Parsed): number | undefined {
+  let offset: number | undefined;
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0];
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function isNode(value: unknown): value is Node {
