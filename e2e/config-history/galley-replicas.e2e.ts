@@ -86,14 +86,10 @@ const change = (value: string) => server.kubectl('annotate', '--overwrite', 'ser
 async function history(): Promise<string[]> {
   const versions: { number: number; cause: string; changes: { after?: { metadata: { annotations: { round?: string } } } }[] }[] =
     JSON.parse(await xebec('config', 'history', '--limit', '200', '-o', 'json'));
-  return versions.reverse().map(
-    ({ number, cause, changes }) =>
-      `${number} ${cause} ${new Set(changes.map(({ after }) => after?.metadata.annotations.round))
-        .values()
-        .toArray()
-        .filter((one) => one !== undefined)
-        .join()}`,
-  );
+  return versions.reverse().map(({ number, cause, changes }) => {
+    const rounds = new Set(changes.flatMap(({ after }) => after?.metadata.annotations.round ?? []));
+    return `${number} ${cause} ${[...rounds].join()}`;
+  });
 }
 
 /** Applies and is killed as soon as the first member is stored. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -15,10 +16,13 @@ export interface McpCredentials {
 /** Files are looked at this often: a mounted Secret changes beneath us. */
 const RELOAD_MS = 10_000;
 
-/** Which SPIFFE IDs may connect: exact ones, or beginnings that end with `*`. */
-export function allowList(text: string, trustDomain: string): (id: string) => boolean {
-  const written = text === '' ? `spiffe://${trustDomain}/ns/istio-system/*` : text;
-  const patterns = written
+/**
+ * Which SPIFFE IDs may connect: exact ones, or beginnings that end with `*`. An empty text stands for every account of istio-system, in
+ * whichever trust domain is asked about.
+ */
+export function allowList(text: string): (id: string, trustDomain: string) => boolean {
+  if (text === '') return (id, trustDomain) => id.startsWith(`spiffe://${trustDomain}/ns/istio-system/`);
+  const patterns = text
     .split(',')
     .map((pattern) => pattern.trim())
     .filter((pattern) => pattern !== '');
@@ -28,14 +32,22 @@ export function allowList(text: string, trustDomain: string): (id: string) => bo
   return (id) => patterns.some((pattern) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern));
 }
 
-/** Lets callers in whose certificate leads to `roots` and whose SPIFFE ID is on the list. */
-function authenticator(trustDomain: string, allowed: (id: string) => boolean, roots: () => string): McpAuthenticate {
+interface Trust {
+  /** That of the flag, and that of the own certificate, which a mesh may have moved to. */
+  readonly domains: ReadonlySet<string>;
+  readonly rootPem: string;
+}
+
+/** Lets callers in whose certificate leads to the roots and whose SPIFFE ID is on the list. */
+function authenticator(allowed: ReturnType<typeof allowList>, trust: () => Trust): McpAuthenticate {
   return async (call) => {
-    const peer = peerIdentity(call.getAuthContext(), { trustDomain, rootPem: roots() }, systemClock.now());
+    const { domains, rootPem } = trust();
+    const peers = [...domains].map((trustDomain) => peerIdentity(call.getAuthContext(), { trustDomain, rootPem }, systemClock.now()));
+    const peer = peers.find((one) => one?.ok) ?? peers[0];
     if (peer === undefined) throw new XebecError('E_UNAUTHENTICATED', 'a client certificate of the mesh is needed');
     if (!peer.ok) throw new XebecError('E_UNAUTHENTICATED', `the client certificate is not good: ${peer.error.message}`);
-    const id = `spiffe://${peer.value.trustDomain}${peer.value.path}`;
-    if (!allowed(id)) throw new XebecError('E_UNAUTHENTICATED', `${id} is not among --mcp-allowed-ids`);
+    const { id, trustDomain } = peer.value;
+    if (!allowed(id, trustDomain)) throw new XebecError('E_UNAUTHENTICATED', `${id} is not among --mcp-allowed-ids`);
     return id;
   };
 }
@@ -43,10 +55,14 @@ function authenticator(trustDomain: string, allowed: (id: string) => boolean, ro
 /** By `--mcp-cert-file`, `--mcp-key-file` and `--mcp-ca-file` where they are given, else by a certificate of citadel's. */
 export async function createMcpCredentials(options: Readonly<Record<string, string>>, logger: Logger): Promise<McpCredentials> {
   const { mcpCertFile = '', mcpKeyFile = '', mcpCaFile = '', trustDomain = 'cluster.local' } = options;
-  const allowed = allowList(options['mcpAllowedIds'] ?? '', trustDomain);
+  const allowed = allowList(options['mcpAllowedIds'] ?? '');
   if (mcpCertFile !== '' || mcpKeyFile !== '' || mcpCaFile !== '') {
     const files = await FileCredentials.open({ cert: mcpCertFile, key: mcpKeyFile, ca: mcpCaFile }, logger);
-    return { server: files, authenticate: authenticator(trustDomain, allowed, () => files.roots), close: () => files.close() };
+    return {
+      server: files,
+      authenticate: authenticator(allowed, () => ({ domains: new Set([trustDomain]), rootPem: files.roots })),
+      close: () => files.close(),
+    };
   }
   if ((options['caAddr'] ?? '') === '')
     throw new XebecError(
@@ -68,9 +84,18 @@ export async function createMcpCredentials(options: Readonly<Record<string, stri
   await certificates.ready();
   return {
     server: serverCredentials(certificates),
-    authenticate: authenticator(trustDomain, allowed, () => ownRoots(certificates.trust).join('')),
+    authenticate: authenticator(allowed, () => ({
+      domains: new Set([trustDomain, ...ownTrustDomain(certificates.current()?.certificateChainPem)]),
+      rootPem: ownRoots(certificates.trust).join(''),
+    })),
     close: () => identity.close(),
   };
+}
+
+function ownTrustDomain(chainPem: string | undefined): readonly string[] {
+  if (chainPem === undefined) return [];
+  const names = new X509Certificate(chainPem).subjectAltName ?? '';
+  return [/URI:spiffe:\/\/([^/,]+)/.exec(names)?.[1] ?? []].flat();
 }
 
 interface Pem {

@@ -15,7 +15,11 @@ import { createMcpCredentials, type McpCredentials } from './mcp-credentials.ts'
 import type { GalleyMetrics } from './metrics.ts';
 
 export const mcpOptions: readonly OptionSpec[] = [
-  { flags: '--mcp-addr <host:port>', description: 'MCP source, and the same by xDS (GENERATOR=api)', default: '0.0.0.0:9901' },
+  {
+    flags: '--mcp-addr <host:port>',
+    description: 'MCP source, and the same by xDS (GENERATOR=api), in plaintext; empty for none',
+    default: '0.0.0.0:9901',
+  },
   { flags: '--mcp-tls-addr <host:port>', description: 'the same over TLS, for callers of --mcp-allowed-ids; empty for none', default: '' },
   {
     flags: '--mcp-allowed-ids <ids>',
@@ -70,10 +74,11 @@ export async function serveMcp({ options, health, metrics, clock, logger }: McpS
     sinks.map(({ address, client }) => ({ address, connected: client.status() !== undefined, ...client.status() })),
   );
 
-  const plain = createServer(mcp, xds);
-  const address = hostPortOption(options, 'mcpAddr');
-  await listen(plain, '--mcp-addr', address, ServerCredentials.createInsecure());
-  logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
+  const plain = (options['mcpAddr'] ?? '') === '' ? undefined : createServer(mcp, xds);
+  if (plain !== undefined) {
+    await listen(plain, '--mcp-addr', hostPortOption(options, 'mcpAddr'), ServerCredentials.createInsecure());
+    logger.info({ mcpAddr: options['mcpAddr'] }, 'serving MCP');
+  }
   const secure =
     (options['mcpTlsAddr'] ?? '') === ''
       ? undefined
@@ -88,7 +93,7 @@ export async function serveMcp({ options, health, metrics, clock, logger }: McpS
       for (const { client } of sinks) client.close();
       mcp.close();
       xds.close();
-      await Promise.all([shutdown(plain), secure?.close()]);
+      await Promise.all([plain === undefined ? undefined : shutdown(plain), secure?.close()]);
     },
   };
 }

@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { MetricStore, noWorkloads, RateLimitDomains, RoleStore } from '@xebec/adapters';
+import { type McpPeer, mcpPeer, mcpPeerOptions, startIdentity, type WorkloadIdentity } from '@xebec/agent';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -35,7 +37,14 @@ export const mixer: DaemonSpec = {
   options: [
     { flags: '--grpc-addr <host:port>', description: 'Check and Report', default: '0.0.0.0:9091' },
     { flags: '--prometheus-addr <host:port>', description: 'metrics that the prometheus adapter makes', default: '0.0.0.0:42422' },
-    { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
+    ...mcpPeerOptions,
+    { flags: '--ca-addr <host:port>', description: 'citadel, which gives the certificate that --mcp-tls-addr is shown', default: '' },
+    {
+      flags: '--ca-token-file <file>',
+      description: 'service-account token to show citadel',
+      default: './var/run/secrets/tokens/istio-token',
+    },
+    { flags: '--ca-root-file <file>', description: "root of citadel's certificate", default: './var/run/secrets/istio/root-cert.pem' },
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
     {
       flags: '--config-source <addresses>',
@@ -56,7 +65,9 @@ export const mixer: DaemonSpec = {
     const metrics = createMixerMetrics(registry);
     const grpcAddr = hostPortOption(options, 'grpcAddr');
     const prometheusAddr = hostPortOption(options, 'prometheusAddr');
-    const sources = createSources(options, clock, logger);
+    const identity = (options['caAddr'] ?? '') === '' ? undefined : identityFromCitadel(options, logger);
+    const mcp = await mcpPeer(options, { identity: () => identity?.certificates, clock, logger });
+    const sources = createSources(options, mcp, clock, logger);
     const workloads = createWorkloads(options, clock, logger);
     const adapterRegistry = new Registry();
     const store = new MetricStore(adapterRegistry, (metric) => metrics.seriesDropped.inc({ metric }));
@@ -109,6 +120,8 @@ export const mixer: DaemonSpec = {
         await Promise.all(running.map((service) => service.close?.()));
         await Promise.all(sources.map((source) => source.close()));
         await loader.close();
+        mcp?.close();
+        identity?.close();
         await workloads?.close();
         await exposition.close();
       },
@@ -116,8 +129,29 @@ export const mixer: DaemonSpec = {
   },
 };
 
-function createSources(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): readonly ConfigSource[] {
-  const { configDir = '', configSource = '', mcpAddr = '', kubeconfig = '' } = options;
+function identityFromCitadel(options: Readonly<Record<string, string>>, logger: Logger): WorkloadIdentity {
+  const identity = startIdentity({
+    caAddress: options['caAddr'] ?? '',
+    tokenFile: options['caTokenFile'] ?? '',
+    rootFile: options['caRootFile'] ?? '',
+    serverName: 'istio-citadel.istio-system.svc',
+    instance: process.env['POD_NAME'] ?? hostname(),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  // A root rotation waits for this client as for every workload.
+  identity.follow([]);
+  return identity;
+}
+
+function createSources(
+  options: Readonly<Record<string, string>>,
+  mcp: McpPeer | undefined,
+  clock: Clock,
+  logger: Logger,
+): readonly ConfigSource[] {
+  const { configDir = '', configSource = '', kubeconfig = '' } = options;
   const sources: ConfigSource[] = [];
   const kubernetes = () => {
     const api = createKubernetesApi(loadKubeConfig(kubeconfig, process.env));
@@ -143,9 +177,10 @@ function createSources(options: Readonly<Record<string, string>>, clock: Clock, 
     );
   }
   if (configDir !== '') sources.push(createDirectorySource({ directory: configDir, defaultNamespace: 'istio-system', clock, logger }));
-  if (mcpAddr !== '') {
+  if (mcp !== undefined) {
     const wanted = collections.map(({ name }) => name).filter((name) => MIXER_COLLECTIONS.test(name));
-    sources.push(createMcpSource({ address: mcpAddr, id: 'xebec-mixer', collections: wanted, clock, random: systemRandom, logger }));
+    const { address, security } = mcp;
+    sources.push(createMcpSource({ address, id: 'xebec-mixer', collections: wanted, clock, random: systemRandom, logger, ...security }));
   }
   if (sources.length > 0) return sources;
   return [kubernetes()];
@@ -164,8 +199,8 @@ function shutDown(server: Server, clock: Clock): Promise<void> {
 
 /** The pods of the API server that is named, that Mixer runs in, or that is the source of configuration; else none are known. */
 function createWorkloads(options: Readonly<Record<string, string>>, clock: Clock, logger: Logger): WatchedWorkloads | undefined {
-  const { configDir = '', configSource = '', mcpAddr = '', kubeconfig = '' } = options;
-  const alone = (configDir === '' && mcpAddr === '' && configSource === '') || configSource.includes('k8s://');
+  const { configDir = '', configSource = '', mcpAddr = '', mcpTlsAddr = '', kubeconfig = '' } = options;
+  const alone = (configDir === '' && mcpAddr === '' && mcpTlsAddr === '' && configSource === '') || configSource.includes('k8s://');
   const wanted = kubeconfig !== '' || process.env['KUBERNETES_SERVICE_HOST'] !== undefined || alone;
   if (!wanted) return undefined;
   return watchWorkloads({ api: createKubernetesApi(loadKubeConfig(kubeconfig, process.env)), clock, random: systemRandom, logger });

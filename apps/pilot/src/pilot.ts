@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
-import { ownRoots, serverCredentials, startIdentity } from '@xebec/agent';
+import { mcpPeer, mcpPeerOptions, ownRoots, serverCredentials, startIdentity, type WorkloadIdentity } from '@xebec/agent';
 import { configSourceAddresses, createKubernetesApi, type KubernetesApi, loadKubeConfig } from '@xebec/config';
 import { errorText, systemClock, systemRandom, XebecError } from '@xebec/core';
 import { type DaemonContext, type DaemonSpec, type HostPort, hostPortOption, version } from '@xebec/daemon';
@@ -32,7 +32,7 @@ export const pilot: DaemonSpec = {
     },
     { flags: '--config-dir <directory>', description: 'read configuration from YAML files there, and watch them', default: '' },
     { flags: '--registries [names]', description: 'where services come from: Kubernetes, or empty for none', default: 'Kubernetes' },
-    { flags: '--mcp-addr <host:port>', description: 'take configuration from the MCP server there (galley)', default: '' },
+    ...mcpPeerOptions,
     { flags: '--kubeconfig <file>', description: 'how to reach the API server; in a pod its service account is used', default: '' },
     { flags: '--mesh-config <file>', description: 'MeshConfig; followed while it runs', default: '' },
     { flags: '--ca-addr <host:port>', description: 'citadel, which gives this server its certificate', default: '' },
@@ -70,9 +70,11 @@ export const pilot: DaemonSpec = {
     const meshFile =
       (options['meshConfig'] ?? '') === '' ? undefined : new MeshConfigFile(options['meshConfig'] ?? '', process.env, clock, logger);
     const mesh = await meshFile?.read();
+    const identity = (options['caAddr'] ?? '') === '' ? undefined : identityFromCitadel(context);
+    const mcp = await mcpPeer(options, { identity: () => identity?.certificates, clock, logger });
     const sources = createSources({
       configDir: options['configDir'] ?? '',
-      mcpAddr: options['mcpAddr'] ?? '',
+      mcp,
       configSources: configSourceAddresses(mesh?.configSources),
       kubernetes,
       clock,
@@ -101,7 +103,7 @@ export const pilot: DaemonSpec = {
     plaintext.addService(adsService, ads.implementation(trustEveryone));
     const bound = await listen(plaintext, grpcAddr, ServerCredentials.createInsecure(), 'grpcAddr');
     logger.info({ grpcAddr: `${grpcAddr.host}:${bound}` }, 'serving xDS');
-    if ((options['caAddr'] ?? '') !== '') secure = serveSecurely(context, ads, kubernetes, () => createGrpcServer(settings, keepalive));
+    if (identity !== undefined) secure = serveSecurely(context, identity, ads, kubernetes, () => createGrpcServer(settings, keepalive));
     registerDebug(health.http, assembly.pages, {
       authenticate: async (token) => secure?.byToken(token),
       rules: () => ({
@@ -114,6 +116,7 @@ export const pilot: DaemonSpec = {
       close: async () => {
         meshFile?.close();
         await assembly.close();
+        mcp?.close();
         await Promise.all([shutdown(plaintext), secure?.close()]);
       },
     };
@@ -130,15 +133,9 @@ interface SecureServer {
   close(): Promise<void>;
 }
 
-/** The TLS listener: it opens as soon as citadel has given a certificate, and the rest of pilot does not wait for that. */
-function serveSecurely(
-  { options, logger, health }: DaemonContext,
-  ads: AdsServer,
-  kubernetes: KubernetesApi | undefined,
-  createServer: () => Server,
-): SecureServer {
-  const address = hostPortOption(options, 'secureGrpcAddr');
-  const identity = startIdentity({
+/** This server's certificate, by which it also shows itself at galley. */
+function identityFromCitadel({ options, logger }: DaemonContext): WorkloadIdentity {
+  return startIdentity({
     caAddress: options['caAddr'] ?? '',
     tokenFile: options['caTokenFile'] ?? '',
     rootFile: options['caRootFile'] ?? '',
@@ -148,6 +145,17 @@ function serveSecurely(
     random: systemRandom,
     logger,
   });
+}
+
+/** The TLS listener: it opens as soon as citadel has given a certificate, and the rest of pilot does not wait for that. */
+function serveSecurely(
+  { options, logger, health }: DaemonContext,
+  identity: WorkloadIdentity,
+  ads: AdsServer,
+  kubernetes: KubernetesApi | undefined,
+  createServer: () => Server,
+): SecureServer {
+  const address = hostPortOption(options, 'secureGrpcAddr');
   const { certificates } = identity;
   // A root rotation waits for this server as for every workload.
   identity.follow([]);

@@ -1,3 +1,4 @@
+import type { McpPeer } from '@xebec/agent';
 import {
   type ConfigSource,
   createDirectorySource,
@@ -23,7 +24,8 @@ const INGRESSES = ['networking.k8s.io/v1/Ingress', 'networking.k8s.io/v1/Ingress
 
 export interface SourceOptions {
   readonly configDir: string;
-  readonly mcpAddr: string;
+  /** Undefined: configuration comes from no MCP server. */
+  readonly mcp: Pick<McpPeer, 'address' | 'security'> | undefined;
   /** `meshConfig.configSources`, in order of precedence. Where there are any, the mesh's own kinds come from nowhere else by themselves. */
   readonly configSources?: readonly string[];
   /** Undefined: no API server is used. */
@@ -41,10 +43,19 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
       createSmiSource(createDirectorySource({ directory: options.configDir, defaultNamespace: 'default', clock, logger }), logger),
     );
   }
-  if (options.mcpAddr !== '') {
+  if (options.mcp !== undefined) {
+    const { address, security } = options.mcp;
     const wanted = collections.map(({ name }) => name).filter((name) => name === CONFIG_MAPS || !MIXER_COLLECTIONS.test(name));
     sources.push(
-      createMcpSource({ address: options.mcpAddr, id: 'xebec-pilot', collections: wanted, clock, random: systemRandom, logger }),
+      createMcpSource({
+        address,
+        id: 'xebec-pilot',
+        collections: wanted,
+        clock,
+        random: systemRandom,
+        logger,
+        ...security,
+      }),
     );
   }
   const addresses = options.configSources ?? [];
@@ -68,11 +79,13 @@ export function createSources(options: SourceOptions): readonly ConfigSource[] {
   }
   if (options.kubernetes !== undefined) {
     // Without galley, and without a directory, the API server is the only place that configuration can come from.
-    const alone = options.mcpAddr === '' && options.configDir === '' && addresses.length === 0;
+    const alone = options.mcp === undefined && options.configDir === '' && addresses.length === 0;
     const watched = [
       ...platformKinds(PLATFORM),
       ...platformKinds(INGRESSES).map((kind) => ({ ...kind, optional: true })),
-      ...(options.mcpAddr === '' ? platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' })) : []),
+      ...(options.mcp === undefined
+        ? platformKinds(['v1/ConfigMap']).map((kind) => ({ ...kind, fieldSelector: 'metadata.name=istio' }))
+        : []),
       ...(alone ? [...meshKinds(PILOT_GROUPS), ...watchedSmiKinds()] : []),
     ];
     const source = createKubernetesSource({ api: options.kubernetes, watched, clock, random: systemRandom, logger });

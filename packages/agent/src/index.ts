@@ -23,6 +23,7 @@ export {
   type TrustAuthority,
 } from './federation/federation.ts';
 export { checkBundleUrl, type EndpointProfile, fetchBundle } from './federation/fetch-bundle.ts';
+export { type McpPeer, mcpPeer, mcpPeerOptions } from './mcp-peer.ts';
 export { peerIdentity } from './peer-identity.ts';
 export { adminReadiness, type DataPlaneReadiness } from './readiness.ts';
 export { createSdsServer, type SdsServer } from './sds-server.ts';

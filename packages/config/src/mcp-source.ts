@@ -12,6 +12,8 @@ export interface McpSourceOptions {
   readonly id: string;
   readonly collections: readonly string[];
   readonly credentials?: ChannelCredentials;
+  /** Name that the server's certificate is checked for where the address does not say it. */
+  readonly serverName?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
