@@ -9,6 +9,8 @@ import { connect, createServer as createTcp } from 'node:net';
 
 let served = 0;
 let slowMs = 0;
+/** Of HTTP calls, each on a connection of its own. */
+const wire = { written: 0, read: 0 };
 const message = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
 
 createServer(async (incoming, response) => {
@@ -48,7 +50,10 @@ async function callHttp(url: string, headers: Readonly<Record<string, string>>):
   const call = request(url, { headers: { connection: 'close', ...headers }, agent: false }).end();
   const [response] = await once(call, 'response');
   response.resume();
+  const { socket } = response;
   await once(response, 'end');
+  wire.written += socket.bytesWritten;
+  wire.read += socket.bytesRead;
   return response.statusCode;
 }
 
@@ -80,6 +85,7 @@ createServer(async (incoming, response) => {
   const text = (name: string) => url.searchParams.get(name) ?? '';
   const results: (number | string)[] = [];
   if (url.pathname === '/slow') slowMs = Number(text('ms'));
+  else if (url.pathname === '/wire') results.push(wire.written, wire.read);
   else {
     for (let i = 0; i < Number(text('n') || 1); i++) {
       const call =

@@ -4,10 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { eventually } from '../local/machine.ts';
 import { type Collector, startCollector } from '../mixer-telemetry/peers.ts';
+import { discoveringPrometheus } from '../src/discovering-prometheus.ts';
 import { startUp, type UpProcess } from '../src/up-process.ts';
 import { startZipkin, type Zipkin } from '../src/zipkin.ts';
 import { loadDashboards, substitution } from './dashboards.ts';
@@ -33,7 +34,7 @@ function kubectl(...args: string[]): string {
 const addressOf = (name: string) => kubectl('get', 'pods', '-l', `app=${name}`, '-o', 'jsonpath={.items[0].status.podIP}').trim();
 
 /** Has the tester's application call; the results come in order. */
-async function call(kind: 'http' | 'grpc' | 'tcp', query: Record<string, string | number>): Promise<(number | string)[]> {
+async function call(kind: 'http' | 'grpc' | 'tcp' | 'wire', query: Record<string, string | number>): Promise<(number | string)[]> {
   const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
   tester ??= addressOf('tester');
   try {
@@ -93,7 +94,6 @@ beforeAll(async () => {
   prometheus = await Prometheus.start(
     data,
     join(dashboardFolder, 'prometheus.yaml'),
-    join(folder, '.xebec/kubeconfig'),
     (kind) => JSON.parse(kubectl('get', kind, '-A', '-o', 'json')).items,
   );
 }, 240_000);
@@ -116,19 +116,43 @@ it('finds all that the mesh exposes', async () => {
   expect(jobs['mixer-telemetry']?.length).toBe(1);
 });
 
+it('is found whole by Prometheus itself, which asks the API server, and so are pods that come and go', async () => {
+  const data = join(folder, 'discovering');
+  mkdirSync(data);
+  const shipped = join(dashboardFolder, 'prometheus.yaml');
+  const discovering = await Prometheus.discovering(await discoveringPrometheus(), data, shipped, join(folder, '.xebec/kubeconfig'));
+  onTestFinished(() => discovering.stop());
+  const found = async (by: Prometheus) => (await by.targets()).map(({ job, url }) => `${job} ${url}`).sort();
+  const told = await found(prometheus);
+  const finds = (what: string, wanted: (urls: readonly string[]) => boolean) =>
+    eventually(what, 45_000, async () => (wanted(await found(discovering)) ? true : undefined)).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}; it has found ${(await found(discovering)).join(', ')}`);
+    });
+  await finds('the same targets', (urls) => urls.join() === told.join());
+  kubectl('scale', 'deploy/apart-v1', '--replicas=2');
+  await finds('one pod more', (urls) => urls.length === told.length + 1);
+  kubectl('scale', 'deploy/apart-v1', '--replicas=1');
+  await finds('one pod less', (urls) => urls.length === told.length);
+}, 1_200_000);
+
 describe('counts are what was sent, at both ends', () => {
   const both = ['source', 'destination'];
   const from = 'job="mesh-pods", source_workload="tester-v1", destination_service_name="target"';
 
   it('HTTP, by status', async () => {
+    const before = await call('wire', {});
     expect(await call('http', { to: 'http://target:8080/ok', n: 37 })).toEqual(times(37, 200));
     expect(await call('http', { to: 'http://target:8080/status/500', n: 5 })).toEqual(times(5, 500));
+    const [written = 0, read = 0] = (await call('wire', {})).map((bytes, i) => Number(bytes) - Number(before[i]));
     for (const reporter of both) {
       await settled(`istio_requests_total{${from}, reporter="${reporter}", request_protocol="http", response_code="200"}`, 37);
       await settled(`istio_requests_total{${from}, reporter="${reporter}", request_protocol="http", response_code="500"}`, 5);
       await settled(`istio_request_duration_milliseconds_count{${from}, reporter="${reporter}", request_protocol="http"}`, 42);
-      await settled(`istio_response_bytes_sum{${from}, reporter="${reporter}", request_protocol="http"}`, 42 * 6);
     }
+    // What the application has on its sockets is what its sidecar counts, heads and all.
+    const source = `${from}, reporter="source", request_protocol="http"`;
+    await settled(`istio_request_bytes_sum{${source}}`, written);
+    await settled(`istio_response_bytes_sum{${source}}`, read);
   });
   it('gRPC, with messages', async () => {
     expect(await call('grpc', { to: 'target:9000', n: 11 })).toEqual(times(11, 0));
@@ -140,10 +164,13 @@ describe('counts are what was sent, at both ends', () => {
   });
   it('TCP, with bytes', async () => {
     expect(await call('tcp', { to: 'target:9001', n: 3, bytes: 1000 })).toEqual(times(3, 1000));
-    const source = 'job="mesh-pods", source_workload="tester-v1", destination_service_name="target", reporter="source"';
-    const destination =
-      'job="mesh-pods", source_principal="spiffe://cluster.local/ns/default/sa/default", destination_workload="target-v1", reporter="destination"';
-    for (const labels of [source, destination]) {
+    // Who the other end is they have told each other: labels `app` and `version` come in no other way.
+    for (const reporter of both) {
+      const ends = ['source', 'destination'].map((end) => {
+        const name = end === 'source' ? 'tester' : 'target';
+        return `${end}_workload="${name}-v1", ${end}_app="${name}", ${end}_version="v1", ${end}_workload_namespace="default"`;
+      });
+      const labels = `job="mesh-pods", ${ends.join(', ')}, request_protocol="tcp", reporter="${reporter}"`;
       await settled(`istio_tcp_connections_opened_total{${labels}}`, 3);
       await settled(`istio_tcp_connections_closed_total{${labels}}`, 3);
       await settled(`istio_tcp_received_bytes_total{${labels}}`, 3000);
