@@ -5,6 +5,7 @@ import { errorText } from '@xebec/core';
 import { createSnapshot, type MeshSnapshot } from '@xebec/model';
 import { KubernetesRegistry, plannedChanges, REGISTRY_KINDS, type RegistryChange } from '@xebec/platforms';
 import { type ConfigObject, decodeMeshConfig, type MeshConfig } from '@xebec/schemas';
+import { convertSmi, isSmi, smiProblemText } from '@xebec/smi';
 import { parse } from 'yaml';
 import { CommandFailure, EXIT } from '../exit.ts';
 
@@ -30,9 +31,11 @@ export function meshOfFiles(paths: readonly string[], options: MeshFilesOptions)
   const registry = new KubernetesRegistry('cluster.local');
   registry.apply(options.planned ? plannedChanges(manifests) : objects.filter(({ kind }) => REGISTRY_KINDS.has(kind)).map(toChange));
   const mesh = readMeshConfig(options.meshConfigFile);
-  const config = objects.filter(({ kind }) => !REGISTRY_KINDS.has(kind));
-  const snapshot = createSnapshot({ version: 'offline', mesh, ...registry.view(mesh, config) });
-  return { snapshot, problems };
+  const config = objects.filter((object) => !REGISTRY_KINDS.has(object.kind) && !isSmi(object));
+  const routes = config.filter(({ kind }) => kind === 'VirtualService');
+  const smi = convertSmi(objects.filter(isSmi), routes, 'cluster.local');
+  const snapshot = createSnapshot({ version: 'offline', mesh, ...registry.view(mesh, [...config, ...smi.objects]) });
+  return { snapshot, problems: [...problems, ...smi.problems.map(smiProblemText)] };
 }
 
 interface Manifests {
