@@ -100,6 +100,12 @@ describe('a list at a URL', () => {
     await vi.waitFor(() => expect(logged[0]).toContain('line 2: "nonsense" is not an IP address'));
     expect(await code('10.1.1.1')).toBe(0);
   });
+  it.each(['whitelist:\n- 10.0.0.0/8 # ours\n- "::1"\n', 'whitelist: [10.0.0.0/8, "::1"]'])('may be YAML: %j', async (body) => {
+    const { url, state } = await serve();
+    state.body = body;
+    const { code } = setup({ providerUrl: url, entryType: 'IP_ADDRESSES' });
+    expect([await code('10.1.1.1'), await code('::1'), await code('11.1.1.1')]).toEqual([0, 0, 7]);
+  });
   it('may be no longer than its bound', async () => {
     const { url, state } = await serve();
     state.body = 'x'.repeat(17 * 1024 * 1024);
@@ -125,6 +131,10 @@ it('takes api keys', async () => {
   const { ask } = setup({ overrides: ['k'] });
   expect((await ask('k', 'apikey'))?.code).toBe(0);
   expect((await ask('x', 'apikey'))?.message).toBe('x is not whitelisted');
+});
+it('holds no empty text', async () => {
+  expect((await setup({ overrides: [''] }).ask(''))?.code).toBe(7);
+  expect((await setup({ overrides: [''], entryType: 'CASE_INSENSITIVE_STRINGS' }).ask(''))?.code).toBe(7);
 });
 it('has the validity of release 1.4, or what is said', async () => {
   expect(await setup({ overrides: ['a'] }).ask('a')).toMatchObject({ validDurationMs: 300_000, validUseCount: 10_000 });

@@ -84,7 +84,8 @@ export const list: AdapterDefinition = {
             ttlMs: ttl,
             clock,
             logger,
-            install: (entries) => {
+            install: (lines) => {
+              const entries = entryTypeOf(settings) === 'IP_ADDRESSES' ? addressesOf(lines) : lines;
               const contains = compileEntries(entryTypeOf(settings), entries, (i) => `line ${i + 1}`);
               if (!contains.ok) return contains.error.map(({ path, message }) => `${path}: ${message}`)[0] ?? 'it is not readable';
               provided = contains.value;
@@ -126,6 +127,17 @@ export const list: AdapterDefinition = {
     });
   },
 };
+
+/** Addresses come a line each or, as release 1.4 read them, as YAML with the key `whitelist`. */
+function addressesOf(lines: readonly string[]): readonly string[] {
+  if (!lines.some((line) => /^whitelist\s*:/.test(line))) return lines;
+  return lines.flatMap((line) =>
+    line
+      .replace(/#.*|^whitelist\s*:|^-\s/g, '')
+      .split(/[\s,[\]"']+/)
+      .filter((entry) => entry !== ''),
+  );
+}
 
 /** A listentry's value or an apikey's key. */
 function entryOf({ fields }: InstanceValue): TypedValue | undefined {

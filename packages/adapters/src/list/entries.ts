@@ -20,12 +20,12 @@ export function compileEntries(entryType: EntryType, entries: readonly string[],
   let contains: Contains;
   switch (entryType) {
     case 'STRINGS': {
-      const set = new Set(entries);
+      const set = new Set(entries.filter((entry) => entry !== ''));
       contains = (value) => set.has(formatValue(value));
       break;
     }
     case 'CASE_INSENSITIVE_STRINGS': {
-      const set = new Set(entries.map((entry) => entry.toUpperCase()));
+      const set = new Set(entries.flatMap((entry) => (entry === '' ? [] : [entry.toUpperCase()])));
       contains = (value) => set.has(formatValue(value).toUpperCase());
       break;
     }
