@@ -1,5 +1,6 @@
 import { parseIp, type TypedValue } from '@xebec/expressions';
-import type { Handler, InstanceValue } from '@xebec/policy';
+import { type Handler, type InstanceValue, templates } from '@xebec/policy';
+import { kinds } from '@xebec/schemas';
 import { describe, expect, it } from 'vitest';
 import { adapters } from './adapters.ts';
 import { testEnvironment } from './test-environment.ts';
@@ -141,4 +142,11 @@ describe('prometheus', () => {
     ]);
     expect(await registry.metrics()).not.toMatch(/istio_calls [1-9]/);
   });
+});
+
+it('has an adapter or a template for each older kind', () => {
+  const older = kinds.filter(({ readAs }) => readAs !== undefined);
+  const known = older.filter(({ kind, readAs }) => (readAs === 'handler' ? adapters.has(kind) : templates.has(kind)));
+  expect(known.map(({ kind }) => kind)).toEqual(older.map(({ kind }) => kind));
+  expect(older).toHaveLength(23);
 });
