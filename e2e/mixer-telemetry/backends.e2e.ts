@@ -6,11 +6,12 @@ import { eventually } from '../src/daemon-process.ts';
 import { startZipkin, type Zipkin } from '../src/zipkin.ts';
 import { configuration } from './configuration.ts';
 import { reviewsCall, startMixer, text } from './mixer.ts';
-import { type Collector, startCollector, startEventReceiver, startStatsd } from './peers.ts';
+import { type Collector, startCollector, startEventReceiver, startFluentServer, startStatsd } from './peers.ts';
 
 const cleanups: (() => unknown)[] = [];
 let collector: Collector;
 let statsd: Awaited<ReturnType<typeof startStatsd>>;
+let fluent: Awaited<ReturnType<typeof startFluentServer>>;
 let zipkin: Zipkin;
 let receiver: Awaited<ReturnType<typeof startEventReceiver>>;
 let mixer: Awaited<ReturnType<typeof startMixer>>;
@@ -26,6 +27,8 @@ beforeAll(async () => {
   cleanups.push(() => collector.stop());
   statsd = await startStatsd(directory);
   cleanups.push(() => statsd.stop());
+  fluent = await startFluentServer();
+  cleanups.push(() => fluent.stop());
   receiver = await startEventReceiver();
   cleanups.push(() => receiver.stop());
   zipkin = await startZipkin('127.0.0.1');
@@ -33,6 +36,7 @@ beforeAll(async () => {
   mixer = await startMixer(
     configuration({
       fluentd: `127.0.0.1:${collector.fluentd}`,
+      fluent: fluent.address,
       statsd: `127.0.0.1:${statsd.port}`,
       otlpGrpc: `127.0.0.1:${collector.grpc}`,
       otlpHttp: `http://127.0.0.1:${collector.http}`,
@@ -89,6 +93,23 @@ describe('what is reported once arrives', () => {
         sourceIp: '10.0.0.1',
       });
     }
+  });
+  it("at the server of the Fluent project's own library, without answers", async () => {
+    const events = await eventually('two entries', () => {
+      const all = fluent.events();
+      return all.length === 2 ? all : undefined;
+    });
+    const record = {
+      latency: '60.848ms',
+      mtls: true,
+      path: PATH,
+      responseCode: 503,
+      severity: 'warning',
+      source: 'productpage-v1',
+      sourceIp: '10.0.0.1',
+    };
+    const event = { tag: 'newlog.instance.istio-system', epoch: 1_790_000_000, nano: 0, record };
+    expect(events).toEqual([event, event]);
   });
   it('at statsd', async () => {
     const counters = await eventually('the counter', async () => {
@@ -213,7 +234,7 @@ describe('what is reported once arrives', () => {
     expect(receiver.output()).not.toContain('refused');
   });
   it('and is counted as delivered, with nothing dropped', async () => {
-    const delivered = { fluentd: 2, statsd: 4, otlpgrpc: 10, otlphttp: 10, zipkin: 2, 'events-batch': 10 };
+    const delivered = { fluentd: 2, fluent: 2, statsd: 4, otlpgrpc: 10, otlphttp: 10, zipkin: 2, 'events-batch': 10 };
     for (const [handler, entries] of Object.entries(delivered)) {
       await eventually(`${entries} of ${handler}`, async () =>
         (await mixer.counter('mixer_adapter_delivered_entries_total', `handler="${handler}.istio-system"`)) === entries ? true : undefined,

@@ -1,6 +1,8 @@
 /** Where handlers send; one that is absent has no handler. */
 export interface Backends {
   readonly fluentd?: string;
+  /** A second one, without answers. */
+  readonly fluent?: string;
   readonly statsd?: string;
   readonly otlpGrpc?: string;
   readonly otlpHttp?: string;
@@ -76,9 +78,10 @@ export function configuration(backends: Backends): string {
     documents.push(object('handler', name, { compiledAdapter, params }));
     documents.push(object('rule', name, { actions: [{ handler: name, instances: taken }] }));
   };
-  const { fluentd, statsd, otlpGrpc, otlpHttp, zipkin, events } = backends;
+  const { fluentd, fluent, statsd, otlpGrpc, otlpHttp, zipkin, events } = backends;
   if (fluentd !== undefined)
     handler('fluentd', 'fluentd', { address: fluentd, pushIntervalDuration: '50ms', requireAck: true }, ['newlog']);
+  if (fluent !== undefined) handler('fluent', 'fluentd', { address: fluent, pushIntervalDuration: '50ms' }, ['newlog']);
   if (statsd !== undefined) {
     const metrics = {
       'calls.instance.istio-system': { type: 'COUNTER', name_template: '{{.destination}}-{{.code}}' },

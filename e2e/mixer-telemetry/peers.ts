@@ -1,24 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually, freePort, type RunningProcess, startProcess } from '../src/daemon-process.ts';
+import { madeOnce } from '../src/made-once.ts';
 
 const run = promisify(execFile);
-
-/** A folder of the user's cache in which a peer is made once. */
-async function madeOnce(name: string, make: (home: string) => Promise<unknown>): Promise<string> {
-  const home = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'xebec-ci', name);
-  if (!existsSync(join(home, 'ready'))) {
-    mkdirSync(home, { recursive: true });
-    await make(home);
-    await writeFile(join(home, 'ready'), '');
-  }
-  return home;
-}
 
 const COLLECTOR = '0.158.0';
 const CONTRIB = 'github.com/open-telemetry/opentelemetry-collector-contrib';
@@ -50,11 +39,11 @@ export interface Collector {
   stop(): Promise<unknown>;
 }
 
-/** A real collector; ports may be given, so that one comes back where it was, and where OTLP over gRPC listens. */
+/** A real collector; ports may be given, so that one comes back where it was, and where OTLP over gRPC and fluentd's protocol listen. */
 export async function startCollector(
   directory: string,
   ports?: Pick<Collector, 'grpc' | 'http' | 'fluentd'>,
-  grpcHost = '127.0.0.1',
+  host = '127.0.0.1',
 ): Promise<Collector> {
   const { grpc, http, fluentd } = ports ?? { grpc: await freePort(), http: await freePort(), fluentd: await freePort() };
   const output = join(directory, `collected-${grpc}.json`);
@@ -64,9 +53,9 @@ export async function startCollector(
     `receivers:
   otlp:
     protocols:
-      grpc: {endpoint: "${grpcHost}:${grpc}"}
+      grpc: {endpoint: "${host}:${grpc}"}
       http: {endpoint: "127.0.0.1:${http}"}
-  fluentforward: {endpoint: "127.0.0.1:${fluentd}"}
+  fluentforward: {endpoint: "${host}:${fluentd}"}
 exporters:
   file: {path: ${output}, flush_interval: 50ms, append: true}
 service:
@@ -149,6 +138,31 @@ export async function startEventReceiver() {
         .split('\n')
         .flatMap((line): Record<string, unknown>[] => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line)] : [])),
     output: child.output,
+    stop: () => child.stop('SIGKILL'),
+  };
+}
+
+const FLUENT = '1.0.10';
+
+/** The server in the Fluent project's own library. */
+export async function startFluentServer() {
+  const home = await madeOnce(`fluent-${FLUENT}`, (folder) =>
+    run('npm', ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', `@fluent-org/logger@${FLUENT}`], {
+      timeout: 240_000,
+    }),
+  );
+  const port = await freePort();
+  const child = startProcess(process.execPath, [join(import.meta.dirname, 'fluent-server.cjs'), home, String(port)]);
+  await eventually('the server listens', () => (child.output().startsWith('listening') ? true : undefined));
+  return {
+    address: `127.0.0.1:${port}`,
+    events: (): unknown[] =>
+      child
+        .output()
+        .trim()
+        .split('\n')
+        .slice(1)
+        .map((line): unknown => JSON.parse(line)),
     stop: () => child.stop('SIGKILL'),
   };
 }

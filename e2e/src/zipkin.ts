@@ -37,9 +37,9 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** A real Zipkin with in-memory storage, listening on all addresses so that pods reach it. */
-export async function startZipkin(host: string, timeoutMs = 90_000): Promise<Zipkin> {
-  const port = await freePort();
+/** A real Zipkin with in-memory storage, at this address: pods reach one that listens at 0.0.0.0. */
+export async function startZipkin(host: string, wanted?: number, timeoutMs = 90_000): Promise<Zipkin> {
+  const port = wanted ?? (await freePort());
   const child = spawn('java', ['-Xmx256m', '-jar', zipkinJar()], {
     env: { ...process.env, QUERY_PORT: String(port), SERVER_ADDRESS: host, STORAGE_TYPE: 'mem' },
     stdio: 'ignore',

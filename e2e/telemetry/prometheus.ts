@@ -87,10 +87,7 @@ function endpointTargets(all: readonly Endpoints[], namespaces: readonly string[
     );
 }
 
-/**
- * A real Prometheus with the configuration that we ship, scraping every four seconds. `PROMETHEUS` names one that was built with discovery
- * for Kubernetes: it then finds its targets itself, from the API server of `kubeconfig`.
- */
+/** A real Prometheus with the configuration that we ship, scraping every four seconds. */
 export class Prometheus {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -99,35 +96,40 @@ export class Prometheus {
     this.url = url;
     this.#child = child;
   }
-  static async start(
-    folder: string,
-    shipped: string,
-    kubeconfig: string,
-    kubernetes: (kind: 'pods' | 'endpoints') => unknown,
-  ): Promise<Prometheus> {
-    const discovering = process.env['PROMETHEUS'];
-    const config: { global: object; scrape_configs: ScrapeConfig[] } = parse(readFileSync(shipped, 'utf8'));
+  /** Debian's, which is told the targets that it would find. */
+  static async start(folder: string, shipped: string, kubernetes: (kind: 'pods' | 'endpoints') => unknown): Promise<Prometheus> {
     // What kubectl prints is a list of the kind that was asked for.
     const pods = podTargets(kubernetes('pods') as Pod[]);
     const endpoints = kubernetes('endpoints') as Endpoints[];
-    for (const [i, job] of config.scrape_configs.entries()) {
-      if (discovering !== undefined) {
-        job.kubernetes_sd_configs = (job.kubernetes_sd_configs ?? []).map((one) => ({ ...one, kubeconfig_file: kubeconfig }));
-        continue;
-      }
+    return Prometheus.#run('prometheus', folder, shipped, (job, i) => {
       const [discovery] = job.kubernetes_sd_configs ?? [];
       const found = discovery?.role === 'pod' ? pods : endpointTargets(endpoints, discovery?.namespaces?.names ?? []);
       const file = join(folder, `targets-${i}.json`);
       writeFileSync(file, JSON.stringify(found));
       delete job.kubernetes_sd_configs;
       job.file_sd_configs = [{ files: [file] }];
-    }
+    });
+  }
+  /** One that was built with discovery for Kubernetes: it finds its targets itself, from the API server of `kubeconfig`. */
+  static async discovering(binary: string, folder: string, shipped: string, kubeconfig: string): Promise<Prometheus> {
+    return Prometheus.#run(binary, folder, shipped, (job) => {
+      job.kubernetes_sd_configs = (job.kubernetes_sd_configs ?? []).map((one) => ({ ...one, kubeconfig_file: kubeconfig }));
+    });
+  }
+  static async #run(
+    binary: string,
+    folder: string,
+    shipped: string,
+    place: (job: ScrapeConfig, index: number) => void,
+  ): Promise<Prometheus> {
+    const config: { global: object; scrape_configs: ScrapeConfig[] } = parse(readFileSync(shipped, 'utf8'));
+    config.scrape_configs.forEach(place);
     config.global = { scrape_interval: '4s', scrape_timeout: '4s' };
     const file = join(folder, 'prometheus.yaml');
     writeFileSync(file, stringify(config));
     const port = await freePort();
     const args = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'tsdb')}`, `--web.listen-address=127.0.0.1:${port}`];
-    const child = spawn(discovering ?? 'prometheus', [...args, '--enable-feature=exemplar-storage'], {
+    const child = spawn(binary, [...args, '--enable-feature=exemplar-storage'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let log = '';

@@ -6,6 +6,12 @@ export interface ConsoleStep {
   readonly expected: readonly string[];
 }
 
+/** Objects that a page shows. */
+export interface ObjectsBlock {
+  readonly line: number;
+  readonly yaml: string;
+}
+
 export interface ConsoleSection {
   readonly title: string;
   readonly steps: readonly ConsoleStep[];
@@ -24,6 +30,12 @@ export function parseConsolePage(markdown: string): ConsoleSection[] {
     i = end;
   }
   return sections.filter((section) => section.steps.length > 0);
+}
+
+/** The ```yaml blocks of a Markdown page that are whole objects; what begins otherwise is a part of something. */
+export function parseObjects(markdown: string): ObjectsBlock[] {
+  const blocks = markdown.matchAll(/^```yaml\n(apiVersion:[\s\S]*?)^```$/gm);
+  return [...blocks].map(({ index, 1: yaml = '' }) => ({ line: markdown.slice(0, index).split('\n').length + 1, yaml }));
 }
 
 function parseBlock(lines: readonly string[], firstLine: number): ConsoleStep[] {
@@ -60,7 +72,8 @@ function lineMatches(pattern: string, line: string): boolean {
 /** Commands that change something run once; all others are asked again until they show what the page shows. */
 export function isChange(command: string): boolean {
   return (
-    /(^|\| |; )kubectl (-\S+ \S+ )?(apply|create|delete|patch|replace|label|annotate|scale|rollout|wait)\b/.test(command) ||
-    /^(export |\w+=)/.test(command)
+    /(^|\| |; |npx )(kubectl|xebec) (-\S+ \S+ )?(apply|create|delete|patch|replace|label|annotate|scale|rollout|wait|config rollback)\b/.test(
+      command,
+    ) || /^(export |\w+=)|&$/.test(command)
   );
 }

@@ -1,16 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { startUp, type UpProcess } from '../src/up-process.ts';
 import { startZipkin, type Zipkin } from '../src/zipkin.ts';
-import { type ConsoleStep, isChange, outputMatches, parseConsolePage } from './console-page.ts';
+import { describePage } from './describe-page.ts';
 import { Shell } from './shell.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const page = readFileSync(join(root, 'docs/walkthrough.md'), 'utf8');
 const istioSamples = process.env['XEBEC_ISTIO_SAMPLES'];
 
 /** The project's own samples, and, where CI has them, the files that users bring, unmodified. */
@@ -18,21 +17,6 @@ const sources = [['samples', join(root, 'samples')], ...(istioSamples === undefi
   string,
   string,
 ][];
-
-const EVENTUALLY_MS = 20_000;
-const COMMAND_MS = 90_000;
-
-async function runStep(shell: Shell, step: ConsoleStep): Promise<void> {
-  const deadline = performance.now() + (isChange(step.command) ? 0 : EVENTUALLY_MS);
-  for (;;) {
-    const output = await shell.run(step.command, COMMAND_MS);
-    if (outputMatches(step.expected, output)) return;
-    if (performance.now() > deadline) {
-      expect(output.trim(), `docs/walkthrough.md:${step.line}: $ ${step.command}`).toBe(step.expected.join('\n'));
-      throw new Error('unreachable: the texts differ');
-    }
-  }
-}
 
 describe.each(sources)('walkthrough on %s', (_name, samples) => {
   let folder: string;
@@ -66,8 +50,5 @@ describe.each(sources)('walkthrough on %s', (_name, samples) => {
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
-  describe.each(parseConsolePage(page).map((section) => [section.title, section.steps] as const))('%s', (_title, steps) => {
-    for (const step of steps)
-      it(`line ${step.line}: ${step.command.split('\n')[0]}`, () => runStep(shell, step), COMMAND_MS + EVENTUALLY_MS);
-  });
+  describePage('docs/walkthrough.md', () => shell);
 });
