@@ -1,6 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { silentLogger, systemClock, systemRandom } from '@xebec/core';
-import { McpServer, mcpSourceService, toResource } from '@xebec/mcp';
+import { inMessageForm, McpServer, mcpSourceService, toResource } from '@xebec/mcp';
 import type { Resource } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { describeConfigSource, until } from './config-source.contract.ts';
@@ -91,6 +91,42 @@ function openSource(port: number) {
 }
 
 describe('MCP source', () => {
+  it('leaves out what is wrong at a source of release 1.4, says so, and keeps what was right before', async () => {
+    const mcp = new McpServer([VS], silentLogger);
+    const server = new Server();
+    server.addService(mcpSourceService, mcp.implementation());
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, at) => (error ? reject(error) : resolve(at))),
+    );
+    onTestFinished(() => server.forceShutdown());
+    const good = (name: string, version: string) => inMessageForm(VS, rule(name, version));
+    const wrong = (name: string, version: string): Resource => {
+      const body = {
+        $typeName: 'google.protobuf.Any' as const,
+        typeUrl: good(name, version).body?.typeUrl ?? '',
+        value: new Uint8Array([7]),
+      };
+      return { ...good(name, version), body };
+    };
+    const publish = (version: string, ...resources: Resource[]) =>
+      mcp.publish(new Map([[VS, new Map(resources.map((resource) => [resource.metadata?.name ?? '', resource]))]]), version);
+    const source = openSource(port);
+    onTestFinished(() => source.close());
+    await source.start();
+    const versions = () => source.list().map(({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`);
+    publish('1', good('a', '1'), wrong('b', '1'));
+    await until(() => source.synced, 'synced');
+    expect(versions()).toEqual(['a@1']);
+    expect(source.problems()).toMatchObject([{ message: expect.stringContaining('default/b: body does not decode') }]);
+    publish('2', wrong('a', '2'), good('b', '2'));
+    await until(() => versions().includes('b@2'), 'the second change');
+    expect(versions()).toContain('a@1');
+    expect(source.problems()).toMatchObject([{ message: expect.stringContaining('default/a') }]);
+    publish('3', good('b', '2'));
+    await until(() => versions().length === 1, 'the third change');
+    expect(source.problems()).toEqual([]);
+  });
+
   it('tells a change over several collections with one callback, and after a reconnect only what differs', async () => {
     const known = [VS, DR];
     const open = async (port: number) => {

@@ -1,6 +1,7 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Clock, Logger, Random } from '@xebec/core';
 import { collections, connectMcpSink, fromResource, McpSink, McpSinkServer, type Refusal, type SinkChange } from '@xebec/mcp';
+import type { Resource } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import type { ConfigObject } from '@xebec/schemas';
 import { ObjectStore } from './object-store.ts';
 import { type ConfigSource, type ObjectKey, objectKey } from './source.ts';
@@ -51,33 +52,47 @@ export function createMcpListeningSource(options: Pick<McpSourceOptions, 'id' | 
 /** A sink and what it has taken, without a connection. */
 function createSinkSource(
   name: string,
-  options: Pick<McpSourceOptions, 'id' | 'collections'>,
+  options: Pick<McpSourceOptions, 'id' | 'collections' | 'logger'>,
 ): { readonly source: ConfigSource; readonly sink: McpSink } {
   const store = new ObjectStore();
-  /** A change with one wrong object is refused in whole: the source must not think it is in force. */
+  /** What is wrong with objects of sources that are not ours, by key. */
+  const leftOut = new Map<ObjectKey, { readonly collection: string; readonly message: string }>();
+  /**
+   * A change with one wrong object is refused in whole: the source must not think it is in force. Not so where the body is a message of
+   * release 1.4: its sources do nothing about a refusal, and its sinks leave out what is wrong. What was right before stays.
+   */
   const apply = (changes: readonly SinkChange[]): readonly Refusal[] => {
     const refusals: Refusal[] = [];
     const objects: ConfigObject[] = [];
     const gone: ObjectKey[] = [];
+    const touched: ObjectKey[] = [];
+    const left = new Map<ObjectKey, { readonly collection: string; readonly message: string }>();
     for (const { collection, incremental, resources, removed } of changes) {
-      const decoded = resources.map((resource) => fromResource(collection, resource));
-      const wrong = decoded.flatMap((result) => (result.ok ? [] : [result.error]));
-      if (wrong.length > 0) refusals.push({ collection, message: shortened(wrong) });
-      const present = decoded.flatMap((result) => (result.ok ? [result.value] : []));
-      for (const object of present) objects.push(object);
       const keyOf = keysIn(collection);
+      const wrong: string[] = [];
+      const named = new Set<ObjectKey>();
+      for (const resource of resources) {
+        const decoded = fromResource(collection, resource);
+        const key = keyOf(resource.metadata?.name ?? '');
+        named.add(key);
+        if (decoded.ok) objects.push(decoded.value);
+        else if (isOurs(resource)) wrong.push(decoded.error);
+        else left.set(key, { collection, message: decoded.error });
+      }
+      if (wrong.length > 0) refusals.push({ collection, message: shortened(wrong) });
+      for (const key of named) touched.push(key);
       if (incremental) gone.push(...removed.map(keyOf));
-      else gone.push(...heldBut(keyOf(''), new Set(present.map(objectKey))));
+      else gone.push(...keysBelow(keyOf(''), [...store.list().map(objectKey), ...leftOut.keys()]).filter((key) => !named.has(key)));
     }
-    if (refusals.length === 0) store.apply(objects, gone);
+    if (refusals.length > 0) return refusals;
+    for (const key of [...touched, ...gone]) leftOut.delete(key);
+    for (const [key, problem] of left) {
+      leftOut.set(key, problem);
+      options.logger.warn({ collection: problem.collection }, `${name}: left out ${problem.message}`);
+    }
+    store.apply(objects, gone);
     return refusals;
   };
-  /** What is held of a full collection, and no longer in it. */
-  const heldBut = (prefix: string, keep: ReadonlySet<ObjectKey>): readonly ObjectKey[] =>
-    store
-      .list()
-      .map(objectKey)
-      .filter((key) => key.startsWith(prefix) && !keep.has(key));
   const sink = new McpSink({
     id: options.id,
     collections: options.collections,
@@ -96,11 +111,10 @@ function createSinkSource(
     subscribe: (listener) => store.subscribe(listener),
     onSynced: (listener) => store.onSynced(listener),
     problems: () =>
-      sink
-        .status()
-        .flatMap(({ collection, lastError }) =>
-          lastError === undefined ? [] : [{ origin: `${name}, ${collection}`, line: 0, message: lastError }],
-        ),
+      [
+        ...sink.status().flatMap(({ collection, lastError }) => (lastError === undefined ? [] : [{ collection, message: lastError }])),
+        ...leftOut.values(),
+      ].map(({ collection, message }) => ({ origin: `${name}, ${collection}`, line: 0, message })),
     start: async () => undefined,
     close: async () => undefined,
   };
@@ -113,6 +127,15 @@ function keysIn(collection: string): (name: string) => ObjectKey {
   const [group, kind] = [found?.apiVersion.includes('/') ? found.apiVersion.split('/')[0] : '', found?.kind ?? ''];
   const prefix = `${group}/${kind}/`;
   return (name) => (name === '' ? prefix : `${prefix}${name.includes('/') ? name : `/${name}`}`);
+}
+
+/** Whether the source writes bodies as only ours does. */
+function isOurs({ body }: Resource): boolean {
+  return body === undefined || body.typeUrl.endsWith('/google.protobuf.Struct');
+}
+
+function keysBelow(prefix: string, keys: readonly ObjectKey[]): readonly ObjectKey[] {
+  return keys.filter((key) => key.startsWith(prefix));
 }
 
 const MAX_MISTAKES = 20;
