@@ -40,6 +40,21 @@ describe('decodeObject', () => {
     ]);
   });
 
+  it('says where a field belongs that wrong indentation has brought elsewhere', () => {
+    const result = decodeObject({
+      ...virtualService({ http: [{ match: [{ prefix: '/a', timeout: '1s' }], '-route': [], timeout: 5 }], match: [] }),
+      gateways: ['a'],
+    });
+    expect(result.ok ? [] : result.error.map((violation) => `${violation.path}: ${violation.message}`)).toEqual([
+      'gateways: unknown field "gateways"; it belongs below "spec": indent it further',
+      'spec.http[0].match[0].prefix: unknown field "prefix"; it belongs below "uri" or "scheme" or "method" or "authority": indent it further',
+      'spec.http[0].match[0].timeout: unknown field "timeout"; it belongs to spec.http[0]: indent it less',
+      'spec.http[0].timeout: 5 has no unit: write 5s, or another unit such as ms or m',
+      'spec.http[0].-route: unknown field "-route"; a space is missing after "-"',
+      'spec.match: unknown field "match"; it belongs below "http" or "tls" or "tcp": indent it further',
+    ]);
+  });
+
   it('suggests the kind or the version that exists', () => {
     expect(decodeObject({ apiVersion: 'networking.istio.io/v1', kind: 'VirtualServise', metadata: { name: 'x' } })).toMatchObject({
       error: [{ path: 'kind', suggestion: 'VirtualService' }],

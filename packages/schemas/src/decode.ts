@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { findKind, kinds } from './kinds.ts';
 import type { AllocatedAddress, ConfigObject, ObjectMeta, SourceReference } from './object.ts';
 import { plainProtoJson } from './proto-json.ts';
-import { toViolations } from './violations.ts';
+import { child, toViolations, unwrap } from './violations.ts';
 
 const strings = z.record(z.string(), z.string()).nullish();
 const envelope = z.looseObject({
@@ -66,7 +66,8 @@ export function decodeObject(input: unknown, options: { defaultNamespace?: strin
     .filter((key) => !ENVELOPE_FIELDS.includes(key))
     .map((key) => {
       const suggestion = nearest(key, ENVELOPE_FIELDS);
-      return { path: key, message: `unknown field "${key}"${suggestion === undefined ? '' : `; did you mean "${suggestion}"?`}` };
+      const place = child(unwrap(definition.spec), key) === undefined ? '' : '; it belongs below "spec": indent it further';
+      return { path: key, message: `unknown field "${key}"${suggestion === undefined ? place : `; did you mean "${suggestion}"?`}` };
     });
   const { generateName = '', name = '' } = outer.data.metadata;
   if (name === '' && generateName === '') violations.push({ path: 'metadata.name', message: 'required field is missing' });

@@ -1,5 +1,6 @@
 import { nearest, type Violation } from '@xebec/core';
 import type { z } from 'zod';
+import { duration } from './fields.ts';
 
 /** `spec.http[0].route`: the path that users, `kubectl` and editors understand. */
 export function formatPath(path: readonly PropertyKey[]): string {
@@ -15,10 +16,10 @@ export function formatPath(path: readonly PropertyKey[]): string {
 export function toViolations(error: z.ZodError, prefix: readonly PropertyKey[], schema: z.ZodType): Violation[] {
   return error.issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
-    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(path), message: describe(issue) }];
+    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(path), message: describe(issue, schemaAt(schema, issue.path)) }];
     return issue.keys.map((key) => {
-      const suggestion = nearest(key, knownFields(schema, issue.path));
-      const hint = suggestion === undefined ? '' : `; did you mean "${suggestion}"?`;
+      const suggestion = key.startsWith('-') ? undefined : nearest(key, knownFields(schema, issue.path));
+      const hint = suggestion === undefined ? placeHint(schema, issue.path, prefix, key) : `; did you mean "${suggestion}"?`;
       return {
         path: formatPath([...path, key]),
         message: `unknown field "${key}"${hint}`,
@@ -35,7 +36,8 @@ function notOneOf(input: unknown, values: readonly z.core.util.Primitive[]): str
   return `${shown(input)} is not one of ${values.map((value) => JSON.stringify(value)).join(', ')}${hint}`;
 }
 
-function describe(issue: z.core.$ZodIssue): string {
+/** `schema`: of the value that the issue is about. */
+function describe(issue: z.core.$ZodIssue, schema?: unknown): string {
   if (issue.code === 'invalid_value') return notOneOf(issue.input, issue.values);
   if (issue.code === 'invalid_union') {
     // Spellings of one value, such as an enumerator's name or its number: what each alternative would take.
@@ -43,13 +45,15 @@ function describe(issue: z.core.$ZodIssue): string {
     const values = alternatives.flatMap((one) => (one.code === 'invalid_value' ? one.values : []));
     if (values.length > 0 && alternatives.every(({ code, path }) => code === 'invalid_value' && path.length === 0))
       return notOneOf(issue.input, values);
-    const own = alternatives.filter(({ path }) => path.length === 0).map(describe);
+    const own = alternatives.filter(({ path }) => path.length === 0).map((one) => describe(one));
     if (own.length > 0 && own.length === alternatives.length) return [...new Set(own)].join('; or: ');
   }
+  if (issue.code === 'invalid_type' && typeof issue.input === 'number' && isDuration(schema))
+    return `${issue.input} has no unit: write ${issue.input}s, or another unit such as ms or m`;
   if (issue.code === 'invalid_type') return wrongType(issue.input, issue.expected);
   if (issue.code === 'too_small') return isEmpty(issue.input) ? 'must not be empty' : `${shown(issue.input)} is less than ${issue.minimum}`;
   if (issue.code === 'too_big') return `${shown(issue.input)} is greater than ${issue.maximum}`;
-  if (issue.code === 'invalid_key') return issue.issues.map(describe).join('; ');
+  if (issue.code === 'invalid_key') return issue.issues.map((one) => describe(one)).join('; ');
   return issue.message;
 }
 
@@ -96,12 +100,40 @@ function isEmpty(input: unknown): boolean {
   return (typeof input === 'string' || Array.isArray(input)) && input.length === 0;
 }
 
-/** Walks the schema down an issue's path to the object whose field is unknown. */
-function knownFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+/** Walks the schema down an issue's path. */
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): unknown {
   let current: unknown = schema;
   for (const step of path) current = child(inner(current), step);
-  const object = inner(current);
+  return inner(current);
+}
+
+function knownFields(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  return fieldsOf(schemaAt(schema, path));
+}
+
+function fieldsOf(object: unknown): string[] {
   return isRecord(object) && isRecord(object['shape']) ? Object.keys(object['shape']) : [];
+}
+
+/** Where a field that is not known here would be: one step further in or further out, as wrong indentation brings it about. */
+function placeHint(schema: z.ZodType, path: readonly PropertyKey[], prefix: readonly PropertyKey[], key: string): string {
+  if (key.startsWith('-')) return `; a space is missing after "-"`;
+  const below = knownFields(schema, path).filter((field) => fieldsWithin(schemaAt(schema, [...path, field])).includes(key));
+  if (below.length > 0) return `; it belongs below ${below.map((field) => `"${field}"`).join(' or ')}: indent it further`;
+  for (let length = path.length - 1; length >= 0; length--) {
+    const outer = path.slice(0, length);
+    if (knownFields(schema, outer).includes(key)) return `; it belongs to ${formatPath([...prefix, ...outer])}: indent it less`;
+  }
+  return '';
+}
+
+/** Of an object, or of the objects in a list. */
+function fieldsWithin(schema: unknown): string[] {
+  return isRecord(schema) && 'element' in schema ? fieldsOf(inner(schema['element'])) : fieldsOf(schema);
+}
+
+function isDuration(schema: unknown): boolean {
+  return schema === duration;
 }
 
 /** As `unwrap`, and behind a step that prepares the value. */

@@ -23,7 +23,8 @@ const MAX_FOLDERS_DEEP = 64;
 
 function filesUnder(path: string, depth = 0): string[] {
   if (path === '-') return [path];
-  if (statSync(path).isDirectory()) {
+  // A link to nowhere counts as a file, so that it is named when it is read; what the user has named must be there.
+  if (statSync(path, { throwIfNoEntry: depth === 0 })?.isDirectory() === true) {
     if (depth > MAX_FOLDERS_DEEP) return [];
     return readdirSync(path, { withFileTypes: true })
       .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -42,7 +43,7 @@ export function readManifests(paths: readonly string[], options: { namespace: st
   for (const path of paths) {
     for (const file of listed(path)) {
       files.push(file);
-      const read = readYamlObjects(readFileSync(file === '-' ? 0 : file, 'utf8'));
+      const read = readFile(file);
       problems.push(...read.problems.map((problem) => ({ file, ...problem })));
       for (const { value, line, fieldLines } of read.objects) {
         const object = toRawObject(value, options.namespace, { file, line, fieldLines });
@@ -52,6 +53,30 @@ export function readManifests(paths: readonly string[], options: { namespace: st
     }
   }
   return { objects, problems, files };
+}
+
+/** A file that cannot be read is a problem of its own, as a broken document is; the others are read. */
+function readFile(file: string): ReturnType<typeof readYamlObjects> {
+  const problem = (line: number, message: string) => ({ objects: [], problems: [{ line, message }] });
+  let text: string;
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    return problem(1, `cannot be read: ${errorText(error)}`);
+  }
+  const read = readYamlObjects(text);
+  const [broken] = read.problems;
+  if (broken === undefined || extname(file) !== '.json') return read;
+  // The parser of YAML, which JSON is a part of, names other things than who writes JSON looks for.
+  try {
+    JSON.parse(text);
+    return read;
+  } catch (error) {
+    const message = errorText(error);
+    const position = /at position (\d+)/.exec(message)?.[1];
+    const line = position === undefined ? text.split('\n').length : text.slice(0, Number(position)).split('\n').length;
+    return problem(line, `malformed JSON: ${message}`);
+  }
 }
 
 function listed(path: string): string[] {

@@ -1,6 +1,7 @@
 import type { Violation } from '@xebec/core';
 import { type ReadProblem, readManifests } from '../analyze/files.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
+import { settingLines } from './mesh-settings.ts';
 import { policyContextOf, type Verdict, verdictOf } from './verdict.ts';
 
 export interface ValidateOptions {
@@ -27,11 +28,12 @@ export async function run(paths: readonly string[], options: ValidateOptions): P
   const context = policyContextOf(objects);
   const verdicts = objects.map((object): Located => {
     const { file = '', fieldLines = {}, line = 1 } = object.source ?? {};
-    return { ...verdictOf(object, context), file, line, lines: fieldLines };
+    return { ...verdictOf(object, context), file, line, lines: { ...settingLines(object), ...fieldLines } };
   });
   if (options.output === 'json')
     process.stdout.write(`${JSON.stringify([...verdicts.map(toJson), ...problems.map(unreadable)], null, 2)}\n`);
   else for (const file of files) writeFile(file, verdicts, problems);
+  if (files.length === 0) throw new CommandFailure(`${given.join(', ')}: no .yaml, .yml or .json files there`, EXIT.data);
   if (verdicts.some(({ valid }) => !valid)) process.exitCode = EXIT.failure;
   if (problems.length > 0) process.exitCode = EXIT.data;
 }
@@ -71,5 +73,6 @@ function writeFile(file: string, verdicts: readonly Located[], problems: readonl
       for (const { message, path } of list) console.log(`${name}:${lineOf(verdict, path)}: ${level}: ${subject}: ${path}: ${message}`);
     if (!verdict.checked) console.log(`${name}:${verdict.line}: ${subject} is not a kind of the mesh and was not checked`);
   }
-  if (broken.length === 0 && own.every(({ valid }) => valid)) console.log(`"${name}" is valid`);
+  if (broken.length === 0 && own.length === 0) console.log(`"${name}" holds no objects`);
+  else if (broken.length === 0 && own.every(({ valid }) => valid)) console.log(`"${name}" is valid`);
 }
