@@ -68,4 +68,4 @@ export const requestHeaders = z.record(
 );
 
 /** A probability from 0 to 1. */
-export const probability = z.number().min(0, 'a probability is from 0 to 1').max(1, 'a probability is from 0 to 1');
+export const probability = z.number().min(0).max(1);

@@ -8,10 +8,13 @@ const root = new URL('../../../../', import.meta.url);
 const pages = ['docs/guides/rate-limits.md', 'docs/reference/mixer-adapters.md'].map((page) => readFileSync(new URL(page, root), 'utf8'));
 const samples = new URL('samples/rate-limits/policy/', root);
 const texts = [
-  ...pages.flatMap((page) => [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)),
+  // In blocks of their own, and in what a command is given.
+  ...pages.flatMap((page) => [...page.matchAll(/```yaml\n(.*?)```|<<'EOF'\n(.*?)\nEOF/gs)].map(([, block, given = '']) => block ?? given)),
   ...readdirSync(samples).map((name) => readFileSync(new URL(name, samples), 'utf8')),
 ];
-const documents = texts.flatMap((text) => parseAllDocuments(text).map((document): unknown => document.toJS()));
+const documents = texts
+  .flatMap((text) => parseAllDocuments(text).map((document): unknown => document.toJS()))
+  .filter((document) => typeof document === 'object' && document !== null && 'apiVersion' in document);
 
 it('has what it promises', () => expect(documents.length).toBeGreaterThanOrEqual(8));
 it.each(documents)('%j is valid', (document) => {

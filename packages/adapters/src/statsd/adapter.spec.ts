@@ -87,7 +87,7 @@ describe('statsd', () => {
     expect(new Set(lines())).toEqual(new Set(['mesh.a-unknown:1|c|@0.25']));
   });
   it.each([
-    [{ samplingRate: 2 }, 'spec.params.samplingRate: a probability is from 0 to 1'],
+    [{ samplingRate: 2 }, 'spec.params.samplingRate: 2 is greater than 1'],
     [{ metrics: { a: {} } }, 'spec.params.metrics["a"].type: required field is missing: COUNTER, GAUGE or DISTRIBUTION'],
     [
       { metrics: { a: { type: 'COUNTER', nameTemplate: '{{if .x}}' } } },

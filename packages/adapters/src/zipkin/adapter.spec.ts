@@ -110,7 +110,7 @@ describe('zipkin', () => {
     [{}, 'spec.params.url: required field is missing'],
     [{ url: 'zipkin:9411' }, 'spec.params.url: "zipkin:9411" is not a URL: it starts with http:// or https://'],
     [{ url: 'http://u:p@zipkin' }, 'spec.params.url: a URL with credentials is not taken; write them into headers'],
-    [{ url: 'http://zipkin', sampleProbability: 1.5 }, 'spec.params.sampleProbability: a probability is from 0 to 1'],
+    [{ url: 'http://zipkin', sampleProbability: 1.5 }, 'spec.params.sampleProbability: 1.5 is greater than 1'],
   ])('says what is wrong with %j', (wrong, message) => {
     expect(zipkin.check(wrong).map((violation) => `${violation.path}: ${violation.message}`)).toEqual([message]);
   });
