@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock, Logger, Random } from '@xebec/core';
 import { invariant, XebecError } from '@xebec/core';
 import {
+  type ExchangeParts,
   exchangeParts,
   type HttpFilterDefinition,
   httpFilterDefinitions,
@@ -156,6 +157,7 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
   const knownEjections = new Map<string, readonly string[]>();
   const knownHealth = new Map<string, ReadonlyMap<string, ActiveHealth>>();
   const ownCluster = bootstrap.clusterManager?.localClusterName ?? '';
+  let exchange: ExchangeParts | undefined;
   const clusters: ClusterManager = new ClusterManager({
     secrets,
     subscribe,
@@ -165,7 +167,8 @@ export async function startDataplane(options: DataplaneOptions): Promise<Datapla
     logger,
     resolve: options.resolve ?? systemResolve,
     inspector,
-    exchange: exchangeParts(nodeInfo, stats),
+    // Only who uses it has its counters.
+    exchange: () => (exchange ??= exchangeParts(nodeInfo, stats)),
     bindConfig: bootstrap.clusterManager?.upstreamBindConfig,
     own:
       ownCluster === ''

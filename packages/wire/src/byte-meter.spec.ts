@@ -53,6 +53,15 @@ describe('HTTP/1', () => {
     connection.receive(Buffer.from(request));
     expect(streams.map(({ wireBytesReceived }) => wireBytesReceived)).toEqual([2 * request.length, request.length, request.length]);
   });
+  it('tells of a head that has begun what has come of it so far', () => {
+    const { handler } = answering();
+    let begun: ByteMeter | undefined;
+    const connection = createHttp1ServerConnection(new RecordingOutput(), { ...handler, onRequestBegins: (bytes) => (begun = bytes) });
+    connection.receive(Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n'));
+    connection.receive(Buffer.from('GET / HT'));
+    connection.receive(Buffer.from('TP/1.1'));
+    expect(figures(begun)).toMatchObject({ wireBytesReceived: 14, headerBytesReceived: 0 });
+  });
   it('tells of a request that it refuses, with the answer once it is written', () => {
     const output = new RecordingOutput();
     let seen: object | undefined;

@@ -42,7 +42,7 @@ export interface ClusterEnvironment {
   /** Hears who is ejected whenever that changes, by host text. */
   readonly publishEjections?: ((cluster: string, hosts: readonly string[]) => void) | undefined;
   /** How this proxy introduces itself on TCP connections of clusters that want it. */
-  readonly exchange?: ExchangeParts | undefined;
+  readonly exchange?: () => ExchangeParts;
   /** Where several threads count together what a cluster's circuit breakers limit. */
   readonly counters?: SharedCounters | undefined;
 }

@@ -232,7 +232,7 @@ export class Cluster {
   }
   /** What a TCP connection begins with whose ALPN is `alpn`; undefined where nothing does. */
   exchangeFor(alpn: string): ExchangeParts | undefined {
-    return alpn === this.config.exchangeProtocol ? this.#environment.exchange : undefined;
+    return alpn === this.config.exchangeProtocol ? this.#environment.exchange?.() : undefined;
   }
   transportFor(host: Host): UpstreamTransport {
     return this.#transports.forHost(host);

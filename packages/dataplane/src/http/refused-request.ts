@@ -90,9 +90,12 @@ export function answerRefused(
   info.responseCodeDetails = late ? timeouts[detail] : (codes[detail] ?? 'http1.codec_error');
   if (detail === 'stream timeout') info.responseFlags.add('SI');
   const made = answerOf(status, noHost ? '' : late ? detail : (bodies[status] ?? ''), head, settings, info);
-  const { response, body } = settings.filters.length === 0 ? made : throughFilters(made.response, Buffer.from(made.body), settings, info);
+  const { response, body, complete } =
+    settings.filters.length === 0
+      ? { ...made, complete: undefined }
+      : throughFilters(made.response, Buffer.from(made.body), settings, info);
   finishResponseHead(response, head ?? noHead, settings, info, false);
-  let onWritten = (): void => undefined;
+  let log = (): void => undefined;
   // Of a request that is known its own stream tells.
   if (!refused.known) {
     const { stats } = settings;
@@ -109,12 +112,16 @@ export function answerRefused(
       info.bytesSent = body.length;
       info.durationMs = 0;
       const context: FormatContext = { info, response, accessLogType: 'DownstreamEnd', ...requestOf(head, noHost) };
-      onWritten = () => {
-        for (const log of settings.accessLogs) log.log(context);
+      log = () => {
+        for (const accessLog of settings.accessLogs) accessLog.log(context);
         if (settings.tap.watched) settings.tap.see(context);
       };
     }
   }
+  const onWritten = (): void => {
+    complete?.();
+    log();
+  };
   // The codec writes a character for each byte.
   return { status: response.status, headers: response.headers, body: Buffer.from(body).toString('latin1'), onWritten };
 }

@@ -7,14 +7,14 @@ const nothing = (): void => undefined;
 
 /**
  * The answer to what the codec could not make a request of, as the response filters leave it: they know nothing of the request, and
- * there is no route. What a filter holds back goes out as it was given.
+ * there is no route. What a filter holds back goes out as it was given. `complete` tells them that it has gone out.
  */
 export function throughFilters(
   response: ResponseHead,
   body: Buffer,
   settings: HttpSettings,
   info: StreamInfo,
-): { readonly response: ResponseHead; readonly body: Buffer } {
+): { readonly response: ResponseHead; readonly body: Buffer; readonly complete: () => void } {
   const request: RequestHead = { method: '', path: '', authority: '', scheme: '', headers: [], version: 'HTTP/1.1' };
   const sent: Buffer[] = [];
   const stream: FilteredStream = {
@@ -45,7 +45,6 @@ export function throughFilters(
   if (body.length > 0) response.headers.push('content-length', String(body.length));
   chain.onResponseHead(response, body.length === 0);
   if (body.length > 0) chain.onResponseData(body, true);
-  chain.onComplete();
   removeHeader(response.headers, 'content-length');
-  return { response, body: sent.length === 0 ? body : Buffer.concat(sent) };
+  return { response, body: sent.length === 0 ? body : Buffer.concat(sent), complete: () => chain.onComplete() };
 }

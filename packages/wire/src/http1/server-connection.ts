@@ -220,6 +220,8 @@ class Http1ServerConnection implements ServerConnection, BodySink {
     this.#stream = stream;
     stream.addBytesOf(next);
     next.wireBytesReceived = 0;
+    next.headerBytesReceived = 0;
+    next.decompressedHeaderBytesReceived = 0;
     const endStream = !parsed.tunnel && parsed.framing === 0;
     if (parsed.tunnel) this.#phase = 'tunnel-wait';
     else if (endStream) this.#phase = 'wait';
