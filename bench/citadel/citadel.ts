@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { own } from '../src/child-process.ts';
 import { summarize } from '../src/stats.ts';
 import { SCENARIOS, type Scenario, type ScenarioName } from './limits.ts';
 import { type Measured, measureServer, type RunningCitadel, SERVER_CORE, startCitadel } from './server.ts';
@@ -71,7 +72,9 @@ async function measure(
 async function once(name: ScenarioName, citadel: RunningCitadel | undefined, seconds: number): Promise<Measured> {
   if (name === 'in-process') {
     const args = ['-c', SERVER_CORE, process.execPath, join(import.meta.dirname, 'in-process.ts'), String(seconds)];
-    return JSON.parse((await promisify(execFile)('taskset', args)).stdout);
+    const running = promisify(execFile)('taskset', args);
+    own(running.child);
+    return JSON.parse((await running).stdout);
   }
   if (citadel === undefined) throw new Error('citadel does not run');
   return measureServer(citadel, { mutual: !name.endsWith('-token'), reconnect: name.startsWith('connect') }, seconds);

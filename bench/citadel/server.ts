@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCsr, generateKeys } from '@xebec/identity';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { cpuOf } from '../proxy/contenders.ts';
+import { end, nodeFlags, own } from '../src/child-process.ts';
+import { freePort } from '../src/free-ports.ts';
 import type { ClientOrder } from './clients.ts';
 import { framedRequest } from './framed-request.ts';
 
@@ -15,7 +15,6 @@ const root = resolve(import.meta.dirname, '../..');
 export const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const READY_DEADLINE_MS = 30_000;
-const END_DEADLINE_MS = 10_000;
 const WARM_UP_MS = 3_000;
 /** Requests at a time over connections that are kept, and connections at a time where they are not. */
 const KEPT_STREAMS = 32;
@@ -57,13 +56,14 @@ export async function startCitadel(folder: string): Promise<RunningCitadel> {
   const requestFile = join(folder, 'request.bin');
   writeFileSync(requestFile, framedRequest(createCsr(await generateKeys('ecdsa-p256'))));
   const http = await freePort();
-  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const bin = join(root, 'apps/citadel/bin/xebec-citadel.ts');
   const options = ['--ca-dir', join(folder, 'ca'), '--jwt-jwks', jwks, '--root-key-type', 'ecdsa-p256'];
   const addresses = ['--grpc-addr', '127.0.0.1:0', '--http-addr', `127.0.0.1:${http}`];
-  const child = spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...flags, bin, ...options, ...addresses], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = own(
+    spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...nodeFlags(), bin, ...options, ...addresses], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    }),
+  );
   const port = await portOf(child);
   return {
     port,
@@ -82,14 +82,6 @@ export async function startCitadel(folder: string): Promise<RunningCitadel> {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 /** The port that the log tells; the rest of the log is read and dropped. */
 function portOf(child: ChildProcess): Promise<number> {
   return new Promise((done, failed) => {
@@ -105,16 +97,6 @@ function portOf(child: ChildProcess): Promise<number> {
       done(Number(found));
     });
   });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  // Asked first: a profile that `XEBEC_NODE_FLAGS` ordered is written at the end.
-  child.kill('SIGTERM');
-  const impatient = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE_MS);
-  await exit;
-  clearTimeout(impatient);
 }
 
 /** How clients ask. */
@@ -181,5 +163,5 @@ function h2loadClients(citadel: RunningCitadel, reconnect: boolean): Clients {
 }
 
 function onClientCore(command: readonly string[], stdin: 'pipe' | 'ignore'): ChildProcess {
-  return spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: [stdin, 'ignore', 'inherit'] });
+  return own(spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: [stdin, 'ignore', 'inherit'] }));
 }

@@ -7,10 +7,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { freePort } from '../src/free-ports.ts';
 import { summarize } from '../src/stats.ts';
 import { openApiServerOrigin } from './api-server-origin.ts';
 import { benchObjects, changeFirstFile, writeFiles } from './objects.ts';
-import { freePort, startGalley, startSink } from './processes.ts';
+import { startGalley, startSink } from './processes.ts';
 
 const LIMITS = { allS: 10, peakMb: 1_000, changeMs: 50 };
 

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cpuOf } from '../proxy/contenders.ts';
+import { end, nodeFlags, own } from '../src/child-process.ts';
+import { freePort } from '../src/free-ports.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Cores: galley alone on the first; sink and API server on the second. */
@@ -13,14 +13,6 @@ const OTHER_CORE = '1';
 /** Of V8's heap; what is outside (buffers, code, stacks) has the rest of the gigabyte. */
 const HEAP_MB = 800;
 const MAX_LOG = 200;
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 export interface RunningProcess {
   cpuS(): number;
@@ -31,7 +23,7 @@ export interface RunningProcess {
 }
 
 function run(core: string, args: readonly string[]): RunningProcess & { readonly child: ChildProcess } {
-  const child = spawn('taskset', ['-c', core, process.execPath, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = own(spawn('taskset', ['-c', core, process.execPath, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
   const log: string[] = [];
   for (const output of [child.stdout, child.stderr])
     output.on('data', (bytes: Buffer) => {
@@ -47,21 +39,15 @@ function run(core: string, args: readonly string[]): RunningProcess & { readonly
     },
     peakMb: () => (Number(/VmHWM:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024) / 1e6,
     log: () => log.join(''),
-    stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exit = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exit;
-    },
+    stop: () => end(child),
   };
 }
 
 /** xebec-galley with `args` beside its addresses. `XEBEC_NODE_FLAGS` gives its Node more flags. */
 export async function startGalley(mcpPort: number, args: readonly string[]): Promise<RunningProcess> {
-  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const bin = join(root, 'apps/galley/bin/xebec-galley.ts');
   const addresses = ['--mcp-addr', `127.0.0.1:${mcpPort}`, '--http-addr', `127.0.0.1:${await freePort()}`];
-  return run(GALLEY_CORE, [`--max-old-space-size=${HEAP_MB}`, ...flags, bin, ...addresses, ...args]);
+  return run(GALLEY_CORE, [`--max-old-space-size=${HEAP_MB}`, ...nodeFlags(), bin, ...addresses, ...args]);
 }
 
 export async function startApiServer(folder: string): Promise<RunningProcess & { readonly kubeconfig: string }> {

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type RunningCitadel, startCitadel } from '../citadel/server.ts';
+import { own } from '../src/child-process.ts';
 import type { AgentsOrder, AgentsResult } from './agents.ts';
 
 /** What the mesh promises, at the 99th percentile. */
@@ -85,7 +86,7 @@ interface Part {
 
 /** A process that has everything loaded and waits for the word. */
 async function startPart(order: AgentsOrder): Promise<Part> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'agents.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = own(spawn(process.execPath, [join(import.meta.dirname, 'agents.ts')], { stdio: ['pipe', 'pipe', 'inherit'] }));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async () => {

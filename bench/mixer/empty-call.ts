@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadCore, proxyCore } from '../proxy/contenders.ts';
+import { own } from '../src/child-process.ts';
 import { cpuTimeUs } from './cpu-time.ts';
 import type { BenchPart } from './part.ts';
 import { framedCheck } from './requests.ts';
@@ -26,7 +27,7 @@ async function send(port: number, calls: number): Promise<void> {
   const headers = ['content-type: application/grpc', 'te: trailers'].flatMap((header) => ['-H', header]);
   const url = `http://127.0.0.1:${port}/istio.mixer.v1.Mixer/Check`;
   const args = ['-c', loadCore, 'h2load', '-n', String(calls), '-c', '4', '-m', '4', '-d', file, ...headers, url];
-  await once(spawn('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit');
+  await once(own(spawn('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] })), 'exit');
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -41,7 +42,7 @@ export const emptyCall: BenchPart = {
   async measure({ seconds }) {
     if (server === undefined) {
       const command = ['-c', proxyCore, process.execPath, join(import.meta.dirname, 'empty-server.ts')];
-      server = spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] });
+      server = own(spawn('taskset', command, { stdio: ['pipe', 'pipe', 'inherit'] }));
       port = await lineOf(server);
       await send(port, WARM_UP_CALLS);
     }

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type BootstrapShape, bootstrap } from '../proxy/bootstrap.ts';
-import { Contender, freePorts, loadCore, proxyCore } from '../proxy/contenders.ts';
+import { Contender, loadCore, proxyCore } from '../proxy/contenders.ts';
 import { type LoadOutcome, type LoadShape, runLoad } from '../proxy/load.ts';
 import { type Rig, startRig } from '../proxy/rig.ts';
+import { nodeFlags, own } from '../src/child-process.ts';
+import { freePorts } from '../src/free-ports.ts';
 import { summarize } from '../src/stats.ts';
 import { cpuTimeUs } from './cpu-time.ts';
 
@@ -171,7 +173,7 @@ async function startMixer(folder: string, yields = false): Promise<{ mixer: Chil
   ];
   const command = [process.execPath, join(root, 'apps/mixer/bin/xebec-mixer.ts'), '--config-dir', directory, ...addresses];
   const scheduled = yields ? ['--idle', '0'] : ['--other', '0'];
-  const mixer = spawn('chrt', [...scheduled, 'taskset', '-c', loadCore, ...command], { stdio: 'ignore' });
+  const mixer = own(spawn('chrt', [...scheduled, 'taskset', '-c', loadCore, ...command], { stdio: 'ignore' }));
   const deadline = performance.now() + READY_DEADLINE_MS;
   for (;;) {
     if (mixer.exitCode !== null || performance.now() > deadline) throw new Error('xebec-mixer is not ready');
@@ -227,9 +229,18 @@ async function startProxy(
   parsed.static_resources.listeners.push(...second.static_resources.listeners);
   const file = join(folder, `${name}.json`);
   writeFileSync(file, JSON.stringify(parsed));
-  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
-  const daemon = [process.execPath, ...flags, join(root, 'apps/proxy/bin/xebec-proxy.ts'), '-c', file, '-l', 'error', '--concurrency', '1'];
-  const child = spawn('taskset', ['-c', proxyCore, ...daemon], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const daemon = [
+    process.execPath,
+    ...nodeFlags(),
+    join(root, 'apps/proxy/bin/xebec-proxy.ts'),
+    '-c',
+    file,
+    '-l',
+    'error',
+    '--concurrency',
+    '1',
+  ];
+  const child = own(spawn('taskset', ['-c', proxyCore, ...daemon], { stdio: ['ignore', 'pipe', 'pipe'] }));
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => log.push(String(bytes)));
   const [off, on] = [new Contender('xebec', listener, admin, child, log), new Contender('xebec', other, admin, child, log)];

@@ -1,18 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuOf } from '../proxy/contenders.ts';
+import { end, nodeFlags, own } from '../src/child-process.ts';
+import { freePort } from '../src/free-ports.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Cores: Mixer alone on the first, clients on the second. */
 const SERVER_CORE = '0';
 const CLIENT_CORE = '1';
 const READY_DEADLINE_MS = 30_000;
-const END_DEADLINE_MS = 10_000;
 /** Calls before those that count: Mixer's code is compiled by then, however busy the machine is. */
 const WARM_UP_CALLS = { Check: 20_000, Report: 1_000 };
 const LEAST_CALLS = { Check: 10_000, Report: 500 };
@@ -36,10 +35,9 @@ export class RunningMixer {
     const folder = mkdtempSync(join(tmpdir(), 'xebec-bench-'));
     const http = await freePort();
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-    const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
     const addresses = ['--grpc-addr', '127.0.0.1:0', '--http-addr', `127.0.0.1:${http}`, '--prometheus-addr', '127.0.0.1:0'];
-    const command = [process.execPath, ...flags, join(root, 'apps/mixer/bin/xebec-mixer.ts'), '--config-dir', folder, ...addresses];
-    const child = spawn('taskset', ['-c', SERVER_CORE, ...command], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const command = [process.execPath, ...nodeFlags(), join(root, 'apps/mixer/bin/xebec-mixer.ts'), '--config-dir', folder, ...addresses];
+    const child = own(spawn('taskset', ['-c', SERVER_CORE, ...command], { stdio: ['ignore', 'ignore', 'pipe'] }));
     return new RunningMixer(child, folder, http, await portOf(child));
   }
   /** Mixer's CPU, microseconds, for each call of this method while one client sends the same framed request again and again. */
@@ -48,9 +46,8 @@ export class RunningMixer {
     writeFileSync(file, request);
     const headers = ['content-type: application/grpc', 'te: trailers'].flatMap((header) => ['-H', header]);
     const url = `http://127.0.0.1:${this.#port}/istio.mixer.v1.Mixer/${method}`;
-    const load = spawn('taskset', ['-c', CLIENT_CORE, 'h2load', '-D', '600', '-c', '4', '-m', '4', '-d', file, ...headers, url], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    const command = ['-c', CLIENT_CORE, 'h2load', '-D', '600', '-c', '4', '-m', '4', '-d', file, ...headers, url];
+    const load = own(spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit'] }));
     try {
       await this.#reach(method, (await this.#calls(method)) + WARM_UP_CALLS[method]);
       const [calls, cpu] = [await this.#calls(method), this.#cpuUs()];
@@ -87,14 +84,6 @@ export class RunningMixer {
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 /** The gRPC port that the log tells once the configuration is in force; the rest of the log is read and dropped. */
 function portOf(child: ChildProcess): Promise<number> {
   return new Promise((done, failed) => {
@@ -113,14 +102,4 @@ function portOf(child: ChildProcess): Promise<number> {
       else failed(new Error(`mixer found problems in its configuration:\n${log}`));
     });
   });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  // Asked first: a profile that `XEBEC_NODE_FLAGS` ordered is written at the end.
-  child.kill('SIGTERM');
-  const impatient = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE_MS);
-  await exit;
-  clearTimeout(impatient);
 }

@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type BootstrapShape, bootstrap } from '../proxy/bootstrap.ts';
-import { Contender, freePorts, proxyCore } from '../proxy/contenders.ts';
+import { Contender, proxyCore } from '../proxy/contenders.ts';
 import { type LoadShape, runLoad } from '../proxy/load.ts';
 import { type Rig, startRig } from '../proxy/rig.ts';
+import { nodeFlags, own } from '../src/child-process.ts';
+import { freePorts } from '../src/free-ports.ts';
 import { summarize } from '../src/stats.ts';
 import type { BenchPart } from './part.ts';
 
@@ -60,10 +62,9 @@ async function start(on: boolean, { folder, backendPort }: Rig): Promise<Contend
   if (listener === undefined || admin === undefined) throw new Error('no free ports');
   const file = join(folder, `telemetry-${on}.json`);
   writeFileSync(file, withTelemetry(bootstrap(shape, { listener, admin, backend: backendPort }), on));
-  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
   const command = [
     process.execPath,
-    ...flags,
+    ...nodeFlags(),
     join(root, 'apps/proxy/bin/xebec-proxy.ts'),
     '-c',
     file,
@@ -72,7 +73,7 @@ async function start(on: boolean, { folder, backendPort }: Rig): Promise<Contend
     '--concurrency',
     '1',
   ];
-  const child = spawn('taskset', ['-c', proxyCore, ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = own(spawn('taskset', ['-c', proxyCore, ...command], { stdio: ['ignore', 'pipe', 'pipe'] }));
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => log.push(String(bytes)));
   const contender = new Contender('xebec', listener, admin, child, log);

@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { cpuOf } from '../proxy/contenders.ts';
+import { end, nodeFlags, own } from '../src/child-process.ts';
+import { freePorts } from '../src/free-ports.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 /** Cores: pilot alone on the first, clients on the second. */
 const PILOT_CORE = '0';
 const CLIENT_CORE = '1';
-const END_DEADLINE_MS = 10_000;
 const READY_DEADLINE_MS = 300_000;
 const SETTLE_DEADLINE_MS = 1_200_000;
 /** Last pieces of output that are kept to tell why a run failed. */
@@ -18,26 +17,6 @@ const MAX_LOG = 200;
 /** Nothing sent for so long: the work of a change is over. */
 const QUIET_MS = 500;
 const POLL_MS = 50;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  // Asked first: a profile that `XEBEC_NODE_FLAGS` ordered is written at the end.
-  child.kill('SIGTERM');
-  const impatient = setTimeout(() => child.kill('SIGKILL'), END_DEADLINE_MS);
-  await exit;
-  clearTimeout(impatient);
-}
 
 export interface RunningPilot {
   readonly port: number;
@@ -51,15 +30,14 @@ export interface RunningPilot {
 
 /** xebec-pilot on a directory of files, ready. `XEBEC_NODE_FLAGS` gives its Node more flags. */
 export async function startPilot(folder: string): Promise<RunningPilot> {
-  const [port, http] = [await freePort(), await freePort()];
-  const flags = (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
+  const [port = 0, http = 0] = await freePorts(2);
   const options = ['--config-dir', folder, '--registries=', '--grpc-addr', `127.0.0.1:${port}`, '--http-addr', `127.0.0.1:${http}`];
   // One process reads for all proxies, and a ping waits behind megabytes of others' configuration.
   const patience = ['--keepalive-timeout', '30m'];
-  const command = [process.execPath, ...flags, join(root, 'apps/pilot/bin/xebec-pilot.ts'), ...options, ...patience];
+  const command = [process.execPath, ...nodeFlags(), join(root, 'apps/pilot/bin/xebec-pilot.ts'), ...options, ...patience];
   // All proxies come at once here: by default pilot lets them in a few a second.
   const env = { ...process.env, PILOT_MAX_REQUESTS_PER_SECOND: '100000' };
-  const child = spawn('taskset', ['-c', PILOT_CORE, ...command], { stdio: ['ignore', 'pipe', 'pipe'], env });
+  const child = own(spawn('taskset', ['-c', PILOT_CORE, ...command], { stdio: ['ignore', 'pipe', 'pipe'], env }));
   const log: string[] = [];
   for (const output of [child.stdout, child.stderr])
     output.on('data', (bytes: Buffer) => {
@@ -110,7 +88,7 @@ export interface RunningClients {
 export function startClients(port: number, count: number, variant: 'sotw' | 'delta', services: number): RunningClients {
   const script = join(import.meta.dirname, 'clients.ts');
   const command = [process.execPath, script, String(port), String(count), variant, String(services)];
-  const child = spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = own(spawn('taskset', ['-c', CLIENT_CORE, ...command], { stdio: ['pipe', 'pipe', 'inherit'] }));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const ask = async (line: string): Promise<ClientCounts> => {
     child.stdin.write(`${line}\n`);

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { nodeFlags, own } from '../src/child-process.ts';
+import { freePorts } from '../src/free-ports.ts';
 import { type BootstrapShape, bootstrap } from './bootstrap.ts';
 
 /** Cores: the proxies alone on the first, load and backend on the second. */
@@ -109,7 +110,7 @@ export async function startContender(kind: Kind, shape: BootstrapShape, options:
   if (listener === undefined || admin === undefined) throw new Error('no free ports');
   const file = join(options.folder, `${kind}-${listener}.json`);
   writeFileSync(file, bootstrap(shape, { listener, admin, backend: options.backend }));
-  const command = kind === 'envoy' ? [findEnvoy()] : [process.execPath, ...proxyFlags(), join(root, 'apps/proxy/bin/xebec-proxy.ts')];
+  const command = kind === 'envoy' ? [findEnvoy()] : [process.execPath, ...nodeFlags(), join(root, 'apps/proxy/bin/xebec-proxy.ts')];
   // A base id of its own lets several Envoys share the machine.
   const more = kind === 'envoy' ? ['--use-dynamic-base-id'] : [];
   const args = [
@@ -124,7 +125,7 @@ export async function startContender(kind: Kind, shape: BootstrapShape, options:
     String(options.concurrency ?? 1),
     ...more,
   ];
-  const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = own(spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (bytes: Buffer) => log.push(String(bytes)));
   const contender = new Contender(kind, listener, admin, child, log);
@@ -135,20 +136,4 @@ export async function startContender(kind: Kind, shape: BootstrapShape, options:
     throw error;
   }
   return contender;
-}
-
-/** Flags for Node from `XEBEC_NODE_FLAGS`, to try one without editing anything. */
-function proxyFlags(): string[] {
-  return (process.env['XEBEC_NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '');
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

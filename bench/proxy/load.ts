@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { own } from '../src/child-process.ts';
 import { loadCore } from './contenders.ts';
 
 export interface LoadShape {
@@ -47,7 +48,7 @@ export async function runLoad(
     ...(shape.headers ?? []).flatMap((header) => ['-H', header]),
     `${shape.tls === true ? 'https' : 'http'}://127.0.0.1:${port}${shape.path}`,
   ];
-  const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = own(spawn('taskset', args, { stdio: ['ignore', 'pipe', 'pipe'] }));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (output += String(bytes)));
   try {

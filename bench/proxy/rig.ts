@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { own } from '../src/child-process.ts';
 import { makeCertificates } from './certificates.ts';
 import { loadCore } from './contenders.ts';
 import type { Files } from './scenarios.ts';
@@ -35,7 +36,7 @@ export async function startRig(): Promise<Rig> {
 /** Runs a script of this folder on the load's core. */
 export function startScript(name: string, args: readonly string[]): ChildProcess {
   const command = ['-c', loadCore, process.execPath, join(import.meta.dirname, name), ...args];
-  return spawn('taskset', command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  return own(spawn('taskset', command, { stdio: ['ignore', 'pipe', 'inherit'] }));
 }
 
 export async function firstLine(child: ChildProcess): Promise<string> {
