@@ -104,7 +104,7 @@ const inner = create(DescriptorProtoSchema, {
 });
 
 const options = create(FileOptionsSchema);
-setExtension(options, template_variety, TemplateVariety.REPORT);
+setExtension(options, template_variety, TemplateVariety.CHECK);
 setExtension(options, template_name, 'rich');
 const imports = new Map(
   [...file_istio_mixer_template_metric.dependencies].flatMap(function all(one): [string, typeof one.proto][] {
@@ -117,7 +117,14 @@ const file = create(FileDescriptorProtoSchema, {
   syntax: 'proto3',
   dependency: [...imports.keys()],
   options,
-  messageType: [instance, inner, create(DescriptorProtoSchema, { name: 'Request' })],
+  messageType: [
+    instance,
+    inner,
+    create(DescriptorProtoSchema, {
+      name: 'Request',
+      field: [field('instance', 1, '.rich.InstanceMsg'), field('dedup_id', 3, Type.STRING)],
+    }),
+  ],
   enumType: [
     create(EnumDescriptorProtoSchema, {
       name: 'Color',

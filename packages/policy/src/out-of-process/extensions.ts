@@ -63,8 +63,7 @@ export class ExtensionReader {
       this.#params.set(name, known);
     }
     if (!known.result.ok) violations.push({ path: 'spec.config', message: known.result.error });
-    if (wanted.length === 0)
-      violations.push({ path: 'spec.templates', message: 'names no template, so Mixer would never call the adapter' });
+    if (wanted.length === 0) missing?.({ path: 'spec.templates', message: 'names no template, so Mixer will never call the adapter' });
     const services = new Map<string, TemplateService>();
     for (const [i, reference] of wanted.entries()) {
       const service = findExtension(templates, reference, object.metadata.namespace) ?? builtInServices.get(reference.split('.')[0] ?? '');
