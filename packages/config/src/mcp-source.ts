@@ -1,6 +1,6 @@
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { Clock, Logger, Random } from '@xebec/core';
-import { collections, connectMcpSink, fromResource, McpSink, McpSinkServer, type Refusal, type SinkChange } from '@xebec/mcp';
+import { CONFIG_MAPS, collections, connectMcpSink, fromResource, McpSink, McpSinkServer, type Refusal, type SinkChange } from '@xebec/mcp';
 import type { Resource } from '@xebec/protos/istio/mcp/v1alpha1/mcp';
 import type { ConfigObject } from '@xebec/schemas';
 import { ObjectStore } from './object-store.ts';
@@ -85,17 +85,17 @@ function createSinkSource(
       else gone.push(...keysBelow(keyOf(''), [...store.list().map(objectKey), ...leftOut.keys()]).filter((key) => !named.has(key)));
     }
     if (refusals.length > 0) return refusals;
+    for (const [key, { collection, message }] of left)
+      if (leftOut.get(key)?.message !== message) options.logger.warn({ collection }, `${name}: left out ${message}`);
     for (const key of [...touched, ...gone]) leftOut.delete(key);
-    for (const [key, problem] of left) {
-      leftOut.set(key, problem);
-      options.logger.warn({ collection: problem.collection }, `${name}: left out ${problem.message}`);
-    }
+    for (const [key, problem] of left) leftOut.set(key, problem);
     store.apply(objects, gone);
     return refusals;
   };
   const sink = new McpSink({
     id: options.id,
     collections: options.collections,
+    optional: [CONFIG_MAPS],
     apply: (changes) => {
       const refusals = apply(changes);
       if (refusals.length === 0) queueMicrotask(() => sink.synced && store.markSynced());

@@ -161,6 +161,19 @@ describe('sink', () => {
     expect(Object.keys(sink.open()[0]?.initialResourceVersions ?? {})).toEqual(['d/last']);
   });
 
+  it('does not wait for what a source may never answer', () => {
+    const sink = new McpSink({
+      id: 'pilot',
+      collections: [VS, 'k8s/core/v1/configmaps'],
+      optional: ['k8s/core/v1/configmaps'],
+      apply: () => [],
+    });
+    sink.open();
+    expect(sink.synced).toBe(false);
+    sink.onResources(create(ResourcesSchema, { collection: VS }));
+    expect(sink.synced).toBe(true);
+  });
+
   it('says of what sources begin with that there is no such collection: they go on only then', () => {
     const sink = new McpSink({ id: 'pilot', collections: [VS], apply: () => [] });
     const [answer] = sink.onResources(create(ResourcesSchema, { collection: '$triggerCollection' }));

@@ -22,6 +22,8 @@ export interface McpSinkOptions {
   /** Shown at the source. */
   readonly id: string;
   readonly collections: readonly string[];
+  /** Those of them that a source may know and never answer: release 1.4's does so of Kubernetes' own kinds. */
+  readonly optional?: readonly string[];
   /**
    * Takes everything that one change of the source brought, at most one entry a collection, or refuses all of it and says
    * what was wrong; an empty list is acceptance. `version` is the source's and means nothing here.
@@ -68,9 +70,12 @@ export class McpSink {
   get collections(): readonly string[] {
     return [...this.#held.keys()];
   }
-  /** Whether every collection that the source knows has arrived at least once. */
+  /** Whether every collection that the source knows, and is not optional, has arrived at least once. */
   get synced(): boolean {
-    return [...this.#held].every(([collection, { received }]) => received || this.#without.has(collection));
+    const { optional = [] } = this.#options;
+    return [...this.#held].every(
+      ([collection, { received }]) => received || this.#without.has(collection) || optional.includes(collection),
+    );
   }
   /**
    * The requests that open a stream: one for each collection but those that the source does not know, with the versions already held
