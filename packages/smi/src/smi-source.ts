@@ -13,12 +13,16 @@ export function createSmiSource(source: ConfigSource, logger: Logger, domain = '
   let made = new Map<string, ConfigObject>();
   let problems: readonly SmiProblem[] = [];
 
+  /** Of what is wrong and was not before; until all is there, what an object names may just not have come yet. */
+  const warn = (known: ReadonlySet<string>): void => {
+    if (!store.synced) return;
+    for (const text of problems.map(smiProblemText)) if (!known.has(text)) logger.warn({ source: 'smi' }, text);
+  };
   const convert = (): { upserts: readonly ConfigObject[]; deletions: readonly string[] } => {
     const conversion = convertSmi(smi.values(), routes.values(), domain);
     const known = new Set(problems.map(smiProblemText));
-    for (const problem of conversion.problems)
-      if (!known.has(smiProblemText(problem))) logger.warn({ source: 'smi' }, smiProblemText(problem));
     problems = conversion.problems;
+    warn(known);
     const before = made;
     made = new Map(conversion.objects.map((object) => [objectKey(object), object]));
     return {
@@ -49,7 +53,10 @@ export function createSmiSource(source: ConfigSource, logger: Logger, domain = '
       changes.flatMap((change) => (change.type === 'delete' ? { key: change.key, previous: change.previous } : [])),
     );
   });
-  source.onSynced(() => store.markSynced());
+  source.onSynced(() => {
+    store.markSynced();
+    warn(new Set());
+  });
   return {
     name: source.name,
     get synced() {
