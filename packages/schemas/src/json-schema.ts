@@ -64,7 +64,7 @@ function objectSchema({ group, kind, spec, versions }: KindDefinition): JsonSche
     additionalProperties: false,
     properties: {
       apiVersion: { enum: versions.map((version) => `${group}/${version}`) },
-      kind: { const: kind },
+      kind: { const: kind, description: spec.description ?? kind },
       metadata: METADATA,
       spec: fieldsSchema(spec),
       status: { type: 'object' },

@@ -33,14 +33,23 @@ const ranges =
   (parameter: string, wildcard: boolean): Check =>
   (value) => {
     if ((wildcard && value === '*') || value === '') return undefined;
-    const bad = value.split(',').find((range) => !isRange(range));
-    return bad === undefined ? undefined : `${parameter} invalid: failed parsing cidr '${bad}': netip.ParsePrefix(${JSON.stringify(bad)})`;
+    for (const range of value.split(',')) {
+      const problem = rangeProblem(range);
+      if (problem !== undefined)
+        return `${parameter} invalid: failed parsing cidr '${range}': netip.ParsePrefix(${JSON.stringify(range)}): ${problem}`;
+    }
+    return undefined;
   };
 
-function isRange(text: string): boolean {
-  const [address = '', length = ''] = text.split('/', 2);
+/** In the words of Go. */
+function rangeProblem(text: string): string | undefined {
+  const slash = text.lastIndexOf('/');
+  if (slash < 0) return "no '/'";
+  const [address, length] = [text.slice(0, slash), text.slice(slash + 1)];
   const family = isIP(address);
-  return family !== 0 && /^(0|[1-9]\d{0,2})$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
+  if (family === 0) return `ParseAddr(${JSON.stringify(address)}): unable to parse IP`;
+  if (!/^(0|[1-9]\d*)$/.test(length)) return `bad bits after slash: ${JSON.stringify(length)}`;
+  return Number(length) <= (family === 4 ? 32 : 128) ? undefined : 'prefix length out of range';
 }
 
 const seconds: Check = (value) => unsigned(value, 0xffffffff);

@@ -32,7 +32,7 @@ function checkReference(view: AnalysisView, resource: Resource, name: string, pa
   const hosts = texts(resource.spec['hosts']);
   const served = kubernetesGateway === undefined ? hostsOf(gateway, resource.namespace) : listenerHosts(kubernetesGateway);
   if (!served.some((pattern) => hosts.some((host) => hostsOverlap(pattern, host))))
-    report('IST0132', resource, [hosts, resource.fullName, fullName], path);
+    report('IST0132', resource, [hosts, resource.fullName, fullName.replace(/^\//, '')], path);
 }
 
 export function gatewayFullName(namespace: string, name: string): string {
