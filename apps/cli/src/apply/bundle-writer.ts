@@ -63,7 +63,7 @@ export async function writeBundle(objects: KubeObjects, writes: readonly Planned
   if (taken?.phase !== 'Open') {
     await removeBundle(objects, id);
     throw new CommandFailure(
-      `nothing was stored: galley did not take bundle ${id} within ${TAKEN_WITHIN_MS / 1000} s${taken?.statusMessage ? `: it ${taken.statusMessage}` : ''}; is istio-galley running? --no-bundle stores without it, object by object`,
+      `nothing was stored: galley did not take bundle ${id} within ${TAKEN_WITHIN_MS / 1000} s${taken?.phase === '' && taken.statusMessage !== '' ? `: it ${taken.statusMessage}` : ''}; is istio-galley running? --no-bundle stores without it, object by object`,
     );
   }
   await writeMembers(objects, id, writes, options);

@@ -1,6 +1,6 @@
 import { defaultNamespace, loadKubeConfig } from '../kube/connection.ts';
 import { KubeObjects } from './kube-objects.ts';
-import { planRemoval } from './plan.ts';
+import { describe, planRemoval } from './plan.ts';
 import { type FileOptions, readObjects } from './read-objects.ts';
 import { type WriteOptions, write } from './run.ts';
 
@@ -16,5 +16,6 @@ export async function run(options: DeleteOptions): Promise<void> {
     read.map(({ object }) => object),
   );
   await write(config, objects, writes, options, ({ what }) => process.stdout.write(`${what} removed\n`));
-  if (writes.length < read.length) console.error(`${read.length - writes.length} of ${read.length} objects were not there`);
+  const found = new Set(writes.map(({ what }) => what));
+  for (const { object } of read) if (!found.has(describe(object))) console.error(`${describe(object)} is not there`);
 }

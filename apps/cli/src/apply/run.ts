@@ -1,4 +1,4 @@
-import { errorText, systemClock } from '@xebec/core';
+import { systemClock } from '@xebec/core';
 import { findKind, isMeshGroup, kinds } from '@xebec/schemas';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { defaultNamespace, type KubeOptions, loadKubeConfig } from '../kube/connection.ts';
@@ -87,9 +87,10 @@ export async function write(
   };
   await writeEach(others.filter(({ removes }) => !removes));
   let version: number | undefined;
+  if (members.length === 0 && (options.message ?? '') !== '') console.error('nothing of the configuration changes: no version is made');
   // One object is whole by itself; a message needs a bundle to stand in.
   const alone = members.length <= 1 && (options.message ?? '') === '';
-  if (options.bundle && !alone && (await bundlesAreKnown(objects))) {
+  if (options.bundle && !alone && members.length > 0 && (await bundlesAreKnown(objects))) {
     const result = await writeBundle(objects, members, { message: options.message ?? '', timeoutSeconds, onWritten });
     version = result.version;
     console.error(
@@ -114,7 +115,7 @@ async function planPrune(objects: KubeObjects, planned: readonly PlannedWrite[],
   const found: PlannedWrite[] = [];
   for (const { group, versions, kind } of kinds) {
     const items = await objects.list(`${group}/${versions[0]}`, kind, selector).catch((error: unknown) => {
-      throw new CommandFailure(`--prune -l ${selector}: ${errorText(error)}`);
+      throw new CommandFailure(`--prune -l ${selector}: ${serverText(error)}`);
     });
     const references = items.map((item) => referenceOf(item));
     found.push(...(await planRemoval(objects, references)).filter(({ what }) => !given.has(what)));

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { addWriteOptions } from '../apply/write-options.ts';
 import type { KubeOptions } from '../kube/connection.ts';
 import type { BundlesOptions } from './bundles.ts';
+import type { DiffOptions } from './diff.ts';
 import type { ListOptions } from './history.ts';
-import type { HistoryOptions } from './read-history.ts';
 import type { RollbackOptions } from './rollback.ts';
 
 export function addConfig(program: Command): void {
@@ -16,9 +16,11 @@ export function addConfig(program: Command): void {
     config
       .command('diff <version> [other]')
       .description('Show what a version changed, or what changed between two; exit 1 when there is a difference'),
-  ).action(async (version: string, other: string | undefined, options: HistoryOptions) =>
-    (await import('./diff.ts')).run(version, other, options),
-  );
+  )
+    .option('-o, --output <format>', 'diff or json', 'diff')
+    .action(async (version: string, other: string | undefined, options: DiffOptions) =>
+      (await import('./diff.ts')).run(version, other, options),
+    );
   addWriteOptions(
     config
       .command('rollback [version]')

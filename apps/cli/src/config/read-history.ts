@@ -51,8 +51,9 @@ function sorted(items: readonly unknown[]): readonly ConfigVersion[] {
 
 /** `v42` or `42`. */
 export function parseVersion(text: string, history: readonly ConfigVersion[]): number {
-  const number = Number(text.replace(/^v0*/, ''));
-  if (!Number.isInteger(number) || number < 0) throw new CommandFailure(`"${text}" is no version; write v42 or 42`, EXIT.usage);
+  const number = Number(text.replace(/^v/, ''));
+  // An empty text, as of a variable that is not set, must never be v0: that is everything undone.
+  if (!/^v?\d{1,9}$/.test(text)) throw new CommandFailure(`"${text}" is no version; write v42 or 42`, EXIT.usage);
   const [oldest] = history;
   const newest = history.at(-1);
   if (oldest === undefined || newest === undefined)
