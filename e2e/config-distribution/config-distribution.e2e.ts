@@ -47,7 +47,7 @@ describe('MCP with a sink in Python', () => {
       collection: VS,
       incremental: false,
       removed: [],
-      bodies: ['type.googleapis.com/google.protobuf.Struct'],
+      bodies: ['type.googleapis.com/istio.networking.v1alpha3.VirtualService'],
     });
     expect(Object.keys(first.resources ?? {})).toEqual(['shop/a']);
     // No answer yet: the change waits.
