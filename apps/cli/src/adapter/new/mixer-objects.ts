@@ -37,10 +37,12 @@ export function mixerObjects({ name, namespace }: Naming, templates: readonly Ad
     metadata: { name: objectName, namespace },
     spec,
   });
+  // As release 1.4 wants it, one is for what Mixer was built with and the other for adapters elsewhere.
+  const key = 'compiledAdapter' in adapter ? 'compiledTemplate' : 'template';
   return [
     object('handler', name, adapter),
     ...templates.map((template) =>
-      object('instance', `${name}-${template.name}`, { compiledTemplate: template.name, params: EXAMPLES[template.name] ?? {} }),
+      object('instance', `${name}-${template.name}`, { [key]: template.name, params: EXAMPLES[template.name] ?? {} }),
     ),
     object('rule', name, {
       match: 'context.protocol == "http" || context.protocol == "grpc"',

@@ -54,26 +54,37 @@ export function pythonFiles(name: string, templates: readonly AdapterTemplate[])
 ${has('REPORT') ? 'from google.protobuf import json_format\n' : ''}
 
 ${templates.map((template) => DECISION[template.variety](template)).join('\n\n')}`,
-    'build.py': `"""Compiles proto/ into gen/, once."""
+    'build.py': `"""Compiles proto/ into gen/, once. As a command: build.py FILE.proto compiles a file of your own too, for xebec adapter."""
 import pathlib
 import sys
 
 import google.rpc
 from grpc_tools import protoc
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
+GEN = HERE / "gen"
+
+
+def compile_files(files, *more):
+    public = pathlib.Path(list(google.rpc.__path__)[0]).parent.parent
+    folders = [HERE / "proto", HERE, public, pathlib.Path(protoc.__file__).parent / "_proto"]
+    GEN.mkdir(exist_ok=True)
+    outputs = ["--python_out=" + str(GEN), "--grpc_python_out=" + str(GEN), *more]
+    if protoc.main(["protoc", *["-I" + str(folder) for folder in folders], *outputs, *files]) != 0:
+        sys.exit("these files do not compile: " + " ".join(files))
 
 
 def build():
-    gen = HERE / "gen"
-    if not (gen / "istio").exists():
-        gen.mkdir(exist_ok=True)
-        public = pathlib.Path(list(google.rpc.__path__)[0]).parent.parent
-        files = [str(path.relative_to(HERE / "proto")) for path in sorted((HERE / "proto").rglob("*.proto"))]
-        includes = ["-I", str(HERE / "proto"), "-I", str(public), "-I", str(pathlib.Path(protoc.__file__).parent / "_proto")]
-        if protoc.main(["protoc", *includes, "--python_out=" + str(gen), "--grpc_python_out=" + str(gen), *files]) != 0:
-            sys.exit("the files of proto/ do not compile")
-    sys.path.insert(0, str(gen))
+    if not (GEN / "istio").exists():
+        compile_files([str(path.relative_to(HERE / "proto")) for path in sorted((HERE / "proto").rglob("*.proto"))])
+    sys.path.insert(0, str(GEN))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        descriptors = pathlib.Path(name).with_suffix(".binpb")
+        compile_files([name], "--include_imports", "--descriptor_set_out=" + str(descriptors))
+        print(descriptors)
 `,
     'server.py': `"""Serves the adapter. Usage: server.py [ADDRESS]"""
 import json

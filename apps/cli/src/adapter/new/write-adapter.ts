@@ -70,7 +70,11 @@ function writeOutOfProcess(name: string, templates: readonly AdapterTemplate[], 
   write(folder, {
     ...(python ? pythonFiles(name, templates) : { ...typescriptFiles(name, templates), 'proto/google/rpc/status.proto': RPC_STATUS }),
     'mixer.yaml': yamlOf([adapter, ...mixerObjects({ name, namespace }, templates, handler)]),
-    'README.md': readme(name, python),
+    'README.md': readme(
+      name,
+      templates.map((template) => template.name),
+      python,
+    ),
   });
   for (const path of [...PROTOCOL, ...templates.map((template) => `istio/mixer/template/${template.name}.proto`)])
     cpSync(join(protoFolder, path), join(folder, 'proto', path), { recursive: true });
