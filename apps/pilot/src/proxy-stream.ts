@@ -21,18 +21,13 @@ import { Connection, type ConnectionContext } from './connection.ts';
 import { Outbox } from './outbox.ts';
 import type { PushTarget } from './push-queue.ts';
 import type { Registration } from './registration/registrar.ts';
+import type { WorkloadHealth } from './registration/workload-health.ts';
 import type { PilotSettings } from './settings.ts';
 import { AuxiliaryStream } from './types/auxiliary-stream.ts';
 import type { Asker, AuxiliaryTypes, Questions, Refusal } from './types/auxiliary-type.ts';
 import { isDeltaRequest, requestedNames, type XdsRequest } from './xds-request.ts';
 
 const ORDERED_TYPES = new Set([CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE]);
-
-/** What a workload's agent says of its application. */
-export interface WorkloadHealth {
-  readonly healthy: boolean;
-  readonly message: string;
-}
 
 export interface ProxyStreamContext extends ConnectionContext {
   readonly types: AuxiliaryTypes;

@@ -5,7 +5,6 @@ import { BACKDATE_MS, signCertificate } from './certificate-body.ts';
 import { der, oid, sequence, TAG } from './der.ts';
 import { basicConstraintsExtension, keyIdentifier, keyUsageExtension, subjectKeyIdExtension } from './extensions.ts';
 import type { KeyPair } from './keys.ts';
-import type { IssuedLeaf } from './leaf.ts';
 import { OID } from './oids.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { type LocalSigner, localSigner, type Signer } from './signer.ts';
@@ -106,7 +105,7 @@ export function authorityOf<S extends Signer>(pem: AuthorityCertificates, signer
 const chains = new WeakMap<Authority<Signer>, readonly string[]>();
 
 /** What `CreateCertificate` answers: the leaf, each intermediate, then the root bundle as one element. */
-export function certificateChain(authority: Authority<Signer>, leaf: Pick<IssuedLeaf, 'der'>): string[] {
+export function certificateChain(authority: Authority<Signer>, leaf: { readonly der: Uint8Array }): string[] {
   let rest = chains.get(authority);
   if (rest === undefined) {
     const { certificate, intermediates, rootPem } = authority;

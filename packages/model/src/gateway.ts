@@ -3,7 +3,8 @@ import { selects } from './labels.ts';
 import { isHttp, parseProtocol } from './protocol.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Protocol } from './service.ts';
-import { type ServiceInstance, serviceInstances } from './service-instances.ts';
+import type { ServiceInstance } from './service-instance.ts';
+import { serviceInstances } from './service-instances.ts';
 import type { MeshSnapshot } from './snapshot.ts';
 
 export interface GatewayServerOf {

@@ -38,8 +38,8 @@ export {
   serviceKey,
 } from './service.ts';
 export { type ServiceWithEndpoints, servicesFromEntry } from './service-entry.ts';
-export { inboundInstances, type ServiceInstance, serviceInstances } from './service-instances.ts';
-export type { DeclaredIngress, IngressEndpoint } from './sidecar-ingress.ts';
+export type { DeclaredIngress, IngressEndpoint, ServiceInstance } from './service-instance.ts';
+export { inboundInstances, serviceInstances } from './service-instances.ts';
 export { destinationHosts, type EgressScope, type SidecarScope, sidecarOf, sidecarScope } from './sidecar-scope.ts';
 export { createSnapshot, type EndpointOfService, type JwksFetch, type MeshSnapshot, type SnapshotInput } from './snapshot.ts';
 export { telemetriesOf } from './telemetry.ts';

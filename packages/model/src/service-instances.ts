@@ -2,21 +2,10 @@ import { query, sameList } from '@xebec/incremental';
 import { selects } from './labels.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Service, ServicePort } from './service.ts';
-import { type DeclaredIngress, type IngressEndpoint, ingressInstances } from './sidecar-ingress.ts';
+import type { ServiceInstance } from './service-instance.ts';
+import { ingressInstances } from './sidecar-ingress.ts';
 import { sidecarOf } from './sidecar-scope.ts';
 import type { MeshSnapshot } from './snapshot.ts';
-
-/** A port of a service that a proxy's own workload serves. */
-export interface ServiceInstance {
-  readonly service: Service;
-  readonly port: ServicePort;
-  /** Where the workload listens. */
-  readonly targetPort: number;
-  /** Where calls go instead of the port that was called: from a Sidecar's `ingress`. */
-  readonly endpoint?: IngressEndpoint;
-  /** The Sidecar's entry that declares the port, where one does. */
-  readonly declared?: DeclaredIngress;
-}
 
 /**
  * What the workload beside a proxy serves: services that select its labels in its namespace, and services that list its

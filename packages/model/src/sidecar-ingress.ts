@@ -2,20 +2,7 @@ import type { ConfigObject, SidecarSpec } from '@xebec/schemas';
 import { parseProtocol } from './protocol.ts';
 import type { MeshProxy } from './proxy.ts';
 import type { Protocol, Service } from './service.ts';
-import type { ServiceInstance } from './service-instances.ts';
-
-type Ingress = NonNullable<SidecarSpec['ingress']>[number];
-
-/** Where calls to a declared port go: the workload at an address and port, or a Unix socket. */
-export type IngressEndpoint = { readonly address: string; readonly port: number } | { readonly path: string };
-
-/** What a Sidecar's `ingress` says of one port. */
-export interface DeclaredIngress {
-  readonly sidecar: ConfigObject<SidecarSpec>;
-  readonly entry: Ingress;
-  /** Whether it is a listener of its own on its address, instead of a part of the one that iptables lead to. */
-  readonly bound: boolean;
-}
+import type { IngressEndpoint, ServiceInstance } from './service-instance.ts';
 
 /** Ports below are for privileged processes. */
 const FIRST_UNPRIVILEGED_PORT = 1024;

@@ -4,9 +4,9 @@ import type { MeshProxy } from '@xebec/model';
 import type { ConfigObject, WorkloadGroupSpec } from '@xebec/schemas';
 import type { Caller } from '../authenticate.ts';
 import type { PilotMetrics } from '../metrics.ts';
-import type { WorkloadHealth } from '../proxy-stream.ts';
 import type { EntryApi, StoredEntry } from './entry-api.ts';
 import { CONNECTED_AT, CONTROLLER, DISCONNECTED_AT, entryFromGroup, entryName, GROUP, HEALTH_CHECKED } from './workload-entry.ts';
+import type { WorkloadHealth } from './workload-health.ts';
 
 export interface RegistrarOptions {
   readonly entries: Pick<EntryApi, 'get' | 'create' | 'annotate' | 'setConditions' | 'delete'>;

@@ -15,7 +15,7 @@ import { RoundRobinSchema } from '@xebec/protos/envoy/extensions/load_balancing_
 import { SubsetSchema } from '@xebec/protos/envoy/extensions/load_balancing_policies/subset/v3/subset';
 import { WrrLocalitySchema } from '@xebec/protos/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality';
 import { typeNameOf, unpack } from '../config/unpack.ts';
-import { type BalancingConfig, maglevPolicy, ringHashPolicy, slowStartOf, subsetsOf } from './balancing-policy.ts';
+import { type BalancingConfig, maglevPolicy, ringHashPolicy, slowStartOf, subsetsOf } from './balancing-config.ts';
 
 type Found = Partial<BalancingConfig>;
 

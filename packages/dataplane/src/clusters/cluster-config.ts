@@ -17,7 +17,8 @@ import {
 import type { MetadataKey } from '@xebec/protos/envoy/type/metadata/v3/metadata';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import type { ClientCodecOptions, HttpProtocol } from '../http/codecs.ts';
-import { type BalancingConfig, compileBalancing } from './balancing-policy.ts';
+import type { BalancingConfig } from './balancing-config.ts';
+import { compileBalancing } from './balancing-policy.ts';
 import { compileClientCodec } from './client-codec.ts';
 import { compileDns, type DnsSettings } from './dns-settings.ts';
 import { compileSourceAddresses, type SourceAddresses } from './source-addresses.ts';

@@ -10,7 +10,7 @@ import {
 } from '@xebec/balancing';
 import type { Clock, Random } from '@xebec/core';
 import type { StatsScope } from '@xebec/telemetry';
-import type { BalancingConfig } from './balancing-policy.ts';
+import type { BalancingConfig } from './balancing-config.ts';
 import type { Host } from './host.ts';
 import type { RetryHosts } from './retry-hosts.ts';
 

@@ -16,7 +16,7 @@ import {
 } from '@xebec/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager';
 import type { RequestHead } from '@xebec/wire';
 import { typeNameOf, unpack } from '../config/unpack.ts';
-import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { AccessLogWriter } from '../runtime/access-log-writer.ts';
 import type { TapHub } from '../tap/tap-hub.ts';
 import type { HttpTracing } from '../tracing/http-tracing.ts';
 import type { DynamicFilter } from '../xds-client/extension-store.ts';

@@ -16,7 +16,7 @@ import type { ConnectionInfo } from '@xebec/telemetry';
 import { addressText, type EndpointAddress, endpointAddress } from '../net/endpoint-address.ts';
 import { compileNetworkChain, type NetworkEnvironment } from '../network/network-filters.ts';
 import type { NetworkChain } from '../network/terminal.ts';
-import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { AccessLogWriter } from '../runtime/access-log-writer.ts';
 import type { TapHub } from '../tap/tap-hub.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { compileDownstreamTls, type DownstreamTls } from './downstream-tls.ts';

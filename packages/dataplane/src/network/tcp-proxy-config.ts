@@ -17,7 +17,7 @@ import {
   type StreamInfo,
 } from '@xebec/telemetry';
 import type { ClusterManager } from '../clusters/cluster-manager.ts';
-import type { AccessLogWriter } from '../runtime/access-logs.ts';
+import type { AccessLogWriter } from '../runtime/access-log-writer.ts';
 import type { TapHub } from '../tap/tap-hub.ts';
 
 export interface WeightedTarget {

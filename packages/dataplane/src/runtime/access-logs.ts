@@ -7,17 +7,12 @@ import {
   type CompiledAccessLog,
   type Counter,
   compileAccessLog,
-  type FormatContext,
   type FormatEnvironment,
   type Gauge,
   type StatsScope,
 } from '@xebec/telemetry';
+import type { AccessLogWriter } from './access-log-writer.ts';
 import { isRemote, type RemoteAccessLogs } from './remote-access-logs.ts';
-
-/** Writes one line per stream, when its filter agrees. */
-export interface AccessLogWriter {
-  log(context: FormatContext): void;
-}
 
 export interface AccessLogsOptions {
   readonly random: Random;

@@ -39,7 +39,7 @@ import type { RequestHead } from '@xebec/wire';
 import { typeNameOf, unpack } from '../config/unpack.ts';
 import { httpTarget } from '../http/http-target.ts';
 import { compileCustomTags } from '../tracing/custom-tags.ts';
-import type { AccessLogWriter } from './access-logs.ts';
+import type { AccessLogWriter } from './access-log-writer.ts';
 
 const types: readonly string[] = [HttpGrpcAccessLogConfigSchema, TcpGrpcAccessLogConfigSchema, OpenTelemetryAccessLogConfigSchema].map(
   ({ typeName }) => typeName,
