@@ -16,7 +16,9 @@ nothing is said to be missing where no file has any, the template of a controlle
 (\`istio=ingressgateway\`) is there. A live mesh is judged as it stands.
 
 Codes, names, levels and texts are istioctl's, but for what IST0106 and IST0133 quote from validation; codes that begin with \`XB\` are this
-mesh's own. The exit code is 79 where a message is at
+mesh's own. The line is that of the field, where istioctl mostly names the first line of the document. Fields that are not known and values
+that are no enumerators are IST0106, where istioctl passes over the field or the whole document; what a code of its own says, such as
+IST0134, is not said again as IST0133. The exit code is 79 where a message is at
 least as bad as \`--failure-threshold\` (Error), in every format; 65 where a document could not be read, unless \`--ignore-unknown\`.
 The annotation \`galley.istio.io/analyze-suppress: IST0102,XB0004\` (or \`*\`) on an object leaves codes out for it, as does
 \`--suppress "IST0103=Pod default/*"\` for all that fit.
