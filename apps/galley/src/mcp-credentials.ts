@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -33,7 +32,7 @@ export function allowList(text: string): (id: string, trustDomain: string) => bo
 }
 
 interface Trust {
-  /** That of the flag, and that of the own certificate, which a mesh may have moved to. */
+  /** That of the flag, and that which citadel names, to which the mesh may have moved. */
   readonly domains: ReadonlySet<string>;
   readonly rootPem: string;
 }
@@ -85,17 +84,11 @@ export async function createMcpCredentials(options: Readonly<Record<string, stri
   return {
     server: serverCredentials(certificates),
     authenticate: authenticator(allowed, () => ({
-      domains: new Set([trustDomain, ...ownTrustDomain(certificates.current()?.certificateChainPem)]),
+      domains: new Set([trustDomain, certificates.trust.current()?.domains[0]?.trustDomain ?? trustDomain]),
       rootPem: ownRoots(certificates.trust).join(''),
     })),
     close: () => identity.close(),
   };
-}
-
-function ownTrustDomain(chainPem: string | undefined): readonly string[] {
-  if (chainPem === undefined) return [];
-  const names = new X509Certificate(chainPem).subjectAltName ?? '';
-  return [/URI:spiffe:\/\/([^/,]+)/.exec(names)?.[1] ?? []].flat();
 }
 
 interface Pem {
