@@ -197,7 +197,9 @@ describe('MCP in the other direction', () => {
     const asked = new Set<string>();
     await eventually('every collection', () => {
       for (const { collection } of source.received) if (collection !== undefined) asked.add(collection);
-      return asked.size > 20 && asked.has(VS) ? true : undefined;
+      // The sink says how many there will be.
+      const expected = source.received.find(({ sinkNode }) => sinkNode !== undefined)?.sinkNode?.annotations?.['mcp.xebec.io/transactions'];
+      return asked.size === Number(expected) ? true : undefined;
     });
     const object = (host: unknown) => ({ metadata: { name: 'shop/remote', version: '1' }, spec: { hosts: [host] } });
     const answerTo = (nonce: string) =>

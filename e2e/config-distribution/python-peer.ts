@@ -41,6 +41,7 @@ export interface PeerMessage {
   readonly incremental?: boolean;
   readonly bytes?: number;
   readonly responseNonce?: string;
+  readonly sinkNode?: { readonly annotations?: Readonly<Record<string, string>> };
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
   readonly end?: string;
   readonly details?: string;
