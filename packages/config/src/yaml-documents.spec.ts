@@ -22,12 +22,17 @@ function seen(read: ReturnType<typeof readYamlObjects>): unknown {
 }
 
 describe('simple YAML', () => {
-  it.each(['samples', 'deploy', 'packages/translate'])('reads every file of %s as the whole parser does', (folder) => {
+  // Of the goldens of translation the large ones are left out: more of the same, at a second of the whole parser for each megabyte.
+  it.each([
+    ['samples', 100_000],
+    ['deploy', 100_000],
+    ['packages/translate', 30_000],
+  ])('reads every file of %s as the whole parser does', (folder, mostCharacters) => {
     const files = yamlFiles(folder);
     expect(files.length).toBeGreaterThan(3);
     for (const file of files) {
       const text = readFileSync(file, 'utf8');
-      if (text.length > 100_000) continue;
+      if (text.length > mostCharacters) continue;
       expect(seen(readYamlObjects(text)), file).toEqual(seen(readAnyObjects(text)));
     }
   });

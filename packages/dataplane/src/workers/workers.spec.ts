@@ -22,13 +22,14 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 let backendFails = false;
+let slowMayEnd = Promise.withResolvers<void>();
 
-/** `/slow` takes a while, `/health` fails when it shall. */
+/** `/slow` is answered when `slowMayEnd` is kept, `/health` fails when it shall. */
 async function backend(): Promise<number> {
   const server = createHttpServer((incoming, response) => {
     incoming.resume();
     if (incoming.url === '/health' && backendFails) response.statusCode = 500;
-    if (incoming.url === '/slow') setTimeout(() => response.end('slow'), 300);
+    if (incoming.url === '/slow') void slowMayEnd.promise.then(() => response.end('slow'));
     else response.end('from the backend');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -182,18 +183,20 @@ it('drains connections of all workers', async () => {
 
 it('holds a circuit breaker for all workers together', async () => {
   const { port } = await start('', 2, 3);
-  const sockets: Socket[] = [];
-  const texts = await Promise.all(
-    Array.from({ length: 12 }, async () => {
-      const socket = connect(port, '127.0.0.1');
-      sockets.push(socket);
-      socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n');
-      return new Promise<string>((resolve) => socket.once('data', (bytes: Buffer) => resolve(bytes.toString().slice(9, 12))));
-    }),
-  );
+  slowMayEnd = Promise.withResolvers();
+  const statuses: string[] = [];
+  const sockets = Array.from({ length: 12 }, () => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('data', (bytes: Buffer) => statuses.push(bytes.toString().slice(9, 12)));
+    socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n');
+    return socket;
+  });
+  await until(() => statuses.length >= 8);
+  slowMayEnd.resolve();
+  await until(() => statuses.length === 12);
   for (const socket of sockets) socket.destroy();
   // Each thread may find the last free place at the same moment.
-  const passed = texts.filter((status) => status === '200').length;
+  const passed = statuses.filter((status) => status === '200').length;
   expect(passed).toBeGreaterThanOrEqual(3);
   expect(passed).toBeLessThanOrEqual(4);
 });
