@@ -130,6 +130,7 @@ export class AdapterChannel {
     const code = error?.code ?? status.INTERNAL;
     const text = `${this.address}: ${status[code]}: ${reason(error?.details ?? 'no answer')}`;
     if (code === status.DEADLINE_EXCEEDED) {
+      if (this.#identity?.token?.isAwaited === true) return new CallFailure(status.UNAVAILABLE, `${text}; its token is still awaited`);
       if (this.#answers === answersBefore) this.#silent = true;
       this.#away = this.#client === client && client.getChannel().getConnectivityState(false) !== connectivityState.READY;
       if (this.#away) this.#reload();

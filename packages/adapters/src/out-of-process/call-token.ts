@@ -39,6 +39,10 @@ export class CallToken {
     metadata.set(this.#header, this.#token?.text ?? '');
     return metadata;
   }
+  /** Whether calls wait for it. */
+  get isAwaited(): boolean {
+    return this.#pending !== undefined;
+  }
   /** After the adapter refused it: the next call fetches one anew. */
   forget(): void {
     this.#token = undefined;

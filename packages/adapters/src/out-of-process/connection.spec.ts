@@ -199,6 +199,7 @@ async function tokenServer(leaf = 'server', port = 0) {
   const requests: TokenRequest[] = [];
   const state = {
     requests,
+    wait: Promise.resolve(),
     answer: (_: TokenRequest): [status: number, body: unknown, type?: string] => [
       200,
       { access_token: 'tok-1', token_type: 'bearer', expires_in: 3600 },
@@ -207,7 +208,8 @@ async function tokenServer(leaf = 'server', port = 0) {
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
+    request.on('end', async () => {
+      await state.wait;
       const seen = { authorization: request.headers.authorization, form: new URLSearchParams(Buffer.concat(chunks).toString()) };
       requests.push(seen);
       const [code, body, type = 'application/json'] = state.answer(seen);
@@ -319,6 +321,17 @@ describe('tokens by OAuth client credentials', () => {
     expect(failure).toMatch(message);
     expect(failure).not.toMatch(/tok-secret|s3cr/);
     expect(peer.calls).toBe(0);
+  });
+  it('are awaited no longer than the call may last, and serve later calls', async () => {
+    const [peer, tokens] = [await serve('server'), await tokenServer()];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    tokens.wait = promise;
+    peer.answer = wants('authorization', 'Bearer tok-1');
+    const check = connect(peer.port, oauth(tokens.url), 'localhost', '500ms');
+    expect(await check()).toMatch(/DEADLINE_EXCEEDED.*; its token is still awaited$/);
+    resolve();
+    await eventually('an answer', async () => passed(await check()));
+    expect(tokens.requests).toHaveLength(1);
   });
   it('are not asked for at a server whose certificate is not good', async () => {
     const [peer, tokens] = [await serve('server'), await tokenServer('ended')];
