@@ -79,3 +79,29 @@ it(
   },
   Math.max(60_000, ROUNDS * 100),
 );
+
+it.each([
+  'zipkin',
+  'opentelemetry',
+  'datadog',
+  'skywalking',
+  'envoyHttpAls',
+  'envoyTcpAls',
+  'envoyOtelAls',
+  'envoyExtAuthzHttp',
+  'envoyExtAuthzGrpc',
+])('translates for a mesh whose %s provider is not complete', (kind) => {
+  const mesh = {
+    extensionProviders: [{ name: 'p', [kind]: {} }],
+    defaultProviders: { tracing: ['p'], accessLogging: ['p'] },
+    defaultConfig: { tracing: { sampling: 500 } },
+  };
+  const custom = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'custom' },
+    spec: { action: 'CUSTOM', provider: { name: 'p' }, rules: [{}] },
+  };
+  for (const scenario of scenarios.slice(0, 12))
+    expect(() => render({ ...scenario, mesh, objects: [...(scenario.objects ?? []), custom] })).not.toThrow();
+});
