@@ -2,7 +2,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually, freePort, type RunningProcess, startDaemon } from '../src/daemon-process.ts';
-import { certificates, openFolder, rule, START_DEADLINE_MS, startGalley } from './galley-process.ts';
+import { certificates, openFolder, rule, startGalley } from './galley-process.ts';
 
 const id = (account: string) => `spiffe://cluster.local/ns/istio-system/sa/${account}`;
 
