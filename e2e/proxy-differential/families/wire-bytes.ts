@@ -289,7 +289,8 @@ const tunnels: readonly DifferentialCase[] = [
   logged('TCP', { kind: 'tcp', to: 'tcp', send: 'hello' }, undefined, 2),
   logged('TCP with much to say', { kind: 'tcp', to: 'tcp', send: long }, undefined, 2),
   logged('TCP to nobody', { kind: 'tcp', to: 'tcp-dead', send: 'hello' }),
-  logged('TCP through HTTP/1', { kind: 'tcp', to: 'tunnel', send: 'hello', timeoutMs: 1000 }, { status: 200, tunnel: true }),
+  // A client that ends at once would race with what comes back.
+  logged('TCP through HTTP/1', { kind: 'tcp', to: 'tunnel', send: 'hello', open: true, timeoutMs: 200 }, { status: 200, tunnel: true }),
   framed(
     ['upstream'],
     'TCP through HTTP/2',
