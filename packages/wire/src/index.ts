@@ -40,4 +40,4 @@ export {
   parseProxyHeader,
 } from './proxy-protocol.ts';
 export { type SniffedProtocol, sniffProtocol } from './sniff-protocol.ts';
-export { beginBatch, currentBatch, endBatch } from './write-batch.ts';
+export { beginBatch, currentBatch, endBatch, type Flushable, flushLater } from './write-batch.ts';

@@ -3,7 +3,9 @@ import type { LocalReply } from '@xebec/filters';
 import { type ClusterChoice, type CompiledRoute, type CompiledRouteTable, type ForwardAction, isGrpcRequest } from '@xebec/matching';
 import { type ConnectionInfo, createStreamInfo, type FormatContext, type StreamInfo } from '@xebec/telemetry';
 import {
+  type Flushable,
   fieldBytesOf,
+  flushLater,
   type HeaderList,
   type HttpVersion,
   header,
@@ -51,7 +53,7 @@ const emptyBody = Buffer.alloc(0);
 const passedInterim = new Set([100, 102, 103, 104]);
 
 /** One request: headers prepared, through the filters to the router, and its response back through them in reverse. */
-export class HttpStream implements RequestReceiver, FilteredStream, FormattedStream, StreamTimeoutOwner {
+export class HttpStream implements RequestReceiver, FilteredStream, FormattedStream, StreamTimeoutOwner, Flushable {
   readonly #owner: HttpStreamOwner;
   readonly #server: ServerStream;
   readonly #table: CompiledRouteTable | undefined;
@@ -559,6 +561,12 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
     info.durationMs = this.clock.monotonic() - info.startMonotonicMs;
     settings.stats.rqTime.record(info.durationMs);
     this.accessLogType = 'DownstreamEnd';
+    this.#owner.onStreamDone(this);
+    flushLater(this);
+  }
+  /** Tells those who count, log and report of the end: after what was written has left, so that no client waits for them. */
+  flush(): void {
+    const { settings } = this;
     this.#chain?.onComplete();
     if (this.trace !== undefined) {
       this.#router?.endAttemptSpan();
@@ -569,7 +577,6 @@ export class HttpStream implements RequestReceiver, FilteredStream, FormattedStr
       for (const log of settings.accessLogs) log.log(context);
     }
     if (settings.tap.watched) settings.tap.see(this.formatContext);
-    this.#owner.onStreamDone(this);
   }
   #logEarly({ onStart, intervalMs }: EarlyLogs): void {
     if (onStart) {
