@@ -1,10 +1,14 @@
-import { type CheckOutcome, type CheckPart, DEFAULT_VALIDITY, type HeaderChange } from './dispatcher.ts';
+import type { CheckOutcome, CheckPart, HeaderChange } from './dispatcher.ts';
+
+/** What holds when no adapter says otherwise. */
+export const DEFAULT_VALIDITY = { validDurationMs: 60_000, validUseCount: 10_000 };
+/** Codes of google.rpc.Code for what adapters could not answer. */
+export const INTERNAL = 13;
+export const UNAVAILABLE = 14;
 
 const OK = 0;
 /** An answer that an error made should not live long. */
 const FAILED = { validDurationMs: 0, validUseCount: 0 };
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
 
 /** One answer of all adapters': a denial counts for more than a failure elsewhere, a failure for more than a consent. */
 export function combineChecks(parts: readonly CheckPart[]): CheckOutcome {

@@ -12,16 +12,13 @@ import {
   type SamplingEnvironment,
   withOutputs,
 } from '@xebec/policy';
-import { combineChecks } from './combine-checks.ts';
+import { combineChecks, DEFAULT_VALIDITY, INTERNAL, UNAVAILABLE } from './combine-checks.ts';
 import { DispatchPlan, type PlannedRule, type PlannedVariety, type Step } from './dispatch-plan.ts';
 import { type Called, HandlerCalls } from './handler-calls.ts';
 import type { MixerMetrics } from './metrics.ts';
 import type { CompiledPolicy } from './policy-compiler.ts';
 
 export { CONFIG_NAMESPACE } from './dispatch-plan.ts';
-
-/** What holds when no adapter says otherwise. */
-export const DEFAULT_VALIDITY = { validDurationMs: 60_000, validUseCount: 10_000 };
 
 export interface HeaderChange {
   readonly name: string;
@@ -278,9 +275,6 @@ function settle<T, R>(pending: readonly (T | Promise<T>)[], then: (results: read
   // None of them is a promise.
   return then(pending as readonly T[]);
 }
-
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
 
 /** Clients that fail open go on when nobody could be asked. */
 const refusedQuota = (message: string, unavailable = false): QuotaGrant => ({

@@ -4,7 +4,10 @@ import { duration, targetReference, workloadSelector } from '../fields.ts';
 const jwtRule = z.strictObject({
   /** May be left out where `jwksUri` is set; tokens of any issuer are taken then. */
   issuer: z.string().default('').describe('Issuer (claim iss) of the tokens, such as https://accounts.example.com.'),
-  audiences: z.array(z.string()).optional().describe('Audiences (claim aud) one of which tokens must hold; none: any.'),
+  audiences: z
+    .array(z.string())
+    .optional()
+    .describe('Audiences (claim aud) one of which tokens must hold; an empty list takes every token.'),
   jwksUri: z.string().optional().describe("URL of the key set; without it and jwks, the issuer's OpenID configuration names it."),
   jwks: z.string().optional().describe('Key set in JSON, in place of jwksUri.'),
   fromHeaders: z
